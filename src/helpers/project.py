@@ -1,0 +1,119 @@
+"""One small state file a project, so that lessons find each other's results.
+
+``.local/projects/<name>/project.json`` holds split hashes, file and job ids, prompts, scores, guesses and the verdict.
+It is written to a temporary file and renamed, so a killed kernel leaves either the old state or the new one. Two
+notebooks may hold the same project: each change reads the file again under a lock and changes one key only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from helpers.errors import ProjectError
+
+MADE_BY = {
+    "checklist": ("00_should_you_fine_tune", 1),
+    "ladder": ("00_should_you_fine_tune", 6),
+    "splits": ("01_prepare_data", 1),
+    "upload": ("02_upload", 1),
+    "jobs": ("03_train", 8),
+    "scores": ("04_evaluate", 6),
+    "release": ("05_deploy", 2),
+    "verdict": ("06_decide", 1),
+}
+"""Which lesson writes which key, and about how many minutes it takes on two cores."""
+
+
+def kit_home() -> Path:
+    """The folder for everything that stays on this machine: ``$KIT_HOME`` or ``.local`` at the top of the repository."""
+    here = os.environ.get("KIT_HOME")
+    return Path(here).expanduser().resolve() if here else Path(__file__).resolve().parents[2] / ".local"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to a temporary file beside ``path``, flush it to disk, and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Project:
+    """The state of one decision.
+
+    Args:
+        name: letters, digits, ``-`` and ``_``; the folder's name below ``.local/projects``.
+
+    Raises:
+        ProjectError: the name is not a plain folder name, or the state file is damaged.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+            raise ProjectError(
+                "The project's name cannot be a folder name.",
+                got=repr(name),
+                fix="Use letters, digits, - and _, starting with a letter or digit.",
+            )
+        self.name = name
+        self.folder = kit_home() / "projects" / name
+        self.file = self.folder / "project.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.read()
+
+    def read(self) -> dict[str, Any]:
+        """All of the state, as it is on disk now."""
+        try:
+            state = json.loads(self.file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise self._damaged(str(error)) from error
+        if not isinstance(state, dict):
+            raise self._damaged(f"a {type(state).__name__} instead of an object")
+        return state
+
+    def _damaged(self, got: str) -> ProjectError:
+        return ProjectError(
+            f"The state file of project {self.name!r} cannot be read.",
+            got=got,
+            fix=f"Mend {self.file}, or rename it to start the project afresh (trained models are kept elsewhere).",
+        )
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value under ``key``, or ``default``."""
+        return self.read().get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a JSON value under ``key``; other keys keep what they have on disk."""
+        with FileLock(self.folder / ".lock", timeout=10):
+            state = self.read()
+            state[key] = value
+            write_atomically(self.file, json.dumps(state, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+    def require(self, key: str) -> Any:
+        """The value under ``key``.
+
+        Raises:
+            ProjectError: it is not there; the message names the lesson that makes it and the minutes that takes.
+        """
+        value = self.get(key)
+        if value is None:
+            lesson, minutes = MADE_BY.get(key, ("an earlier lesson", 5))
+            raise ProjectError(
+                f"Project {self.name!r} has no {key!r} yet.",
+                fix=f"Run notebooks/{lesson}.ipynb first (about {minutes} min), then run this cell again.",
+            )
+        return value
