@@ -1,0 +1,55 @@
+# The two commands that a newcomer needs: `make lab` and `make test`. `make` alone lists them all.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab tour test test-all soak notebooks bench doctor stop lock clean purge
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:
+	@$(PYTHON) tools/setup.py
+
+lab: setup ## set up, then open JupyterLab on the first lesson
+	@$(BIN)/jupyter lab notebooks/00_should_you_fine_tune.ipynb
+
+tour: setup ## the whole journey without a browser: pages and record land in .local/tour
+	@$(BIN)/python tools/tour.py
+
+test: ## set up, then unit tests and every lesson, run for real
+	@$(PYTHON) tools/setup.py --extra test
+	@$(BIN)/python tools/run_tests.py
+
+test-all: ## make test, the side trips in notebooks/extra, and the real browser
+	@$(PYTHON) tools/setup.py --extra test
+	@$(BIN)/python tools/run_tests.py --all
+
+soak: ## long runs: kills, fuzzing, large property tests
+	@$(PYTHON) tools/setup.py --extra test
+	@$(BIN)/pytest -m soak
+
+notebooks: ## maintainers: run the lessons again and normalise their outputs for committing
+	@$(PYTHON) tools/setup.py --extra test --extra maintain
+	@$(BIN)/python tools/notebooks.py
+
+bench: ## maintainers: benchmarks, each prints a ratio against a named alternative
+	@$(PYTHON) tools/setup.py --extra maintain
+	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+doctor: ## what works on this machine, and what to do about the rest
+	@$(BIN)/python -m helpers.doctor
+
+stop: ## stop the local fine-tuning API
+	@$(BIN)/python -m helpers.providers.local stop
+
+lock: ## maintainers: resolve requirements.lock again from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate pyproject.toml --output-file requirements.lock
+
+clean: ## remove caches and build leftovers; never your work in .local
+	@rm -rf .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info
+	@find src tests notebooks tools benchmarks examples -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+purge: ## list what .local holds (models, jobs, projects, assets), ask, then remove it
+	@$(PYTHON) tools/purge.py
