@@ -1,0 +1,138 @@
+"""What works on this machine and what to do about the rest: ``python -m helpers.doctor``.
+
+Prints one ``[OK]``, ``[NOTE]`` or ``[FAIL] … do this`` line a check; the exit status says whether the local path works.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import helpers
+from helpers import assets
+from helpers.errors import KitError
+from helpers.project import kit_home
+
+NEED_MEMORY_GB = 4
+NEED_DISK_MB = 1500
+OK, NOTE, FAIL = "[OK]", "[NOTE]", "[FAIL]"
+
+
+def checks() -> Iterator[tuple[str, str]]:
+    """(mark, sentence) for every check, cheapest first."""
+    yield _python()
+    yield _shadow()
+    yield _packages()
+    yield _memory()
+    yield _disk()
+    assets_line = _assets()
+    yield assets_line
+    yield _local_api() if assets_line[0] == OK else (FAIL, "local API: needs the assets first")
+    yield from _provider_keys()
+
+
+def _python() -> tuple[str, str]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < (3, 11):
+        return FAIL, f"Python {version} is too old: install Python 3.11 or newer, delete .venv, run make again"
+    return OK, f"Python {version}"
+
+
+def _shadow() -> tuple[str, str]:
+    """A file called helpers.py beside a copied notebook hides this package."""
+    import_first = [Path(p or ".") for p in sys.path]
+    own = Path(helpers.__file__).resolve().parent
+    for folder in import_first:
+        stranger = folder / "helpers.py"
+        if stranger.exists():
+            return FAIL, f"{stranger.resolve()} hides the kit's package: rename that file and restart the kernel"
+        if (folder / "helpers").resolve() == own:
+            break
+    return OK, "the name `helpers` means this kit"
+
+
+def _packages() -> tuple[str, str]:
+    """Compare what is installed with what the package declares."""
+    wrong = []
+    for line in importlib.metadata.requires("prompt-or-fine-tune") or []:
+        if "extra ==" in line:
+            continue
+        name = re.match(r"[A-Za-z0-9._-]+", line).group()
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(name)
+    if wrong:
+        return FAIL, f"packages missing: {', '.join(wrong)}: run make lab again (or pip install -e .)"
+    return OK, "packages are installed"
+
+
+def _memory() -> tuple[str, str]:
+    import psutil
+
+    free = psutil.virtual_memory().available / 1e9
+    if free < NEED_MEMORY_GB:
+        return FAIL, f"memory: {free:.1f} GB free, training needs about {NEED_MEMORY_GB}: close other programs"
+    return OK, f"memory: {free:.1f} GB free"
+
+
+def _disk() -> tuple[str, str]:
+    place = kit_home()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free // 1_000_000
+    if free < NEED_DISK_MB:
+        return FAIL, f"disk: {free} MB free at {place}, {NEED_DISK_MB} needed: free some, or set KIT_HOME to another disk"
+    return OK, f"disk: {free / 1000:.0f} GB free"
+
+
+def _assets() -> tuple[str, str]:
+    try:
+        assets.base_model()
+        assets.vocabularies()
+    except KitError as error:
+        return FAIL, f"assets: {error}"
+    return OK, "assets: base model and vocabularies are here and verified"
+
+
+def _local_api() -> tuple[str, str]:
+    from helpers import providers
+
+    try:
+        models = [m.id for m in providers.connect("local").models.list()]
+    except Exception as error:  # whatever happens here, the reader needs the line, not a traceback
+        return FAIL, f"local API: {error}"
+    return OK, f"local API answers; it serves {', '.join(models[:3])}{' …' if len(models) > 3 else ''}"
+
+
+def _provider_keys() -> Iterator[tuple[str, str]]:
+    """One line a provider whose key is present: does the key work? Nothing is sent but a list request."""
+    from helpers import providers
+
+    for host in providers.HOSTS.values():
+        if not host.leaves_machine or not os.environ.get(host.key_variable):
+            continue
+        try:
+            providers.connect(host.name).with_options(timeout=10, max_retries=0).models.list()
+            yield OK, f"{host.name}: the key in {host.key_variable} works"
+        except Exception as error:
+            yield NOTE, f"{host.name}: {type(error).__name__} with the key in {host.key_variable}: check it before lesson 02"
+
+
+def run() -> bool:
+    """Print every line; True when nothing failed, so the local path works."""
+    good = True
+    for mark, line in checks():
+        print(f"{mark:7}{line}", flush=True)
+        good &= mark != FAIL
+    print("The local path works: you can run every lesson." if good else "Do what the [FAIL] lines say, then run this again.")
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(0 if run() else 1)

@@ -1,0 +1,118 @@
+"""Find or start the fine-tuning API on this machine: ``python -m helpers.providers.local [start|stop|status]``.
+
+It runs as a process of its own and outlives the notebook that started it, so that a job goes on when a kernel restarts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+from openai import DefaultHttpxClient
+
+from helpers.errors import HostError
+from helpers.project import kit_home
+
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running local API: its address, its key (read from a 0600 file), and its process."""
+
+    base_url: str
+    key: str
+    pid: int
+
+
+def home() -> Path:
+    """Folder of the local API's state: files, jobs, models, its database and its key."""
+    return kit_home() / "local_api"
+
+
+def start() -> Server:
+    """The running API, started first if need be. Safe to call from several notebooks at once.
+
+    Raises:
+        HostError: it did not answer in time; the message quotes the end of its log.
+    """
+    home().mkdir(parents=True, exist_ok=True)
+    with FileLock(home() / ".starting", timeout=START_SECONDS + 30):
+        return running() or _launch()
+
+
+def running() -> Server | None:
+    """The API if it answers with its own key, else None."""
+    try:
+        known = json.loads((home() / "server.json").read_text())
+        server = Server(known["base_url"], _key(Path(known["key_file"])), known["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return server if _answers(server) else None
+
+
+def stop() -> bool:
+    """Ask the API to stop; a running job is kept and goes on at the next start. False when none was running."""
+    server = running()
+    if server is None:
+        return False
+    process = psutil.Process(server.pid)
+    process.terminate()
+    with contextlib.suppress(psutil.TimeoutExpired):
+        process.wait(timeout=20)
+    return True
+
+
+def _launch() -> Server:
+    log = home() / "server.log"
+    command = [sys.executable, "-m", "helpers.local_api", "--home", str(home())]
+    with open(log, "ab") as errors:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True, text=True
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if server := running():
+            return server
+        time.sleep(0.1)
+    tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+    raise HostError(
+        "The local fine-tuning API did not start.",
+        got=tail or f"no answer within {START_SECONDS} s",
+        fix=f"Run `python -m helpers.doctor` and read {log}.",
+    )
+
+
+def _answers(server: Server) -> bool:
+    try:
+        with DefaultHttpxClient(trust_env=False, timeout=5) as http:
+            reply = http.get(f"{server.base_url}/models", headers={"Authorization": f"Bearer {server.key}"})
+        return reply.status_code == 200
+    except Exception:  # not up yet, gone, or something else on that port
+        return False
+
+
+def _key(file: Path) -> str:
+    return os.environ.get("KIT_LOCAL_KEY") or file.read_text().strip()
+
+
+def main(action: str = "status") -> int:
+    """Start, stop or show the local API."""
+    if action == "stop":
+        print("stopped" if stop() else "was not running")
+        return 0
+    server = start() if action == "start" else running()
+    print(f"running at {server.base_url}, process {server.pid}" if server else "not running")
+    return 0 if server else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))
