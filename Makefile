@@ -19,19 +19,19 @@ tour: setup ## the whole journey without a browser: pages and record land in .lo
 
 test: ## set up, then unit tests and every lesson, run for real
 	@$(PYTHON) tools/setup.py --extra test
-	@$(BIN)/python tools/run_tests.py
+	@$(BIN)/pytest -q
 
 test-all: ## make test, the side trips in notebooks/extra, and the real browser
 	@$(PYTHON) tools/setup.py --extra test
-	@$(BIN)/python tools/run_tests.py --all
+	@$(BIN)/pytest -q -m 'not soak' --extra-lessons
 
 soak: ## long runs: kills, fuzzing, large property tests
 	@$(PYTHON) tools/setup.py --extra test
-	@$(BIN)/pytest -m soak
+	@$(BIN)/pytest -q -m soak tests
 
 notebooks: ## maintainers: run the lessons again and normalise their outputs for committing
 	@$(PYTHON) tools/setup.py --extra test --extra maintain
-	@$(BIN)/python tools/notebooks.py
+	@$(BIN)/python tools/notebooks.py $(ONLY)
 
 bench: ## maintainers: benchmarks, each prints a ratio against a named alternative
 	@$(PYTHON) tools/setup.py --extra maintain

@@ -22,7 +22,9 @@ def main() -> None:
     print(f"{HOME} holds:")
     for path in sorted(HOME.iterdir()):
         print(f"  {size_mb(path):8.1f} MB  {path.name}")
-    print("Uploaded files, trained models, results, projects and downloads would be gone. Stop the API first (make stop).")
+    print(
+        "Uploaded files, trained models, results, projects and downloads would be gone. Stop the API first (make stop)."
+    )
     if input("Type the word purge to remove all of it: ").strip() != "purge":
         print("Nothing was removed.")
         return

@@ -1,4 +1,4 @@
-"""Make `.venv` ready: `python3 tools/setup.py [--extra test] …`. Standard library only, because nothing is installed yet.
+"""Make `.venv` ready: `python3 tools/setup.py [--extra test]`. Standard library only: nothing is installed yet.
 
 Does nothing when the last run with the same pyproject.toml, requirements.lock and extras succeeded. Says beforehand how
 much it will download. On Linux without an NVIDIA GPU it takes PyTorch's CPU build, which saves 2.5 GB.
@@ -35,7 +35,9 @@ def main() -> int:
     parser.add_argument("--extra", action="append", default=[], choices=sorted(EXTRA_MB))
     extras = sorted(set(parser.parse_args().extra))
     if sys.version_info < (3, 11):
-        print(f"[FAIL] Python {platform.python_version()} is too old: install Python 3.11 or newer, then run make again.")
+        print(
+            f"[FAIL] Python {platform.python_version()} is too old: install Python 3.11 or newer, then run make again."
+        )
         return 1
     done = json.loads(STAMP.read_text()) if STAMP.exists() else {}
     if done.get("inputs") == fingerprint() and set(extras) <= set(done.get("extras", [])):
@@ -53,9 +55,10 @@ def main() -> int:
 
 
 def install(extras: list[str]) -> None:
-    """PyTorch first, so that its CPU build satisfies whatever asks for it later; then the package with pinned versions."""
+    """PyTorch first, so that its CPU build satisfies whatever asks for it later; then the rest, pinned."""
     torch, torch_mb = torch_source()
-    say(f"downloading about {PACKAGES_MB + torch_mb + sum(EXTRA_MB[e] for e in extras)} MB of packages (cached ones are free)")
+    total = PACKAGES_MB + torch_mb + sum(EXTRA_MB[e] for e in extras)
+    say(f"downloading about {total} MB of packages (cached ones are free)")
     if torch is not None:
         pip("install", "--no-deps", TORCH, *torch)
     target = f"{TOP}[{','.join(extras)}]" if extras else str(TOP)
@@ -64,8 +67,8 @@ def install(extras: list[str]) -> None:
 
 def torch_source() -> tuple[list[str] | None, int]:
     """(options for pip, megabytes): None when PyTorch is there already or the ordinary build is the right one."""
-    present = subprocess.run([PYTHON, "-c", f"import importlib.metadata as m; assert '{TORCH}'.endswith(m.version('torch').split('+')[0])"],
-                             capture_output=True)  # fmt: skip
+    found = "import importlib.metadata as m, sys; sys.exit(m.version('torch').split('+')[0] != sys.argv[1])"
+    present = subprocess.run([PYTHON, "-c", found, TORCH.removeprefix("torch==")], capture_output=True)
     if present.returncode == 0:
         return None, 0
     if platform.system() != "Linux":
@@ -83,7 +86,7 @@ def torch_source() -> tuple[list[str] | None, int]:
 
 
 def cpu_wheel_at_hand() -> bool:
-    """Whether pip, as configured on this machine, would pick a CPU wheel by itself (a local folder or a company mirror)."""
+    """Whether pip, as configured here, would pick a CPU wheel by itself (a local folder or a company mirror)."""
     report = subprocess.run(
         [PYTHON, "-m", "pip", "install", "--quiet", "--dry-run", "--no-deps", "--report", "-", TORCH],
         capture_output=True, text=True, timeout=120)  # fmt: skip
@@ -102,12 +105,16 @@ def silence_news_prompt() -> None:
     """JupyterLab asks every newcomer whether it may show news; the lessons start without that question."""
     settings = VENV / "share/jupyter/lab/settings/overrides.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}))
+    settings.write_text(
+        json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}})
+    )
 
 
 def fingerprint() -> str:
     """Changes when the declared or the locked packages change."""
-    return hashlib.sha256(b"".join((TOP / name).read_bytes() for name in ("pyproject.toml", "requirements.lock"))).hexdigest()
+    return hashlib.sha256(
+        b"".join((TOP / name).read_bytes() for name in ("pyproject.toml", "requirements.lock"))
+    ).hexdigest()
 
 
 def pip(*arguments: str) -> None:

@@ -87,7 +87,10 @@ def _disk() -> tuple[str, str]:
         place = place.parent
     free = shutil.disk_usage(place).free // 1_000_000
     if free < NEED_DISK_MB:
-        return FAIL, f"disk: {free} MB free at {place}, {NEED_DISK_MB} needed: free some, or set KIT_HOME to another disk"
+        return (
+            FAIL,
+            f"disk: {free} MB free at {place}, {NEED_DISK_MB} needed: free some, or set KIT_HOME to another disk",
+        )
     return OK, f"disk: {free / 1000:.0f} GB free"
 
 
@@ -121,7 +124,10 @@ def _provider_keys() -> Iterator[tuple[str, str]]:
             providers.connect(host.name).with_options(timeout=10, max_retries=0).models.list()
             yield OK, f"{host.name}: the key in {host.key_variable} works"
         except Exception as error:
-            yield NOTE, f"{host.name}: {type(error).__name__} with the key in {host.key_variable}: check it before lesson 02"
+            yield (
+                NOTE,
+                f"{host.name}: {type(error).__name__} with the key in {host.key_variable}: check it before lesson 02",
+            )
 
 
 def run() -> bool:
@@ -130,7 +136,11 @@ def run() -> bool:
     for mark, line in checks():
         print(f"{mark:7}{line}", flush=True)
         good &= mark != FAIL
-    print("The local path works: you can run every lesson." if good else "Do what the [FAIL] lines say, then run this again.")
+    print(
+        "The local path works: you can run every lesson."
+        if good
+        else "Do what the [FAIL] lines say, then run this again."
+    )
     return good
 
 

@@ -59,9 +59,10 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
     """
     path, host = Path(path), host_of(client)
     content = path.read_bytes()
+    rows = content.count(b"\n")
     if host.leaves_machine and may_upload_to != host.name:
         raise ConsentError(
-            f"{path.name} ({len(content):,} bytes, {content.count(b'\n')} lines) would leave this machine for {host.name}.",
+            f"{path.name} ({len(content):,} bytes, {rows} rows) would leave this machine for {host.name}.",
             fix=f'If you may share this data, set MAY_UPLOAD_TO = "{host.name}" in the parameters cell.',
         )
     name = f"{path.stem}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
@@ -71,7 +72,9 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
     try:
         return client.files.create(file=(name, content), purpose="fine-tune")
     except openai.APIStatusError as error:
-        raise JobError(f"{host.name} refused {path.name}.", got=reason(error), fix="Mend the file (lesson 01) and upload it again.") from error
+        raise JobError(
+            f"{host.name} refused {path.name}.", got=reason(error), fix="Mend the file (lesson 01) and upload it again."
+        ) from error
 
 
 def start(
@@ -123,10 +126,14 @@ def start(
     try:
         return client.fine_tuning.jobs.create(**given, metadata={"kit_request": key})
     except openai.APIStatusError as error:
-        raise JobError(f"{host.name} refused the job.", got=reason(error), fix="Change what it names, then start again.") from error
+        raise JobError(
+            f"{host.name} refused the job.", got=reason(error), fix="Change what it names, then start again."
+        ) from error
 
 
-def watch(client: openai.OpenAI, job_id: str, on_progress: Callable[[Progress], None] | None = None, every: float = 1.0) -> FineTuningJob:
+def watch(
+    client: openai.OpenAI, job_id: str, on_progress: Callable[[Progress], None] | None = None, every: float = 1.0
+) -> FineTuningJob:
     """Follow a job to its end, calling ``on_progress`` at each look. Interrupting the cell leaves the job running.
 
     Raises:
@@ -143,7 +150,9 @@ def watch(client: openai.OpenAI, job_id: str, on_progress: Callable[[Progress], 
     job = progress.job
     if job.status != "succeeded":
         why = job.error.message if job.error and job.error.message else f"it was {job.status}"
-        raise JobError(f"Job {job.id} did not succeed.", got=why, fix="Read its events with jobs.messages(client, job_id).")
+        raise JobError(
+            f"Job {job.id} did not succeed.", got=why, fix="Read its events with jobs.messages(client, job_id)."
+        )
     return job
 
 
@@ -165,7 +174,7 @@ def look(client: openai.OpenAI, job_id: str, seconds: float = 0.0) -> Progress:
 
 
 def curve(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
-    """One row a training step: ``step``, ``train_loss``, ``train_mean_token_accuracy``, ``valid_loss`` … where measured."""
+    """One row a training step: ``step``, ``train_loss``, ``train_mean_token_accuracy``, ``valid_loss`` … if measured."""
     return look(client, job_id).metrics
 
 
@@ -209,4 +218,8 @@ def _events(client: openai.OpenAI, job_id: str) -> Iterator[FineTuningJobEvent]:
 
 def _metrics(events: list[FineTuningJobEvent]) -> pd.DataFrame:
     rows = [dict(e.data) for e in events if e.type == "metrics" and isinstance(e.data, dict)]
-    return pd.DataFrame(rows).sort_values("step", ignore_index=True) if rows else pd.DataFrame(columns=["step", "total_steps", "train_loss"])
+    return (
+        pd.DataFrame(rows).sort_values("step", ignore_index=True)
+        if rows
+        else pd.DataFrame(columns=["step", "total_steps", "train_loss"])
+    )

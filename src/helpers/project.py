@@ -31,7 +31,7 @@ MADE_BY = {
 
 
 def kit_home() -> Path:
-    """The folder for everything that stays on this machine: ``$KIT_HOME`` or ``.local`` at the top of the repository."""
+    """The folder for everything that stays on this machine: ``$KIT_HOME``, or ``.local`` in the repository."""
     here = os.environ.get("KIT_HOME")
     return Path(here).expanduser().resolve() if here else Path(__file__).resolve().parents[2] / ".local"
 

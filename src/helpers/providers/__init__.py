@@ -1,8 +1,8 @@
 """``connect(name)``: a plain ``openai.OpenAI`` client for any host that speaks its protocol.
 
-The lessons never see a difference between the API on this machine and a provider's: the client is the official SDK, with
-an explicit address and an explicit key. What does differ (who may train, where data goes, quirks in a request) stands in
-:class:`Host`, one row a host.
+The lessons never see a difference between the API on this machine and a provider's: the client is the official SDK,
+with an explicit address and an explicit key. What does differ (who may train, where data goes, quirks in a request)
+stands in :class:`Host`, one row a host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import openai
 from dotenv import dotenv_values
 
-from helpers.errors import HostError
+from helpers.errors import ConsentError, HostError
 from helpers.providers import local
 
 
@@ -41,7 +41,11 @@ class Host:
     @property
     def whereabouts(self) -> str:
         """One phrase for logs, reports and lessons: does what is sent there leave this machine?"""
-        return f"leaves this machine, goes to {urlsplit(self.base_url).hostname}" if self.leaves_machine else "stays on this machine"
+        return (
+            f"leaves this machine, goes to {urlsplit(self.base_url).hostname}"
+            if self.leaves_machine
+            else "stays on this machine"
+        )
 
 
 LOCAL = Host("local", "", "KIT_LOCAL_KEY", True, "smollm2-135m-instruct", False)
@@ -59,10 +63,13 @@ def connect(name: str = "local") -> openai.OpenAI:
 
     Raises:
         HostError: the name is unknown, the key is missing, or the local API does not start.
+        ConsentError: ``KIT_STAY_LOCAL`` is set (the tests set it) and the host is another machine.
     """
     if name not in HOSTS:
         raise HostError(f"There is no host called {name!r}.", fix=f"Use one of: {', '.join(HOSTS)}.")
     host = HOSTS[name]
+    if host.leaves_machine and os.environ.get("KIT_STAY_LOCAL"):
+        raise ConsentError(f"KIT_STAY_LOCAL is set, so nothing may go to {name}.", fix="Unset it to allow other hosts.")
     if not host.leaves_machine:
         server = local.start()
         return _client(server.base_url, server.key, trust_environment=False)

@@ -1,0 +1,45 @@
+"""Plain ``pytest`` runs the unit tests, then every lesson in its order, for real, in a home of its own.
+
+Nothing here can spend money or send data away: the keys are taken out of the environment and ``KIT_STAY_LOCAL`` is set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from helpers import assets
+
+for name in list(os.environ):
+    if name.endswith("_API_KEY") or name in ("OPENAI_BASE_URL", "OPENAI_ORG_ID"):
+        del os.environ[name]
+os.environ["KIT_STAY_LOCAL"] = "1"
+
+assets.base_model(), assets.vocabularies()
+HOME = Path(tempfile.mkdtemp(prefix="kit-test-"))
+(HOME / "assets").symlink_to(assets.folder())
+os.environ["KIT_HOME"] = str(HOME)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--extra-lessons", action="store_true", help="also run notebooks/extra")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    parts = collection_path.parts
+    if "my" in parts and "notebooks" in parts:
+        return True
+    if "extra" in parts and "notebooks" in parts and not config.getoption("--extra-lessons"):
+        return True
+    return None
+
+
+def pytest_sessionfinish() -> None:
+    subprocess.run([sys.executable, "-m", "helpers.providers.local", "stop"], stdout=subprocess.DEVNULL)
+    shutil.rmtree(HOME, ignore_errors=True)

@@ -1,0 +1,66 @@
+"""Run the lessons and write their outputs back, normalised for committing: `make notebooks [ONLY=03_train]`.
+
+Metadata is kept by an allow-list, so new front-end noise cannot slip into a diff. Charts are stored as plotly data and as
+SVG, which shows on code hosts too. Widgets keep no state: what they teach untouched is drawn beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+
+sys.path.insert(0, str(Path(__file__).parent))
+from lessons import NOTEBOOKS, ORDER, execute, own_home
+
+from helpers.project import kit_home, write_atomically
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+MAX_BYTES = 500_000
+
+
+def main(only: list[str]) -> int:
+    """Execute, normalise, write; the exit status is 1 when a notebook grew too large."""
+    os.environ["PLOTLY_RENDERER"] = "plotly_mimetype+svg"
+    too_large = []
+    with own_home(kit_home() / "notebooks"):
+        for name in only or ORDER:
+            path = NOTEBOOKS / f"{name}.ipynb"
+            text = nbformat.writes(normalise(execute(path))) + "\n"
+            write_atomically(path, text)
+            too_large += [f"{name}: {len(text.encode()):,} bytes"] if len(text.encode()) > MAX_BYTES else []
+    for line in too_large:
+        print(f"[FAIL] {line}, at most {MAX_BYTES:,}: show less in its outputs")
+    return bool(too_large)
+
+
+def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Keep what a reader sees; drop what differs from run to run or machine to machine."""
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+        if cell.cell_type == "code":
+            cell.execution_count = None
+            cell.outputs = [kept for output in cell.outputs if (kept := _keep(output)) is not None]
+    return notebook
+
+
+def _keep(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    if output.output_type == "stream":
+        return output if output.name == "stdout" else None
+    if output.output_type == "error":
+        return output
+    if WIDGET in output.data:
+        return None
+    output.metadata = nbformat.from_dict({})
+    if "execution_count" in output:
+        output.execution_count = None
+    return output
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
