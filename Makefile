@@ -41,7 +41,7 @@ doctor: ## what works on this machine, and what to do about the rest
 	@$(BIN)/python -m helpers.doctor
 
 stop: ## stop the local fine-tuning API
-	@$(BIN)/python -m helpers.providers.local stop
+	@$(BIN)/python -m helpers.providers stop
 
 lock: ## maintainers: resolve requirements.lock again from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url --no-emit-find-links \

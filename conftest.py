@@ -41,5 +41,5 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_sessionfinish() -> None:
-    subprocess.run([sys.executable, "-m", "helpers.providers.local", "stop"], stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "helpers.providers", "stop"], stdout=subprocess.DEVNULL)
     shutil.rmtree(HOME, ignore_errors=True)

@@ -42,7 +42,7 @@ def own_home(home: Path):
     try:
         yield home
     finally:
-        subprocess.run([sys.executable, "-m", "helpers.providers.local", "stop"], stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-m", "helpers.providers", "stop"], stdout=subprocess.DEVNULL)
         os.environ.pop("KIT_HOME")
         if before is not None:
             os.environ["KIT_HOME"] = before

@@ -1,7 +1,7 @@
 """Run the lessons and write their outputs back, normalised for committing: `make notebooks [ONLY=03_train]`.
 
-Metadata is kept by an allow-list, so new front-end noise cannot slip into a diff. Charts are stored as plotly data and as
-SVG, which shows on code hosts too. Widgets keep no state: what they teach untouched is drawn beside them.
+Metadata is kept by an allow-list, so new front-end noise cannot slip into a diff. Charts are stored as plotly data and
+as SVG, which shows on code hosts too. Widgets keep no state: what they teach untouched is drawn beside them.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def _locked() -> FileLock:
 
 
 def _fetch(asset: Asset, target: Path | None = None) -> Path:
-    """The verified file below ``target``: what is there, a copy from ``KIT_ASSETS_FROM``, or the first working mirror."""
+    """The verified file below ``target``: what is there, a copy from ``KIT_ASSETS_FROM``, or a mirror's."""
     place = (target or folder()) / asset.name
     if place.exists() and _sha256(place) == asset.sha256:
         return place
@@ -179,7 +179,7 @@ def _fetch(asset: Asset, target: Path | None = None) -> Path:
         got="; ".join(failures),
         fix=(
             "Check the network (a company proxy is set by HTTPS_PROXY) and run `python -m helpers.assets` again, "
-            f"or put the file into a folder and set KIT_ASSETS_FROM to it. Nothing half-written was left behind."
+            "or put the file into a folder and set KIT_ASSETS_FROM to it. Nothing half-written was left behind."
         ),
     )
 

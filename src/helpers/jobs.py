@@ -174,7 +174,7 @@ def look(client: openai.OpenAI, job_id: str, seconds: float = 0.0) -> Progress:
 
 
 def curve(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
-    """One row a training step: ``step``, ``train_loss``, ``train_mean_token_accuracy``, ``valid_loss`` … if measured."""
+    """One row a training step: ``step``, ``train_loss``, ``train_mean_token_accuracy`` …."""
     return look(client, job_id).metrics
 
 

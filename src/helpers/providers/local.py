@@ -1,4 +1,4 @@
-"""Find or start the fine-tuning API on this machine: ``python -m helpers.providers.local [start|stop|status]``.
+"""Find, start or stop the fine-tuning API on this machine.
 
 It runs as a process of its own and outlives the notebook that started it, so that a job goes on when a kernel restarts.
 """
@@ -102,17 +102,3 @@ def _answers(server: Server) -> bool:
 
 def _key(file: Path) -> str:
     return os.environ.get("KIT_LOCAL_KEY") or file.read_text().strip()
-
-
-def main(action: str = "status") -> int:
-    """Start, stop or show the local API."""
-    if action == "stop":
-        print("stopped" if stop() else "was not running")
-        return 0
-    server = start() if action == "start" else running()
-    print(f"running at {server.base_url}, process {server.pid}" if server else "not running")
-    return 0 if server else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:2]))

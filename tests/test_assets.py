@@ -1,0 +1,104 @@
+"""Assets: verified, atomic, and clear about what to do when they cannot be had."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import shutil
+import threading
+
+import pytest
+
+from helpers import assets
+from helpers.errors import AssetError
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("KIT_ASSETS_FROM", raising=False)
+    (tmp_path / "home" / "assets").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A real web server that serves files from a folder."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *a, **k):
+            super().__init__(*a, directory=str(folder), **k)
+
+        def log_message(self, *a):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def pinned(name: str, content: bytes, *addresses: str) -> assets.Asset:
+    return assets.Asset(name, hashlib.sha256(content).hexdigest(), tuple(assets.Url(a, 1) for a in addresses))
+
+
+def left_over(home) -> list[str]:
+    return sorted(p.name for p in (home / "home" / "assets").rglob("*") if p.name != ".lock")
+
+
+def test_the_first_mirror_that_has_the_right_bytes_wins(home, mirror):
+    folder, address = mirror
+    (folder / "wrong").write_bytes(b"tampered")
+    (folder / "right").write_bytes(b"the real bytes")
+    asset = pinned("thing", b"the real bytes", f"{address}/absent", f"{address}/wrong", f"{address}/right")
+    assert assets._fetch(asset).read_bytes() == b"the real bytes"
+    assert left_over(home) == ["thing"]
+
+
+def test_wrong_bytes_everywhere_are_refused_and_nothing_stays(home, mirror):
+    folder, address = mirror
+    (folder / "wrong").write_bytes(b"tampered")
+    with pytest.raises(AssetError, match=r"sha256 is .* expected .*KIT_ASSETS_FROM"):
+        assets._fetch(pinned("thing", b"the real bytes", f"{address}/wrong"))
+    assert left_over(home) == []
+
+
+def test_no_network_names_every_mirror_and_what_to_do(home):
+    asset = pinned("thing", b"x", "http://127.0.0.1:9/a", "http://127.0.0.1:9/b")
+    with pytest.raises(AssetError) as caught:
+        assets._fetch(asset)
+    assert "127.0.0.1:9/a" in str(caught.value) and "127.0.0.1:9/b" in str(caught.value)
+    assert "HTTPS_PROXY" in str(caught.value)
+    assert left_over(home) == []
+
+
+def test_a_damaged_file_is_fetched_again(home, mirror):
+    folder, address = mirror
+    (folder / "right").write_bytes(b"good")
+    (home / "home" / "assets" / "thing").write_bytes(b"cut sho")
+    assert assets._fetch(pinned("thing", b"good", f"{address}/right")).read_bytes() == b"good"
+
+
+def test_a_folder_given_by_hand_is_used_without_any_network(home, monkeypatch):
+    by_hand = home / "usb"
+    by_hand.mkdir()
+    (by_hand / "thing").write_bytes(b"good")
+    monkeypatch.setenv("KIT_ASSETS_FROM", str(by_hand))
+    assert assets._fetch(pinned("thing", b"good", "http://127.0.0.1:9/a")).read_bytes() == b"good"
+
+
+def test_a_full_disk_is_said_before_the_download(home, monkeypatch):
+    full = shutil._ntuple_diskusage(total=9, used=9, free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(AssetError, match=r"full.*0 MB free.*KIT_HOME"):
+        assets._fetch(pinned("thing", b"x", "http://127.0.0.1:9/a"))
+
+
+def test_the_real_assets_are_here_and_verified():
+    model = assets.base_model()
+    assert {"model.safetensors", "config.json", "tokenizer.json"} <= {p.name for p in model.iterdir()}
+    for asset in assets.VOCABULARIES:
+        assert assets._sha256(assets.vocabularies() / asset.name) == asset.sha256
+    assert assets.missing() == []
