@@ -1,0 +1,114 @@
+"""Rows of a training file as token ids, and the order in which they are trained."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from helpers.errors import DataError
+from helpers.local_api.template import ChatTemplate
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example, ready to train on.
+
+    Attributes:
+        tokens: tokens of the whole example, as they are billed.
+        ids: what the model reads: all ids before the last one that it learns.
+        at: positions in ``ids`` whose next token is learned.
+        targets: that next token, one for each of ``at``.
+        weights: its weight in the loss, one for each of ``at``.
+    """
+
+    tokens: int
+    ids: list[int]
+    at: list[int]
+    targets: list[int]
+    weights: list[float]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def read_rows(file: Path, template: ChatTemplate, longest: int) -> list[Row]:
+    """The examples of a JSONL file in OpenAI's chat shape.
+
+    Args:
+        longest: the model's context length, in tokens.
+
+    Raises:
+        DataError: rows that are too long for the model, or that nothing can be learned from: all of them are named.
+    """
+    rows, problems = [], []
+    with open(file, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            row = _row(*template.example(json.loads(line)["messages"]))
+            if row.tokens > longest:
+                problems.append(f"line {number}: {row.tokens} tokens, the model reads {longest}")
+            elif not row.at:
+                problems.append(f"line {number}: no assistant answer with a weight above 0")
+            rows.append(row)
+    if problems:
+        raise DataError(
+            f"{len(problems)} of {len(rows)} examples of {file.name} cannot be trained on.",
+            got="; ".join(problems[:20]),
+            fix="Shorten or drop these lines and upload the file again.",
+        )
+    return rows
+
+
+def _row(ids: list[int], weights: list[float]) -> Row:
+    learned = [i for i, weight in enumerate(weights) if weight > 0 and i > 0]
+    last = learned[-1] if learned else 0
+    return Row(len(ids), ids[:last], [i - 1 for i in learned], [ids[i] for i in learned], [weights[i] for i in learned])
+
+
+def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of one epoch, as row numbers: rows of like length together, the batches in random order.
+
+    A pure function of its arguments, so that a resumed job goes on with the very same batches.
+    """
+    chance = random.Random(f"{seed}/{epoch}")
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i] * chance.uniform(0.9, 1.1))
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    chance.shuffle(batches)
+    return batches
+
+
+def pieces(batch: Sequence[int], lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
+    """Split a batch so that no piece, padded, has more than ``most_tokens`` tokens (one row always fits)."""
+    parts: list[list[int]] = []
+    width = 0
+    for i in sorted(batch, key=lambda i: lengths[i]):
+        width = max(width, lengths[i])
+        if parts and (len(parts[-1]) + 1) * width <= most_tokens:
+            parts[-1].append(i)
+        else:
+            parts.append([i])
+            width = lengths[i]
+    return parts
+
+
+def padded(rows: Sequence[Row], device: torch.device) -> Tensor:
+    """Token ids (rows, longest), zeros on the right."""
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row.ids)
+    return ids.to(device)
+
+
+def answers(rows: Sequence[Row], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Row number, position, target id and weight of every learned token of a batch, each (learned tokens,)."""
+    line = [n for n, row in enumerate(rows) for _ in row.at]
+    flat = ([p for row in rows for p in row.at], [t for row in rows for t in row.targets])
+    weights = torch.tensor([w for row in rows for w in row.weights], device=device)
+    return torch.tensor(line, device=device), *(torch.tensor(f, device=device) for f in flat), weights

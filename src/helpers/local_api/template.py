@@ -1,0 +1,112 @@
+"""The chat template: what the model really sees, the same in training, serving and export.
+
+Each message becomes ``<|im_start|>ROLE\\nCONTENT<|im_end|>\\n``; an answer is asked for with
+``<|im_start|>assistant\\n``. Nothing is added: no default system message. The text of a message can never turn into a
+control token: a user who types ``<|im_end|>`` sends those ten characters.
+
+Needs the ``tokenizers`` library only, so that a prompt can be counted before torch is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from helpers.errors import AssetError, DataError
+
+START, END = "<|im_start|>", "<|im_end|>"
+ROLES = ("system", "developer", "user", "assistant")
+
+JINJA = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""The same template for an exported model's ``chat_template.jinja`` (``developer`` is written as ``system`` first)."""
+
+
+class ChatTemplate:
+    """Turns chat messages into token ids.
+
+    Args:
+        folder: a model folder with ``tokenizer.json``.
+
+    Raises:
+        AssetError: there is no ``tokenizer.json``, or its vocabulary has no ``<|im_start|>`` and ``<|im_end|>``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        file = Path(folder) / "tokenizer.json"
+        if not file.is_file():
+            raise AssetError(f"The model folder has no {file.name}.", got=str(folder), fix="Fetch the model again.")
+        self.tokenizer = Tokenizer.from_file(str(file))
+        self.tokenizer.encode_special_tokens = True  # a message's text is text, whatever it spells
+        start, end = (self.tokenizer.token_to_id(token) for token in (START, END))
+        if start is None or end is None:
+            raise AssetError(
+                f"The model's vocabulary has no {START} and {END}.",
+                got=str(folder),
+                fix="Choose a chat model that uses this template (SmolLM2-Instruct, Qwen3, …).",
+            )
+        self.start, self.end = start, end
+        end_of_text = self.tokenizer.token_to_id("<|endoftext|>")
+        self.stops = frozenset({self.end} if end_of_text is None else {self.end, end_of_text})
+
+    def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """Token ids of the conversation, ending where the assistant's answer begins."""
+        ids = [i for message in messages for i in self._message(message)[0]]
+        return [*ids, self.start, *self._text("assistant\n")]
+
+    def example(self, messages: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]]:
+        """Token ids of a training example, and each token's weight in the loss.
+
+        The weight is 1 on an assistant's words and on the ``<|im_end|>`` after them (or that message's ``weight``), and
+        0 elsewhere.
+        """
+        ids: list[int] = []
+        weights: list[float] = []
+        for message in messages:
+            of_message, learned_from, learned_to = self._message(message)
+            weight = float(message.get("weight", 1.0)) if message.get("role") == "assistant" else 0.0
+            ids += of_message
+            weights += [weight if learned_from <= i < learned_to else 0.0 for i in range(len(of_message))]
+        return ids, weights
+
+    def _message(self, message: Mapping[str, Any]) -> tuple[list[int], int, int]:
+        """Ids of one message, and where its content's tokens begin and end (``<|im_end|>`` included)."""
+        role, content = message.get("role"), text_of(message)
+        if role not in ROLES:
+            raise DataError(
+                "The chat template cannot express this role.",
+                got=repr(role),
+                fix=f"Use one of {', '.join(ROLES)}; tool calls cannot be trained or served here.",
+            )
+        if role == "assistant":  # its answer is tokenised by itself, as it is when the model writes it
+            head, body = self._text("assistant\n"), self._text(content)
+        else:
+            head, body = [], self._text(f"{'system' if role == 'developer' else role}\n{content}")
+        ids = [self.start, *head, *body, self.end, *self._text("\n")]
+        return ids, 1 + len(head), 2 + len(head) + len(body)
+
+    def _text(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """A message's text: its ``content`` string, or the joined ``text`` parts of a content list.
+
+    Raises:
+        DataError: there is no text (null, an image part, a tool call).
+    """
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
+        return "".join(str(part.get("text", "")) for part in content)
+    raise DataError(
+        "A message has no text.",
+        got=f"content {type(content).__name__}",
+        fix="Give each message a text; images, audio and tool calls cannot be trained or served here.",
+    )
