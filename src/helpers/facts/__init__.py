@@ -1,0 +1,86 @@
+"""Facts that change: prices, limits, dates. Each row of the tables beside this file has its date and its source.
+
+``load(table)`` gives a whole table; the other functions answer one question each. ``python -m helpers.facts`` lists
+what is stale, what has ended or is about to, and where a maintained price library disagrees.
+
+A fact that is not known is None (NaN in a DataFrame), never 0; where sources conflict the row's ``remark`` says so.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+
+from helpers.errors import FactsError
+from helpers.facts.lookup import (
+    STALE_DAYS,
+    Life,
+    cheapest_target,
+    default,
+    hosting,
+    life,
+    price,
+    prompt_models,
+    stale,
+    standing,
+    tunable,
+    tuning_price,
+    who_may_train,
+)
+from helpers.facts.lookup import provider_row as provider
+from helpers.facts.tables import TABLES, FactRow, load, rows, today
+
+__all__ = [
+    "STALE_DAYS",
+    "TABLES",
+    "FactRow",
+    "Life",
+    "cheapest_target",
+    "default",
+    "hosting",
+    "life",
+    "limits",
+    "load",
+    "price",
+    "prompt_models",
+    "provider",
+    "rows",
+    "stale",
+    "standing",
+    "today",
+    "tunable",
+    "tuning_price",
+    "who_may_train",
+]
+
+HERE = Path(__file__).parent
+
+
+@cache
+def _limits_table() -> tuple[dict[str, str], ...]:
+    with open(HERE / "limits.csv", encoding="utf-8", newline="") as table:
+        return tuple(csv.DictReader(table))
+
+
+def limits(provider: str, model: str | None = None) -> dict[str, int | str | tuple[str, ...] | bool]:
+    """What a provider takes: limit → value; numbers as int, yes/no as bool, word lists as tuples.
+
+    A row that names a model applies to models whose name begins with it, before the provider's general row. A limit
+    that is missing is not known, not absent.
+
+    Raises:
+        FactsError: no row names this provider.
+    """
+    rows = [row for row in _limits_table() if row["provider"] == provider]
+    if not rows:
+        known = sorted({row["provider"] for row in _limits_table()})
+        raise FactsError(f"No limits are known for {provider!r}.", fix=f"Use one of {', '.join(known)}.")
+    rows = [row for row in rows if not row["model"] or (model or "").startswith(row["model"])]
+    return {row["limit"]: _value(row) for row in sorted(rows, key=lambda row: len(row["model"]))}
+
+
+def _value(row: dict[str, str]) -> int | str | tuple[str, ...] | bool:
+    if row["unit"] == "yes or no":
+        return row["value"] == "yes"
+    return int(row["value"]) if row["value"].isdigit() else tuple(row["value"].split())
