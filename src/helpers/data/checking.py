@@ -1,0 +1,179 @@
+"""Check a file of examples once, all problems in one report: format, provider rules, tokens, duplicates, leaks, secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from helpers import tokens
+from helpers.data import corpus, rules
+from helpers.data.report import CheckReport, Findings, Problem
+from helpers.data.rules import Rules
+from helpers.data.shapes import Shaped, recognise, shaped, text_of
+from helpers.data.sources import Source, rows, size_of
+from helpers.errors import AssetError, DataError
+
+ENOUGH_TO_LEARN = 50
+"""OpenAI's guide sees improvements from 50 to 100 examples."""
+
+TRUNCATED_SHARE = 0.05
+
+
+def check(
+    source: Source,
+    *,
+    provider: str = "openai",
+    model: str | None = None,
+    validation: Source | None = None,
+    test: Source | None = None,
+    columns: Mapping[str, str] | None = None,
+    near_duplicates: bool = True,
+) -> CheckReport:
+    """Every problem of ``source``, each on its line, in one go.
+
+    Args:
+        source: a path (JSON Lines, JSON, CSV, TSV, Excel, Parquet), bytes, a DataFrame, or examples.
+        provider: whose rules apply: see ``helpers/facts/limits.csv``.
+        model: whose vocabulary and context apply; without it the provider's usual ones.
+        validation: the validation split; only looked at for leaks (check it with a call of its own).
+        test: the test split, likewise.
+        columns: which column is the "question", the "answer" and the "system" prompt, where the names do not tell.
+        near_duplicates: compare every prompt with every other (about a second for 10,000 rows); exact duplicates
+            are found in any case.
+
+    Raises:
+        DataError: the source cannot be opened, or is of no kind that can be read.
+        FactsError: nothing is known of the provider.
+    """
+    limits = rules.rules_for(provider, model)
+    found = Findings()
+    counted = _counter(provider, model, found)
+    whole = corpus.Corpus(keep_texts=near_duplicates)
+    shapes: dict[str, list[int]] = {}
+    mapping: dict[str, str] = {}
+    for line, value, broken in rows(source, found):
+        if broken is not None:
+            whole.unreadable += 1
+            continue
+        row = shaped(value, columns)
+        if row is None:
+            found.add("unknown_shape", line, "row", f"The keys are {', '.join(map(repr, list(value)[:8])) or 'none'}.")
+            whole.unreadable += 1
+            continue
+        if row.names and not mapping:
+            mapping = dict(columns or recognise(value))
+        shapes.setdefault(row.shape, []).append(line)
+        if rules.check_row(line, row, limits, found):
+            _check_contents(line, row, limits, counted, whole, found)
+        else:
+            whole.unreadable += 1
+    _check_file(source, limits, whole, shapes, found)
+    corpus.check_whole(whole, found)
+    for name, split in (("validation", validation), ("test", test)):
+        if split is not None:
+            corpus.check_leaks(whole, _texts_of(split, columns, near_duplicates), name, found)
+    return CheckReport(
+        problems=_table(found.sorted(), Problem._fields),
+        rows=whole.table(),
+        provider=provider,
+        model=model,
+        shape=next(iter(shapes)) if len(shapes) == 1 else "mixed" if shapes else "none",
+        mapping=mapping,
+        token_limit=limits.max_example_tokens,
+    )
+
+
+def _table(problems: list[Problem], fields: tuple[str, ...]) -> pd.DataFrame:
+    return pd.DataFrame(problems, columns=list(fields))
+
+
+def _counter(provider: str, model: str | None, found: Findings) -> tokens.TokenCounter | None:
+    name = model or ("smollm2-135m-instruct" if provider == "local" else None)
+    try:
+        counted = tokens.counter(name)
+    except AssetError as error:
+        found.add("tokens_not_counted", 0, "file", str(error))
+        return None
+    if not counted.exact:
+        found.add(
+            "tokens_estimated", 0, "file", f"The vocabulary of {name} is not here; {counted.vocabulary} stands in."
+        )
+    return counted
+
+
+def _check_contents(
+    line: int, row: Shaped, limits: Rules, counted: tokens.TokenCounter | None, whole: corpus.Corpus, found: Findings
+) -> None:
+    """What is checked once a row is well formed: its text, its length, what it gives away."""
+    messages: list[dict] = row.chat["messages"]
+    place = rules.places(row.names)
+    rules.check_text(line, messages, place, found)
+    texts = [text_of(message.get("content")) for message in messages]
+    number = None
+    if counted is not None:
+        tools = row.chat.get("tools")
+        number = counted.example(messages, tools if isinstance(tools, list) else ())
+        limit = limits.max_example_tokens
+        if limit and number > limit:
+            whole.truncated += 1
+            found.add(
+                "tokens_over_limit",
+                line,
+                "row",
+                f"{number:,} tokens; the model reads {limit:,} and the rest is cut off.",
+            )
+    whole.add(line, messages, texts, number, row)
+
+
+def _check_file(
+    source: Source, limits: Rules, whole: corpus.Corpus, shapes: dict[str, list[int]], found: Findings
+) -> None:
+    n = len(whole.lines) + whole.unreadable
+    size = size_of(source)
+    if n == 0:
+        found.add("file_empty", 0, "file", "No example was found.")
+    if limits.max_file_bytes and size > limits.max_file_bytes:
+        found.add("file_too_large", 0, "file", f"{size:,} bytes; {limits.provider} takes {limits.max_file_bytes:,}.")
+    if limits.min_examples and len(whole.lines) < limits.min_examples:
+        more = f"The file has {len(whole.lines)} usable example(s), but must have at least {limits.min_examples}."
+        found.add("invalid_n_examples", 0, "file", more)
+    elif len(whole.lines) < ENOUGH_TO_LEARN:
+        found.add("few_examples", 0, "file", f"{len(whole.lines)} examples.")
+    if limits.max_examples and n > limits.max_examples:
+        found.add("too_many_examples", 0, "file", f"{n:,} examples; {limits.provider} takes {limits.max_examples:,}.")
+    if whole.truncated > TRUNCATED_SHARE * max(n, 1):
+        share = whole.truncated / n
+        found.add(
+            "truncated_share", 0, "file", f"{whole.truncated:,} of {n:,} examples ({share:.0%}) would be cut off."
+        )
+    _check_shapes(limits, shapes, found)
+
+
+def _check_shapes(limits: Rules, shapes: dict[str, list[int]], found: Findings) -> None:
+    """Rows of a shape that the provider refuses: one problem when the whole file is so, else one a row."""
+    refused = {shape: lines for shape, lines in shapes.items() if shape not in limits.shapes}
+    for shape, lines in refused.items():
+        told = f"{limits.provider} takes {' or '.join(limits.shapes)} rows"
+        if len(shapes) == 1:
+            found.add("wrong_shape", 0, "file", f"All rows have the shape {shape!r}; {told}.")
+            continue
+        for line in lines:
+            found.add("wrong_shape", line, "row", f"The row has the shape {shape!r}; {told}.")
+    if len(shapes) > 1:
+        largest_first = sorted(shapes.items(), key=lambda item: -len(item[1]))
+        counts = ", ".join(f"{len(lines):,} × {shape}" for shape, lines in largest_first)
+        found.add("mixed_shapes", 0, "file", f"The file mixes {counts}.")
+
+
+def _texts_of(source: Source, columns: Mapping[str, str] | None, near: bool) -> corpus.Corpus:
+    other, ignored = corpus.Corpus(keep_texts=near), Findings()
+    for line, value, broken in rows(source, ignored):
+        row: Any = None if broken is not None else shaped(value, columns)
+        messages = row.chat.get("messages") if row else None
+        if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
+            other.add(line, messages, [text_of(message.get("content")) for message in messages], None, row)
+    if not other.lines:
+        raise DataError("The split to compare with holds no example.", fix="Give the validation or test file's path.")
+    return other

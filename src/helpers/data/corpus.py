@@ -1,0 +1,290 @@
+"""What can be seen only when all examples are looked at together: duplicates, contradictions, leaks, labels, forms."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from helpers.data.duplicates import near_pairs, normalise
+from helpers.data.report import Findings
+from helpers.data.rules import REFUSAL
+from helpers.data.shapes import Shaped
+
+MOST_LABELS = 50
+MOST_FIELD_VALUES = 1_000
+LABEL_LENGTH = 80
+FEW_OF_A_LABEL = 5
+IMBALANCE = 10
+"""The commonest label this many times as often as the rarest is worth a note."""
+
+USUAL = 0.8
+"""A form that this share of the answers has is the usual one; the others are problems."""
+
+REFUSAL_SHARE = 0.1
+SHORT_ANSWER = 20
+"""Answers up to this many characters (labels, names, numbers) may stand in the prompt by chance."""
+
+LICENCE_KEYS = ("license", "licence", "source", "copyright")
+
+
+class Corpus:
+    """A few numbers for each example, gathered row by row; texts only where near-duplicates are looked for."""
+
+    def __init__(self, *, keep_texts: bool) -> None:
+        self.keep_texts = keep_texts
+        self.unreadable = self.truncated = self.refusals = 0
+        self.lines: list[int] = []
+        self.tokens: list[int | None] = []
+        self.prompt_chars: list[int] = []
+        self.answer_chars: list[int] = []
+        self.prompts: list[int] = []
+        self.questions: list[int] = []
+        self.answers: list[int] = []
+        self.systems: list[int] = []
+        self.system_texts: dict[int, str] = {}
+        self.texts: list[str] = []
+        self.labels: list[str | None] = []
+        self.forms: list[tuple[str, ...] | None] = []
+        self.fields: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self.in_prompt: list[int] = []
+        self.licences: Counter[str] = Counter()
+        self._interned: dict[Any, Any] = {}
+
+    def add(self, line: int, messages: list[dict], texts: Sequence[str], tokens: int | None, row: Shaped) -> None:
+        """Take note of one well-formed example. Its answer is the last message's text, or its tool calls."""
+        at = len(self.lines)
+        answer = texts[-1] or _calls(messages[-1])
+        asked = [(m.get("role"), text or _calls(m)) for m, text in zip(messages[:-1], texts[:-1], strict=True)]
+        question = "\n".join(text for role, text in asked if role not in ("system", "developer"))
+        system = "\n".join(text for role, text in asked if role in ("system", "developer"))
+        self.lines.append(line)
+        self.tokens.append(tokens)
+        self.prompt_chars.append(len(question) + len(system))
+        self.answer_chars.append(len(answer))
+        key = hash(_squeezed(question))
+        self.questions.append(key)
+        self.prompts.append(hash((key, _squeezed(system))))
+        self.answers.append(hash(_canonical(answer)))
+        self._note_system(system)
+        if self.keep_texts:
+            self.texts.append(question)
+        self._note_answer(at, answer)
+        self.refusals += bool(len(answer) < 2000 and REFUSAL.match(answer))
+        if len(answer) > SHORT_ANSWER and answer.strip() in question:
+            self.in_prompt.append(line)
+        for key_name in LICENCE_KEYS:
+            if key_name in row.extra:
+                self.licences[f"{key_name} {str(row.extra[key_name])[:60]!r}"] += 1
+
+    def _note_system(self, system: str) -> None:
+        key = hash(system)
+        self.systems.append(key)
+        self.system_texts.setdefault(key, system[:80])
+
+    def _note_answer(self, at: int, answer: str) -> None:
+        short = answer.strip()
+        self.labels.append(self._intern(answer) if len(answer) <= LABEL_LENGTH else None)
+        form = None
+        if short.startswith("{"):
+            try:
+                value = orjson.loads(short)
+            except orjson.JSONDecodeError:
+                value = None
+            if isinstance(value, dict):
+                form = self._intern(tuple(sorted(value)))
+                for name, item in value.items():
+                    if isinstance(item, str) and len(item) <= LABEL_LENGTH:
+                        self.fields[name].append((at, self._intern(item)))
+        self.forms.append(form)
+
+    def _intern(self, value: Any) -> Any:
+        return self._interned.setdefault(value, value)
+
+    def table(self) -> pd.DataFrame:
+        """One row an example: see ``CheckReport.rows``."""
+        labels = self.labels if self.has_labels(self.labels) else [None] * len(self.lines)
+        if not any(labels):
+            labels = self._label_field()
+        return pd.DataFrame(
+            {
+                "line": self.lines,
+                "tokens": pd.array(self.tokens, dtype="Int64"),
+                "prompt_chars": self.prompt_chars,
+                "answer_chars": self.answer_chars,
+                "label": pd.Series(labels, dtype="object"),
+            }
+        )
+
+    def _label_field(self) -> list[str | None]:
+        """The JSON field that looks most like a label: few values, in nearly every answer; the first such."""
+        labels: list[str | None] = [None] * len(self.lines)
+        for values in self.fields.values():
+            if len(values) >= USUAL * len(self.lines) and self.has_labels([value for _, value in values]):
+                for at, value in values:
+                    labels[at] = value
+                break
+        return labels
+
+    @staticmethod
+    def has_labels(values: Sequence[str | None]) -> bool:
+        """Whether these are labels: between two and fifty different values, each used five times on average."""
+        different = set(values)
+        return None not in different and 2 <= len(different) <= min(MOST_LABELS, max(len(values) / 5, 2))
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _canonical(answer: str) -> str:
+    """The same for answers that mean the same: JSON with other spacing or order, other case or white space."""
+    short = answer.strip()
+    if short.startswith("{"):
+        try:
+            return orjson.dumps(orjson.loads(short), option=orjson.OPT_SORT_KEYS).decode()
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            pass
+    return _squeezed(short)
+
+
+def _calls(message: dict) -> str:
+    calls = message.get("tool_calls") or message.get("function_call")
+    return orjson.dumps(calls, default=str).decode() if calls else ""
+
+
+def check_whole(corpus: Corpus, found: Findings) -> None:
+    """All checks that need every row."""
+    _check_same_prompts(corpus, found)
+    if corpus.keep_texts:
+        _check_near(corpus, found)
+    _check_systems(corpus, found)
+    _check_labels(corpus, found)
+    _check_forms(corpus, found)
+    for line in corpus.in_prompt:
+        found.add("answer_in_prompt", line, "messages", "The whole answer stands in the prompt.")
+    n = len(corpus.lines)
+    if n >= 20 and corpus.refusals > REFUSAL_SHARE * n:
+        found.add(
+            "refusal_share", 0, "file", f"{corpus.refusals:,} of {n:,} answers refuse ({corpus.refusals / n:.0%})."
+        )
+    if len(corpus.licences) > 1:
+        listed = ", ".join(f"{count:,} × {name}" for name, count in corpus.licences.most_common(8))
+        found.add("licence", 0, "file", f"Rows name {listed}.")
+
+
+def _check_same_prompts(corpus: Corpus, found: Findings) -> None:
+    """Exact duplicates and contradictions: prompts equal but for case and white space, system prompt included."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for at, prompt in enumerate(corpus.prompts):
+        groups[prompt].append(at)
+    for group in groups.values():
+        if len(group) == 1:
+            continue
+        first: dict[int, int] = {}
+        for at in group:
+            answer = corpus.answers[at]
+            if answer in first:
+                same = corpus.lines[first[answer]]
+                found.add("duplicate", corpus.lines[at], "messages", f"The same prompt and answer as line {same}.")
+            first.setdefault(answer, at)
+        if len(first) > 1:
+            for at in first.values():
+                others = [str(corpus.lines[other]) for other in first.values() if other != at][:5]
+                told = f"The same prompt has another answer on line {', '.join(others)}."
+                found.add("contradiction", corpus.lines[at], "messages", told)
+
+
+def _check_near(corpus: Corpus, found: Findings) -> None:
+    told: set[int] = set()
+    for a, b, similarity in sorted(near_pairs(corpus.texts), key=lambda pair: -pair.similarity):
+        if corpus.prompts[a] == corpus.prompts[b] or b in told:
+            continue
+        told.add(b)
+        message = f"The prompt resembles line {corpus.lines[a]} ({similarity:.0%})."
+        found.add("near_duplicate", corpus.lines[b], "messages", message)
+
+
+def check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> None:
+    """Prompts that stand in another split too. System prompts are not compared: the question is what leaks."""
+    there: dict[int, int] = {}
+    for at, question in enumerate(other.questions):
+        there.setdefault(question, at)
+    exact = set()
+    for at, question in enumerate(corpus.questions):
+        if question in there:
+            exact.add(at)
+            line = other.lines[there[question]]
+            found.add(
+                "leak", corpus.lines[at], "messages", f"The same prompt stands on line {line} of the {name} split."
+            )
+    if not (corpus.keep_texts and other.keep_texts):
+        return
+    size = len(corpus.texts)
+    told: set[int] = set()
+    for a, b, similarity in sorted(near_pairs(corpus.texts + other.texts), key=lambda pair: -pair.similarity):
+        if a < size <= b and a not in exact and a not in told:
+            told.add(a)
+            message = f"The prompt resembles line {other.lines[b - size]} of the {name} split ({similarity:.0%})."
+            found.add("near_leak", corpus.lines[a], "messages", message)
+
+
+def _check_systems(corpus: Corpus, found: Findings) -> None:
+    counts = Counter(corpus.systems)
+    if len(counts) < 2:
+        return
+    usual, count = counts.most_common(1)[0]
+    if count < USUAL * len(corpus.systems):
+        found.add("system_differs", 0, "file", f"{len(counts):,} different system prompts (none counts as one).")
+        return
+    for line, system in zip(corpus.lines, corpus.systems, strict=True):
+        if system != usual:
+            text = corpus.system_texts[system]
+            found.add(
+                "system_differs",
+                line,
+                "messages[0]",
+                f"The system prompt is {text!r}." if text else "No system prompt.",
+            )
+
+
+def _check_labels(corpus: Corpus, found: Findings) -> None:
+    """Spellings, rare labels and imbalance, for answers that are labels and for JSON fields that are."""
+    columns = [("the answer", [(at, label) for at, label in enumerate(corpus.labels) if label is not None])]
+    columns += [(f"the field {name!r}", values) for name, values in corpus.fields.items()]
+    for name, values in columns:
+        if len(values) < max(20, USUAL * len(corpus.lines)):
+            continue
+        spelled: dict[str, Counter[str]] = defaultdict(Counter)
+        for _, value in values:
+            spelled[normalise(value)][value] += 1
+        if not 2 <= len(spelled) <= min(MOST_LABELS, len(values) / 5):
+            continue
+        usual = {key: counts.most_common(1)[0][0] for key, counts in spelled.items()}
+        for at, value in values:
+            if value != usual[normalise(value)]:
+                told = f"{value!r} is usually spelled {usual[normalise(value)]!r} in {name}."
+                found.add("label_variant", corpus.lines[at], name, told)
+        sizes = Counter({usual[key]: sum(counts.values()) for key, counts in spelled.items()})
+        for label, count in sizes.items():
+            if count < FEW_OF_A_LABEL:
+                found.add("rare_label", 0, name, f"{label!r} has {count} row(s) in {name}.")
+        (most, many), (least, few) = sizes.most_common()[0], sizes.most_common()[-1]
+        if many >= IMBALANCE * few:
+            found.add("label_imbalance", 0, name, f"{most!r} has {many:,} rows, {least!r} has {few:,}, in {name}.")
+
+
+def _check_forms(corpus: Corpus, found: Findings) -> None:
+    """Where most answers are JSON objects with the same keys, the ones that are not."""
+    counts = Counter(form for form in corpus.forms if form is not None)
+    if len(corpus.forms) < 10 or sum(counts.values()) < USUAL * len(corpus.forms):
+        return
+    usual, count = counts.most_common(1)[0]
+    for line, form in zip(corpus.lines, corpus.forms, strict=True):
+        if form is None:
+            found.add("answer_format", line, "answer", "The answer is not a JSON object; most answers are.")
+        elif form != usual and count >= USUAL * len(corpus.forms):
+            found.add("answer_format", line, "answer", f"The keys are {', '.join(form)}; usual are {', '.join(usual)}.")

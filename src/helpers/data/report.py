@@ -1,0 +1,126 @@
+"""What ``check`` hands back: the problems as a table, a short summary, and an escaped view for notebooks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from html import escape
+from typing import NamedTuple
+
+import pandas as pd
+
+from helpers.data.codes import CODES, Severity
+
+MOST_OF_ONE_CODE = 100_000
+"""Problems of one code that are listed; more are only counted, so that no file can fill the memory."""
+
+SHOWN = 200
+"""Problems in the notebook view; ``report.problems`` has them all."""
+
+ORDER = {"error": 0, "warning": 1, "note": 2}
+
+
+class Problem(NamedTuple):
+    """One problem: 1-based ``line`` of the file (0: the file as a whole) and where in the row."""
+
+    line: int
+    where: str
+    code: str
+    severity: Severity
+    message: str
+    fix: str
+
+
+class Findings:
+    """Collects problems; the severity and the general fix come from ``CODES``."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(
+        self, code: str, line: int, where: str, message: str, *, fix: str = "", severity: Severity | None = None
+    ) -> None:
+        """Add a problem, or only count it when its code has filled its share."""
+        self.counts[code] += 1
+        if self.counts[code] <= MOST_OF_ONE_CODE:
+            known = CODES[code]
+            self.problems.append(Problem(line, where, code, severity or known.severity, message, fix or known.fix))
+
+    def sorted(self) -> list[Problem]:
+        """Problems by line (those of the whole file first), unlisted ones summed up."""
+        for code, count in list(self.counts.items()):
+            if count > MOST_OF_ONE_CODE:
+                more = f"{count - MOST_OF_ONE_CODE:,} more problems of the kind {code!r} are not listed."
+                self.add("too_many_problems", 0, "file", more, severity=CODES[code].severity)
+        return sorted(self.problems, key=lambda p: (p.line, ORDER[p.severity]))
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Every problem of one file, for one provider.
+
+    Attributes:
+        problems: columns ``line`` (1-based; 0 is the file as a whole), ``where``, ``code``, ``severity``
+            ("error", "warning", "note"), ``message``, ``fix``.
+        rows: one row an example that could be read: ``line``, ``tokens`` (None where not counted), ``prompt_chars``,
+            ``answer_chars``, ``label`` (the answer where the file has few different ones, else None).
+        provider: for whom it was checked.
+        model: for which model, if one was named.
+        shape: how the rows are shaped ("chat", "prompt_completion", …; "mixed" when they differ).
+        mapping: for tables and question/answer rows: which column became what.
+        token_limit: tokens an example may have, None when unknown.
+    """
+
+    problems: pd.DataFrame
+    rows: pd.DataFrame
+    provider: str
+    model: str | None = None
+    shape: str = "chat"
+    mapping: dict[str, str] = field(default_factory=dict)
+    token_limit: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the provider would take the file: no error (warnings and notes may remain)."""
+        return not (self.problems["severity"] == "error").any()
+
+    def count(self, severity: Severity) -> int:
+        """How many problems are of this severity."""
+        return int((self.problems["severity"] == severity).sum())
+
+    def summary(self) -> str:
+        """The verdict and the number of problems of each kind, as text."""
+        lines = [self._headline()]
+        for (severity, code), group in self._by_code():
+            shown = ", ".join(str(line) for line in group["line"].head(5) if line)
+            where = f" (line {shown}{', …' if len(group) > 5 else ''})" if shown else ""
+            lines.append(f"{severity:>7}  {code} × {len(group):,}{where}: {CODES[code].means}")
+        return "\n".join(lines)
+
+    __str__ = summary
+
+    def _headline(self) -> str:
+        tokens = self.rows["tokens"].sum() if len(self.rows) else 0
+        counted = f", {int(tokens):,} tokens" if tokens else ""
+        verdict = "takes this file" if self.ok else "would refuse this file"
+        return (
+            f"{len(self.rows):,} examples{counted}; {self.provider} {verdict}: {self.count('error'):,} errors, "
+            f"{self.count('warning'):,} warnings, {self.count('note'):,} notes."
+        )
+
+    def _by_code(self) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+        groups = self.problems.groupby(["severity", "code"], sort=False)
+        return sorted(groups, key=lambda item: (ORDER[item[0][0]], -len(item[1]), item[0][1]))
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{p.line or 'file'}</td><td><code>{escape(p.where)}</code></td><td>{p.severity}</td>"
+            f"<td>{escape(p.code)}</td><td>{escape(p.message)}</td><td>{escape(p.fix)}</td></tr>"
+            for p in self.problems.head(SHOWN).itertuples(index=False)
+        )
+        rest = len(self.problems) - SHOWN
+        more = f"<p>{rest:,} more in <code>report.problems</code>.</p>" if rest > 0 else ""
+        head = "".join(f"<th>{title}</th>" for title in ("line", "where", "severity", "code", "problem", "what to do"))
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
+        return f"<div><p><b>{escape(self._headline())}</b></p>{table}{more}</div>"
