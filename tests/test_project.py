@@ -68,3 +68,21 @@ def test_a_damaged_file_is_one_clear_error(home, content):
 def test_a_name_is_a_plain_folder_name(name):
     with pytest.raises(ProjectError, match="folder name"):
         Project(name)
+
+
+def test_splits_are_remembered_by_content_and_test_openings_are_counted(home):
+    files = {}
+    for name, rows in {"train": 3, "validation": 2, "test": 1}.items():
+        files[name] = home / f"{name}.jsonl"
+        files[name].write_text("{}\n" * rows)
+    project = Project("demo")
+    project.keep_splits(files)
+    assert {name: split["rows"] for name, split in project.require("splits").items()} == {
+        "train": 3,
+        "validation": 2,
+        "test": 1,
+    }
+    assert [project.open_test(), Project("demo").open_test()] == [1, 2]
+    files["test"].write_text("[]\n")
+    project.keep_splits(files)
+    assert project.open_test() == 1, "other rows are another test split"

@@ -20,7 +20,7 @@ from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from helpers.errors import ConsentError, JobError
-from helpers.providers import host_of
+from helpers.providers import Host, host_of
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -58,13 +58,8 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
         JobError: the host refused the file; every problem that it named is in the message.
     """
     path, host = Path(path), host_of(client)
+    ask_before_upload(host, path, may_upload_to=may_upload_to)
     content = path.read_bytes()
-    rows = content.count(b"\n")
-    if host.leaves_machine and may_upload_to != host.name:
-        raise ConsentError(
-            f"{path.name} ({len(content):,} bytes, {rows} rows) would leave this machine for {host.name}.",
-            fix=f'If you may share this data, set MAY_UPLOAD_TO = "{host.name}" in the parameters cell.',
-        )
     name = f"{path.stem}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
     for known in client.files.list(purpose="fine-tune"):
         if known.filename == name and known.bytes == len(content):
@@ -75,6 +70,22 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
         raise JobError(
             f"{host.name} refused {path.name}.", got=reason(error), fix="Mend the file (lesson 01) and upload it again."
         ) from error
+
+
+def ask_before_upload(host: Host, path: str | Path, *, may_upload_to: str) -> None:
+    """Pass when the file stays on this machine or the reader named this host; called before every upload.
+
+    Raises:
+        ConsentError: the file would leave for a host that the reader did not name; it says what would have left.
+    """
+    if not host.leaves_machine or may_upload_to == host.name:
+        return
+    content = Path(path).read_bytes()
+    rows = content.count(b"\n")
+    raise ConsentError(
+        f"{Path(path).name} ({len(content):,} bytes, {rows} rows) would leave this machine for {host.name}.",
+        fix=f'If you may share this data, set MAY_UPLOAD_TO = "{host.name}" in the parameters cell.',
+    )
 
 
 def start(

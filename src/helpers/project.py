@@ -7,9 +7,11 @@ notebooks may hold the same project: each change reads the file again under a lo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +103,39 @@ class Project:
         with FileLock(self.folder / ".lock", timeout=10):
             state = self.read()
             state[key] = value
-            write_atomically(self.file, json.dumps(state, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+            self._write(state)
+
+    def _write(self, state: Mapping[str, Any]) -> None:
+        write_atomically(self.file, json.dumps(state, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+    def keep_splits(self, files: Mapping[str, Path]) -> None:
+        """Remember which file is which split, with its sha256 and number of rows, so that later lessons use the same."""
+        contents = {name: Path(file).read_bytes() for name, file in files.items()}
+        self.set(
+            "splits",
+            {
+                name: {
+                    "path": str(Path(files[name]).resolve()),
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "rows": content.count(b"\n"),
+                }
+                for name, content in contents.items()
+            },
+        )
+
+    def open_test(self) -> int:
+        """Count an opening of the test split, and say how often these very rows were opened, this time included.
+
+        Raises:
+            ProjectError: there is no split yet.
+        """
+        sha256 = self.require("splits")["test"]["sha256"]
+        with FileLock(self.folder / ".lock", timeout=10):
+            state = self.read()
+            openings = [*state.get("test_openings", []), sha256]
+            state["test_openings"] = openings
+            self._write(state)
+        return openings.count(sha256)
 
     def require(self, key: str) -> Any:
         """The value under ``key``.
