@@ -109,7 +109,7 @@ class Project:
         write_atomically(self.file, json.dumps(state, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
     def keep_splits(self, files: Mapping[str, Path]) -> None:
-        """Remember which file is which split, with its sha256 and number of rows, so that later lessons use the same."""
+        """Remember which file is which split, with its sha256 and number of rows, so that lessons agree."""
         contents = {name: Path(file).read_bytes() for name, file in files.items()}
         self.set(
             "splits",
