@@ -1,0 +1,117 @@
+"""The checklist: questions and options, read from ``checklist.toml``, and the check of a set of answers.
+
+Answers are a plain mapping from question id to option value; a question that is missing or None is unanswered.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from helpers.errors import DecisionError
+
+
+@dataclass(frozen=True)
+class Option:
+    """One possible answer.
+
+    Attributes:
+        value: what is stored.
+        label: what the reader clicks.
+        help: one line under the label; may be empty.
+        says: the answer as a clause, for reasons ("the prompt is long").
+        leans: +1 speaks for tuning, -1 for prompting, 0 for neither.
+    """
+
+    value: str
+    label: str
+    help: str
+    says: str
+    leans: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question with its options in natural order, why it matters, and a source that makes the point."""
+
+    id: str
+    group: str
+    text: str
+    why: str
+    source: str
+    options: tuple[Option, ...]
+
+    def option(self, value: str) -> Option:
+        """The option with this value (which :func:`checked` has vouched for)."""
+        return next(option for option in self.options if option.value == value)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(option.value for option in self.options)
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(files("helpers.decide").joinpath("checklist.toml").read_text(encoding="utf-8"))
+
+
+def version() -> int:
+    """The checklist's version; answer files carry the version that they were written for."""
+    return int(_table()["version"])
+
+
+def groups() -> dict[str, str]:
+    """Group id to title, in order."""
+    return {group["id"]: group["title"] for group in _table()["group"]}
+
+
+@cache
+def questions() -> dict[str, Question]:
+    """Question id to question, in the order in which they are asked."""
+    return {
+        row["id"]: Question(**{**row, "options": tuple(Option(**option) for option in row["options"])})
+        for row in _table()["question"]
+    }
+
+
+def problems(answers: Mapping[str, Any]) -> list[str]:
+    """What in ``answers`` the checklist does not know, each as a sentence; empty when all fits."""
+    found = []
+    for name, value in answers.items():
+        question = questions().get(name)
+        if question is None:
+            found.append(f"{name!r} is not a question of the checklist")
+        elif value is not None and value not in question.values:
+            found.append(f"{name} = {value!r} is not one of {', '.join(question.values)}")
+    return found
+
+
+def checked(answers: Mapping[str, Any]) -> dict[str, str]:
+    """The answers that were given, in the checklist's order.
+
+    Raises:
+        DecisionError: something is not a question or not an option; all such problems at once.
+    """
+    if not isinstance(answers, Mapping):
+        raise DecisionError(
+            "The answers are not a mapping from question to option.",
+            got=f"a {type(answers).__name__}",
+            fix="Pass a dict such as {'gap': 'behaviour'}.",
+        )
+    found = problems(answers)
+    if found:
+        raise DecisionError(
+            "The answers do not fit the checklist.",
+            got="; ".join(found),
+            fix="Use ids and values from helpers.decide.questions().",
+        )
+    return {name: answers[name] for name in questions() if answers.get(name) is not None}
+
+
+def unanswered(answers: Mapping[str, Any]) -> list[str]:
+    """Ids of questions without an answer, in order."""
+    return [name for name in questions() if answers.get(name) is None]

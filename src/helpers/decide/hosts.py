@@ -1,0 +1,81 @@
+"""What the facts say about hosts on a given day: who may be named for training, and whose end is in sight.
+
+Dates and names come from the facts tables alone; this module holds the reading of them.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import cache
+
+from helpers import facts
+
+END_IN_SIGHT = timedelta(days=365)
+"""An announced end within a year is time to move: recording, testing and retraining take months beside other work."""
+
+
+@cache
+def _known(host: str) -> facts.FactRow | None:
+    return next((row for row in facts.rows("providers") if row["provider"] == host), None)
+
+
+@cache
+def _trainable(host: str) -> tuple[str, ...]:
+    """Ids of the models that the table lists for supervised training at this host."""
+    return tuple(r["model"] for r in facts.rows("tunable") if r["provider"] == host and r["method"] == "supervised")
+
+
+def name(host: str) -> str:
+    """The host's name for readers; its id when the table does not know it."""
+    row = _known(host)
+    return row["name"] if row else host
+
+
+def open_to_new(host: str, today: date) -> bool:
+    """Whether somebody new can train there on this day: at least one model stands open in the facts."""
+    return any(facts.standing(model, host, today).state == "open" for model in _trainable(host))
+
+
+def end_in_sight(host: str, today: date) -> str:
+    """Why a tuned model at this host must move, with dates and source; empty while some model there goes on.
+
+    The end is in sight when nothing can be trained there a year from now: a tuned model that cannot be made again dies
+    with its base model.
+    """
+    row = _known(host)
+    if row is None:
+        return ""
+    ended = [facts.standing(model, host, today + END_IN_SIGHT).state == "ended" for model in _trainable(host)]
+    if row["open_to"] != "nobody" and not (ended and all(ended)):
+        return ""
+    return f"{facts.who_may_train(host, today)} Source: {row.source}"
+
+
+def best_host(tied_to: str, today: date) -> str | None:
+    """The host to name for training: the reader's own if it is open to new customers, else the most portable open one.
+
+    Most portable: the stock ``openai`` SDK trains there (no code is thrown away), then weights that can be taken along;
+    within that the table's order. The reader's own machine is not a host.
+    """
+    if open_to_new(tied_to, today):
+        return tied_to
+    away = [row for row in facts.rows("providers") if row["provider"] != "local"]
+    rows = [row for row in away if open_to_new(row["provider"], today)]
+    rows.sort(key=lambda row: (row["sdk"] != "openai", row["weights_out"] != "yes"))
+    return rows[0]["provider"] if rows else None
+
+
+def about(host: str, today: date) -> str:
+    """What the facts say on training at this host: who may, until when, what becomes of the weights, and the source."""
+    row = _known(host)
+    weights = {"yes": "The weights can be taken along.", "no": "The weights stay there."}
+    known = weights.get(row["weights_out"], "Whether the weights can be taken along is not known.")
+    return f"{facts.who_may_train(host, today)} {known} Source: {row.source}"
+
+
+def coming_dates(host: str, today: date) -> list[tuple[date, str]]:
+    """Announced dates at this host from today on, each with what happens, earliest first; equal ones once."""
+    if _known(host) is None:
+        return []
+    coming = {(row["date"], row["what"]): row.source for row in facts.life(provider=host) if row["date"] >= today}
+    return [(day, f"{name(host)}: {what} ({source})") for (day, what), source in sorted(coming.items())]
