@@ -1,0 +1,23 @@
+"""Views for the lessons: charts (plotly) and panels (ipywidgets). Numbers and rules come from the rooms below."""
+
+from helpers.show.chat import what_the_model_sees
+from helpers.show.dataset import balance, token_lengths
+from helpers.show.exercise import check, guess, guesses
+from helpers.show.rivals import comparisons, scores
+from helpers.show.table import table
+from helpers.show.training import loss
+from helpers.show.watch import watch
+
+__all__ = [
+    "balance",
+    "check",
+    "comparisons",
+    "guess",
+    "guesses",
+    "loss",
+    "scores",
+    "table",
+    "token_lengths",
+    "watch",
+    "what_the_model_sees",
+]

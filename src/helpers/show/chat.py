@@ -1,0 +1,73 @@
+"""What the local model sees of an example, and which part of it the loss sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from IPython.display import HTML
+
+from helpers import tokens
+from helpers.records import Example
+
+START, END = "<|im_start|>", "<|im_end|>"
+Segment = tuple[str, bool]
+"""A stretch of text, and whether the model learns to write it."""
+
+_NEW_LINE = '<span aria-hidden="true" style="opacity:.55">⏎</span>\n'
+_CELL = "vertical-align:top;text-align:left;padding:4px 10px;"
+_LEARNED = "background:rgba(0,114,178,.16);border-left:5px solid #0072B2;"
+_READ = "border-left:5px solid rgba(128,128,128,.35);"
+
+
+def what_the_model_sees(example: Example) -> HTML:
+    """The exact text that an example becomes for the local model: nothing is added, no hidden system message.
+
+    Stretches that the loss sees are marked "learned" in words, by a bar and by a tint. ⏎ marks a line break.
+    """
+    rows = "".join(_row(text, learned) for text, learned in segments(example))
+    learned, total = token_counts(example)
+    return HTML(
+        '<table style="border-collapse:collapse"><caption style="caption-side:top;text-align:left">'
+        f"{total} tokens, of which the model learns to write {learned}; the others it only reads.</caption>"
+        '<thead><tr><th scope="col" style="text-align:left">the loss</th>'
+        f'<th scope="col" style="text-align:left">text</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def segments(example: Example) -> list[Segment]:
+    """The example's text, cut where "only read" turns into "learned" and back."""
+    pieces: list[Segment] = []
+    for message in example.messages:
+        role = "system" if message["role"] == "developer" else message["role"]
+        text, learned = _text(message), role == "assistant" and float(message.get("weight", 1)) > 0
+        pieces += [(f"{START}{role}\n", False), (f"{text}{END}", learned), ("\n", False)]
+    joined: list[Segment] = []
+    for text, learned in pieces:
+        if joined and joined[-1][1] == learned:
+            joined[-1] = (joined[-1][0] + text, learned)
+        else:
+            joined.append((text, learned))
+    return joined
+
+
+def token_counts(example: Example) -> tuple[int, int]:
+    """(tokens that the model learns to write, all tokens) of an example."""
+    count = tokens.counter("smollm2-135m-instruct")
+    learned = sum(count.text(text) for text, is_learned in segments(example) if is_learned)
+    return learned, count.example(example.messages)
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+
+
+def _row(text: str, learned: bool) -> str:
+    mark = "<b>learned</b>" if learned else "only read"
+    shown = escape(text).replace("\n", _NEW_LINE)
+    return (
+        f'<tr><td style="{_CELL}white-space:nowrap">{mark}</td><td style="{_CELL}{_LEARNED if learned else _READ}">'
+        f'<pre style="margin:0;white-space:pre-wrap;word-break:break-word">{shown}</pre></td></tr>'
+    )

@@ -1,0 +1,110 @@
+"""What is in the data: label balance of each split, and how long the examples are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from helpers.records import Example
+from helpers.show.theme import BLUE, INK, PATTERNS, SERIES, VERMILION, figure, plain, plural, shorten
+
+MOST_LABELS = 15
+OTHERS = "all others"
+RARE = 5
+"""Fewer rows than this and a label can hardly be learned or measured: the title says so."""
+
+
+def balance(splits: Mapping[str, Sequence[Example]], label: Callable[[Example], str]) -> go.Figure:
+    """How the labels are spread over each split, in percent of its rows.
+
+    Args:
+        splits: name to examples, such as ``{"train": …, "validation": …, "test": …}``.
+        label: reads one example's label.
+    """
+    counts = {name: Counter(str(label(example)) for example in rows) for name, rows in splits.items()}
+    total = sum(counts.values(), Counter())
+    shown = [name for name, _ in total.most_common(MOST_LABELS)]
+    rest = set(total) - set(shown)
+    names = shown + [OTHERS] * bool(rest)
+    chart = figure(
+        _balance_finding(counts, total),
+        "Each bar is a label's share of its split; like bars side by side mean that the splits are alike. "
+        "The number of rows stands at the bar's end.",
+        x="share of the split's rows (%)",
+        y="label",
+        height=110 + len(names) * (14 * len(counts) + 12),
+        legend=True,
+    )
+    for i, (split, by_label) in enumerate(counts.items()):
+        rows = [by_label[name] for name in shown] + [sum(by_label[name] for name in rest)] * bool(rest)
+        size = max(1, sum(by_label.values()))
+        chart.add_bar(
+            y=[shorten(name, 28) for name in names], x=[round(100 * n / size, 1) for n in rows], orientation="h",
+            name=f"{plain(split)} ({plural(sum(rows), 'row')})", text=[f"{n:,}" for n in rows], textposition="outside",
+            textfont_size=10, hovertemplate="%{y}: %{x} % (%{text} rows)<extra></extra>", cliponaxis=False,
+            marker=dict(color=SERIES[i % 4], pattern=dict(shape=PATTERNS[i % 4], fillmode="replace", solidity=0.5)),
+        )  # fmt: skip
+    chart.update_yaxes(autorange="reversed", showgrid=False, title_text=None)
+    chart.update_layout(bargap=0.25)
+    return chart
+
+
+def _balance_finding(counts: Mapping[str, Counter], total: Counter) -> str:
+    if not total:
+        return "There are no rows yet"
+    top, most = total.most_common(1)[0]
+    share = 100 * most / total.total()
+    said = f"{plural(len(total), 'label')}: {top!r} is the most common with {share:.0f} % of all rows"
+    rare = sorted({name for by_label in counts.values() for name in total if by_label[name] < RARE})
+    if not rare:
+        return f"{said}, and every split has at least {RARE} rows of each"
+    some = ", ".join(map(repr, rare[:3])) + (" and others" if len(rare) > 3 else "")
+    return f"{said}; {some} {'has' if len(rare) == 1 else 'have'} under {RARE} rows in some split"
+
+
+def token_lengths(lengths: Sequence[int], limit: int, model: str) -> go.Figure:
+    """How long the examples are, in tokens of the named model, against its limit.
+
+    Args:
+        lengths: tokens of each example.
+        limit: the most that the model takes, in tokens; what is longer is cut or refused.
+        model: whose tokens were counted.
+    """
+    lengths = np.asarray(lengths, dtype=int)
+    chart = figure(
+        _length_finding(lengths, limit),
+        f"Tokens as {model} counts them, answers included. Half of the examples are left of the dashed line."
+        if len(lengths)
+        else f"Tokens as {model} counts them, answers included.",
+        x="length of an example (tokens)",
+        y="examples",
+    )
+    if not len(lengths):
+        return chart
+    counts, edges = np.histogram(lengths, bins=min(40, max(1, len(set(lengths.tolist())))))
+    chart.add_bar(
+        x=((edges[:-1] + edges[1:]) / 2).round(1), y=counts, width=np.diff(edges).round(3), marker_color=BLUE,
+        customdata=[f"{np.ceil(a):.0f} to {np.floor(b):.0f} tokens" for a, b in zip(edges, edges[1:], strict=False)],
+        hovertemplate="%{customdata}: %{y} examples<extra></extra>", marker_line=dict(color="white", width=1),
+    )  # fmt: skip
+    middle = float(np.median(lengths))
+    chart.add_vline(x=middle, line=dict(color=INK, dash="dash"), annotation_text=f"half: {middle:.0f}")
+    if lengths.max() > limit / 4:  # a far-off limit would press all bars into a corner; the title names it
+        chart.add_vline(
+            x=limit, line=dict(color=VERMILION, width=3), annotation_text=f"limit: {limit:,}",
+            annotation_position="top left",
+        )  # fmt: skip
+    return chart
+
+
+def _length_finding(lengths: np.ndarray, limit: int) -> str:
+    if not len(lengths):
+        return "There are no examples yet"
+    over = int((lengths > limit).sum())
+    if over:
+        share = 100 * over / len(lengths)
+        return f"{over:,} of {plural(len(lengths), 'example')} ({share:.1f} %) are over the limit of {limit:,} tokens"
+    return f"All {plural(len(lengths), 'example')} fit: the longest has {lengths.max():,} of at most {limit:,} tokens"

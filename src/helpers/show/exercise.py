@@ -1,0 +1,77 @@
+"""Exercises and guesses: the reader's side of a lesson. Plain text, and never an exception."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from helpers.project import Project
+
+
+def check(answer: Any, is_right: bool | Callable[[Any], Any], yes: str, hint: str) -> None:
+    """Say whether an exercise's answer is right.
+
+    Args:
+        answer: the reader's; ``...`` means that it is still open.
+        is_right: the verdict, or a function of the answer that gives it. A function that fails counts as "no".
+        yes: printed when it is right.
+        hint: printed when it is not, or not yet.
+    """
+    if answer is ...:
+        print(f"Not answered yet: {hint}")
+    elif _holds(is_right, answer):
+        print(f"Right. {yes}")
+    else:
+        print(f"Not quite. {hint}")
+
+
+def _holds(is_right: bool | Callable[[Any], Any], answer: Any) -> bool:
+    try:
+        return bool(is_right(answer) if callable(is_right) else is_right)
+    except Exception:  # the reader's answer may be of any type, and an exercise must not stop the lesson
+        return False
+
+
+def guess(project: Project, key: str, question: str, value: float | None, unit: str = "%") -> None:
+    """Keep a reader's guess, to be shown beside the result in lesson 06; ``...`` leaves it open.
+
+    Args:
+        key: what the guess is kept under, in the project's ``guesses``.
+        question: what was asked.
+        value: a number in ``unit``.
+        unit: printed after the number.
+    """
+    if value is ... or value is None:
+        print(f"{question} Put your guess in place of the dots, then run the cell again.")
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        print(f"{question} A guess is a number, such as 50; this is {value!r}.")
+        return
+    project.set("guesses", project.get("guesses", {}) | {key: {"question": question, "value": value, "unit": unit}})
+    print(f"{question} Your guess: {_with_unit(value, unit)}. It is kept for the last lesson.")
+
+
+def guesses(project: Project, results: Mapping[str, float]) -> pd.DataFrame:
+    """Each kept guess beside its result (in the guess's own unit) and how far off it was.
+
+    Args:
+        results: measured values by the guesses' keys; what is missing is shown as not measured.
+    """
+    rows = [
+        {
+            "question": kept["question"],
+            "your guess": _with_unit(kept["value"], kept["unit"]),
+            "result": _with_unit(results[key], kept["unit"]) if key in results else "not measured",
+            "off by": _with_unit(abs(results[key] - kept["value"]), kept["unit"]) if key in results else "",
+        }
+        for key, kept in project.get("guesses", {}).items()
+    ]
+    return pd.DataFrame(rows, columns=["question", "your guess", "result", "off by"])
+
+
+def _with_unit(value: float, unit: str) -> str:
+    number = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3g}"
+    return f"{number} {unit}".rstrip()

@@ -1,0 +1,158 @@
+"""Rivals side by side: each one's score with its interval, and the paired differences that decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from helpers.records import Comparison
+from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten
+
+MAJORITY = "majority"
+"""The candidate whose score is drawn as a line through all others: always the most frequent answer."""
+
+BASELINES = ("majority", "tf-idf")
+
+_LOOK = {
+    "tuned": (VERMILION, "diamond"),
+    "prompted": (BLUE, "circle"),
+    "no language model": (INK, "square"),
+}
+
+
+def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Figure:
+    """One line a candidate: its score and interval.
+
+    Args:
+        table: ``Results.table(metric)``: a line a candidate with ``model``, ``yardstick``, ``rows``, ``score``,
+            ``low``, ``high``.
+        metric: what the score is, for the axis.
+        title: instead of the finding that is read off the table.
+
+    A teaching model's mark is hollow and its name says so: its prompted scores are no evidence against prompting.
+    """
+    table = table.dropna(subset=["score"]).sort_values("score")
+    share = bool(((table["score"] >= 0) & (table["score"] <= 1)).all())
+    factor, unit = (100, "%") if share else (1, "")
+    chart = figure(
+        title or _score_finding(table, metric, factor, unit),
+        "Marks are scores, bars their 95 % intervals; hollow marks are teaching models. Overlapping bars do not mean "
+        "equal: the paired comparison decides.",
+        x=f"{metric.replace('_', ' ')} ({'% of rows' if share else 'mean'})",
+        y="candidate",
+        height=130 + 34 * len(table),
+        legend=True,
+    )
+    names = [_name(name, line) for name, line in zip(table.index, table["yardstick"], strict=True)]
+    kinds = [_kind(name, model) for name, model in zip(table.index, table["model"], strict=True)]
+    for kind, (color, symbol) in _LOOK.items():
+        lines = table[[k == kind for k in kinds]]
+        if lines.empty:
+            continue
+        hollow = ["-open" if yardstick == "teaching" else "" for yardstick in lines["yardstick"]]
+        chart.add_scatter(
+            x=(factor * lines["score"]).round(2), y=[n for n, k in zip(names, kinds, strict=True) if k == kind],
+            error_x=dict(
+                array=(factor * (lines["high"] - lines["score"])).round(2), color=color, thickness=2,
+                arrayminus=(factor * (lines["score"] - lines["low"])).round(2), symmetric=False,
+            ),
+            mode="markers+text", name=kind, text=[f"{factor * score:.3g} {unit}" for score in lines["score"]],
+            textposition="top center", textfont=dict(size=11, color=color), cliponaxis=False,
+            marker=dict(color=color, size=12, symbol=[symbol + h for h in hollow], line_width=2),
+            customdata=[
+                f"{plain(model)}<br>{factor * low:.3g} to {factor * high:.3g} {unit}, {rows} rows"
+                for model, low, high, rows in lines[["model", "low", "high", "rows"]].itertuples(index=False)
+            ],
+            hovertemplate="%{y}<br>%{text}<br>%{customdata}<extra></extra>",
+        )  # fmt: skip
+    if MAJORITY in table.index:
+        chart.add_vline(x=factor * table.loc[MAJORITY, "score"], line=dict(color=GREY, dash="dash", width=1.5))
+        chart.add_annotation(
+            x=factor * table.loc[MAJORITY, "score"], y=1, yref="paper", yanchor="bottom", showarrow=False,
+            text="always the most frequent answer", font=dict(size=11, color=GREY), xanchor="left",
+        )  # fmt: skip
+    chart.update_yaxes(categoryorder="array", categoryarray=names, title_text=None)
+    if share:
+        chart.update_xaxes(range=[-2, 104], tickvals=list(range(0, 101, 20)))
+    return chart
+
+
+def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
+    """Paired differences with their intervals around a zero line; most clearly better on top.
+
+    Args:
+        comparisons: from ``Results.compare`` or ``Results.compare_all``.
+    """
+    rows = sorted(comparisons, key=lambda c: c.difference)
+    share = all(0 <= score <= 1 for c in rows for score in (c.score_a, c.score_b))
+    factor, unit = (100, "points") if share else (1, rows[0].metric)
+    chart = figure(
+        _comparison_finding(rows),
+        "Each line is the first candidate's score minus the second's on the same rows, with its interval. A line that "
+        "touches zero cannot tell the two apart.",
+        x=f"difference ({unit}; right of zero: the first is {'better' if share else 'higher'})",
+        y="pair",
+        height=130 + 44 * len(rows),
+        legend=True,
+    )
+    for told, color, symbol in ((True, VERMILION, "diamond"), (False, GREY, "circle-open")):
+        some = [c for c in rows if _tells(c) == told]
+        if not some:
+            continue
+        chart.add_scatter(
+            x=[round(factor * c.difference, 2) for c in some], y=[_pair(c) for c in some], mode="markers",
+            error_x=dict(
+                array=[round(factor * (c.high - c.difference), 2) for c in some], symmetric=False, thickness=2,
+                arrayminus=[round(factor * (c.difference - c.low), 2) for c in some],
+            ),
+            name="told apart" if told else "these rows cannot tell", marker=dict(color=color, size=12, symbol=symbol),
+            customdata=[shorten(c.sentence, 200) for c in some], hovertemplate="%{customdata}<extra></extra>",
+        )  # fmt: skip
+    chart.add_vline(x=0, line=dict(color=INK, width=1.5))
+    chart.update_yaxes(categoryorder="array", categoryarray=[_pair(c) for c in rows], title_text=None)
+    return chart
+
+
+def _tells(comparison: Comparison) -> bool:
+    return comparison.low > 0 or comparison.high < 0
+
+
+def _kind(name: str, model: str) -> str:
+    if name in BASELINES:
+        return "no language model"
+    return "tuned" if model.startswith("ft:") else "prompted"
+
+
+def _name(name: str, yardstick: str) -> str:
+    return shorten(name, 34) + ("<br><i>teaching model</i>" if yardstick == "teaching" else "")
+
+
+def _pair(comparison: Comparison) -> str:
+    return f"{shorten(comparison.a, 34)}<br>minus {shorten(comparison.b, 34)}"
+
+
+def _score_finding(table: pd.DataFrame, metric: str, factor: int, unit: str) -> str:
+    if table.empty:
+        return "Nothing has been measured yet"
+    best = table.iloc[-1]
+    interval = f"{factor * best['low']:.3g} to {factor * best['high']:.3g}"
+    return (
+        f"{best.name} scores highest in {metric.replace('_', ' ')}: {factor * best['score']:.3g} {unit}".rstrip()
+        + f" (interval {interval}) on {int(best['rows'])} rows"
+    )
+
+
+def _comparison_finding(rows: Sequence[Comparison]) -> str:
+    """The sentence of a single comparison; of several, how many are told apart."""
+    if not rows:
+        return "Nothing has been compared yet"
+    if len(rows) == 1:
+        return rows[0].sentence
+    better = [c.b for c in rows if c.low > 0]
+    worse = [c.b for c in rows if c.high < 0]
+    open_ = len(rows) - len(better) - len(worse)
+    parts = [f"better than {len(better)}"] * bool(better) + [f"worse than {len(worse)}"] * bool(worse)
+    parts += [f"not told apart from {open_}"] * bool(open_)
+    return f"{rows[0].a} is {', '.join(parts)} of its {len(rows)} rivals on {rows[0].n} rows"

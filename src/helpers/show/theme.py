@@ -1,0 +1,97 @@
+"""One look for every chart: palette, template, and the figure that each view starts from.
+
+A chart states its finding in the title and says how to read it in one sentence below. Both are plain text given by the
+caller: they are escaped here, because readers' own labels and names end up in them. Charts keep a white ground and dark
+ink of their own, so they read the same in JupyterLab's light and dark themes, on a printed page and on GitHub.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from html import escape
+
+import plotly.graph_objects as go
+
+# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): told apart with any colour vision. These four also have
+# at least 3:1 contrast on white; every chart adds a shape, a dash or a pattern to the colour.
+BLUE, VERMILION, GREEN, INK = "#0072B2", "#D55E00", "#007A59", "#1F2328"
+GREY, GRID, PAPER = "#5B6570", "#DFE3E8", "#FFFFFF"
+SERIES = (BLUE, VERMILION, GREEN, INK)
+SHAPES = ("circle", "diamond", "square", "triangle-up")
+DASHES = ("solid", "dash", "dot", "dashdot")
+PATTERNS = ("", "/", ".", "x")
+
+_AXIS = dict(gridcolor=GRID, linecolor=GREY, zerolinecolor=GRID, ticks="outside", tickcolor=GREY, automargin=True)
+TEMPLATE = go.layout.Template(
+    layout=dict(
+        font=dict(family="system-ui, Segoe UI, Helvetica, Arial, sans-serif", size=13, color=INK),
+        paper_bgcolor=PAPER,
+        plot_bgcolor=PAPER,
+        colorway=SERIES,
+        xaxis=_AXIS,
+        yaxis=_AXIS,
+        hoverlabel=dict(bgcolor=PAPER, bordercolor=GREY, font_color=INK),
+        legend=dict(orientation="h", yanchor="bottom", y=1.0, x=0, xanchor="left"),
+        modebar=dict(bgcolor=PAPER, color=GREY, activecolor=INK),
+    )
+)
+
+_TITLE_LETTERS, _SENTENCE_LETTERS = 78, 104  # what fits on one line of a chart 700 pixels wide
+_TITLE_SIZE, _SENTENCE_SIZE, _LINE = 16, 12.5, 1.3
+
+
+def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, legend: bool = False) -> go.Figure:
+    """An empty chart with its words in place.
+
+    Args:
+        title: the finding, one plain sentence.
+        sentence: how to read the chart; shown below the title and kept in ``layout.meta["sentence"]``.
+        x, y: axis titles with their units.
+        height: of the plotting area and its axes, in pixels; room for the words is added.
+        legend: whether to leave room for a legend above the plot.
+    """
+    title_lines = textwrap.wrap(title, _TITLE_LETTERS) or [""]
+    sentence_lines = textwrap.wrap(sentence, _SENTENCE_LETTERS) or [""]
+    words = int(_LINE * (_TITLE_SIZE * len(title_lines) + _SENTENCE_SIZE * len(sentence_lines)))
+    top = 22 + words + (26 if legend else 0)
+    return go.Figure(
+        layout=dict(
+            template=TEMPLATE,
+            title=dict(
+                text="<br>".join(map(plain, title_lines)),
+                subtitle=dict(
+                    text="<br>".join(map(plain, sentence_lines)), font=dict(size=_SENTENCE_SIZE, color=GREY)
+                ),
+                font_size=_TITLE_SIZE,
+                x=0,
+                xref="container",
+                xanchor="left",
+                y=1,
+                yref="container",
+                yanchor="top",
+                pad=dict(t=12, l=12),
+            ),
+            xaxis_title_text=plain(x),
+            yaxis_title_text=plain(y),
+            height=height + words,
+            margin=dict(t=top, l=12, r=24, b=48),
+            showlegend=legend,
+            meta={"sentence": sentence},
+        )
+    )
+
+
+def plain(text: object) -> str:
+    """Text that a chart shows as it is: plotly reads ``<b>``, ``<a href>`` and entities in labels."""
+    return escape(str(text), quote=False)
+
+
+def shorten(text: object, letters: int = 40) -> str:
+    """At most so many letters, the rest as an ellipsis; escaped."""
+    text = " ".join(str(text).split())
+    return plain(text if len(text) <= letters else text[: letters - 1].rstrip() + "…")
+
+
+def plural(count: int, noun: str) -> str:
+    """"1 row", "1,200 rows"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
