@@ -1,0 +1,75 @@
+"""The ASGI application: routes under ``/v1``, every error in OpenAI's shape."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+from collections.abc import Collection
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
+
+from helpers.local_api import chat, files, fine_tuning, models
+from helpers.local_api.refusal import Refusal
+from helpers.local_api.security import LOOPBACK, Gate
+from helpers.local_api.serving import Serving
+from helpers.local_api.store import Store
+from helpers.local_api.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+def application(store: Store, serving: Serving, worker: Worker, key: str, hosts: Collection[str] = LOOPBACK) -> ASGIApp:
+    """The whole API behind its gate."""
+    api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    routes = APIRouter(prefix="/v1")
+    routes.include_router(files.router(store))
+    routes.include_router(fine_tuning.router(store, serving, worker))
+    routes.include_router(models.router(store, serving))
+    routes.include_router(chat.router(serving))
+    api.include_router(routes)
+    api.add_exception_handler(Refusal, _refused)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(ClientDisconnect, _gone)
+    api.add_exception_handler(OSError, _full_or_broken)
+    api.add_exception_handler(sqlite3.OperationalError, _full_or_broken)
+    api.add_exception_handler(Exception, _broken)
+    return Gate(api, key, hosts)
+
+
+def _refused(request: Request, refusal: Refusal) -> Response:
+    return refusal.response()
+
+
+def _http_error(request: Request, error: HTTPException) -> Response:
+    """No such route, or the route does not know the method."""
+    place = f"{request.method} {request.url.path[:200]}"
+    if error.status_code == 405:
+        return Refusal(405, f"Not allowed: {place}.", code="method_not_allowed").response()
+    if error.status_code == 404:
+        return Refusal(404, f"Unknown request URL: {place}.", code="unknown_url").response()
+    return Refusal(error.status_code, f"{place}: {error.detail}").response()
+
+
+def _gone(request: Request, error: ClientDisconnect) -> Response:
+    return Refusal(400, "The connection was closed in the middle of the request.").response()  # nobody reads it
+
+
+def _full_or_broken(request: Request, error: Exception) -> Response:
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
+    if not full:
+        return _broken(request, error)
+    return Refusal(
+        507,
+        "The disk is full: nothing was stored. Free some space and send it again.",
+        kind="server_error",
+        code="disk_full",
+    ).response()
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return Refusal(500, "The server had an error; its log says more.", kind="server_error").response()

@@ -1,0 +1,113 @@
+"""``/v1/chat/completions``: answers of base and tuned models, whole or streamed as they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from helpers.errors import KitError
+from helpers.local_api.refusal import Refusal
+from helpers.local_api.schemas import ChatRequest, read_request
+from helpers.local_api.serving import Answer, Serving
+from helpers.local_api.store import new_id
+
+log = logging.getLogger(__name__)
+
+
+def router(serving: Serving) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/chat/completions", response_model=None)
+    async def create(request: Request) -> dict[str, Any] | StreamingResponse:
+        asked = await read_request(request, ChatRequest)
+        answer = await asyncio.to_thread(serving.answer, asked)  # a first request loads the model
+        head = {"id": new_id("chatcmpl-"), "created": int(time.time()), "model": asked.model}
+        if asked.stream:
+            with_usage = bool(asked.stream_options and asked.stream_options.include_usage)
+            return StreamingResponse(_stream(head, answer, with_usage), media_type="text/event-stream")
+        return await _whole(request, head, answer)
+
+    return routes
+
+
+async def _whole(request: Request, head: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
+    """The complete answer; a client that hangs up cancels it."""
+    leaving = asyncio.create_task(_hung_up(request))
+    writing = asyncio.create_task(answer.result())
+    try:
+        await asyncio.wait({leaving, writing}, return_when=asyncio.FIRST_COMPLETED)
+        if not writing.done():
+            raise Refusal(499, "The client closed the connection.")  # nobody reads it
+        result = writing.result()
+    except KitError as error:
+        raise Refusal(400, str(error)) from None
+    finally:
+        answer.cancel()
+        leaving.cancel()
+        writing.cancel()
+    message = {"role": "assistant", "content": result.text, "refusal": None, "annotations": []}
+    return {
+        **head,
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason, "logprobs": None}],
+        "usage": _usage(result),
+        "service_tier": "default",
+        "system_fingerprint": None,
+    }
+
+
+async def _stream(head: Mapping[str, Any], answer: Answer, with_usage: bool) -> AsyncIterator[str]:
+    """Server-sent events; when the client hangs up this generator is closed, and that cancels the answer."""
+    head = {**head, "object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
+
+    def chunk(delta: Mapping[str, Any], finish_reason: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return _event({**head, "choices": [choice], **({"usage": None} if with_usage else {})})
+
+    try:
+        yield chunk({"role": "assistant", "content": "", "refusal": None})
+        async for delta in answer.deltas():
+            yield chunk({"content": delta})
+        result = await answer.result()
+        yield chunk({}, result.finish_reason)
+        if with_usage:
+            yield _event({**head, "choices": [], "usage": _usage(result)})
+        yield "data: [DONE]\n\n"
+    except KitError as error:  # the status is sent already: the error travels as an event, as at OpenAI
+        yield _event({"error": Refusal(400, str(error)).error})
+    except Exception:
+        log.exception("an answer broke off")
+        yield _event({"error": Refusal(500, "The server had an error; its log says more.", kind="server_error").error})
+    finally:
+        answer.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _event(data: Mapping[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _usage(result: Any) -> dict[str, Any]:
+    return {
+        "prompt_tokens": result.prompt_tokens,
+        "completion_tokens": result.completion_tokens,
+        "total_tokens": result.prompt_tokens + result.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": result.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }

@@ -1,0 +1,73 @@
+"""``/v1/models``: the base models of this machine and what was tuned from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from helpers.local_api.refusal import Refusal
+from helpers.local_api.serving import Base, Serving
+from helpers.local_api.store import Model, Store
+
+NOTE = (
+    "A local teaching engine: a small open model on this machine's own processor. It shows how fine-tuning works; "
+    "its prompted scores say nothing about the large models of a provider."
+)
+
+
+def router(store: Store, serving: Serving) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/models")
+    def list_models() -> dict[str, Any]:
+        bases = [_of_base(base, serving.started_at) for base in serving.bases.values()]
+        tuned = [_of_tuned(model) for model in store.all("models")]
+        return {"object": "list", "data": bases + tuned}
+
+    @routes.get("/models/{model_id:path}")
+    def retrieve(model_id: str) -> dict[str, Any]:
+        if base := serving.bases.get(model_id):
+            return _of_base(base, serving.started_at)
+        return _of_tuned(serving.tuned(model_id))
+
+    @routes.delete("/models/{model_id:path}")
+    def delete(model_id: str) -> dict[str, Any]:
+        """Delete a tuned model and its adapter's bytes; a job's final model takes its checkpoints along."""
+        if model_id in serving.bases:
+            raise Refusal(
+                403, f"{model_id} is a base model: it cannot be deleted.", param="model", code="not_deletable"
+            )
+        model = serving.tuned(model_id)
+        job = store.get("jobs", model.job_id)
+        if job is not None and job.active:
+            raise Refusal(
+                409,
+                f"Job {job.id}, which makes {model_id}, is {job.status}. Cancel it or wait for its end.",
+                param="model",
+                code="model_in_use",
+            )
+        serving.forget(store.delete_model(model), model.base)
+        return {"id": model_id, "object": "model", "deleted": True}
+
+    return routes
+
+
+def _of_base(base: Base, created: int) -> dict[str, Any]:
+    return _entry(base.id, created, name=base.title)
+
+
+def _of_tuned(model: Model) -> dict[str, Any]:
+    return _entry(model.id, model.created_at, base_model=model.base, fine_tuning_job=model.job_id)
+
+
+def _entry(model_id: str, created: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": model_id,
+        "object": "model",
+        "created": created,
+        "owned_by": "local-teaching-engine",
+        "shutdown_date": None,
+        "note": NOTE,
+        **more,
+    }

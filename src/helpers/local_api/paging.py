@@ -1,0 +1,56 @@
+"""Lists as the protocol pages them: ``limit``, ``after``, ``has_more``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import Request
+
+from helpers.local_api.refusal import Refusal
+from helpers.local_api.store import Store
+
+
+def page_of(
+    store: Store,
+    table: str,
+    request: Request,
+    public: Callable[[Any], dict[str, Any]],
+    *,
+    default: int,
+    maximum: int,
+    where: str = "1",
+    values: Sequence[Any] = (),
+    extra_parameters: Sequence[str] = (),
+    with_ends: bool = False,
+) -> dict[str, Any]:
+    """One page of ``table``, newest first unless ``order=asc`` is allowed and asked for.
+
+    Args:
+        public: makes the protocol's object from a record.
+        default, maximum: how many objects a page has when ``limit`` is not given, and at most.
+        extra_parameters: query parameters besides ``limit`` and ``after`` that the caller understands.
+        with_ends: add ``first_id`` and ``last_id``, where the protocol has them.
+
+    Raises:
+        Refusal: a parameter is unknown or out of range, or ``after`` names nothing.
+    """
+    query = request.query_params
+    for name in query:
+        if name not in ("limit", "after", *extra_parameters) and not name.startswith("metadata["):
+            raise Refusal(400, f"Unknown query parameter: {name[:80]!r}.", param=name[:80], code="unknown_parameter")
+    limit, order = query.get("limit", str(default)), query.get("order", "desc")
+    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= maximum):
+        raise Refusal(400, f"Invalid 'limit': {limit[:40]!r}, must be from 1 to {maximum}.", param="limit")
+    if order not in ("asc", "desc"):
+        raise Refusal(400, f"Invalid 'order': {order[:40]!r}, must be 'asc' or 'desc'.", param="order")
+    after = query.get("after")
+    page = store.page(table, limit=int(limit), after=after, newest_first=order == "desc", where=where, values=values)
+    if page is None:
+        raise Refusal(400, f"Invalid 'after': there is no {after!r} in this list.", param="after")
+    records, has_more = page
+    data = [public(record) for record in records]
+    answer = {"object": "list", "data": data, "has_more": has_more}
+    if with_ends:
+        answer |= {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
+    return answer

@@ -1,0 +1,353 @@
+"""What requests may say, as pydantic models, and how a bad one is told: every problem at once, the first as ``param``.
+
+Strict: ``"3"`` is no number and unknown fields are refused, as at OpenAI. The parser's own limit on nesting
+(200 levels) ends depth bombs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
+
+from helpers.local_api.refusal import Refusal
+
+MAX_JSON_BYTES = 16 * 2**20
+"""Far above any prompt that fits a model's context, far below what memory minds."""
+IDLE_SECONDS = 60.0
+"""A client that sends nothing for so long in the middle of a request is given up."""
+MAX_TOLD = 20
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+# Fine-tuning jobs ---------------------------------------------------------------------------------------------------
+
+
+def _auto_or_whole(low: int, high: int) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if value == "auto" or (type(value) is int and low <= value <= high):
+            return value
+        raise ValueError(f'must be "auto" or a whole number from {low} to {high}')
+
+    return BeforeValidator(check)
+
+
+def _auto_or_positive(value: Any) -> Any:
+    if value == "auto" or (type(value) in (int, float) and 0 < value <= 1000):
+        return value
+    raise ValueError('must be "auto" or a number above 0, at most 1000')
+
+
+class Hyperparameters(Strict):
+    """OpenAI's three, within the limits of its specification, and this API's own ``recipe``."""
+
+    n_epochs: Annotated[Any, _auto_or_whole(1, 50)] = "auto"
+    batch_size: Annotated[Any, _auto_or_whole(1, 256)] = "auto"
+    learning_rate_multiplier: Annotated[Any, BeforeValidator(_auto_or_positive)] = "auto"
+    recipe: Literal["quick", "thorough"] = "quick"
+
+
+class Supervised(Strict):
+    hyperparameters: Hyperparameters | None = None
+
+
+class Method(Strict):
+    type: str
+    supervised: Supervised | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def only_supervised(cls, data: Any) -> Any:
+        kind = data.get("type") if isinstance(data, dict) else None
+        if isinstance(kind, str) and kind != "supervised":
+            raise ValueError(f"type {kind!r} is not supported here: this local API trains 'supervised' only")
+        return data
+
+
+def _short_pairs(pairs: dict[str, str]) -> dict[str, str]:
+    if len(pairs) > 16:
+        raise ValueError("at most 16 pairs")
+    for key, value in pairs.items():
+        if len(key) > 64 or len(value) > 512:
+            raise ValueError(f"{key[:64]!r}: a key has at most 64 characters, a value at most 512")
+    return pairs
+
+
+def _name_part(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise ValueError("must be 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit")
+    return value
+
+
+class CreateJob(Strict):
+    """``POST /v1/fine_tuning/jobs``."""
+
+    model: str
+    training_file: str
+    validation_file: str | None = None
+    suffix: Annotated[str, AfterValidator(_name_part)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    metadata: Annotated[dict[str, str], AfterValidator(_short_pairs)] | None = None
+    method: Method | None = None
+    hyperparameters: Hyperparameters | None = None
+    integrations: Annotated[list[Any], Field(max_length=0)] | None = None
+
+    @model_validator(mode="after")
+    def said_once(self) -> CreateJob:
+        inner = self.method and self.method.supervised and self.method.supervised.hyperparameters
+        if inner and self.hyperparameters and inner != self.hyperparameters:
+            raise ValueError("hyperparameters and method.supervised.hyperparameters differ: give one of them")
+        return self
+
+    @property
+    def asked(self) -> Hyperparameters:
+        inner = self.method and self.method.supervised and self.method.supervised.hyperparameters
+        return inner or self.hyperparameters or Hyperparameters()
+
+
+# Chat completions ---------------------------------------------------------------------------------------------------
+
+
+class TextPart(Strict):
+    type: Literal["text"]
+    text: str
+
+
+class Message(Strict):
+    """One chat message. What the template cannot express (tools, names, images) is refused, never dropped."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+
+    @model_validator(mode="before")
+    @classmethod
+    def expressible(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        for field in ("tool_calls", "function_call", "name", "audio", "refusal", "tool_call_id"):
+            if data.get(field):
+                raise ValueError(f"{field!r} cannot be expressed in this model's chat template: leave it out")
+        return {key: value for key, value in data.items() if key in ("role", "content") or value is not None}
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class JsonSchema(Strict):
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    description: str | None = None
+    schema_: dict[str, Any] = Field(alias="schema")
+    strict: bool | None = None
+
+
+class ResponseFormat(Strict):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def schema_where_named(self) -> ResponseFormat:
+        if (self.type == "json_schema") != (self.json_schema is not None):
+            raise ValueError("json_schema must be given with type 'json_schema', and only with it")
+        return self
+
+
+class StreamOptions(Strict):
+    include_usage: bool = False
+    include_obfuscation: bool = False
+
+
+def _stops(value: Any) -> Any:
+    stops = [value] if isinstance(value, str) else value
+    if stops is None:
+        return []
+    if (
+        not isinstance(stops, list)
+        or len(stops) > 4
+        or not all(isinstance(s, str) and 0 < len(s) <= 500 for s in stops)
+    ):
+        raise ValueError("must be a string or a list of up to 4 strings, each of 1 to 500 characters")
+    return stops
+
+
+class ChatRequest(Strict):
+    """``POST /v1/chat/completions``: what this API honours; :data:`NEUTRAL` has what it accepts unheard."""
+
+    model: str
+    messages: Annotated[list[Message], Field(min_length=1, max_length=2048)]
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: Annotated[Any, BeforeValidator(_stops)] = []
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    response_format: ResponseFormat | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def no_unheard_wish(cls, data: Any) -> Any:
+        """Drop a foreign parameter whose value changes nothing; refuse one that would have to be ignored."""
+        if not isinstance(data, dict):
+            return data
+        for name in [name for name in data if name in NEUTRAL]:
+            value, neutral = data[name], NEUTRAL[name]
+            if value is not None and neutral is not ANY and value not in neutral:
+                only = f"; only {', '.join(map(repr, neutral))} or null is" if neutral else ""
+                raise Refusal(
+                    400,
+                    f"Unsupported parameter: {name!r} = {_short(value)} cannot be honoured by this local API{only}.",
+                    param=name,
+                    code="unsupported_parameter",
+                )
+        return {name: value for name, value in data.items() if name not in NEUTRAL}
+
+    @model_validator(mode="after")
+    def consistent(self) -> ChatRequest:
+        if self.max_tokens and self.max_completion_tokens and self.max_tokens != self.max_completion_tokens:
+            raise ValueError("max_tokens and max_completion_tokens differ: give one of them")
+        if self.stream_options and not self.stream:
+            raise ValueError("stream_options is allowed only together with stream")
+        return self
+
+
+ANY = object()
+NEUTRAL: Mapping[str, Any] = {
+    # labels that no answer depends on, at OpenAI either
+    "user": ANY,
+    "safety_identifier": ANY,
+    "prompt_cache_key": ANY,
+    # values that ask for nothing
+    "n": (1,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+    "store": (False,),
+    "service_tier": ("auto", "default"),
+    "tools": ([],),
+    "tool_choice": ("none",),
+    "functions": ([],),
+    "function_call": ("none",),
+    "metadata": ({},),
+    "reasoning_effort": ("none",),
+    # wishes that a small chat model on this machine cannot fulfil at all
+    "parallel_tool_calls": (),
+    "audio": (),
+    "prediction": (),
+    "moderation": (),
+    "verbosity": (),
+    "web_search_options": (),
+    "prompt_cache_options": (),
+    "prompt_cache_retention": (),
+}
+"""OpenAI's further parameters, each with the values that pass because they change nothing (null always passes)."""
+
+
+# Reading and telling ------------------------------------------------------------------------------------------------
+
+
+async def read_body(request: Request, limit: int = MAX_JSON_BYTES) -> bytes:
+    """The request's body.
+
+    Raises:
+        Refusal: 413 as soon as more than ``limit`` bytes came or were announced; 408 when the client fell silent.
+    """
+    chunks = [chunk async for chunk in limited(request, limit)]
+    return b"".join(chunks)
+
+
+async def limited(request: Request, limit: int) -> Any:
+    """The body's chunks as they come; raises as :func:`read_body`."""
+    too_large = Refusal(
+        413,
+        f"The request is larger than this API's limit of {limit / 2**20:.0f} MiB. Send less at a time.",
+        code="request_too_large",
+    )
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise too_large
+    read, chunks = 0, request.stream()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(chunks), IDLE_SECONDS)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise Refusal(408, f"No bytes came for {IDLE_SECONDS:.0f} s in the middle of the request.") from None
+        read += len(chunk)
+        if read > limit:
+            raise too_large
+        yield chunk
+
+
+async def read_request(request: Request, schema: type[Body]) -> Body:
+    """The request's JSON body as ``schema``.
+
+    Raises:
+        Refusal: 400 with every problem, its place and what was got.
+    """
+    raw = await read_body(request)
+    try:
+        return schema.model_validate_json(raw)
+    except ValidationError as error:
+        raise told(error) from None
+
+
+def told(error: ValidationError) -> Refusal:
+    """A pydantic error in OpenAI's shape."""
+    problems = [(_place(problem["loc"]), problem) for problem in error.errors(include_url=False)]
+    first_place, first = problems[0]
+    if first["type"] == "json_invalid":
+        return Refusal(
+            400,
+            f"We could not parse the JSON body of your request: {first['ctx']['error']}.",
+            code="invalid_json",
+        )
+    sentences = [_sentence(place, problem) for place, problem in problems[:MAX_TOLD]]
+    if len(problems) > MAX_TOLD:
+        sentences.append(f"and {len(problems) - MAX_TOLD} more problems")
+    codes = {"missing": "missing_required_parameter", "extra_forbidden": "unknown_parameter"}
+    code = codes.get(first["type"], "invalid_value")
+    return Refusal(400, "; ".join(sentences) + ".", param=first_place or None, code=code)
+
+
+def _sentence(place: str, problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "missing":
+        return f"Missing required parameter: '{place}'"
+    if problem["type"] == "extra_forbidden":
+        return f"Unrecognized request argument supplied: '{place}'"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"Invalid '{place or 'request'}': {message}, got {_short(problem['input'])}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """``messages[2].content`` from pydantic's location; the branch names that it adds for unions are left out."""
+    place = ""
+    for part in location:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif re.fullmatch(r"[a-z][a-z_]*", part):
+            if part not in ("str", "int", "float", "bool"):
+                place += f".{part}" if place else part
+        elif not re.match(r"list\[|function-|dict\[", part):
+            place += f".{part[:40]}" if place else part[:40]
+    return place
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "…"

@@ -1,0 +1,141 @@
+"""Who may talk to this API, and how a refusal reaches them.
+
+The server listens on the loopback interface, yet any web page that the reader's browser shows can send requests there.
+Three checks stand in the way: the ``Host`` header must name this machine (a page that re-points its own DNS name at
+127.0.0.1 cannot forge it), an ``Origin`` must too, and each request carries the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import os
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from helpers.errors import HostError
+from helpers.local_api.refusal import Refusal
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+DRAIN_SECONDS, DRAIN_IDLE_SECONDS = 20.0, 1.0
+"""How long a refused request's body is read and thrown away, so that its client lives to read the refusal: in all, and
+while nothing comes."""
+
+
+def read_or_make_key(home: Path) -> tuple[str, Path | None]:
+    """The API's key, and the file it lies in (None: it came from ``KIT_LOCAL_KEY``).
+
+    Raises:
+        HostError: ``KIT_LOCAL_KEY`` could not travel in a header.
+    """
+    given = os.environ.get("KIT_LOCAL_KEY")
+    if given:
+        if not given.isascii() or not given.isprintable() or " " in given or len(given) < 8:
+            raise HostError(
+                "KIT_LOCAL_KEY cannot be used as a key.",
+                got=f"{len(given)} characters, or characters that no header may carry",
+                fix="Set 8 or more printable ASCII characters without spaces, or unset it to have a key made.",
+            )
+        return given, None
+    path = home / "key"
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write("local-" + secrets.token_urlsafe(24) + "\n")
+    except FileExistsError:
+        path.chmod(0o600)
+    key = path.read_text(encoding="ascii").strip()
+    if not key:  # a kill between making and writing it
+        path.unlink()
+        return read_or_make_key(home)
+    return key, path
+
+
+class Gate:
+    """ASGI middleware: answers what may not pass, lets the rest through.
+
+    Args:
+        app: the application behind the gate.
+        key: the key that each request must carry.
+        hosts: names and addresses that ``Host`` and ``Origin`` may name.
+    """
+
+    def __init__(self, app: ASGIApp, key: str, hosts: Collection[str] = LOOPBACK) -> None:
+        self.app, self.key, self.hosts = app, key.encode(), frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # websockets: nobody needs them here, so nobody gets them
+            return
+        body = _Body(receive)
+        send = body.read_to_its_end_before(send)
+        try:
+            self._check(Headers(scope=scope))
+        except Refusal as refusal:
+            await refusal.response()(scope, body.receive, send)
+        else:
+            await self.app(scope, body.receive, send)
+
+    def _check(self, headers: Headers) -> None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if _hostname("//" + host) not in self.hosts:
+            raise Refusal(
+                403,
+                f"The Host header {host!r} does not name this machine. Use the base_url that the server printed.",
+                code="foreign_host",
+            )
+        if origin is not None and _hostname(origin) not in self.hosts:
+            raise Refusal(403, f"Requests from web pages of {origin!r} are refused.", code="foreign_origin")
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given.strip():
+            raise Refusal(
+                401,
+                "You didn't provide an API key. Send it as 'Authorization: Bearer KEY'; the server's first line of "
+                "output names the file that holds it.",
+            )
+        if not hmac.compare_digest(given.strip().encode(), self.key):
+            raise Refusal(
+                401,
+                "Incorrect API key provided. Read it from the key_file that the server names in its first line of "
+                "output, or from KIT_LOCAL_KEY where that is set.",
+                code="invalid_api_key",
+            )
+
+
+class _Body:
+    """A request's body on its way in. Closing a connection on unread bytes resets it, and the client then reports a
+    broken pipe instead of the answer: so what is left is read, for a while, before an answer starts."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._ended = receive, False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._ended = True
+        return message
+
+    def read_to_its_end_before(self, send: Send) -> Send:
+        async def send_when_read(message: Message) -> None:
+            if message["type"] == "http.response.start" and not self._ended:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(DRAIN_SECONDS):
+                        while not self._ended:
+                            await asyncio.wait_for(self.receive(), DRAIN_IDLE_SECONDS)
+            await send(message)
+
+        return send_when_read
+
+
+def _hostname(address: str) -> str | None:
+    """The lower-case host of ``//host:port`` or a URL; None when it cannot be read."""
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018 (raises on a malformed port)
+        return parts.hostname
+    except ValueError:
+        return None

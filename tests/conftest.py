@@ -1,0 +1,49 @@
+"""Fixtures that start the local API as a process of its own; see ``running_api`` for how tests talk to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running_api import TINY, Api
+
+from helpers import assets
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two layers and 32 dimensions, seeded, with the real vocabulary."""
+    folder = tmp_path_factory.mktemp("tiny")
+    code = """
+import sys, torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+torch.manual_seed(0)
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+                     num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
+                     tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=2)
+LlamaForCausalLM(config).save_pretrained(sys.argv[2])
+tokenizer.save_pretrained(sys.argv[2])
+"""
+    subprocess.run([sys.executable, "-c", code, str(assets.base_model()), str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def local_api(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Api]:
+    """One server for the whole test session, with the real base model and the tiny one."""
+    api = Api(tmp_path_factory.mktemp("api") / "home", ["--model", f"{TINY}={tiny_model}"]).start()
+    yield api
+    assert api.stop() == 0
+
+
+@pytest.fixture
+def fragile_api(tmp_path: Path, tiny_model: Path) -> Iterator[Api]:
+    """A server of one test's own, to be killed."""
+    api = Api(tmp_path / "home", ["--model", f"{TINY}={tiny_model}"]).start()
+    yield api
+    if api.process.poll() is None:
+        api.stop()
