@@ -1,0 +1,249 @@
+"""What was measured: one line an answer, one line a candidate, and the comparisons between them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.errors import EvaluationError
+from helpers.evaluate import metrics as scoring
+from helpers.evaluate import statistics
+from helpers.evaluate.candidates import digest
+from helpers.evaluate.metrics import Metric
+from helpers.evaluate.store import Reply
+from helpers.records import Comparison, Example
+
+TEXTS = ("candidate", "answer", "expected", "missing", "finish_reason")
+COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "usd")
+
+
+@dataclass
+class Results:
+    """Answers and scores of some candidates on some rows.
+
+    Attributes:
+        rows: a DataFrame, one line an answer: ``candidate``, ``row`` (0-based place of the example), ``answer`` (None
+            when missing), ``expected``, ``missing`` (the reason, or empty), ``finish_reason``, one column a metric
+            (``nan`` when missing or not applicable), ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``,
+            ``seconds`` and ``usd`` of the call.
+        candidates: name → ``model``, ``yardstick`` ("teaching", "target"), ``kind`` ("prompted", "tuned", "baseline").
+        metrics: names of the metrics; the first one is the headline.
+        split: what the rows were called: "validation", "test" …
+        row_ids: a hash an example, so that only scores of the very same rows are ever compared.
+        openings: how often new answers were asked for on these rows under this split's name.
+        notes: what a reader of the table must know.
+    """
+
+    rows: pd.DataFrame
+    candidates: dict[str, dict[str, str]]
+    metrics: list[str]
+    split: str
+    row_ids: list[str]
+    openings: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    # --- reading ---
+
+    def scores(self, candidate: str, metric: str | None = None) -> np.ndarray:
+        """One score a row, in the rows' order; ``nan`` where there is none."""
+        return self._of(candidate)[self._metric(metric)].to_numpy(dtype=float)
+
+    def answers(self, candidate: str) -> list[str | None]:
+        """One answer a row, in the rows' order; None where there is none."""
+        return [None if pd.isna(answer) else answer for answer in self._of(candidate)["answer"]]
+
+    def table(self, metric: str | None = None, level: float = 0.95) -> pd.DataFrame:
+        """One line a candidate.
+
+        ``score`` is the mean of ``metric`` over the ``rows`` answered, with ``low`` to ``high`` (Wilson for
+        right/wrong, bootstrap otherwise); then the means of the other metrics; ``missing`` answers; answers ``cut_off``
+        at ``max_tokens``; mean tokens a call, median seconds a call, USD for 1,000 calls.
+        """
+        headline = self._metric(metric)
+        return pd.DataFrame([self._line(name, headline, level) for name in self.candidates]).set_index("candidate")
+
+    def _line(self, name: str, headline: str, level: float) -> dict[str, Any]:
+        rows, about = self._of(name), self.candidates[name]
+        score = statistics.score_interval(rows[headline].to_numpy(dtype=float), level=level)
+        return {
+            "candidate": name,
+            "model": about["model"],
+            "yardstick": about["yardstick"],
+            "rows": int(rows[headline].notna().sum()),
+            "score": score.value,
+            "low": score.low,
+            "high": score.high,
+            **{other: rows[other].mean() for other in self.metrics if other != headline},
+            "missing": int((rows["missing"] != "").sum()),
+            "cut_off": int((rows["finish_reason"] == "length").sum()),
+            "prompt_tokens": rows["prompt_tokens"].mean(),
+            "cached_tokens": rows["cached_tokens"].mean(),
+            "completion_tokens": rows["completion_tokens"].mean(),
+            "seconds": rows["seconds"].median(),
+            "usd_per_1000": rows["usd"].mean() * 1000,
+        }
+
+    def missing(self) -> pd.Series:
+        """How many answers are missing, by candidate and reason."""
+        gone = self.rows[self.rows["missing"] != ""]
+        return gone.groupby(["candidate", "missing"], sort=False).size().rename("answers")
+
+    def macro_f1(self, candidate: str, field: str | None = None, level: float = 0.95) -> statistics.Estimate:
+        """F1 averaged over the labels of the ideal answers, over the answered rows: see :func:`metrics.macro_f1`."""
+        rows = self._of(candidate)
+        rows = rows[rows["missing"] == ""]
+        return scoring.macro_f1(rows["answer"].tolist(), rows["expected"].tolist(), field, level)
+
+    # --- comparing ---
+
+    def compare(
+        self, a: str, b: str, metric: str | None = None, *, clusters: Sequence[Hashable] | None = None,
+        level: float = 0.95,
+    ) -> Comparison:  # fmt: skip
+        """*a* against *b* on the rows that both answered; ``clusters`` labels rows that belong together."""
+        name = self._metric(metric)
+        return statistics.compare(
+            self.scores(a, name), self.scores(b, name), a=a, b=b, metric=name, clusters=clusters, level=level
+        )
+
+    def compare_all(
+        self, reference: str, metric: str | None = None, *, clusters: Sequence[Hashable] | None = None,
+        level: float = 0.95,
+    ) -> list[Comparison]:  # fmt: skip
+        """``reference`` against every other candidate, with Holm's correction."""
+        name = self._metric(metric)
+        scores = {candidate: self.scores(candidate, name) for candidate in self.candidates}
+        return statistics.compare_many(scores, reference, metric=name, clusters=clusters, level=level)
+
+    def history(self, names: Sequence[str] | None = None, metric: str | None = None) -> dict[str, np.ndarray]:
+        """Scores by candidate in the order tried, as ``plateau`` wants them; by default all prompted candidates."""
+        prompted = [name for name, about in self.candidates.items() if about["kind"] == "prompted"]
+        return {name: self.scores(name, metric) for name in names or prompted}
+
+    def prompt_scores(self, metric: str | None = None) -> tuple[dict[str, Any], ...]:
+        """The prompted candidates as ``Evidence.prompt_scores`` wants them."""
+        table = self.table(metric)
+        return tuple(
+            {
+                "name": name, "model": line["model"], "yardstick": line["yardstick"], "metric": self._metric(metric),
+                "score": line["score"], "low": line["low"], "high": line["high"], "n": line["rows"],
+                "split": self.split,
+            }  # fmt: skip
+            for name, line in table.to_dict("index").items()
+            if self.candidates[name]["kind"] == "prompted"
+        )
+
+    # --- keeping ---
+
+    def merge(self, other: Results) -> Results:
+        """Both together. Where both hold a candidate, the other's is taken.
+
+        Raises:
+            EvaluationError: they were measured on different rows or splits.
+        """
+        if self.row_ids != other.row_ids or self.split != other.split:
+            raise EvaluationError(
+                "Results of different rows cannot be put side by side.",
+                got=f"{len(self.row_ids)} {self.split} rows and {len(other.row_ids)} {other.split} rows",
+                fix="Measure all candidates on the same examples and split.",
+            )
+        mine = self.rows[~self.rows["candidate"].isin(list(other.candidates))]
+        names = list(dict.fromkeys([*self.metrics, *other.metrics]))
+        rows = pd.concat([mine, other.rows], ignore_index=True)
+        rows = rows[[*TEXTS[:1], "row", *TEXTS[1:], *names, *COUNTS]]
+        notes = list(dict.fromkeys([*self.notes, *other.notes]))
+        openings = max(self.openings, other.openings)
+        return Results(rows, self.candidates | other.candidates, names, self.split, self.row_ids, openings, notes)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value for the project file. It holds answers and ideal answers, never the questions."""
+        rows = json.loads(self.rows.to_json(orient="split", index=False, double_precision=15))
+        return {
+            "rows": rows, "candidates": self.candidates, "metrics": self.metrics, "split": self.split,
+            "row_ids": self.row_ids, "openings": self.openings, "notes": self.notes,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Results:
+        """The results that :meth:`to_json` gave.
+
+        Raises:
+            EvaluationError: the value is something else.
+        """
+        try:
+            rows = pd.DataFrame(value["rows"]["data"], columns=value["rows"]["columns"])
+            rest = {key: value[key] for key in ("candidates", "metrics", "split", "row_ids", "openings", "notes")}
+            return cls(_typed(rows, rest["metrics"]), **rest)
+        except (KeyError, TypeError, ValueError) as error:
+            raise EvaluationError("These are no stored results.", got=f"{type(error).__name__}: {error}") from error
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return self.table().to_html(float_format="{:.3g}".format) + (f"<ul>{notes}</ul>" if notes else "")
+
+    # --- small parts ---
+
+    def _of(self, candidate: str) -> pd.DataFrame:
+        if candidate not in self.candidates:
+            raise EvaluationError(
+                f"There is no candidate {candidate!r} in these results.", got=", ".join(self.candidates)
+            )
+        return self.rows[self.rows["candidate"] == candidate].sort_values("row")
+
+    def _metric(self, metric: str | None) -> str:
+        if metric is not None and metric not in self.metrics:
+            raise EvaluationError(f"There is no metric {metric!r} in these results.", got=", ".join(self.metrics))
+        return metric or self.metrics[0]
+
+
+def score_replies(
+    name: str, about: Mapping[str, str], examples: Sequence[Example], replies: Sequence[Reply],
+    metrics: Sequence[Metric], *, split: str, usd: Sequence[float] | None = None,
+) -> Results:  # fmt: skip
+    """The results of one candidate from its replies, one an example."""
+    lines = [
+        {
+            "candidate": name, "row": row, "answer": reply.text, "expected": example.answer, "missing": reply.missing,
+            "finish_reason": reply.finish_reason,
+            **{metric.name: _score(metric, reply, example) for metric in metrics},
+            "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens,
+            "cached_tokens": reply.cached_tokens, "seconds": reply.seconds, "usd": usd[row] if usd else 0.0,
+        }  # fmt: skip
+        for row, (example, reply) in enumerate(zip(examples, replies, strict=True))
+    ]
+    names = [metric.name for metric in metrics]
+    return Results(_typed(pd.DataFrame(lines), names), {name: dict(about)}, names, split, row_ids(examples))
+
+
+def row_ids(examples: Sequence[Example]) -> list[str]:
+    """A hash an example: its messages, the ideal answer among them."""
+    return [digest(list(example.messages)) for example in examples]
+
+
+def check_metrics(metrics: Sequence[Metric]) -> None:
+    """Raises EvaluationError unless there are metrics, each with a name of its own that is no other column's."""
+    names = [metric.name for metric in metrics]
+    if not names or len(set(names)) < len(names) or set(names) & {*TEXTS, *COUNTS, "row"}:
+        raise EvaluationError(
+            "Metrics need names of their own, and there must be one at least.",
+            got=", ".join(names) or "none",
+            fix="Drop doubles; rename one that is called like a column of Results.rows.",
+        )
+
+
+def _score(metric: Metric, reply: Reply, example: Example) -> float:
+    score = None if reply.text is None or reply.missing else metric(reply.text, example)
+    return math.nan if score is None else float(score)
+
+
+def _typed(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Numbers as floats (None becomes nan), texts as objects."""
+    numbers, texts = [*metrics, *COUNTS], list(TEXTS)
+    return rows.astype({**dict.fromkeys(numbers, float), **dict.fromkeys(texts, object), "row": int})

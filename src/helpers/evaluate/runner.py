@@ -1,0 +1,155 @@
+"""Measure candidates on examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
+
+import openai
+
+from helpers.errors import EvaluationError
+from helpers.evaluate.asking import Request, ask, host_of
+from helpers.evaluate.candidates import digest, messages
+from helpers.evaluate.metrics import Metric
+from helpers.evaluate.results import Results, check_metrics, row_ids, score_replies
+from helpers.evaluate.spending import Price, Spending
+from helpers.evaluate.store import Reply, Store
+from helpers.evaluate.wording import plural
+from helpers.records import Candidate, Example
+
+
+def run(
+    client: openai.OpenAI,
+    candidates: Sequence[Candidate],
+    examples: Sequence[Example],
+    metrics: Sequence[Metric],
+    *,
+    store: Path | str,
+    concurrency: int = 8,
+    split: str = "validation",
+    price: Price | None = None,
+    spend_limit_usd: float = 0.0,
+    progress: bool = True,
+    sample: int = 0,
+) -> Results:
+    """Ask every candidate about every example and score the answers.
+
+    Answers are kept in ``store`` as they come: an interrupted run goes on where it stopped and a repeated one is free.
+    A failed call is missing, with its reason, and is asked again by the next run. Each time that new answers are asked
+    for on rows called "test", that is counted and shown.
+
+    Args:
+        client: from ``helpers.providers.connect``.
+        candidates: rivals with names of their own.
+        examples: rows with ideal answers.
+        metrics: from ``helpers.evaluate.metrics``; the first one is the headline.
+        store: an SQLite file; made when missing.
+        concurrency: calls under way at the same time. A server that batches (the local API) likes more.
+        price: USD per million tokens, ``{"input": …, "output": …}`` or one such mapping a model; needed unless the host
+            is this machine.
+        spend_limit_usd: the most that this run may cost; nothing is sent when the forecast is above it.
+        sample: which draw of a sampled answer: 0 is the first, and another number asks afresh.
+
+    Raises:
+        EvaluationError: no candidates, examples or metrics, or names that are used twice.
+        ConsentError: the forecast is above the limit, or the price is not known.
+        HostError: the host refuses the key or the model, or is gone; run again to go on from there.
+    """
+    _check(candidates, examples)
+    check_metrics(metrics)
+    requests = [_requests(candidate, examples, sample) for candidate in candidates]
+    openings = _open(store, split, examples, host_of(client), [request for some in requests for request in some])
+    replies = _ask_in_order(
+        client, requests, store=store, concurrency=concurrency, price=price, spend_limit_usd=spend_limit_usd,
+        progress=progress,
+    )  # fmt: skip
+    spending = Spending(price, spend_limit_usd, local=host_of(client) == "this machine")
+    parts = [
+        score_replies(
+            candidate.name, _about(candidate), examples, answered, metrics, split=split,
+            usd=[_cost(spending, candidate.model, reply) for reply in answered],
+        )  # fmt: skip
+        for candidate, answered in zip(candidates, replies, strict=True)
+    ]
+    results = reduce(Results.merge, parts)
+    results.openings = openings
+    results.notes = _notes(results, candidates, examples)
+    if progress:
+        print("\n".join(results.notes), end="\n" if results.notes else "")
+    return results
+
+
+def _requests(candidate: Candidate, examples: Sequence[Example], sample: int) -> list[Request]:
+    return [
+        Request(
+            candidate.model, messages(candidate, example), candidate.temperature, candidate.max_tokens,
+            candidate.schema, sample,
+        )  # fmt: skip
+        for example in examples
+    ]
+
+
+def _ask_in_order(client: openai.OpenAI, requests: list[list[Request]], **options) -> list[list[Reply]]:
+    """One candidate after another, and within each those next to each other that begin alike: hosts then reuse the
+    part of the prompt that they have just read."""
+    places = [(c, r) for c, some in enumerate(requests) for r in range(len(some))]
+    places.sort(key=lambda place: (place[0], json.dumps(requests[place[0]][place[1]].messages, default=dict)))
+    replies = dict(zip(places, ask(client, [requests[c][r] for c, r in places], **options), strict=True))
+    return [[replies[c, r] for r in range(len(some))] for c, some in enumerate(requests)]
+
+
+def _open(store: Path | str, split: str, examples: Sequence[Example], host: str, requests: list[Request]) -> int:
+    keys = [request.key(host) for request in requests]
+    with Store(store) as kept:
+        new = len(kept.get(keys)) < len(set(keys))
+        return kept.open_split(split, digest(sorted(row_ids(examples))), digest(sorted(keys)) if new else None)
+
+
+def _about(candidate: Candidate) -> dict[str, str]:
+    kind = "tuned" if candidate.tuned else "prompted"
+    return {"model": candidate.model, "yardstick": candidate.yardstick, "kind": kind}
+
+
+def _cost(spending: Spending, model: str, reply: Reply) -> float:
+    if reply.prompt_tokens is None or reply.completion_tokens is None:
+        return float("nan")
+    return spending.cost(model, reply.prompt_tokens, reply.cached_tokens or 0, reply.completion_tokens)
+
+
+def _check(candidates: Sequence[Candidate], examples: Sequence[Example]) -> None:
+    names = [candidate.name for candidate in candidates]
+    if not names or len(set(names)) < len(names):
+        raise EvaluationError("Candidates need names of their own.", got=", ".join(names) or "no candidates")
+    if not examples:
+        raise EvaluationError("There are no examples to measure on.")
+    if unanswered := [str(example.line or place) for place, example in enumerate(examples, 1) if not example.answer]:
+        raise EvaluationError(
+            f"{plural(len(unanswered), 'example')} without the text of an ideal answer.",
+            got=f"rows {', '.join(unanswered[:10])}",
+            fix="Metrics compare texts: drop the rows, or those whose answer is a tool call.",
+        )
+
+
+def _notes(results: Results, candidates: Sequence[Candidate], examples: Sequence[Example]) -> list[str]:
+    """What a reader of the table must know before believing it."""
+    notes, measured = [], set(results.row_ids)
+    if results.split == "test" and results.openings > 1:
+        notes.append(
+            f"The test rows have now been opened {results.openings} times: each look at them makes the winner seem a "
+            "little better than it is. Fresh rows would tell."
+        )
+    for candidate in candidates:
+        seen = measured & set(row_ids([*candidate.shots, *candidate.pool]))
+        if seen:
+            notes.append(
+                f"{candidate.name}: {plural(len(seen), 'measured row')} also among its worked examples. Its score is "
+                "too good to be true: take shots from the training rows."
+            )
+    for name, line in results.table().to_dict("index").items():
+        if line["missing"]:
+            notes.append(f"{name}: {line['missing']} of {len(examples)} answers are missing (see .missing()).")
+        if line["cut_off"]:
+            notes.append(f"{name}: {plural(line['cut_off'], 'answer')} cut off at max_tokens.")
+    return notes

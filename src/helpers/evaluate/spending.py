@@ -1,0 +1,118 @@
+"""Money during a run: shown before the first call, and never above the reader's limit."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from helpers.errors import ConsentError, EvaluationError
+
+Price = Mapping[str, float] | Mapping[str, Mapping[str, float]]
+"""USD per million tokens: ``{"input": …, "output": …, "cached_input": …}``, or one such mapping a model id."""
+
+CHARACTERS_A_TOKEN = 3.0
+"""For the forecast only. English takes about four and a half characters a token, JSON and other scripts fewer."""
+
+
+class Spending:
+    """Keeps what a run has spent, and what the calls under way could still cost at worst.
+
+    Args:
+        price: see :data:`Price`; None is free, which only the reader's own machine is.
+        limit: the most that this run may spend, in USD.
+        local: whether the host is this machine.
+    """
+
+    def __init__(self, price: Price | None, limit: float, local: bool) -> None:
+        self.price, self.limit, self.local = price, limit, local
+        self.spent = 0.0
+        self._under_way = 0.0
+        self._changed = threading.Condition()
+
+    def rates(self, model: str) -> dict[str, float]:
+        """Input, cached input and output price of a model, in USD per million tokens.
+
+        Raises:
+            ConsentError: another machine's host and no price.
+            EvaluationError: a price that is not a number from 0 up.
+        """
+        price: Any = self.price or {}
+        price = price.get(model, {}) if any(isinstance(value, Mapping) for value in price.values()) else price
+        if not price:
+            if self.local:
+                return {"input": 0.0, "cached_input": 0.0, "output": 0.0}
+            raise ConsentError(
+                f"There is no price for {model}, and its host is another machine.",
+                fix='Pass price={"input": …, "output": …} in USD per million tokens (zeros if it is free).',
+            )
+        rates = {"cached_input": price.get("input"), **price}
+        for kind in ("input", "cached_input", "output"):
+            if not isinstance(rates.get(kind), int | float) or not 0 <= rates[kind] < math.inf:
+                raise EvaluationError(f"The price of {model} for {kind} is not a number.", got=repr(rates.get(kind)))
+        return rates
+
+    def forecast(self, requests: Sequence[Any]) -> float:
+        """What these requests will cost at most, in USD, if prompts have :data:`CHARACTERS_A_TOKEN`."""
+        return sum(self._price(r, len(_text(r)) / CHARACTERS_A_TOKEN + 8 * len(r.messages)) for r in requests)
+
+    def consent(self, requests: Sequence[Any], host: str) -> str:
+        """The forecast in a sentence.
+
+        Raises:
+            ConsentError: it is above the limit.
+        """
+        forecast = self.forecast(requests)
+        if forecast > self.limit:
+            raise ConsentError(
+                f"{len(requests)} calls at {host} would cost up to about ${forecast:.4f}, and the limit of this run is "
+                f"${self.limit:.4f}.",
+                fix="Raise SPEND_LIMIT_USD to allow it, or measure fewer rows or candidates.",
+            )
+        return f"{len(requests)} calls at {host}: up to about ${forecast:.4f}, and never more than ${self.limit:.4f}."
+
+    def cost(self, model: str, prompt: float, cached: float, completion: float) -> float:
+        """USD for the tokens of one call."""
+        rates = self.rates(model)
+        fresh = max(0.0, prompt - cached)
+        return (fresh * rates["input"] + cached * rates["cached_input"] + completion * rates["output"]) / 1e6
+
+    @contextmanager
+    def reserved(self, request: Any):
+        """Hold back the worst case of a call while it is under way; gives False when the limit leaves no room for it.
+
+        A text has at most as many tokens as bytes, which is the worst case held back here. The caller reports the real
+        cost with :meth:`add`, or the worst case when it cannot know (a call that timed out may have been billed).
+        """
+        worst = self.worst(request)
+        with self._changed:
+            while self.spent + self._under_way + worst > self.limit and self._under_way > 0:
+                self._changed.wait()
+            allowed = worst == 0 or self.spent + self._under_way + worst <= self.limit
+            self._under_way += worst if allowed else 0.0
+        try:
+            yield allowed
+        finally:
+            with self._changed:
+                self._under_way -= worst if allowed else 0.0
+                if self._under_way < 1e-12:
+                    self._under_way = 0.0
+                self._changed.notify_all()
+
+    def worst(self, request: Any) -> float:
+        """The most that one call can cost, in USD."""
+        return self._price(request, len(_text(request).encode()) + 16 * (1 + len(request.messages)))
+
+    def add(self, usd: float) -> None:
+        """Count what a call did cost."""
+        with self._changed:
+            self.spent += usd
+
+    def _price(self, request: Any, prompt_tokens: float) -> float:
+        return self.cost(request.model, prompt_tokens, 0, request.max_tokens)
+
+
+def _text(request: Any) -> str:
+    return "".join(str(message.get("content") or "") for message in request.messages) + str(request.schema or "")

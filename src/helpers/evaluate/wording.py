@@ -1,0 +1,29 @@
+"""How differences are put into words: points for shares, three digits for everything else, a true minus sign."""
+
+from __future__ import annotations
+
+
+def number(value: float, share: bool = True) -> str:
+    """``0.123`` as "12" when it is a share (in points), as "0.123" otherwise."""
+    if share:
+        value *= 100
+        text = f"{value:.0f}" if abs(value) >= 0.95 else f"{value:.1f}"
+    else:
+        text = f"{value:.3g}"
+    return "0" if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def amount(value: float, share: bool = True) -> str:
+    """The number with its unit: "12 points", or "0.123" without one."""
+    text = number(value, share)
+    return f"{text} point{'' if text.lstrip(chr(0x2212)) in ('1', '1.0') else 's'}" if share else text
+
+
+def percent(level: float) -> str:
+    """``0.95`` as "95 %"."""
+    return f"{100 * level:g} %"
+
+
+def plural(count: int, noun: str) -> str:
+    """"1 row", "2 rows"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
