@@ -1,0 +1,128 @@
+"""The sums of the article that this kit puts to the test, done again on dated prices.
+
+It says: 1,000 examples of 500 tokens cost a few dollars to train on; using a tuned model is slightly more expensive
+than its base; shorter prompts then save money; training takes hours to days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas
+
+from helpers import facts
+from helpers.costs.bill import one_call_cost, predicted_epochs, training_cost
+from helpers.costs.cost import number
+
+EXAMPLES, TOKENS_EACH = 1_000, 500
+"""The article's training file."""
+
+
+def article_training(on: date | None = None) -> pandas.DataFrame:
+    """The article's training bill at the price it quotes, and at those of models that followed.
+
+    Columns: ``model``, ``usd_per_million``, ``epochs``, ``usd``, ``state`` (whether jobs can still be started),
+    ``as_of``, ``how_known``, ``source``. The first row is the article's own sum: one epoch of gpt-3.5-turbo.
+    """
+    day = on or facts.today()
+    default = predicted_epochs(EXAMPLES).n
+    asked = [("gpt-3.5-turbo", 1), ("gpt-3.5-turbo", default), ("gpt-4o-mini", 1), ("gpt-4o-mini", default)]
+    rows = []
+    for model, epochs in asked:
+        row = facts.tuning_price(model, "openai", day)
+        cost = training_cost(row, EXAMPLES * TOKENS_EACH, epochs, on=day)
+        rows.append(
+            {
+                "model": row["model"],
+                "usd_per_million": row["train"],
+                "epochs": epochs,
+                "usd": cost.total,
+                "state": facts.standing(row["model"], "openai", day).state,
+                "as_of": row.as_of,
+                "how_known": row.how_known,
+                "source": row.source,
+            }
+        )
+    return pandas.DataFrame(rows)
+
+
+def tuned_against_base(on: date | None = None) -> pandas.DataFrame:
+    """How many times its base's price a tuned model costs to call, at OpenAI: ``times_input``, ``times_output``."""
+    day = on or facts.today()
+    rows = []
+    for tuned in facts.rows("tunable"):
+        if tuned["provider"] == "openai" and tuned["base"] and tuned["from"] <= day:
+            base = facts.price(tuned["base"], "openai", day)
+            rows.append(
+                {
+                    "model": tuned["model"],
+                    "times_input": tuned["input"] / base["input"],
+                    "times_output": tuned["output"] / base["output"],
+                    "as_of": min(tuned.as_of, base.as_of),
+                    "source": tuned.source,
+                }
+            )
+    return pandas.DataFrame(rows)
+
+
+def short_against_cached(
+    long_prompts: Sequence[float] = (100, 200, 400, 800, 1600, 3200, 6400),
+    question: float = 60,
+    short_prompt: float = 100,
+    tokens_out: float = 30,
+    tuned: str = "ft:gpt-4o-mini",
+    prompted: str | None = None,
+    on: date | None = None,
+) -> pandas.DataFrame:
+    """A short prompt on a tuned model against a long one on a prompted model, cached and not: USD for 1,000 calls.
+
+    Columns: ``long_prompt`` (tokens, the question among them), ``tuned``, ``prompted_fresh``, ``prompted_cached`` (all
+    but the question read from the cache, the best case). ``attrs["sentence"]`` states the finding.
+
+    Raises:
+        CostError: numbers that make no sense. FactsError: a model or day without a row.
+    """
+    day = on or facts.today()
+    target = facts.cheapest_target(day) if prompted is None else facts.price(prompted, on=day)
+    short = one_call_cost(tuned, short_prompt, tokens_out, on=day)
+    rows = []
+    for tokens in long_prompts:
+        held = max(number("long_prompts", tokens) - number("question", question), 0)
+        fresh, cached = (one_call_cost(target, tokens, tokens_out, part, on=day).total for part in (0, held))
+        rows.append(
+            {
+                "long_prompt": tokens,
+                "tuned": 1000 * short.total,
+                "prompted_fresh": 1000 * fresh,
+                "prompted_cached": 1000 * cached,
+            }
+        )
+    table = pandas.DataFrame(rows)
+    cheaper = table[table["prompted_cached"] <= table["tuned"]]["long_prompt"]
+    reach = f"up to {cheaper.max():,.0f} tokens (the longest here that is)" if len(cheaper) else "at no length here"
+    table.attrs["sentence"] = (
+        f"A cached prompt on {target['label']} is no dearer than a {short_prompt:g}-token prompt on {tuned} {reach}."
+    )
+    table.attrs["cite"] = [target.cite, *(row.cite for row in short.rows)]
+    return table
+
+
+def training_hours(trained_tokens: float, tokens_per_second: float) -> float:
+    """Hours of a training run: all trained tokens, epochs among them, over the speed that the engine measured.
+
+    Raises:
+        CostError: numbers that make no sense, a speed of 0 among them.
+    """
+    return number("trained_tokens", trained_tokens) / number("tokens_per_second", tokens_per_second, 1e-9) / 3600
+
+
+def training_durations() -> pandas.DataFrame:
+    """How long training took where somebody wrote it down, and how long the article's file (3 epochs) would have taken.
+
+    Columns of the table ``durations``, and ``tokens_per_second`` and ``article_minutes`` at that speed.
+    """
+    table = facts.load("durations")
+    table["tokens_per_second"] = table["trained_tokens"] / table["minutes"] / 60
+    table["article_minutes"] = EXAMPLES * TOKENS_EACH * 3 / table["tokens_per_second"] / 60
+    return table

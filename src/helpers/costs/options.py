@@ -1,0 +1,264 @@
+"""Ways to do the job, and the whole bill of each: tokens, training, hosting, storage, electricity and people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any, Literal
+
+from helpers import facts
+from helpers.costs.bill import call_usd, training_remarks, training_usd
+from helpers.costs.cost import HOURS_A_MONTH, Cost, remarks_on
+from helpers.costs.workload import Workload
+from helpers.errors import CostError
+from helpers.facts import FactRow
+
+KINDS = ("prompt", "few-shot", "tuned", "own")
+
+PARTS = (
+    "training", "inference", "hosting", "storage", "electricity", "evaluation", "labelling", "setting up", "review",
+)  # fmt: skip
+"""The parts of every whole bill, in order; 0 where an option does not have one."""
+
+THIS_MACHINE = "this-machine"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to do the job.
+
+    Attributes:
+        kind: ``"prompt"``, ``"few-shot"`` (prompting with worked examples), ``"tuned"`` (at a provider) or ``"own"``
+            (an open model tuned and served on ``this-machine``, or on a rented GPU, a ``hosting`` item).
+        provider: whose price list.
+        model: the model's id there; for ``"own"`` the machine.
+        caching: whether prompts are laid out so that their opening is cached.
+    """
+
+    kind: Literal["prompt", "few-shot", "tuned", "own"]
+    provider: str
+    model: str
+    caching: bool = True
+
+    @property
+    def id(self) -> str:
+        """A text that :meth:`parse` reads: ``kind:provider/model`` and ``:uncached``."""
+        return f"{self.kind}:{self.provider}/{self.model}" + ("" if self.caching else ":uncached")
+
+    @property
+    def label(self) -> str:
+        """What tables and charts call it."""
+        if self.kind == "own":
+            machine = "this machine" if self.model == THIS_MACHINE else facts.hosting(self.model)["label"]
+            return f"open model on {machine}"
+        name = (facts.tuning_price if self.kind == "tuned" else facts.price)(self.model, self.provider)["label"]
+        way = {"prompt": "prompt", "few-shot": "few-shot prompt", "tuned": "fine-tune"}[self.kind]
+        return f"{way}: {name}" + ("" if self.caching else ", nothing cached")
+
+    @classmethod
+    def parse(cls, text: str | Option) -> Option:
+        """An option from its :attr:`id`.
+
+        Raises:
+            CostError: not the id of an option.
+        """
+        if isinstance(text, Option):
+            return text
+        bare = text.removesuffix(":uncached")
+        kind, colon, rest = bare.partition(":")
+        provider, slash, model = rest.partition("/")
+        if kind not in KINDS or not (colon and slash and provider and model):
+            raise CostError(
+                "This is not an option.",
+                got=repr(text),
+                fix=f"Write kind:provider/model with a kind of {', '.join(KINDS)}; costs.options() lists some.",
+            )
+        return cls(kind, provider, model, bare == text)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The fact rows that an option is billed by on a day, and what must be said about them."""
+
+    price: FactRow | None
+    hosting: FactRow | None
+    storage: FactRow | None
+    state: str
+    remarks: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[FactRow, ...]:
+        return tuple(row for row in (self.price, self.hosting, self.storage) if row)
+
+
+@cache
+def rates(option: Option, day: date) -> Rates:
+    """Look an option's prices up.
+
+    Raises:
+        FactsError: a model, provider or day without a row.
+    """
+    if option.kind == "own":
+        if option.model == THIS_MACHINE:
+            rows = (facts.default("machine_watts", "local"), facts.default("electricity_usd_per_kwh", "local"))
+            return Rates(None, None, None, "open", remarks_on(rows, day))
+        rented = facts.hosting(option.model)
+        return Rates(None, rented, None, "open", remarks_on([rented], day))
+    if option.kind != "tuned":
+        price = facts.price(option.model, option.provider, day)
+        return Rates(price, None, None, "open", remarks_on([price], day))
+    price = facts.tuning_price(option.model, option.provider, day)
+    hosting, storage = (price[item] and facts.hosting(price[item]) for item in ("hosting", "storage"))
+    said = training_remarks(price, 0, day) + remarks_on([row for row in (hosting, storage) if row], day)
+    return Rates(price, hosting, storage, facts.standing(price["model"], price["provider"], day).state, said)
+
+
+def options(on: date | None = None, *, every: bool = False) -> list[Option]:
+    """Ways to do the job that are worth comparing; ``every=True``: all that the tables know.
+
+    The short list: the cheapest small frontier model prompted with and without caching and with worked examples, one
+    rival, at each provider that still tunes the model that is cheapest to train among those with a complete price, and
+    the reader's own machine or a rented GPU. Everything in it comes from the tables.
+    """
+    day = on or facts.today()
+    known = facts.prompt_models(day)
+    cheapest = facts.cheapest_target(day)
+    first = (cheapest["provider"], cheapest["model"])
+    small = known[known["kind"] == "small frontier"]
+    rivals = [pair for pair in zip(small["provider"], small["model"], strict=True) if pair != first]
+    prompts = [Option("prompt", *first), Option("prompt", *first, caching=False), Option("few-shot", *first)]
+    prompts += [Option("prompt", *pair) for pair in (rivals if every else rivals[:1])]
+    rented = [row["item"] for row in facts.rows("hosting") if row["provider"] == "huggingface"]
+    own = [Option("own", "local", THIS_MACHINE)]
+    own += [Option("own", "huggingface", item) for item in (rented if every else rented[:1])]
+    return prompts + _tuned(day, every) + own
+
+
+def _tuned(day: date, every: bool) -> list[Option]:
+    rows = [row for row in facts.rows("tunable") if row["method"] == "supervised" and row["provider"] != "local"]
+    rows = [row for row in rows if row["from"] <= day]
+    if not every:
+        best: dict[str, FactRow] = {}
+        for row in rows:
+            current = best.get(row["provider"])
+            if facts.standing(row["model"], row["provider"], day).state != "ended" and (
+                current is None or _cheapness(row) < _cheapness(current)
+            ):
+                best[row["provider"]] = row
+        rows = list(best.values())
+    return [Option("tuned", row["provider"], row["model"]) for row in rows]
+
+
+def _cheapness(row: FactRow) -> tuple[int, float, float]:
+    """Complete prices first, then the cheapest training, then the cheapest input."""
+    prices = [row["train"], row["input"], row["output"]]
+    prices += [facts.hosting(row[item])["usd"] for item in ("hosting", "storage") if row[item]]
+    return (prices.count(None), math.inf if row["train"] is None else row["train"], row.get("input", math.inf))
+
+
+def bill(w: Any, option: Option, rate: Rates) -> dict[str, Any]:
+    """USD by part over the whole job; None where a price is not known.
+
+    ``w`` has the attributes of a :class:`Workload`; each may also be an array of the same length (a simulation).
+    """
+    tuned = option.kind in ("tuned", "own")
+    trainings = 1 + w.retrainings_per_year * w.months / 12
+    usd = dict.fromkeys(PARTS, 0.0)
+    call = _call(w, option, rate)
+    usd["inference"] = None if call is None else call * w.calls_per_month * w.months
+    checks = w.evaluations_per_year * w.months / 12 * w.evaluation_rows
+    usd["evaluation"] = None if call is None else call * checks
+    usd["review"] = w.review_hours_per_month * w.months * w.people_usd_per_hour
+    usd["setting up"] = (w.prompt_hours + (w.tuning_hours if tuned else 0)) * w.people_usd_per_hour
+    if tuned:
+        usd["labelling"] = w.examples * w.label_minutes / 60 * w.people_usd_per_hour
+    if option.kind == "tuned":
+        file_tokens = w.examples * w.tokens_per_example
+        job = training_usd(
+            rate.price, file_tokens, w.epochs, w.validation_tokens, w.evaluations_a_job, w.training_hours
+        )
+        usd["training"] = None if job is None else job * trainings
+        usd["hosting"] = _times(rate.hosting, w.hosted_hours_per_month * w.replicas * w.months)
+        stored = w.stored_gb if rate.storage and rate.storage["per"] == "GB month" else 1
+        usd["storage"] = _times(rate.storage, stored * w.months)
+    elif rate.hosting:
+        usd["training"] = _times(rate.hosting, w.training_hours * trainings)
+        usd["hosting"] = _times(rate.hosting, w.hosted_hours_per_month * w.replicas * w.months)
+    elif option.kind == "own":
+        busy = w.training_hours * trainings + (w.calls_per_month * w.months + checks) * w.seconds_per_call / 3600
+        usd["electricity"] = busy * w.machine_watts / 1000 * w.usd_per_kwh
+        usd["hosting"] = w.machine_usd_per_month * w.replicas * w.months
+    return usd
+
+
+def _times(row: FactRow | None, amount: Any) -> Any:
+    if row is None:
+        return 0.0
+    return None if row["usd"] is None else row["usd"] * amount
+
+
+def _call(w: Any, option: Option, rate: Rates) -> Any:
+    """USD of one call of this option; 0 on a machine that is paid by the hour."""
+    if option.kind == "own":
+        return 0.0
+    if option.kind == "tuned":
+        return call_usd(rate.price, w.tuned_tokens_in, w.tokens_out, batch=w.batch_share)
+    shots = w.shots_tokens if option.kind == "few-shot" else 0
+    prefix = w.cacheable + shots if option.caching else 0
+    return call_usd(rate.price, w.tokens_in + shots, w.tokens_out, prefix, w.cache_hit_rate, w.batch_share)
+
+
+def _remarks(w: Workload, option: Option, rate: Rates) -> tuple[str, ...]:
+    said = list(rate.remarks)
+    price = rate.price
+    if option.kind in ("prompt", "few-shot") and option.caching and price.get("cached") is None:
+        said.append("no price for cached input is known: billed as fresh input")
+    if price and w.batch_share and price.get("batch_input") is None:
+        said.append("no batch price is known: billed at the usual price")
+    if rate.hosting and option.kind == "tuned":
+        said.append(f"{w.replicas:g} deployment(s) up {w.hosted_hours_per_month:g} hours a month; load not checked")
+    if option.kind == "own":
+        hours = w.calls_per_month * w.seconds_per_call / 3600
+        said.append(f"needs {hours:,.1f} machine-hours a month of {HOURS_A_MONTH * w.replicas:g}")
+        if hours > HOURS_A_MONTH * w.replicas:
+            said.append("TOO MUCH for that many machines: raise replicas")
+    return tuple(dict.fromkeys(said))
+
+
+def total_cost(workload: Workload, option: Option | str, on: date | None = None) -> Cost:
+    """The whole bill of the job, over all its months, by :data:`PARTS`.
+
+    Raises:
+        CostError: not an option. FactsError: a model, provider or day without a row.
+    """
+    option = Option.parse(option)
+    rate = rates(option, on or facts.today())
+    usd = {part: None if value is None else float(value) for part, value in bill(workload, option, rate).items()}
+    return Cost(f"{option.label}, {workload.months:g} months", usd, rate.rows, _remarks(workload, option, rate))
+
+
+def monthly_cost(workload: Workload, option: Option | str, on: date | None = None) -> Cost:
+    """What a month costs once the job runs: the whole bill without first training, labelling and setting up, by month.
+
+    Retraining, evaluation and review are in it, spread evenly.
+
+    Raises:
+        CostError: not an option. FactsError: a model, provider or day without a row.
+    """
+    option = Option.parse(option)
+    rate = rates(option, on or facts.today())
+    usd = bill(workload, option, rate)
+    retrainings = workload.retrainings_per_year * workload.months / 12
+    if usd["training"] is not None:
+        usd["training"] *= retrainings / (1 + retrainings)
+    if option.kind == "own":
+        first = workload.training_hours * workload.machine_watts / 1000 * workload.usd_per_kwh
+        usd["electricity"] -= 0 if rate.hosting else first
+    monthly = {
+        part: None if value is None else float(value) / workload.months
+        for part, value in usd.items()
+        if part not in ("labelling", "setting up")
+    }
+    return Cost(f"{option.label}, a month", monthly, rate.rows, _remarks(workload, option, rate))
