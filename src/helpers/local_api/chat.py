@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -13,9 +14,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from helpers.errors import KitError
+from helpers.local_api.generate import Event, Generation, GenerationResult
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest, read_request
-from helpers.local_api.serving import Answer, Serving
+from helpers.local_api.serving import Serving
 from helpers.local_api.store import new_id
 
 log = logging.getLogger(__name__)
@@ -27,7 +29,8 @@ def router(serving: Serving) -> APIRouter:
     @routes.post("/chat/completions", response_model=None)
     async def create(request: Request) -> dict[str, Any] | StreamingResponse:
         asked = await read_request(request, ChatRequest)
-        answer = await asyncio.to_thread(serving.answer, asked)  # a first request loads the model
+        answer = Answer()
+        answer.generation = await asyncio.to_thread(serving.submit, asked, answer.hear)
         head = {"id": new_id("chatcmpl-"), "created": int(time.time()), "model": asked.model}
         if asked.stream:
             with_usage = bool(asked.stream_options and asked.stream_options.include_usage)
@@ -35,6 +38,37 @@ def router(serving: Serving) -> APIRouter:
         return await _whole(request, head, answer)
 
     return routes
+
+
+class Answer:
+    """An answer on its way from the engine's thread to this event loop."""
+
+    generation: Generation
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+
+    def hear(self, event: Event) -> None:
+        """The engine's listener; called in its thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the server stops
+            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+
+    async def events(self) -> AsyncIterator[str | GenerationResult]:
+        """Texts as they come, then the result.
+
+        Raises:
+            Exception: what went wrong in the engine.
+        """
+        while isinstance(event := await self._events.get(), str):
+            yield event
+        if isinstance(event, Exception):
+            raise event
+        yield event
+
+    async def result(self) -> GenerationResult:
+        """The result, when it is there."""
+        return [event async for event in self.events()][-1]
 
 
 async def _whole(request: Request, head: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
@@ -49,7 +83,7 @@ async def _whole(request: Request, head: Mapping[str, Any], answer: Answer) -> d
     except KitError as error:
         raise Refusal(400, str(error)) from None
     finally:
-        answer.cancel()
+        answer.generation.cancel()
         leaving.cancel()
         writing.cancel()
     message = {"role": "assistant", "content": result.text, "refusal": None, "annotations": []}
@@ -73,12 +107,13 @@ async def _stream(head: Mapping[str, Any], answer: Answer, with_usage: bool) -> 
 
     try:
         yield chunk({"role": "assistant", "content": "", "refusal": None})
-        async for delta in answer.deltas():
-            yield chunk({"content": delta})
-        result = await answer.result()
-        yield chunk({}, result.finish_reason)
-        if with_usage:
-            yield _event({**head, "choices": [], "usage": _usage(result)})
+        async for event in answer.events():
+            if isinstance(event, str):
+                yield chunk({"content": event})
+                continue
+            yield chunk({}, event.finish_reason)
+            if with_usage:
+                yield _event({**head, "choices": [], "usage": _usage(event)})
         yield "data: [DONE]\n\n"
     except KitError as error:  # the status is sent already: the error travels as an event, as at OpenAI
         yield _event({"error": Refusal(400, str(error)).error})
@@ -86,7 +121,7 @@ async def _stream(head: Mapping[str, Any], answer: Answer, with_usage: bool) -> 
         log.exception("an answer broke off")
         yield _event({"error": Refusal(500, "The server had an error; its log says more.", kind="server_error").error})
     finally:
-        answer.cancel()
+        answer.generation.cancel()
 
 
 async def _hung_up(request: Request) -> None:
@@ -98,7 +133,7 @@ def _event(data: Mapping[str, Any]) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def _usage(result: Any) -> dict[str, Any]:
+def _usage(result: GenerationResult) -> dict[str, Any]:
     return {
         "prompt_tokens": result.prompt_tokens,
         "completion_tokens": result.completion_tokens,

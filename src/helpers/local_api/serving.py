@@ -7,16 +7,21 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from helpers import assets
-from helpers.errors import AssetError, KitError
+from helpers.errors import AssetError
+from helpers.local_api.constrain import SchemaError
+from helpers.local_api.generate import (
+    ContextLengthError,
+    Engine,
+    EngineClosedError,
+    Event,
+    Generation,
+    GenerationRequest,
+)
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest
 from helpers.local_api.store import Model, Store
-
-if TYPE_CHECKING:
-    from helpers.local_api.generate import Engine
 
 
 @dataclass(frozen=True)
@@ -67,28 +72,64 @@ class Serving:
             )
         return model
 
-    def answer(self, asked: ChatRequest) -> Answer:
-        """Start answering. Blocks while a model is loaded: call it in a thread.
+    def submit(self, asked: ChatRequest, listener: Callable[[Event], None]) -> Generation:
+        """Start answering; the listener hears texts and the end. Blocks while a model is loaded: call it in a thread.
 
         Raises:
-            Refusal: the model does not exist, cannot be had, or cannot take this request.
+            Refusal: the model does not exist, cannot be loaded, or cannot take this request.
         """
-        base_id, adapter = asked.model, None
-        if asked.model not in self.bases:
-            tuned = self.tuned(asked.model)
-            base_id, adapter = tuned.base, tuned
+        tuned = None if asked.model in self.bases else self.tuned(asked.model)
+        base = tuned.base if tuned else asked.model
         try:
-            engine = self._engine(base_id)
-            if adapter:
-                self._load(engine, adapter)
-            return Answer(engine.submit(_generation(asked, adapter and adapter.id)))
-        except (AssetError, FileNotFoundError) as error:
+            with self._loading:
+                engine = self._engine(base)
+                if tuned and tuned.id not in self._loaded:
+                    engine.load_adapter(tuned.id, self._store.home / tuned.folder)
+                    self._loaded.add(tuned.id)
+            return engine.submit(_generation(asked, tuned.id if tuned else None), listener)
+        except EngineClosedError as error:  # it failed to load, out of memory perhaps: the next request tries afresh
+            self._engines.pop(base, None)
+            raise Refusal(503, f"{error} Send the request again.", kind="server_error") from None
+        except AssetError as error:
             raise Refusal(503, f"The model {asked.model} cannot be loaded: {error}", kind="server_error") from None
-        except KitError as error:
-            raise Refusal(400, str(error), param="messages", code="invalid_value") from None
+        except ContextLengthError as error:
+            raise Refusal(400, str(error), param="messages", code="context_length_exceeded") from None
+        except SchemaError as error:
+            raise Refusal(400, str(error), param="response_format", code="invalid_schema") from None
 
-    def stop(self) -> None: ...
-    def forget(self, names, base) -> None: ...
+    def forget(self, names: Iterable[str], base: str) -> None:
+        """Deleted models answer no more, and leave the memory."""
+        with self._loading:
+            self._loaded.difference_update(names)
+            if base in self._engines:
+                for name in names:
+                    self._engines[base].unload_adapter(name)
+
+    def stop(self) -> None:
+        for engine in self._engines.values():
+            engine.close()
+
+    def _engine(self, base: str) -> Engine:
+        if base not in self._engines:
+            if base not in self.bases:  # tuned in an earlier run that was started with --model
+                raise AssetError(
+                    f"Its base model {base!r} is not served.", fix="Start the API with --model NAME=FOLDER."
+                )
+            self._engines[base] = Engine(self.bases[base].folder())
+        return self._engines[base]
 
 
-class Answer: ...
+def _generation(asked: ChatRequest, adapter: str | None) -> GenerationRequest:
+    wanted, schema = asked.response_format, None
+    if wanted and wanted.type != "text":
+        schema = wanted.json_schema.schema_ if wanted.json_schema else "json_object"
+    return GenerationRequest(
+        messages=[{"role": message.role, "content": message.text} for message in asked.messages],
+        adapter=adapter,
+        temperature=1.0 if asked.temperature is None else asked.temperature,
+        top_p=1.0 if asked.top_p is None else asked.top_p,
+        max_tokens=asked.max_completion_tokens or asked.max_tokens,
+        stop=asked.stop,
+        seed=asked.seed,
+        schema=schema,
+    )

@@ -1,0 +1,132 @@
+"""The store: bytes and rows that agree after any kill, lists that do not trust the clock, schemas that do not mix."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.errors import JobError
+from helpers.local_api.store import SCHEMA_VERSION, Store
+
+JOB = {
+    "model": "tiny",
+    "training_file": "file-1",
+    "validation_file": None,
+    "suffix": "",
+    "seed": 0,
+    "metadata": None,
+    "hyperparameters": {"n_epochs": "auto"},
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "home")
+
+
+def add_file(store: Store, text: str = "some text", name: str = "a.jsonl"):
+    arriving = store.temporary / "arriving"
+    arriving.write_text(text)
+    return store.add_file(arriving, purpose="fine-tune", filename=name, rows=1)
+
+
+def test_only_the_owner_can_look_in(store: Store):
+    add_file(store)
+    for folder in (store.home, store.files_folder, store.jobs_folder, store.temporary):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_bytes_without_a_row_are_removed_at_the_next_start(store: Store):
+    kept = add_file(store)
+    (store.files_folder / "file-torn").write_text("half an upload")
+    (store.temporary / "upload-torn").write_text("half an upload")
+    (store.jobs_folder / "ftjob-torn").mkdir()
+    store.close()
+    again = Store(store.home)
+    assert [path.name for path in again.files_folder.iterdir()] == [kept.id]
+    assert not list(again.temporary.iterdir()) and not list(again.jobs_folder.iterdir())
+
+
+def test_a_transaction_is_all_or_nothing_even_when_nested(store: Store):
+    with pytest.raises(RuntimeError), store.transaction():
+        store.add_job(**JOB)
+        with store.transaction():
+            store.add_event("ftjob-x", "never seen")
+        raise RuntimeError
+    assert store.all("jobs") == [] and store.all("events") == []
+    store.add_job(**JOB)  # and the connection is usable
+
+
+def test_deleting_removes_the_bytes_from_disk_and_database(store: Store):
+    file = add_file(store, "canary-in-the-bytes", "canary-in-the-name.jsonl")
+    assert store.delete_file(file.id) is None
+    store.close()
+    left = b"".join(path.read_bytes() for path in store.home.rglob("*") if path.is_file())
+    assert b"canary-in-the-bytes" not in left and b"canary-in-the-name" not in left
+
+
+def test_a_file_that_a_job_needs_stays(store: Store):
+    file = add_file(store)
+    job = store.add_job(**JOB | {"training_file": file.id})
+    assert store.delete_file(file.id).id == job.id
+    assert store.path_of(file.id).exists()
+    store.end_job(job.id, "cancelled")
+    assert store.delete_file(file.id) is None
+
+
+def test_lists_follow_the_order_of_events_when_the_clock_jumps_back(store: Store, monkeypatch: pytest.MonkeyPatch):
+    now = time.time()
+    ids = []
+    for moment in (now, now - 3600, now + 3600, now - 86400):
+        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+        ids.append(store.add_job(**JOB).id)
+    first, more = store.page("jobs", limit=3)
+    rest, end = store.page("jobs", limit=3, after=first[-1].id)
+    assert [job.id for job in (*first, *rest)] == ids[::-1] and more and not end
+    store.end_job(ids[2], "cancelled")
+    job = store.get("jobs", ids[2])
+    assert job.finished_at >= job.created_at
+
+
+def test_a_job_ends_once(store: Store):
+    job = store.add_job(**JOB)
+    assert store.end_job(job.id, "cancelled")
+    assert not store.end_job(job.id, "succeeded", fine_tuned_model="x")
+    assert not store.update_job(job.id, status="running")
+    assert store.get("jobs", job.id).status == "cancelled"
+
+
+def test_a_checkpoint_recorded_twice_counts_once(store: Store):
+    job = store.add_job(**JOB)
+    for _ in range(2):
+        store.add_checkpoint(job, 5, store.folder_of(job.id) / "checkpoints/step-5", {"step": 5})
+    assert len(store.all("checkpoints")) == len(store.all("models")) == 1
+
+
+def test_a_tuned_model_goes_with_its_checkpoints_and_their_bytes(store: Store):
+    job = store.add_job(**JOB)
+    folders = [store.folder_of(job.id) / f"checkpoints/step-{step}" for step in (5, 10)]
+    for step, folder in zip((5, 10), folders, strict=True):
+        folder.mkdir(parents=True)
+        store.add_checkpoint(job, step, folder, {"step": step})
+    store.add_model(job.tuned_name, job, folders[1])
+
+    last = store.get("models", f"{job.tuned_name}:ckpt-step-10")
+    assert store.delete_model(last) == [last.id]
+    assert folders[1].exists(), "the final model is made of the same bytes"
+    assert len(store.delete_model(store.get("models", job.tuned_name))) == 2
+    assert not folders[0].exists() and not folders[1].exists()
+    assert store.all("models") == [] and store.all("checkpoints") == []
+
+
+def test_a_home_from_the_future_is_left_alone(store: Store):
+    store.close()
+    with sqlite3.connect(store.home / "api.sqlite3") as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    database.close()
+    with pytest.raises(JobError, match="newer version"):
+        Store(store.home)
