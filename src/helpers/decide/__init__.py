@@ -7,8 +7,11 @@ change the verdict. ``python -m helpers.decide record.json`` runs a record again
 
 from helpers.decide.answers import Answers, load, save
 from helpers.decide.checklist import Option, Question, groups, questions, unanswered
-from helpers.decide.rules import CHOICES, RULES
-from helpers.decide.verdict import Flip, decide, flips, rule_name
+from helpers.decide.flips import Flip, flips
+from helpers.decide.record import Record, load_record
+from helpers.decide.rules import RULES
+from helpers.decide.ruling import CHOICES
+from helpers.decide.verdict import decide, rule_name
 
 __all__ = [
     "CHOICES",
@@ -17,10 +20,12 @@ __all__ = [
     "Flip",
     "Option",
     "Question",
+    "Record",
     "decide",
     "flips",
     "groups",
     "load",
+    "load_record",
     "questions",
     "rule_name",
     "save",

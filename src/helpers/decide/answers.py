@@ -62,9 +62,7 @@ def load(path: str | Path) -> Answers:
             f"{path} holds no answers.", got=f"answers: {type(given).__name__}", fix="Answer the checklist afresh."
         )
     known = {
-        name: value
-        for name, value in given.items()
-        if isinstance(value, str) and not checklist.problems({name: value})
+        name: value for name, value in given.items() if isinstance(value, str) and not checklist.problems({name: value})
     }
     dropped = checklist.problems({name: value for name, value in given.items() if name not in known})
     return Answers(

@@ -16,7 +16,11 @@ from helpers.errors import DecisionError
 from helpers.records import Evidence
 
 BUCKETS = ((1000, "1000_plus"), (200, "200_999"), (50, "50_199"), (10, "10_49"), (0, "under_10"))
-PLATEAU_TO_EFFORT = {"plateaued": "plateau", "still rising": "improving"}
+PLATEAU = {
+    "plateaued": ("plateau", "the prompts of the target model have plateaued"),
+    "still rising": ("improving", "the prompts of the target model are still rising"),
+}
+"""State of a plateau test on a target model: the answer that it gives to the question on effort, and its words."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ class Case:
         if self.target_scores:
             best = self.best_target
             found["models_tried"] = ("measured", f"{best['model']} was prompted and scored {percent(best['score'])}")
-        if self.plateau in PLATEAU_TO_EFFORT:
-            found["effort"] = (PLATEAU_TO_EFFORT[self.plateau], f"the prompts of the target model are {self.plateau}")
+        if self.plateau in PLATEAU:
+            found["effort"] = PLATEAU[self.plateau]
         return found
 
     @cached_property
@@ -122,6 +126,11 @@ class Case:
     def cheaper(self) -> float | None:
         """Probability that tuning is cheaper, or None when the sums were not done."""
         return (self.evidence.cost or {}).get("probability")
+
+    @property
+    def rows_measured(self) -> int:
+        """Rows of the largest prompt score; 200, as in the sample, when there is none."""
+        return max((int(score["n"]) for score in self.evidence.prompt_scores), default=200)
 
     @cached_property
     def leaks(self) -> int:

@@ -8,76 +8,27 @@ then the missing number of a target model, and only then whether tuning won, whe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from helpers.decide import hosts
-from helpers.decide.case import Case, percent, points
+from helpers.decide.case import Case, points
 from helpers.decide.checklist import questions
-
-CHOICES = {
-    "keep_prompting": "Keep prompting",
-    "improve_prompt": "Improve the prompt first",
-    "measure_target": "Keep prompting: measure a stronger prompted model first",
-    "fix_data": "Collect or clean data first",
-    "use_retrieval": "Use retrieval",
-    "tune_yourself": "Fine-tune an open model yourself",
-    "tune_at_provider": "Fine-tune at a provider",
-    "move_off": "Move off a closing provider",
-    "not_enough": "Not enough to say yet",
-}
-"""Code of a choice to its plain phrase."""
-
-TRAINING = ("tune_yourself", "tune_at_provider", "move_off")
-"""Choices after which the journey may go on to training."""
-
-AS_GOOD = 0.03
-"""A tuned model counts as "as good" when its interval rules out a loss of more than 3 points: money saved for a loss that
-few would notice. A judgement, stated wherever it is used."""
-
-NO_ROOM = 0.95
-"""With the prompted score's lower bound at 95 % there are at most 5 points left for tuning to win."""
-
-PROBABLY = 0.8
-"""Cheaper with this probability or more counts as cheaper."""
-
-LESSON = {
-    "decide": "lesson 00_should_you_fine_tune",
-    "data": "lesson 01_prepare_data",
-    "train": "lesson 03_train",
-    "evaluate": "lesson 04_evaluate",
-    "deploy": "lesson 05_deploy",
-    "record": "lesson 06_decide",
-    "how_much": "extra/how_much_data",
-    "leave": "extra/leave_a_retiring_model",
-}
+from helpers.decide.judgements import (
+    NO_ROOM,
+    as_good,
+    cost_sentence,
+    gain,
+    lead_sentence,
+    pays,
+    plateau_sentence,
+    price_of_measuring,
+    target_sentence,
+    teaching_sentence,
+    won,
+)
+from helpers.decide.ruling import LESSON, Ruling
 
 BEFORE_TRAINING = ("flexibility", "consistency", "examples", "quality", "rights", "privacy", "maintenance")
 """Questions that have to be answered before any verdict says "fine-tune"."""
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """What a rule says.
-
-    Attributes:
-        choice: code in :data:`CHOICES`.
-        why: the headline's "because".
-        because: ids of the questions whose answers carry it.
-        measured: measurements that carry it, as sentences.
-        facts: fact rows that carry it, as sentences with date and source.
-        steps: what to do next, most urgent first.
-        needs: evidence that it would like to rest on (keys of ``verdict.EVIDENCE``); missing ones lower confidence.
-        where: host or machine to name in the headline.
-    """
-
-    choice: str
-    why: str
-    because: tuple[str, ...] = ()
-    measured: tuple[str, ...] = ()
-    facts: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    where: str = ""
 
 
 Rule = Callable[[Case], Ruling | None]
@@ -139,7 +90,7 @@ def it_is_good_enough(case: Case) -> Ruling | None:
         "keep_prompting",
         why="nothing is missing in the answers",
         because=("gap",),
-        measured=_target_sentence(case),
+        measured=target_sentence(case),
         steps=(
             f"Put 100 to 200 rows aside as a fixed test, so that you notice when it stops being so: {LESSON['data']}.",
             "Try a cheaper model on these rows.",
@@ -171,7 +122,7 @@ def the_task_keeps_changing(case: Case) -> Ruling | None:
         "keep_prompting",
         why="a prompt can be changed as often as the task",
         because=("flexibility", "gap"),
-        measured=_target_sentence(case),
+        measured=target_sentence(case),
         steps=(
             "Keep the rules in one place in the prompt, under version control.",
             "If one part of the task is stable and large, split it off and decide on that part alone.",
@@ -228,7 +179,7 @@ def training_is_forbidden(case: Case) -> Ruling | None:
         "keep_prompting",
         why="the examples may not be used for training",
         because=("rights",),
-        measured=_target_sentence(case),
+        measured=target_sentence(case),
         steps=("Look for examples that you may use, or have some written, before you think of tuning.",),
     )
 
@@ -241,7 +192,7 @@ def nobody_would_maintain_it(case: Case) -> Ruling | None:
         "keep_prompting",
         why="a tuned model without an owner ends with its base model",
         because=("maintenance",),
-        measured=_target_sentence(case) + _lead_sentence(case),
+        measured=target_sentence(case) + lead_sentence(case),
         steps=("Find an owner for data, test and retraining first; a prompt moves to the next model without one.",),
     )
 
@@ -253,12 +204,19 @@ def no_target_was_measured(case: Case) -> Ruling | None:
     """Without a target model's prompt score no verdict says "fine-tune"."""
     if case.target_scores:
         return None
+    price = price_of_measuring(case.rows_measured, case.today)
+    measure = f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}."
+    if case.says("privacy", "stays") or case.says("latency", "offline"):
+        measure = (
+            "Prompt the strongest open model that your own machine can run, on the same rows: no data leaves and it "
+            f"costs machine time only. Or try a hosted one on invented rows: {price}."
+        )
     return Ruling(
         "measure_target",
         why="the number that tuning would have to beat is not known",
         because=("models_tried", "effort", "gap"),
-        measured=_teaching_sentence(case),
-        steps=("measure a target model",),  # verdict.py puts the price of doing so here
+        measured=teaching_sentence(case),
+        steps=(measure, f"Then decide again with that number: {LESSON['record']}."),
         needs=("ladder", "data"),
     )
 
@@ -281,13 +239,13 @@ def the_comparison_is_void(case: Case) -> Ruling | None:
 
 def tuning_lost(case: Case) -> Ruling | None:
     """Measured and lost, beyond what a saving could excuse."""
-    if case.lead is None or case.lead.high >= 0 or _as_good(case):
+    if case.lead is None or case.lead.high >= 0 or as_good(case):
         return None
     return Ruling(
         "keep_prompting",
         why="the tuned model was measured and did worse",
         because=("gap",),
-        measured=_lead_sentence(case) + _target_sentence(case),
+        measured=lead_sentence(case) + target_sentence(case),
         steps=("Use the prompted model; keep the test rows for the next model that comes out.",),
         needs=("target", "comparison"),
     )
@@ -297,13 +255,13 @@ def there_is_no_room(case: Case) -> Ruling | None:
     """A prompt that is nearly always right leaves little to win."""
     if not case.says("gap", "behaviour") or case.best_target["low"] < NO_ROOM or case.says("consistency", "critical"):
         return None
-    if _won(case):
+    if won(case):
         return None
     return Ruling(
         "keep_prompting",
         why="little is left to win",
         because=("consistency",),
-        measured=_target_sentence(case),
+        measured=target_sentence(case),
         steps=("Look at the remaining errors one by one: often the label is wrong, or the rule is unclear.",),
         needs=("target", "comparison"),
     )
@@ -311,13 +269,13 @@ def there_is_no_room(case: Case) -> Ruling | None:
 
 def the_prompt_still_gets_better(case: Case) -> Ruling | None:
     """Do not leave a staircase before it ends, unless tuning has already won."""
-    if case.says("gap", "cost_or_speed") or _won(case) or not case.says("effort", "improving"):
+    if case.says("gap", "cost_or_speed") or won(case) or not case.says("effort", "improving"):
         return None
     return Ruling(
         "improve_prompt",
         why="it still gets better",
         because=("effort", "techniques"),
-        measured=_plateau_sentence(case) + _target_sentence(case),
+        measured=plateau_sentence(case) + target_sentence(case),
         steps=(f"Go on until the plateau test says that the last changes brought nothing: {LESSON['decide']}.",),
         needs=("target", "plateau"),
     )
@@ -331,7 +289,7 @@ def the_rows_cannot_tell(case: Case) -> Ruling | None:
         "improve_prompt",
         why="these rows cannot tell whether it has stopped getting better",
         because=("effort",),
-        measured=_plateau_sentence(case) + _target_sentence(case),
+        measured=plateau_sentence(case) + target_sentence(case),
         steps=(f"Label more validation rows and test the last prompts again: {LESSON['decide']}.",),
         needs=("target", "plateau"),
     )
@@ -348,7 +306,7 @@ def cheap_techniques_are_untried(case: Case) -> Ruling | None:
         "improve_prompt",
         why="cheaper techniques are untried",
         because=("techniques", "effort"),
-        measured=_target_sentence(case),
+        measured=target_sentence(case),
         steps=(
             f"Try nearest examples, many examples and structured outputs on the target model: {LESSON['decide']}.",
             "Turn prompt caching on and put the fixed part of the prompt first: long instructions then cost little.",
@@ -360,13 +318,13 @@ def cheap_techniques_are_untried(case: Case) -> Ruling | None:
 def more_data_would_help(case: Case) -> Ruling | None:
     """Not better yet, but a learning curve that still rises: rows are the cheapest next step."""
     curve = case.evidence.learning_curve or {}
-    if case.lead is None or _won(case) or case.says("gap", "cost_or_speed") or not curve.get("low", 0) > 0:
+    if case.lead is None or won(case) or case.says("gap", "cost_or_speed") or not curve.get("low", 0) > 0:
         return None
     return Ruling(
         "fix_data",
         why="the learning curve still rises",
         because=("examples",),
-        measured=_lead_sentence(case)
+        measured=lead_sentence(case)
         + (f"doubling the rows gains {points(curve['gain_from_doubling'])}, at least {points(curve['low'])}",),
         steps=(f"Label as many rows again and repeat the comparison: {LESSON['how_much']}.",),
         needs=("comparison", "curve"),
@@ -375,13 +333,13 @@ def more_data_would_help(case: Case) -> Ruling | None:
 
 def nothing_would_pay_it_back(case: Case) -> Ruling | None:
     """Tuning needs a gain: a measured win, the same quality for less, or a plateau where consistency or size counts."""
-    if _pays(case):
+    if pays(case):
         return None
     return Ruling(
         "keep_prompting",
         why="nothing measured so far would pay tuning back",
         because=("gap", "consistency", "volume", "prompt_length", "latency"),
-        measured=_lead_sentence(case) + _cost_sentence(case) + _target_sentence(case),
+        measured=lead_sentence(case) + cost_sentence(case) + target_sentence(case),
         steps=(
             f"Do the sums for your own volume, hosting and people's hours included: {LESSON['record']}.",
             "Look again when volume, prices or the task change.",
@@ -406,13 +364,34 @@ def the_data_does_not_carry_it(case: Case) -> Ruling | None:
     elif case.says("quality", "unknown", "mixed"):
         weak, why = "quality", "the examples are not good enough to copy"
         step = f"Have the rows read by someone who knows, and repair what the check finds: {LESSON['data']}."
-    elif case.says("examples", "under_10", "10_49") and not _won(case) and not _as_good(case):
+    elif case.says("examples", "under_10", "10_49") and not won(case) and not as_good(case):
         weak, why = "examples", "there are too few good examples"
         step = f"Collect at least 50 good rows, better 200: {LESSON['data']}."
     else:
         return None
     measured = (case.measured[weak][1],) if weak in case.measured else ()
     return Ruling("fix_data", why, because=(weak, "gap"), measured=measured, steps=(step,), needs=("target", "data"))
+
+
+def _tune(case: Case, choice: str, because: tuple[str, ...], where: str, facts: tuple[str, ...] = ()) -> Ruling:
+    steps = [
+        f"Split without leaks and check the file for the host: {LESSON['data']}.",
+        f"Train, with the estimate shown before: {LESSON['train']}.",
+        f"Open the test rows once, against the best prompted rivals: {LESSON['evaluate']}.",
+        f"Pass the release gate (quality, safety probes, a way back) before anyone uses it: {LESSON['deploy']}.",
+    ]
+    if case.says("safety", "no_plan") or not case.knows("safety"):
+        steps.insert(3, "Plan the safety test now: probes for refusals and neighbouring tasks, before and after.")
+    return Ruling(
+        choice,
+        why=gain(case),
+        because=("gap", "effort", "consistency", "examples", "quality", *because),
+        measured=lead_sentence(case) + plateau_sentence(case) + cost_sentence(case) + target_sentence(case),
+        facts=facts,
+        steps=tuple(steps),
+        needs=("target", "plateau", "comparison", "cost", "data"),
+        where=where,
+    )
 
 
 def it_must_run_on_your_own_machines(case: Case) -> Ruling | None:
@@ -483,103 +462,3 @@ def rule(case: Case) -> tuple[str, Ruling]:
         if ruling is not None:
             return each.__name__, ruling
     raise AssertionError("the last rule always speaks")
-
-
-# ------------------------------------------------------------------ shared judgements and sentences
-
-
-def _won(case: Case) -> bool:
-    return case.lead is not None and case.lead.low > 0 and not case.leaks
-
-
-def _as_good(case: Case) -> bool:
-    """The same quality within a measured margin, and cheaper, faster or offline."""
-    if case.lead is None or case.lead.low < -AS_GOOD:
-        return False
-    return (case.cheaper or 0) >= PROBABLY or case.says("latency", "fast", "offline")
-
-
-def _pays(case: Case) -> bool:
-    if _as_good(case):
-        return True
-    if case.says("gap", "cost_or_speed"):
-        return case.lead is None and ((case.cheaper or 0) >= PROBABLY or case.says("latency", "fast", "offline"))
-    if case.lead is not None:
-        return _won(case)
-    pull = (
-        case.says("consistency", "matters", "critical")
-        or case.says("prompt_length", "long")
-        or case.says("volume", "high")
-        or case.says("latency", "fast", "offline")
-    )
-    return case.says("effort", "plateau") and pull
-
-
-def _tune(case: Case, choice: str, because: tuple[str, ...], where: str, facts: tuple[str, ...] = ()) -> Ruling:
-    steps = [
-        f"Split without leaks and check the file for the host: {LESSON['data']}.",
-        f"Train, with the estimate shown before: {LESSON['train']}.",
-        f"Open the test rows once, against the best prompted rivals: {LESSON['evaluate']}.",
-        f"Pass the release gate (quality, safety probes, a way back) before anyone uses it: {LESSON['deploy']}.",
-    ]
-    if case.says("safety", "no_plan") or not case.knows("safety"):
-        steps.insert(3, "Plan the safety test now: probes for refusals and neighbouring tasks, before and after.")
-    return Ruling(
-        choice,
-        why=_gain(case),
-        because=("gap", "effort", "consistency", "examples", "quality", *because),
-        measured=_lead_sentence(case) + _plateau_sentence(case) + _cost_sentence(case) + _target_sentence(case),
-        facts=facts,
-        steps=tuple(steps),
-        needs=("target", "plateau", "comparison", "cost", "data"),
-        where=where,
-    )
-
-
-def _gain(case: Case) -> str:
-    if _won(case):
-        return "the tuned model beat the best prompted target model on the same test rows"
-    if _as_good(case):
-        return f"the tuned model is as good within {AS_GOOD * 100:.0f} points, and cheaper or faster"
-    if case.says("gap", "cost_or_speed"):
-        return "it would be cheaper, faster or reachable; its quality is still to be measured"
-    return "prompting a target model has stopped getting better where consistency or size counts"
-
-
-def _target_sentence(case: Case) -> tuple[str, ...]:
-    if not case.target_scores:
-        return ()
-    best = case.best_target
-    return (
-        f"the best prompted target model, {best['model']}, scores {percent(best['score'])} "
-        f"(interval {percent(best['low'])} to {percent(best['high'])}, {best['n']} rows)",
-    )
-
-
-def _teaching_sentence(case: Case) -> tuple[str, ...]:
-    teaching = [score for score in case.evidence.prompt_scores if score["yardstick"] == "teaching"]
-    if not teaching:
-        return ()
-    best = max(teaching, key=lambda score: score["score"])
-    return (
-        f"the prompts were scored on a teaching model only ({best['model']}, best {percent(best['score'])}): under a "
-        "billion parameters, prompting looks hopeless and tuning magical, so this says nothing about your real rivals",
-    )
-
-
-def _lead_sentence(case: Case) -> tuple[str, ...]:
-    if case.lead is None:
-        return ()
-    lead = case.lead
-    return (
-        f"tuned against {lead.rival}, a prompted target model: {points(lead.difference)} "
-        f"(interval {points(lead.low)} to {points(lead.high)}, {lead.n} rows)",
-    )
-
-
-def _plateau_sentence(case: Case) -> tuple[str, ...]:
-    return (f"prompts of the target model: {case.plateau}",) if case.plateau else ()
-
-
-def _cost_sentence(case: Case) -> tuple[str, ...]:
-    return () if case.cheaper is None else (f"tuning is cheaper with a probability of {percent(case.cheaper)}",)

@@ -1,0 +1,198 @@
+"""The record of a decision: one file that a colleague can read, challenge and run again.
+
+``Record(...).write(folder)`` makes ``record.json`` (what went in and what came out), ``record.html`` (self-contained,
+readable offline, printable) and ``record.md`` (for a repository). Readers' text is escaped everywhere; charts are shown
+as pictures or in a sandboxed frame, so that nothing in somebody else's record can act on the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import date, timedelta
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from helpers import facts
+from helpers.decide import checklist, hosts
+from helpers.decide.answers import read_json
+from helpers.decide.ruling import CHOICES
+from helpers.decide.verdict import decide
+from helpers.errors import DecisionError
+from helpers.project import write_atomically
+from helpers.records import Comparison, Evidence, Verdict
+
+KIND = "prompt-or-fine-tune record"
+VERSION = 1
+LARGEST_BYTES = 6_000_000
+
+
+@dataclass(frozen=True)
+class Record:
+    """A decision with everything that it rests on.
+
+    Attributes:
+        question: what was to be decided, in the reader's words.
+        answers: the checklist's answers.
+        evidence: what was measured, or None.
+        decided_on: the day of the decision.
+        guesses: mappings with ``question``, ``guess`` and ``result``: what the reader guessed before each reveal.
+        charts: mappings with ``title`` (the finding), ``text`` (one sentence for those who cannot see it) and either
+            ``svg`` or ``html`` as a string.
+        versions: name to version or hash: data, prompts, model, kit.
+        recorded: the verdict as it was recorded, when the record came from a file.
+    """
+
+    question: str
+    answers: Mapping[str, str]
+    evidence: Evidence | None
+    decided_on: date
+    guesses: tuple[Mapping[str, str], ...] = ()
+    charts: tuple[Mapping[str, str], ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    recorded: Verdict | None = None
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict on the day of the decision, made anew from answers, evidence and today's facts tables."""
+        return decide(self.answers, self.evidence, self.decided_on)
+
+    def write(self, folder: str | Path, name: str = "record") -> dict[str, Path]:
+        """Write the three files; returns ``{"json": path, "html": path, "md": path}``.
+
+        Raises:
+            DecisionError: the answers or charts cannot be used, or the page would be over 6 MB.
+        """
+        made = {"json": self.json(), "html": self.html(), "md": self.markdown()}
+        paths = {kind: Path(folder) / f"{name}.{kind}" for kind in made}
+        for kind, text in made.items():
+            write_atomically(paths[kind], text)
+        return paths
+
+    def json(self) -> str:
+        """The record as JSON, to be loaded by :func:`load_record`."""
+        content = {
+            "kind": KIND,
+            "version": VERSION,
+            "question": self.question,
+            "decided_on": self.decided_on.isoformat(),
+            "answers": checklist.checked(self.answers),
+            "evidence": asdict(self.evidence) if self.evidence else None,
+            "guesses": [dict(guess) for guess in self.guesses],
+            "charts": [dict(chart) for chart in self.charts],
+            "versions": dict(self.versions),
+            "verdict": asdict(self.recorded or self.verdict),
+        }
+        return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+    def html(self) -> str:
+        """The record as one page without scripts of its own and without anything to fetch."""
+        page = _templates().get_template("record.html").render(self._view())
+        if (size := len(page.encode())) > LARGEST_BYTES:
+            raise DecisionError(
+                "The record would be too large to send around.",
+                got=f"{size / 1e6:.1f} MB of at most {LARGEST_BYTES / 1e6:.0f} MB",
+                fix="Pass charts as SVG, or fewer of them.",
+            )
+        return page
+
+    def markdown(self) -> str:
+        """The record as Markdown, charts by title and sentence only."""
+        text = _templates().get_template("record.md").render(self._view())
+        return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+    def look_again(self) -> list[tuple[date, str]]:
+        """Days on which to look at the decision again, each with its reason, earliest first."""
+        stale = timedelta(days=facts.STALE_DAYS)
+        found = hosts.coming_dates(self.answers.get("host") or "none", self.decided_on)
+        found.append((self.decided_on + stale, f"prices and models are {facts.STALE_DAYS} days older: measure again"))
+        return sorted(found)
+
+    def _view(self) -> dict[str, Any]:
+        given = checklist.checked(self.answers)
+        return {
+            "record": self,
+            "verdict": self.verdict,
+            "changed": self.recorded is not None and self.recorded.choice != self.verdict.choice,
+            "choices": CHOICES,
+            "evidence": self.evidence or Evidence(),
+            "answers": [(q, q.option(given[q.id])) for q in checklist.questions().values() if q.id in given],
+            "charts": [_chart(index, chart) for index, chart in enumerate(self.charts)],
+            "interactive": any("html" in chart for chart in self.charts),
+            "look_again": self.look_again(),
+            "sources": sorted({q.source for q in checklist.questions().values() if q.id in given}),
+        }
+
+
+def _chart(index: int, chart: Mapping[str, str]) -> dict[str, str]:
+    """A chart ready for the page: an SVG becomes the source of a picture (scripts in it never run)."""
+    lacking = [key for key in ("title", "text") if not chart.get(key)]
+    if lacking or ("svg" in chart) == ("html" in chart):
+        raise DecisionError(
+            f"Chart {index + 1} of the record cannot be shown.",
+            got=f"keys {', '.join(sorted(chart))}",
+            fix="Give it title, text, and either svg or html.",
+        )
+    shown = {"title": chart["title"], "text": chart["text"]}
+    if "svg" in chart:
+        return {**shown, "src": "data:image/svg+xml;base64," + base64.b64encode(chart["svg"].encode()).decode()}
+    return {**shown, "frame": chart["html"]}
+
+
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("helpers.decide", "templates"),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"md": _markdown, "percent": lambda x: f"{x:.1%}", "points": lambda x: f"{x * 100:+.1f}"}
+    return environment
+
+
+def _markdown(text: Any) -> str:
+    """Readers' text as literal Markdown on one line: no HTML, no markup, no table breaks."""
+    one_line = " ".join(str(text).split())
+    return re.sub(r"([\\`*_{}\[\]|#~])", r"\\\1", escape(one_line, quote=False))
+
+
+def load_record(path: str | Path) -> Record:
+    """Read a record that :meth:`Record.write` made.
+
+    Raises:
+        DecisionError: it cannot be read, is another kind of file, or its parts do not fit.
+    """
+    content = read_json(Path(path), KIND, VERSION)
+    try:
+        evidence = content["evidence"]
+        return Record(
+            question=str(content["question"]),
+            answers=checklist.checked(content["answers"]),
+            evidence=_evidence(evidence) if evidence is not None else None,
+            decided_on=date.fromisoformat(content["decided_on"]),
+            guesses=tuple(content["guesses"]),
+            charts=tuple(content["charts"]),
+            versions=content["versions"],
+            recorded=Verdict(**{k: tuple(v) if isinstance(v, list) else v for k, v in content["verdict"].items()}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DecisionError(
+            f"{path} is a damaged record.", got=f"{type(error).__name__}: {error}", fix="Write it again from lesson 06."
+        ) from error
+
+
+def _evidence(content: Mapping[str, Any]) -> Evidence:
+    known = {one.name for one in fields(Evidence)}
+    parts = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
+    if unknown := set(parts) - known:
+        raise ValueError(f"unknown evidence: {', '.join(sorted(unknown))}")
+    parts["comparisons"] = tuple(Comparison(**one) for one in parts.get("comparisons", ()))
+    return Evidence(**parts)

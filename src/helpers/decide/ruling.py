@@ -1,0 +1,58 @@
+"""What a rule says, and the words for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CHOICES = {
+    "keep_prompting": "Keep prompting",
+    "improve_prompt": "Improve the prompt first",
+    "measure_target": "Keep prompting: measure a stronger prompted model first",
+    "fix_data": "Collect or clean data first",
+    "use_retrieval": "Use retrieval",
+    "tune_yourself": "Fine-tune an open model yourself",
+    "tune_at_provider": "Fine-tune at a provider",
+    "move_off": "Move off a closing provider",
+    "not_enough": "Not enough to say yet",
+}
+"""Code of a choice to its plain phrase."""
+
+TRAINING = ("tune_yourself", "tune_at_provider", "move_off")
+"""Choices after which the journey may go on to training."""
+
+LESSON = {
+    "decide": "lesson 00_should_you_fine_tune",
+    "data": "lesson 01_prepare_data",
+    "train": "lesson 03_train",
+    "evaluate": "lesson 04_evaluate",
+    "deploy": "lesson 05_deploy",
+    "record": "lesson 06_decide",
+    "how_much": "extra/how_much_data",
+    "leave": "extra/leave_a_retiring_model",
+}
+"""Where a next step is done."""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a rule says.
+
+    Attributes:
+        choice: code in :data:`CHOICES`.
+        why: the headline's "because".
+        because: ids of the questions whose answers carry it.
+        measured: measurements that carry it, as sentences.
+        facts: fact rows that carry it, as sentences with date and source.
+        steps: what to do next, most urgent first.
+        needs: evidence that it would like to rest on (keys of ``verdict.EVIDENCE``); missing ones lower confidence.
+        where: host or machine to name in the headline.
+    """
+
+    choice: str
+    why: str
+    because: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    where: str = ""
