@@ -1,16 +1,19 @@
 """Views for the lessons: charts (plotly) and panels (ipywidgets). Numbers and rules come from the rooms below."""
 
 from helpers.show.chat import what_the_model_sees
+from helpers.show.checklist import checklist
 from helpers.show.dataset import balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.rivals import comparisons, scores
 from helpers.show.table import table
 from helpers.show.training import loss
+from helpers.show.verdict import verdict
 from helpers.show.watch import watch
 
 __all__ = [
     "balance",
     "check",
+    "checklist",
     "comparisons",
     "guess",
     "guesses",
@@ -18,6 +21,7 @@ __all__ = [
     "scores",
     "table",
     "token_lengths",
+    "verdict",
     "watch",
     "what_the_model_sees",
 ]

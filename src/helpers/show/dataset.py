@@ -91,11 +91,14 @@ def token_lengths(lengths: Sequence[int], limit: int, model: str) -> go.Figure:
         hovertemplate="%{customdata}: %{y} examples<extra></extra>", marker_line=dict(color="white", width=1),
     )  # fmt: skip
     middle = float(np.median(lengths))
-    chart.add_vline(x=middle, line=dict(color=INK, dash="dash"), annotation_text=f"half: {middle:.0f}")
+    chart.add_vline(
+        x=middle, line=dict(color=INK, dash="dash"), annotation_text=f"half: {middle:,.0f}",
+        annotation_yanchor="bottom",
+    )  # fmt: skip
     if lengths.max() > limit / 4:  # a far-off limit would press all bars into a corner; the title names it
         chart.add_vline(
             x=limit, line=dict(color=VERMILION, width=3), annotation_text=f"limit: {limit:,}",
-            annotation_position="top left",
+            annotation_position="top left", annotation_yanchor="bottom",
         )  # fmt: skip
     return chart
 

@@ -35,11 +35,12 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
     """
     table = table.dropna(subset=["score"]).sort_values("score")
     share = bool(((table["score"] >= 0) & (table["score"] <= 1)).all())
-    factor, unit = (100, "%") if share else (1, "")
+    factor = 100 if share else 1
     chart = figure(
-        title or _score_finding(table, metric, factor, unit),
-        "Marks are scores, bars their 95 % intervals; hollow marks are teaching models. Overlapping bars do not mean "
-        "equal: the paired comparison decides.",
+        title or _score_finding(table, metric, share),
+        "Marks are scores, bars their 95 % intervals; hollow marks are teaching models. "
+        + "The dashed line always gives the most frequent answer. " * (MAJORITY in table.index)
+        + "Overlapping bars do not mean equal: the paired comparison decides.",
         x=f"{metric.replace('_', ' ')} ({'% of rows' if share else 'mean'})",
         y="candidate",
         height=130 + 34 * len(table),
@@ -58,21 +59,17 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
                 array=(factor * (lines["high"] - lines["score"])).round(2), color=color, thickness=2,
                 arrayminus=(factor * (lines["score"] - lines["low"])).round(2), symmetric=False,
             ),
-            mode="markers+text", name=kind, text=[f"{factor * score:.3g} {unit}" for score in lines["score"]],
+            mode="markers+text", name=kind, text=[_said(score, share) for score in lines["score"]],
             textposition="top center", textfont=dict(size=11, color=color), cliponaxis=False,
             marker=dict(color=color, size=12, symbol=[symbol + h for h in hollow], line_width=2),
             customdata=[
-                f"{plain(model)}<br>{factor * low:.3g} to {factor * high:.3g} {unit}, {rows} rows"
+                f"{plain(model)}<br>{_said(low, share)} to {_said(high, share)}, {rows} rows"
                 for model, low, high, rows in lines[["model", "low", "high", "rows"]].itertuples(index=False)
             ],
             hovertemplate="%{y}<br>%{text}<br>%{customdata}<extra></extra>",
         )  # fmt: skip
     if MAJORITY in table.index:
         chart.add_vline(x=factor * table.loc[MAJORITY, "score"], line=dict(color=GREY, dash="dash", width=1.5))
-        chart.add_annotation(
-            x=factor * table.loc[MAJORITY, "score"], y=1, yref="paper", yanchor="bottom", showarrow=False,
-            text="always the most frequent answer", font=dict(size=11, color=GREY), xanchor="left",
-        )  # fmt: skip
     chart.update_yaxes(categoryorder="array", categoryarray=names, title_text=None)
     if share:
         chart.update_xaxes(range=[-2, 104], tickvals=list(range(0, 101, 20)))
@@ -133,15 +130,17 @@ def _pair(comparison: Comparison) -> str:
     return f"{shorten(comparison.a, 34)}<br>minus {shorten(comparison.b, 34)}"
 
 
-def _score_finding(table: pd.DataFrame, metric: str, factor: int, unit: str) -> str:
+def _said(score: float, share: bool) -> str:
+    return f"{100 * score:.0f} %" if share else f"{score:.3g}"
+
+
+def _score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
     if table.empty:
         return "Nothing has been measured yet"
     best = table.iloc[-1]
-    interval = f"{factor * best['low']:.3g} to {factor * best['high']:.3g}"
-    return (
-        f"{best.name} scores highest in {metric.replace('_', ' ')}: {factor * best['score']:.3g} {unit}".rstrip()
-        + f" (interval {interval}) on {int(best['rows'])} rows"
-    )
+    score, low, high = (_said(best[name], share) for name in ("score", "low", "high"))
+    name = metric.replace("_", " ")
+    return f"{best.name} scores highest in {name}: {score} (interval {low} to {high}) on {int(best['rows'])} rows"
 
 
 def _comparison_finding(rows: Sequence[Comparison]) -> str:

@@ -37,7 +37,7 @@ TEMPLATE = go.layout.Template(
 )
 
 _TITLE_LETTERS, _SENTENCE_LETTERS = 78, 104  # what fits on one line of a chart 700 pixels wide
-_TITLE_SIZE, _SENTENCE_SIZE, _LINE = 16, 12.5, 1.3
+_TITLE_SIZE, _SENTENCE_SIZE, _LINE = 16, 12.5, 1.35
 
 
 def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, legend: bool = False) -> go.Figure:
@@ -53,15 +53,13 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
     title_lines = textwrap.wrap(title, _TITLE_LETTERS) or [""]
     sentence_lines = textwrap.wrap(sentence, _SENTENCE_LETTERS) or [""]
     words = int(_LINE * (_TITLE_SIZE * len(title_lines) + _SENTENCE_SIZE * len(sentence_lines)))
-    top = 22 + words + (26 if legend else 0)
+    top = 34 + words + (22 if legend else 0)
     return go.Figure(
         layout=dict(
             template=TEMPLATE,
             title=dict(
                 text="<br>".join(map(plain, title_lines)),
-                subtitle=dict(
-                    text="<br>".join(map(plain, sentence_lines)), font=dict(size=_SENTENCE_SIZE, color=GREY)
-                ),
+                subtitle=dict(text="<br>".join(map(plain, sentence_lines)), font=dict(size=_SENTENCE_SIZE, color=GREY)),
                 font_size=_TITLE_SIZE,
                 x=0,
                 xref="container",
@@ -69,7 +67,7 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
                 y=1,
                 yref="container",
                 yanchor="top",
-                pad=dict(t=12, l=12),
+                pad=dict(t=12 + _LINE * _TITLE_SIZE * (len(title_lines) - 1), l=12),  # plotly hangs it by its last line
             ),
             xaxis_title_text=plain(x),
             yaxis_title_text=plain(y),
@@ -93,5 +91,5 @@ def shorten(text: object, letters: int = 40) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """"1 row", "1,200 rows"."""
+    """The count with its noun: 1 row, 1,200 rows."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,195 @@
+"""The checklist as a panel, generated from ``helpers.decide``'s table: each answer is saved and moves the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from helpers import decide
+from helpers.decide import Question
+from helpers.project import Project
+from helpers.records import Evidence
+from helpers.show.html import linked
+from helpers.show.verdict import short_verdict
+
+KEY = "checklist"
+"""In the project file: decision's name to its answers (question id to option value)."""
+
+LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
+OPEN = "not answered yet"
+
+_STYLE = """<style>
+.kit-stacked { flex-direction: column !important; align-items: stretch !important; height: auto !important; }
+.kit-stacked > .widget-label { width: auto !important; white-space: normal; height: auto; line-height: 1.4;
+  text-align: left; font-weight: 600; }
+.kit-stacked select { max-width: 100%; flex: 0 0 auto !important; height: var(--jp-widgets-inline-height, 28px); }
+</style>"""
+
+
+def checklist(
+    project: Project,
+    name: str = "first",
+    *,
+    answers: Mapping[str, str] | None = None,
+    evidence: Evidence | None = None,
+    today: date | None = None,
+) -> Checklist:
+    """The checklist of one decision, or of several side by side.
+
+    Args:
+        project: keeps the answers under ``"checklist"``: decision's name → question id → option value.
+        name: which decision to open.
+        answers: answers to begin with, when this decision has none yet; they are saved at once.
+        evidence: what was measured, for the verdict.
+        today: the day whose prices and life dates count; the facts' today by default.
+    """
+    return Checklist(project, name, answers or {}, evidence, today)
+
+
+class Checklist(widgets.VBox):
+    """The panel that :func:`checklist` makes; ``answers`` and ``verdict`` are what it holds now."""
+
+    def __init__(
+        self, project: Project, name: str, answers: Mapping[str, str], evidence: Evidence | None, today: date | None
+    ) -> None:
+        self.project, self.evidence, self.today = project, evidence, today
+        self._loading = False
+        if answers and not self._stored().get(name):
+            self._store(name, _known(answers))
+        names = list(dict.fromkeys([name, *self._stored()]))
+        self.decision = widgets.Dropdown(description="Decision", options=names, value=name)
+        self.copy_name = widgets.Text(description="New name", placeholder="such as: with twice the data")
+        self.copy = widgets.Button(description="Copy answers to the new name", layout=widgets.Layout(width="auto"))
+        self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="100%"))
+        self.progress, self.verdict_area, self.side_by_side = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.choices = {question.id: _choice(question) for question in decide.questions().values()}
+        self.notes = {question: widgets.HTML() for question in self.choices}
+        self._open(name)
+        for choice in self.choices.values():
+            choice.observe(self._answered, names="value")
+        self.decision.observe(lambda change: self._open(change["new"]), names="value")
+        self.copy.on_click(self._copied)
+        super().__init__(
+            [
+                widgets.HTML(_STYLE),
+                widgets.HBox([self.decision, self.copy_name, self.copy], layout=widgets.Layout(flex_flow="row wrap")),
+                self.bar,
+                self.progress,
+                self.verdict_area,
+                widgets.VBox(self._questions(), layout=widgets.Layout(max_height="460px", overflow_y="auto")),
+                self.side_by_side,
+            ]
+        )
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """Question id to option value, of the questions that are answered."""
+        return {name: choice.value for name, choice in self.choices.items() if choice.value is not None}
+
+    @property
+    def verdict(self) -> Any:
+        """The verdict on these answers."""
+        return decide.decide(self.answers, self.evidence, self.today)
+
+    def _questions(self) -> list[widgets.Widget]:
+        shown: list[widgets.Widget] = []
+        for group, title in decide.groups().items():
+            shown.append(widgets.HTML(f"<h4 style='margin:10px 0 2px'>{escape(title)}</h4>"))
+            for question in decide.questions().values():
+                if question.group == group:
+                    shown += [self.choices[question.id], self.notes[question.id]]
+        return shown
+
+    def _open(self, name: str) -> None:
+        stored = self._stored().get(name, {})
+        self._loading = True  # one redraw for all answers, and nothing to save
+        for question, choice in self.choices.items():
+            choice.value = stored.get(question)
+        self._loading = False
+        for question in decide.questions().values():
+            self._note(question)
+        self._judge()
+
+    def _answered(self, change: Mapping[str, Any]) -> None:
+        if self._loading:
+            return
+        self._store(self.decision.value, self.answers)
+        question = next(name for name, choice in self.choices.items() if choice is change["owner"])
+        self._note(decide.questions()[question])
+        self._judge()
+
+    def _copied(self, _: widgets.Button) -> None:
+        name = " ".join(self.copy_name.value.split())[:60]
+        if not name or name in self.decision.options:
+            self.copy_name.placeholder = "type a name that is not taken yet"
+            return
+        self._store(name, self.answers)
+        self.decision.options = [*self.decision.options, name]
+        self.decision.value, self.copy_name.value = name, ""
+
+    def _note(self, question: Question) -> None:
+        value = self.choices[question.id].value
+        said = LEANS[question.option(value).leans] if value else OPEN
+        self.notes[question.id].value = (
+            f"<details><summary style='cursor:pointer'>Why? <i>Your answer: {said}.</i></summary>"
+            f"<div style='padding:2px 16px 8px;line-height:1.4'>{escape(question.why)} Source: {linked(question.source)}"
+            "</div></details>"
+        )
+
+    def _judge(self) -> None:
+        done, all_ = len(self.answers), len(self.choices)
+        self.bar.value = done
+        self.progress.value = f"<b>{done} of {all_} questions answered.</b> Each answer is saved at once."
+        self.verdict_area.value = short_verdict(self.verdict)
+        self.side_by_side.value = _side_by_side(self._stored(), self.evidence, self.today)
+
+    def _stored(self) -> dict[str, dict[str, str]]:
+        return {name: _known(given) for name, given in self.project.get(KEY, {}).items()}
+
+    def _store(self, name: str, answers: Mapping[str, str]) -> None:
+        self.project.set(KEY, self.project.get(KEY, {}) | {name: dict(answers)})
+
+
+def _choice(question: Question) -> widgets.Dropdown:
+    """A list to choose from: its label is bound to it, arrow keys and letters work, and it can be left open again."""
+    options = [(OPEN, None)] + [
+        (f"{option.label} – {option.help}" if option.help else option.label, option.value)
+        for option in question.options
+    ]
+    choice = widgets.Dropdown(description=question.text, options=options, layout=widgets.Layout(width="auto"))
+    choice.add_class("kit-stacked")
+    return choice
+
+
+def _known(answers: Mapping[str, Any]) -> dict[str, str]:
+    """What of these answers the checklist still knows: a project file may come from an older one."""
+    questions = decide.questions()
+    return {name: value for name, value in answers.items() if name in questions and value in questions[name].values}
+
+
+def _side_by_side(decisions: Mapping[str, Mapping[str, str]], evidence: Evidence | None, today: date | None) -> str:
+    """All named decisions: their verdicts, and the questions that they answer differently."""
+    if len(decisions) < 2:
+        return ""
+    verdicts = [decide.decide(answers, evidence, today) for answers in decisions.values()]
+    rows = [("verdict", [decide.CHOICES[verdict.choice] for verdict in verdicts])]
+    rows += [("confidence", [verdict.confidence for verdict in verdicts])]
+    for question in decide.questions().values():
+        given = [answers.get(question.id) for answers in decisions.values()]
+        if len(set(given)) > 1:
+            rows.append((question.text, [question.option(value).label if value else OPEN for value in given]))
+    head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in decisions)
+    body = "".join(
+        f'<tr><th scope="row" style="text-align:left">{escape(title)}</th>'
+        + "".join(f'<td style="text-align:left;padding:2px 12px">{escape(cell)}</td>' for cell in cells)
+        + "</tr>"
+        for title, cells in rows
+    )
+    return (
+        '<table><caption style="caption-side:top;text-align:left"><b>Your decisions side by side</b> (questions with '
+        f"different answers)</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )

@@ -1,0 +1,38 @@
+"""Small pieces of escaped HTML. Colours are the page's own or translucent, so they suit light and dark themes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+CARD = "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;"
+
+_ADDRESS = re.compile(r"https?://[^\s<>\"')]+[^\s<>\"').,;:]")
+
+
+def linked(text: str) -> str:
+    """Escaped text whose web addresses can be followed."""
+    parts, at = [], 0
+    for found in _ADDRESS.finditer(text):
+        address = escape(found.group())
+        parts += [escape(text[at : found.start()]), f'<a href="{address}" target="_blank" rel="noopener">{address}</a>']
+        at = found.end()
+    return "".join([*parts, escape(text[at:])])
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """A list of escaped sentences; empty when there are none."""
+    items = "".join(f"<li>{linked(sentence)}</li>" for sentence in sentences)
+    return f'<ul style="margin:2px 0 6px;padding-left:22px">{items}</ul>' if items else ""
+
+
+def section(title: str, sentences: Iterable[str]) -> str:
+    """A small heading and its list; nothing when the list is empty."""
+    listed = bullets(sentences)
+    return f"<p style='margin:6px 0 0'><b>{escape(title)}</b></p>{listed}" if listed else ""
+
+
+def folded(title: str, content: str) -> str:
+    """Content that opens at a click or with the space bar; ``content`` is HTML already."""
+    return f"<details><summary style='cursor:pointer'>{escape(title)}</summary>{content}</details>" if content else ""

@@ -1,0 +1,109 @@
+"""A real JupyterLab in a real Chromium: ``open_notebook(cells)`` runs the cells and hands over the page."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HARMLESS = re.compile(r"Failed to load resource.*(404|403)|favicon|ResizeObserver|WebSocket|Download the React")
+"""Console messages of JupyterLab itself that say nothing about the kit's widgets."""
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Address, token and folder of a JupyterLab that lives as long as the tests."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    folder, token = tmp_path_factory.mktemp("lab"), secrets.token_hex(8)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = ["--no-browser", "--allow-root", f"--port={port}", f"--IdentityProvider.token={token}"]
+    settings += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
+    own = {"JUPYTERLAB_SETTINGS_DIR": str(folder / ".settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".spaces")}
+    with open(folder / "lab.log", "w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *settings], stdout=log, stderr=log, env=os.environ | own
+        )
+    address = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{address}/api?token={token}", timeout=2)
+            break
+        except OSError:
+            time.sleep(0.3)
+    yield address, token, folder
+    server.terminate()
+    server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser(lab):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_notebook(lab, browser, tmp_path):
+    """Write cells into a notebook, open it, run all, wait for the kernel; at the end no console error may be left."""
+    address, token, folder = lab
+    pages, errors = [], []
+
+    def open_(*cells: str, theme: str = "JupyterLab Light"):
+        name = f"t{secrets.token_hex(4)}.ipynb"
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, folder / name)
+        page = browser.new_page(viewport={"width": 1100, "height": 1000})
+        pages.append(page)
+        page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{address}/lab/tree/{name}?reset&token={token}")
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+        page.wait_for_function("window.jupyterapp")
+        page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})")
+        page.wait_for_function(f"{KERNEL}?.connectionStatus === 'connected'", timeout=60_000)
+        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        page.wait_for_function(
+            "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(p => /\\d/.test(p.textContent))",
+            timeout=120_000,
+        )
+        if page.locator(".jp-NotificationArea, .Toastify__toast").count():
+            page.keyboard.press("Escape")
+        return page
+
+    yield open_
+    for page in pages:
+        page.close()
+    left = [error for error in errors if not HARMLESS.search(error)]
+    assert not left, left
+
+
+KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
+
+
+def shot(page, name: str) -> Path:
+    """A screenshot below ``$KIT_SCREENSHOTS`` (or the system's temporary folder), for a person to look at."""
+    folder = Path(os.environ.get("KIT_SCREENSHOTS") or Path(os.environ.get("TMPDIR", "/tmp")) / "kit-screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png")
+    return folder / f"{name}.png"
