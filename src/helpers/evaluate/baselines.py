@@ -89,7 +89,8 @@ def _fit(questions: list[str], wanted: list[str], *, classify: bool) -> Classifi
             ("letters", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)),
         ]
     )
-    return make_pipeline(text, LogisticRegression(C=10, max_iter=2000)).fit(questions, wanted)
+    # C=100 was best of 1, 10 and 100 in five-fold cross-validation on the sample task (category: 52, 63 and 66 %).
+    return make_pipeline(text, LogisticRegression(C=100, max_iter=3000)).fit(questions, wanted)
 
 
 def _answer(models: dict[str, ClassifierMixin], example: Example, *, as_object: bool) -> Reply:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jsonschema
 import numpy as np
 from rapidfuzz import fuzz
 
@@ -76,6 +75,8 @@ def _no_constant(name: str) -> None:
 
 def valid_json(schema: Mapping[str, Any] | None = None) -> Metric:
     """The whole answer is JSON, nothing around it: an object, or whatever ``schema`` asks for."""
+    import jsonschema  # here: it takes a second, and most sessions never check a schema
+
     validator = jsonschema.Draft202012Validator(dict(schema)) if schema is not None else None
 
     def score(answer: str, example: Example) -> float:

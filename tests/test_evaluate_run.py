@@ -1,0 +1,418 @@
+"""Running candidates: the store, resuming, missing answers, rate limits, money. Through the real SDK and real HTTP."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from evaluate_host import Host, completion, error
+
+from helpers.errors import ConsentError, EvaluationError, HostError
+from helpers.evaluate import asking, metrics, run
+from helpers.evaluate.asking import Request, ask
+from helpers.records import Candidate, Example
+
+
+@pytest.fixture
+def host():
+    hosts = []
+
+    def start(*args, **options) -> Host:
+        hosts.append(Host(*args, **options))
+        return hosts[-1]
+
+    yield start
+    for each in hosts:
+        each.close()
+
+
+def example(question: str, answer: str = "yes") -> Example:
+    return Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer}))
+
+
+ROWS = [example(f"say yes {i}" if i % 3 else "say yes") for i in range(3)] + [example(f"say no {i}") for i in range(17)]
+PLAIN = Candidate("plain", "small-model")
+TERSE = Candidate("terse", "small-model", system="Answer yes or no.")
+
+
+def measure(server: Host, store: Path, candidates=(PLAIN,), rows=ROWS, **options):
+    options = {"progress": False, **options}
+    return run(server.client(), list(candidates), rows, [metrics.exact_match, metrics.length], store=store, **options)
+
+
+def test_rows_and_table_hold_what_the_host_said(host, tmp_path):
+    results = measure(host(), tmp_path / "s.sqlite", [PLAIN, TERSE])
+    assert len(results.rows) == 40
+    first = results.rows[(results.rows.candidate == "terse") & (results.rows.row == 0)].iloc[0]
+    assert (first.answer, first.expected, first.missing, first.finish_reason) == ("yes", "yes", "", "stop")
+    assert (first.prompt_tokens, first.cached_tokens, first.completion_tokens, first.usd) == (6, 3, 1, 0)
+    assert 0 < first.seconds < 5
+    table = results.table()
+    assert table.loc["plain", "score"] == pytest.approx(results.scores("plain").mean()) == pytest.approx(1 / 20)
+    assert table.loc["plain", "low"] < 1 / 20 < table.loc["plain", "high"]
+    assert table.loc["terse", "prompt_tokens"] > table.loc["plain", "prompt_tokens"]
+    assert results.answers("plain")[3] == "no 0"
+
+
+def test_every_question_is_asked_once_and_a_second_run_asks_nothing(host, tmp_path):
+    server = host()
+    first = measure(server, tmp_path / "s.sqlite", [PLAIN, TERSE])
+    assert len(server.calls) == 40
+    again = measure(server, tmp_path / "s.sqlite", [PLAIN, TERSE])
+    assert len(server.calls) == 40
+    assert again.answers("terse") == first.answers("terse")
+    measure(server, tmp_path / "s.sqlite", [PLAIN], rows=[*ROWS, example("say new")])
+    assert len(server.calls) == 41
+
+
+def test_the_same_request_is_shared_between_candidates_and_double_rows(host, tmp_path):
+    server = host()
+    measure(server, tmp_path / "s.sqlite", [PLAIN, Candidate("twin", "small-model")], rows=[*ROWS, ROWS[0]])
+    assert len(server.calls) == 20
+
+
+@pytest.mark.parametrize(
+    "changed", [{"system": "x"}, {"temperature": 0.5}, {"max_tokens": 9}, {"schema": {"type": "array"}}, {"model": "m"}]
+)
+def test_whatever_shapes_the_answer_is_part_of_the_key(host, tmp_path, changed):
+    server = host()
+    measure(server, tmp_path / "s.sqlite", rows=ROWS[:1])
+    measure(server, tmp_path / "s.sqlite", [Candidate("p", **{"model": "small-model", **changed})], rows=ROWS[:1])
+    assert len(server.calls) == 2
+
+
+def test_another_sample_asks_afresh_and_names_its_seed(host, tmp_path):
+    server, warm = host(), Candidate("warm", "m", temperature=1.0)
+    for sample in (0, 1, 1):
+        measure(server, tmp_path / "s.sqlite", [warm], rows=ROWS[:1], sample=sample)
+    assert [call["seed"] for call in server.calls] == [0, 1]
+
+
+def test_a_restarted_server_on_another_port_is_still_this_machine(host, tmp_path):
+    measure(host(), tmp_path / "s.sqlite")
+    second = host()
+    measure(second, tmp_path / "s.sqlite")
+    assert not second.calls
+
+
+def test_a_failed_row_is_missing_with_its_reason_and_never_a_zero(host, tmp_path):
+    server = host(lambda body, _: error(400, "too long") if body["messages"][-1]["content"] == "say no 3" else None)
+    results = measure(server, tmp_path / "s.sqlite")
+    assert results.missing().to_dict() == {("plain", "400: too long"): 1}
+    scores = results.scores("plain")
+    assert math.isnan(scores[6]) and sum(map(math.isnan, scores)) == 1
+    assert results.table().loc["plain", ["rows", "missing"]].tolist() == [19, 1]
+    assert results.answers("plain")[6] is None
+    assert any("1 of 20 answers are missing" in note for note in results.notes)
+    server.fault = None
+    assert not math.isnan(measure(server, tmp_path / "s.sqlite").scores("plain")[6])
+    assert len(server.calls) == 21
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 503, 529])
+def test_passing_trouble_is_tried_again(host, tmp_path, status):
+    server = host(lambda body, before: error(status, "busy") if before == 0 else None)
+    results = measure(server, tmp_path / "s.sqlite", rows=ROWS[:4])
+    assert not results.rows["missing"].any() and len(server.calls) == 8
+
+
+def test_a_broken_connection_is_tried_again(host, tmp_path):
+    server = host(lambda body, before: "hang up" if before == 0 else None)
+    results = measure(server, tmp_path / "s.sqlite", rows=ROWS[:4])
+    assert not results.rows["missing"].any() and len(server.calls) == 8
+
+
+def test_a_rate_limit_holds_everybody_back_as_long_as_the_host_asks(host, tmp_path):
+    server = host(lambda *_: error(429, "slow down", **{"Retry-After": "1"}) if len(server.calls) == 1 else None)
+    measure(server, tmp_path / "s.sqlite", rows=ROWS[:6], concurrency=1)
+    assert server.times[1] - server.times[0] >= 0.99 and len(server.calls) == 7
+    assert server.times[-1] - server.times[1] < 1
+
+
+def test_a_pause_that_is_too_long_ends_the_run_and_keeps_what_came(host, tmp_path):
+    server = host(lambda body, before: error(429, "full", **{"Retry-After": "3600"}) if len(server.calls) > 5 else None)
+    with pytest.raises(HostError, match="pause of 3600 s"):
+        measure(server, tmp_path / "s.sqlite", concurrency=1)
+    server.fault = None
+    measure(server, tmp_path / "s.sqlite")
+    assert len(server.calls) == 5 + 1 + 15
+
+
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        (error(401, "bad key"), "bad key"),
+        (error(403, "no"), "refuses small-model"),
+        (error(404, "no such model"), "no such model"),
+        (error(429, "quota", code="insufficient_quota"), "credit is used up"),
+    ],
+)
+def test_what_no_row_survives_ends_the_run_at_once(host, tmp_path, answer, match):
+    server = host(lambda body, before: answer)
+    with pytest.raises(HostError, match=match):
+        measure(server, tmp_path / "s.sqlite", concurrency=2)
+    assert len(server.calls) <= 2
+
+
+def test_a_host_that_is_gone_ends_the_run(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(asking, "ATTEMPTS_BROKEN", 2)
+    server = host()
+    server.close()
+    with pytest.raises(HostError, match="does not answer any more"):
+        measure(server, tmp_path / "s.sqlite")
+
+
+def test_options_that_reasoning_models_refuse_are_left_out(host, tmp_path):
+    def fault(body, before):
+        if "max_tokens" in body:
+            return error(400, "use max_completion_tokens", code="unsupported_parameter", param="max_tokens")
+        if "temperature" in body:
+            return error(400, "only 1", code="unsupported_value", param="temperature")
+        return None
+
+    server = host(fault)
+    with pytest.warns(UserWarning, match="refuses temperature"):
+        results = measure(server, tmp_path / "s.sqlite", concurrency=1)
+    assert not results.rows["missing"].any()
+    assert len(server.calls) == 22
+    assert server.calls[-1]["max_completion_tokens"] == 64
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "missing"),
+    [
+        ({"text": ""}, "", ""),
+        ({"content": None, "refusal": "I will not."}, "I will not.", ""),
+        ({"content": None, "finish": "length"}, "", ""),
+        ({"content": None, "finish": "content_filter"}, None, "no text came back (finish_reason content_filter)"),
+    ],
+)
+def test_odd_answers(host, tmp_path, answer, text, missing):
+    server = host(lambda body, before: (200, {}, completion(body, **answer)))
+    results = measure(server, tmp_path / "s.sqlite", rows=ROWS[:1])
+    assert results.answers("plain") == [text]
+    assert results.rows["missing"].tolist() == [missing]
+
+
+@pytest.mark.parametrize("body", [{"choices": []}, {"nonsense": 1}, []])
+def test_what_is_no_chat_completion_is_missing(host, tmp_path, body):
+    server = host(lambda *_: (200, {}, body))
+    results = measure(server, tmp_path / "s.sqlite", rows=ROWS[:2])
+    assert all("not a chat completion" in reason for reason in results.rows["missing"])
+
+
+def test_answers_cut_off_are_counted(host, tmp_path):
+    server = host(lambda body, before: (200, {}, completion(body, finish="length")))
+    results = measure(server, tmp_path / "s.sqlite")
+    assert results.table().loc["plain", "cut_off"] == 20
+    assert "plain: 20 answers cut off at max_tokens." in results.notes
+
+
+def test_as_many_calls_are_under_way_as_allowed(host, tmp_path):
+    server = host(delay=0.05)
+    measure(server, tmp_path / "s.sqlite", concurrency=5)
+    assert server.most_under_way == 5
+
+
+def test_one_candidate_after_another_and_like_prompts_together(host, tmp_path):
+    server = host()
+    pool = tuple(example(f"say {word}") for word in ("apple", "pear"))
+    near = Candidate("near", "m", nearest=1, pool=pool)
+    rows = [example(f"say {word} {i}") for i in range(5) for word in ("apple", "pear")]
+    measure(server, tmp_path / "s.sqlite", [TERSE, near], rows=rows, concurrency=1)
+    assert [call["model"] for call in server.calls] == ["small-model"] * 10 + ["m"] * 10
+    assert [call["messages"][0]["content"] for call in server.calls[10:]] == ["say apple"] * 5 + ["say pear"] * 5
+
+
+# --- killed and started again ---
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import openai
+from test_evaluate_run import PLAIN, TERSE, ROWS
+from helpers.evaluate import metrics, run
+client = openai.OpenAI(base_url={url!r}, api_key="x", http_client=openai.DefaultHttpxClient(trust_env=False))
+run(client, [PLAIN, TERSE], ROWS, [metrics.exact_match], store=Path({store!r}), concurrency=4, progress=False)
+"""
+
+
+@pytest.mark.parametrize("after", [2, 21, *(pytest.param(n, marks=pytest.mark.soak) for n in range(1, 36, 2))])
+def test_killed_at_any_moment_no_answered_row_is_asked_twice_and_none_is_lost(host, tmp_path, after):
+    server, store = host(delay=0.03), tmp_path / "s.sqlite"
+    program = KILLED.format(tests=str(Path(__file__).parent), url=server.base_url, store=str(store))
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while len(server.calls) < after and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.1)  # calls that were under way end at the server
+    sent = len(server.calls)
+    kept = sqlite3.connect(store).execute("SELECT COUNT(*) FROM replies").fetchone()[0]
+    assert after <= sent < 40 and sent - 4 <= kept <= sent  # at most the four under way went unanswered
+    results = measure(server, store, [PLAIN, TERSE], concurrency=4)
+    assert len(server.calls) == sent + 40 - kept
+    assert len(results.rows) == 40 and not results.rows["missing"].any()
+
+
+def test_an_interrupt_keeps_the_calls_under_way(host, tmp_path, monkeypatch):
+    server, store = host(delay=0.05), tmp_path / "s.sqlite"
+
+    def interrupted(calls):
+        time.sleep(0.12)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asking, "as_completed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        measure(server, store, concurrency=2)
+    monkeypatch.undo()
+    sent = len(server.calls)
+    assert 2 <= sent <= 8
+    measure(server, store)
+    assert len(server.calls) == 20
+
+
+# --- the test split ---
+
+
+def test_each_look_at_the_test_rows_is_counted_and_shown(host, tmp_path):
+    server, store = host(), tmp_path / "s.sqlite"
+    first = measure(server, store, split="test")
+    assert first.openings == 1 and not first.notes
+    assert measure(server, store, split="test").openings == 1  # nothing new was asked
+    second = measure(server, store, [PLAIN, TERSE], split="test")
+    assert second.openings == 2 and "opened 2 times" in second.notes[0] and "opened 2 times" in second._repr_html_()
+    assert measure(server, store, rows=ROWS[:5], split="test").openings == 0  # other rows, all known
+    assert measure(server, store, split="validation").openings == 0
+
+
+def test_a_run_taken_up_again_is_the_same_look(host, tmp_path):
+    server, store = host(lambda body, before: error(401, "key") if len(server.calls) > 7 else None), tmp_path / "s"
+    with pytest.raises(HostError):
+        measure(server, store, split="test", concurrency=1)
+    server.fault = None
+    assert measure(server, store, split="test").openings == 1
+
+
+def test_rows_among_the_worked_examples_are_pointed_out(host, tmp_path):
+    results = measure(host(), tmp_path / "s", [Candidate("leaky", "m", shots=(ROWS[1], ROWS[2]))])
+    assert any("2 measured rows also among its worked examples" in note for note in results.notes)
+
+
+# --- money ---
+
+
+def far(server: Host, monkeypatch) -> None:
+    """Make the room believe that the loopback server is another machine."""
+    monkeypatch.setattr(asking, "host_of", lambda client: "api.example.com")
+    monkeypatch.setattr("helpers.evaluate.runner.host_of", lambda client: "api.example.com")
+
+
+PRICE = {"input": 100.0, "cached_input": 10.0, "output": 1000.0}
+
+
+def test_another_machine_without_a_price_is_never_asked(host, tmp_path, monkeypatch):
+    server = host()
+    far(server, monkeypatch)
+    with pytest.raises(ConsentError, match="no price for small-model"):
+        measure(server, tmp_path / "s")
+    with pytest.raises(ConsentError, match="no price for small-model"):
+        measure(server, tmp_path / "s", price={"other-model": PRICE})
+    assert not server.calls
+
+
+def test_the_default_limit_allows_nothing_that_costs(host, tmp_path, monkeypatch):
+    server = host()
+    far(server, monkeypatch)
+    with pytest.raises(ConsentError, match=r"20 calls at api.example.com would cost up to about \$1\.3"):
+        measure(server, tmp_path / "s", price=PRICE)
+    assert not server.calls
+    assert not measure(server, tmp_path / "s", price={"input": 0, "output": 0}).rows["missing"].any()
+
+
+def test_cost_is_what_the_host_counted(host, tmp_path, monkeypatch, capsys):
+    server = host()
+    far(server, monkeypatch)
+    results = measure(server, tmp_path / "s", [TERSE], price=PRICE, spend_limit_usd=10, progress=True)
+    assert "20 calls at api.example.com: up to about $1.3" in capsys.readouterr().out
+    row = results.rows.iloc[0]
+    assert row.usd == pytest.approx((3 * 100 + 3 * 10 + 1 * 1000) / 1e6)
+    assert results.table().loc["terse", "usd_per_1000"] == pytest.approx(results.rows.usd.mean() * 1000)
+    assert measure(server, tmp_path / "s", [TERSE], price={"small-model": PRICE}, spend_limit_usd=0).rows.usd[0] > 0
+
+
+def test_a_run_never_spends_more_than_its_limit(host, tmp_path, monkeypatch):
+    # Answers take all their tokens, and many more prompt tokens than the forecast expects.
+    def dear(body, before):
+        reply = completion(body, text="word " * body["max_tokens"])
+        reply["usage"] |= {"prompt_tokens": 12, "completion_tokens": 64, "prompt_tokens_details": {"cached_tokens": 0}}
+        return 200, {}, reply
+
+    server = host(dear, delay=0.01)
+    far(server, monkeypatch)
+    price = {"input": 5000.0, "output": 1000.0}
+    requests = [Request("m", [{"role": "user", "content": "你好吗" * 4}], sample=i) for i in range(40)]
+    with pytest.raises(ConsentError):
+        ask(server.client(), requests, store=tmp_path / "s", price=price, spend_limit_usd=4.0, progress=False)
+    limit = 5.0
+    replies = ask(server.client(), requests, store=tmp_path / "s", price=price, spend_limit_usd=limit, progress=False)
+    one = (12 * 5000 + 64 * 1000) / 1e6
+    assert len(server.calls) * one <= limit
+    assert sum(reply.text is not None for reply in replies) == len(server.calls) > 30
+    assert {reply.missing for reply in replies} == {"", "the run's spending limit was reached"}
+
+
+def test_calls_that_break_count_at_their_worst(host, tmp_path, monkeypatch):
+    server = host(lambda body, before: "hang up")
+    far(server, monkeypatch)
+    monkeypatch.setattr(asking, "ATTEMPTS_BROKEN", 100)
+    request = Request("m", [{"role": "user", "content": "hello"}], max_tokens=100)
+    limit = 1.0
+    [reply] = ask(
+        server.client(), [request], store=tmp_path / "s", price={"input": 0, "output": 3000.0}, spend_limit_usd=limit,
+        progress=False,
+    )  # fmt: skip
+    assert reply.missing == "the run's spending limit was reached"
+    assert len(server.calls) == 3  # each may have been billed for 100 tokens: $0.30
+
+
+@pytest.mark.parametrize("price", [{"input": -1, "output": 1}, {"input": 1}, {"input": "1", "output": 1}])
+def test_a_price_that_is_no_price(host, tmp_path, price):
+    with pytest.raises(EvaluationError, match="price of small-model"):
+        measure(host(), tmp_path / "s", price=price, spend_limit_usd=1)
+
+
+# --- misuse ---
+
+
+@pytest.mark.parametrize(
+    ("candidates", "rows", "match"),
+    [
+        ([], ROWS, "names of their own"),
+        ([PLAIN, PLAIN], ROWS, "names of their own"),
+        ([PLAIN], [], "no examples"),
+        ([PLAIN], [example("a"), example("b", "")], "1 example without the text"),
+    ],
+)
+def test_misuse_is_named(host, tmp_path, candidates, rows, match):
+    with pytest.raises(EvaluationError, match=match):
+        measure(host(), tmp_path / "s", candidates, rows)
+
+
+def test_metrics_need_names_of_their_own(host, tmp_path):
+    for chosen in ([], [metrics.length, metrics.length], [metrics.Metric("usd", lambda a, e: 1.0)]):
+        with pytest.raises(EvaluationError, match="Metrics need names"):
+            run(host().client(), [PLAIN], ROWS, chosen, store=tmp_path / "s", progress=False)
+
+
+def test_a_store_that_is_something_else_is_named(host, tmp_path):
+    (tmp_path / "s").write_text("not a database, but long enough to be read as one" * 40)
+    with pytest.raises(EvaluationError, match="store of answers"):
+        measure(host(), tmp_path / "s")
