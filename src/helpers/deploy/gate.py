@@ -1,0 +1,52 @@
+"""The release gate: rules that a model has to meet before programs may call it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from helpers.errors import DeployError
+
+BOUNDS = {"at_least": lambda value, bound: value >= bound, "at_most": lambda value, bound: value <= bound}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The answer: ``passed``, and one sentence a rule in ``reasons``, failures first."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(["PASS" if self.passed else "FAIL", *self.reasons])
+
+
+def gate(measured: Mapping[str, float | None], rules: Mapping[str, Mapping[str, float]]) -> Gate:
+    """Hold every rule against what was measured; what was not measured fails.
+
+    Args:
+        measured: name → value, such as ``{"valid_json": 0.995, "gain over the best prompt, low end": 0.31}``.
+        rules: name → ``{"at_least": bound}`` or ``{"at_most": bound}``, or both.
+
+    Raises:
+        DeployError: no rules, or a bound of an unknown kind: a gate that lets everything through is no gate.
+    """
+    unknown = sorted({kind for rule in rules.values() for kind in rule} - set(BOUNDS))
+    if unknown or not rules or not all(rules.values()):
+        raise DeployError(
+            "The gate has no usable rules.",
+            got=", ".join(unknown) or "an empty rule",
+            fix="Give each rule at_least or at_most.",
+        )
+    failed, kept = [], []
+    for name, rule in rules.items():
+        value = measured.get(name)
+        wanted = " and ".join(f"{kind.replace('_', ' ')} {bound:g}" for kind, bound in rule.items())
+        if value is None or math.isnan(value):
+            failed.append(f"✗ {name}: not measured (wanted {wanted})")
+        elif all(BOUNDS[kind](value, bound) for kind, bound in rule.items()):
+            kept.append(f"✓ {name}: {value:.3g} ({wanted})")
+        else:
+            failed.append(f"✗ {name}: {value:.3g} (wanted {wanted})")
+    return Gate(not failed, (*failed, *kept))
