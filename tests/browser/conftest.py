@@ -31,7 +31,10 @@ def lab(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = ["--no-browser", "--allow-root", f"--port={port}", f"--IdentityProvider.token={token}"]
-    settings += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
+    settings += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    quiet = folder / ".settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     own = {"JUPYTERLAB_SETTINGS_DIR": str(folder / ".settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".spaces")}
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(

@@ -1,5 +1,7 @@
 """Views for the lessons: charts (plotly) and panels (ipywidgets). Numbers and rules come from the rooms below."""
 
+from helpers.show.bills import bill, cost_curves
+from helpers.show.calculator import calculator
 from helpers.show.chat import what_the_model_sees
 from helpers.show.checklist import checklist
 from helpers.show.dataset import balance, token_lengths
@@ -12,9 +14,12 @@ from helpers.show.watch import watch
 
 __all__ = [
     "balance",
+    "bill",
+    "calculator",
     "check",
     "checklist",
     "comparisons",
+    "cost_curves",
     "guess",
     "guesses",
     "loss",

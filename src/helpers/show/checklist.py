@@ -134,10 +134,10 @@ class Checklist(widgets.VBox):
     def _note(self, question: Question) -> None:
         value = self.choices[question.id].value
         said = LEANS[question.option(value).leans] if value else OPEN
+        why = f"{escape(question.why)} Source: {linked(question.source)}"
         self.notes[question.id].value = (
             f"<details><summary style='cursor:pointer'>Why? <i>Your answer: {said}.</i></summary>"
-            f"<div style='padding:2px 16px 8px;line-height:1.4'>{escape(question.why)} Source: {linked(question.source)}"
-            "</div></details>"
+            f"<div style='padding:2px 16px 8px;line-height:1.4'>{why}</div></details>"
         )
 
     def _judge(self) -> None:

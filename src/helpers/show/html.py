@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-CARD = "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;"
+CARD = (
+    "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;line-height:1.4"
+)
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"')]+[^\s<>\"').,;:]")
 

@@ -14,3 +14,22 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
     """
     content = {"application/vnd.plotly.v1+json": chart.to_plotly_json(), "text/plain": chart.layout.meta["sentence"]}
     area.outputs = ({"output_type": "display_data", "data": content, "metadata": {}},)
+
+
+_NAME_SLIDERS = """
+const name = () => document.querySelectorAll('.CLASS .widget-vbox').forEach(box => {
+  const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
+  if (label && handle) handle.setAttribute('aria-label', label.textContent);
+});
+[0, 300, 1000, 3000].forEach(delay => setTimeout(name, delay));
+"""
+
+
+def name_sliders(css_class: str) -> widgets.Output:
+    """An invisible area whose script gives each slider below ``css_class`` the name of the field that it stands with.
+
+    ipywidgets' sliders have no accessible name of their own (jupyter-widgets 8.1): a screen reader would only say
+    "slider". Where scripts are not run, the field beside each slider still has its name.
+    """
+    script = {"application/javascript": _NAME_SLIDERS.replace("CLASS", css_class)}
+    return widgets.Output(outputs=({"output_type": "display_data", "data": script, "metadata": {}},))

@@ -28,7 +28,7 @@ def verdict(verdict: Verdict) -> HTML:
 def short_verdict(verdict: Verdict) -> str:
     """The verdict for a panel, as HTML: the first reasons open, the rest one key away."""
     return (
-        f'<div style="{CARD}line-height:1.4" role="status">{_headline(verdict)}'
+        f'<div style="{CARD}" role="status">{_headline(verdict)}'
         + section("Why", verdict.reasons[:SHOWN])
         + folded("More reasons", section("", verdict.reasons[SHOWN:]))
         + folded("What stands in the way of tuning", section("", verdict.blockers))

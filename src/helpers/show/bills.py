@@ -1,0 +1,155 @@
+"""What the options cost: total against calls a month with the break-even, and the bill as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from html import escape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from IPython.display import HTML
+
+from helpers import costs
+from helpers.costs import Option, Workload, dollars
+from helpers.show.html import linked
+from helpers.show.theme import BLUE, DASHES, GREEN, GREY, INK, SHAPES, VERMILION, figure, plain
+
+MOST_CALLS = 1e8
+_LOOK = {"prompt": BLUE, "few-shot": GREEN, "tuned": VERMILION, "own": INK}
+
+
+def cost_curves(
+    workload: Workload,
+    options: Sequence[Option | str] | None = None,
+    pair: tuple[Option | str, Option | str] | None = None,
+    on: date | None = None,
+) -> go.Figure:
+    """The whole bill of each option against calls a month, both on logarithmic axes.
+
+    Args:
+        workload: everything but the calls is kept as it is; its own number of calls is marked.
+        options: which to draw; ``costs.options()`` by default. One whose price is not known is named, not drawn.
+        pair: the two whose break-even is marked and told in the title; the cheapest tuned and the cheapest prompted by
+            default.
+        on: the day whose prices count.
+    """
+    chosen = [Option.parse(option) for option in (costs.options(on) if options is None else options)]
+    first, second = pair or default_pair(costs.compare(workload, chosen, on))
+    finding = costs.break_even(workload, first, second, on) if first and second else None
+    lines = _lines(workload, chosen, on)
+    unknown = [option.label for option in chosen if option.id not in lines]
+    chart = figure(
+        _title(finding, first, second),
+        f"Whole bill over {workload.months:g} months, people's hours included. The dotted line is your volume"
+        + ", the star the break-even." * bool(finding and finding.calls)
+        + "." * (not (finding and finding.calls))
+        + f" Not drawn, because a price is not known: {', '.join(unknown)}." * bool(unknown),
+        x="calls a month (logarithmic)",
+        y=f"USD over {workload.months:g} months (logarithmic)",
+        height=400 + 22 * len(lines),
+        legend=False,
+    )
+    calls = _axis(workload, finding)
+    seen: dict[str, int] = {}
+    for option in chosen:
+        if option.id in lines:
+            fixed, each = lines[option.id]
+            nth = seen[option.kind] = seen.get(option.kind, -1) + 1
+            chart.add_scatter(
+                x=calls, y=[round(fixed + each * c, 4) for c in calls], name=plain(option.label), mode="lines+markers",
+                line=dict(color=_LOOK[option.kind], dash=DASHES[nth % 4], width=2),
+                marker=dict(symbol=SHAPES[(nth + nth // 4) % 4], size=7, maxdisplayed=6),
+                hovertemplate="%{x:,.0f} calls: $%{y:,.2f}<extra>%{fullData.name}</extra>",
+            )  # fmt: skip
+    if workload.calls_per_month:
+        chart.add_vline(x=workload.calls_per_month, line=dict(color=GREY, dash="dot", width=2))
+    if finding and finding.calls and calls[0] <= finding.calls <= calls[-1]:
+        fixed, each = finding.first
+        chart.add_scatter(
+            x=[finding.calls], y=[fixed + each * finding.calls], mode="markers+text", name="break-even",
+            text=[f"{finding.calls:,.0f} calls a month"], textposition="bottom right", showlegend=False,
+            marker=dict(symbol="star", size=16, color=INK), hoverinfo="text",
+        )  # fmt: skip
+    totals = [total for line in chart.data for total in line.y]
+    chart.update_xaxes(type="log", dtick=1, tickformat="~s").update_yaxes(type="log", **_ticks(totals or [1, 100]))
+    chart.update_layout(showlegend=True, legend=dict(orientation="v", x=0, y=-0.18, yanchor="top", yref="paper"))
+    chart.update_layout(margin_b=70 + 21 * len(lines))
+    return chart
+
+
+def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD") -> HTML:
+    """``costs.compare(…)`` as a table: each part that any option has, with dates and sources one click away."""
+    parts = [part for part in costs.PARTS if not (table[part] == 0).all()]
+    head = ["option", "total", "a month", "a call", *parts]
+    cells = "".join(f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in head)
+    body = "".join(_bill_row(row, parts) for row in table.to_dict("records"))
+    return HTML(
+        '<div style="overflow-x:auto;line-height:1.35"><table><caption style="caption-side:top;text-align:left">'
+        f"<b>{escape(caption)}</b></caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def default_pair(table: pd.DataFrame) -> tuple[str | None, str | None]:
+    """The cheapest tuned option that is open, and the cheapest prompted one; None where there is none."""
+    known = table[table["total"].notna()]
+    tuned = known[known["kind"].isin(("tuned", "own")) & (known["state"] == "open")]
+    prompted = known[known["kind"].isin(("prompt", "few-shot"))]
+    first, second = (some["option"].iloc[0] if len(some) else None for some in (tuned, prompted))
+    return first, second
+
+
+def _lines(workload: Workload, chosen: Sequence[Option], on: date | None) -> dict[str, tuple[float, float]]:
+    """Option's id → USD at no calls, USD for each further call a month: every bill is a straight line in calls."""
+    idle = costs.compare(replace(workload, calls_per_month=0), chosen, on).set_index("option")["total"]
+    busy = costs.compare(replace(workload, calls_per_month=1e6), chosen, on).set_index("option")["total"]
+    return {name: (total, (busy[name] - total) / 1e6) for name, total in idle.items() if not math.isnan(busy[name])}
+
+
+def _axis(workload: Workload, finding: costs.BreakEven | None) -> list[float]:
+    """Calls a month to draw: two powers of ten around the reader's volume, the break-even among them when near."""
+    marks = [max(workload.calls_per_month, 100)]
+    marks += [finding.calls] if finding and finding.calls and finding.calls < MOST_CALLS else []
+    low, high = math.floor(math.log10(min(marks))) - 1, math.ceil(math.log10(max(marks))) + 1
+    return [float(f"{calls:.3g}") for calls in np.logspace(max(0, low), high, 25)]
+
+
+def _title(finding: costs.BreakEven | None, first: Option | str | None, second: Option | str | None) -> str:
+    if finding is None:
+        return "Choose a tuned option and a prompted one to see when tuning pays"
+    a, b = Option.parse(first).label, Option.parse(second).label
+    return {
+        "above": f"“{a}” becomes cheaper than “{b}” above {finding.calls or 0:,.0f} calls a month",
+        "below": f"“{a}” is cheaper than “{b}” only below {finding.calls or 0:,.0f} calls a month",
+        "always": f"“{a}” is cheaper than “{b}” at every volume",
+        "never": f"“{a}” never becomes cheaper than “{b}”",
+        "unknown": f"Whether “{a}” pays beside “{b}” cannot be told: a price is not known",
+    }[finding.state]
+
+
+def _ticks(values: Sequence[float]) -> dict:
+    """1, 2 and 5 times each power of ten over the range, as dollars."""
+    low, high = math.floor(math.log10(max(min(values), 0.01))), math.ceil(math.log10(max(*values, 1)))
+    marks = [digit * 10.0**power for power in range(low, high + 1) for digit in ((1, 2, 5) if high - low < 4 else (1,))]
+    return {"tickvals": marks, "ticktext": [f"${mark:,.0f}" if mark >= 1 else f"${mark:g}" for mark in marks]}
+
+
+def _bill_row(row: dict, parts: Sequence[str]) -> str:
+    mark = "" if row["state"] == "open" else f"<br>⚠ {escape(row['state'])}"
+    amounts = [row["total"], row["per_month"], row["per_call"], *(row[part] for part in parts)]
+    cells = "".join(f'<td style="text-align:right;vertical-align:top">{escape(dollars(usd))}</td>' for usd in amounts)
+    return (
+        f'<tr><td style="text-align:left;vertical-align:top;min-width:13em;max-width:22em;white-space:normal"><b>{escape(row["label"])}'
+        f"{mark}</b>{_source(row)}</td>{cells}</tr>"
+    )
+
+
+def _source(row: dict) -> str:
+    if row["as_of"] is None:
+        return f"<br>{escape(row['remarks'])}"
+    said = "".join(f"<li>{linked(text)}</li>" for text in f"{row['how_known']}; {row['remarks']}".split("; ") if text)
+    links = "".join(f"<li>{linked(address)}</li>" for address in row["source"].split("; "))
+    return f"<details><summary style='cursor:pointer'>prices as of {row['as_of']}</summary><ul style='padding-left:16px'>{links}{said}</ul></details>"

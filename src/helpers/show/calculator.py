@@ -1,0 +1,295 @@
+"""The calculator: a workload in fields and sliders, options to compare, the bill, and when tuning pays."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ipywidgets as widgets
+
+from helpers import costs
+from helpers.costs import Option, Workload
+from helpers.costs.workload import bounds
+from helpers.errors import CostError, KitError
+from helpers.project import Project, write_atomically
+from helpers.show.bills import bill, cost_curves, default_pair
+from helpers.show.html import CARD, folded
+from helpers.show.output import draw, name_sliders
+
+KEY = "calculator"
+"""In the project file: the calculator's state, as :meth:`Calculator.state` gives it."""
+
+FORMAT = "calculator 1"
+
+
+class Dial(NamedTuple):
+    """A number with a slider: its label with unit, and the slider's ends (as powers of ten, or plain)."""
+
+    label: str
+    low: float
+    high: float
+    powers: bool = True
+
+
+DIALS = {
+    "calls_per_month": Dial("Calls a month", 1, 8),
+    "tokens_in": Dial("Prompt, tokens a call", 1, 5),
+    "cacheable": Dial("of these the same each time", 0, 5),
+    "tokens_out": Dial("Answer, tokens a call", 0, 4),
+    "tuned_tokens_in": Dial("Prompt when tuned, tokens", 1, 5),
+    "examples": Dial("Training examples", 1, 5),
+    "label_minutes": Dial("Minutes to make an example", 0, 30, powers=False),
+    "people_usd_per_hour": Dial("An hour of people, USD", 0, 200, powers=False),
+    "months": Dial("Months", 1, 60, powers=False),
+}
+
+FIELDS = {
+    "cache_hit_rate": "Cache hits (share, 0 to 1)",
+    "batch_share": "Calls that can wait (share)",
+    "shots_tokens": "Worked examples, tokens",
+    "reasoning_tokens": "Thinking, tokens a call",
+    "tokens_per_example": "Tokens a training example",
+    "epochs": "Epochs",
+    "validation_tokens": "Validation file, tokens",
+    "evaluations_a_job": "Validations a job",
+    "retrainings_per_year": "Retrainings a year",
+    "prompt_hours": "Hours for prompts",
+    "tuning_hours": "Hours for tuning",
+    "review_hours_per_month": "Review, hours a month",
+    "evaluation_rows": "Test rows",
+    "evaluations_per_year": "Evaluations a year",
+    "hosted_hours_per_month": "Deployment up, hours a month",
+    "replicas": "Deployments or machines",
+    "stored_gb": "Stored model, GB",
+    "training_hours": "Training here, hours",
+    "seconds_per_call": "Seconds a call here",
+    "machine_watts": "This machine, watts",
+    "usd_per_kwh": "Electricity, USD per kWh",
+    "machine_usd_per_month": "This machine, USD a month",
+}
+
+RANGES = ("calls_per_month", "label_minutes", "tuning_hours", "months")
+"""Numbers that nobody knows well beforehand: "how sure" draws each between half and double."""
+
+
+def calculator(
+    workload: Workload | None = None, project: Project | None = None, *, on: date | None = None
+) -> Calculator:
+    """The calculator, ready to be read before anything is touched.
+
+    Args:
+        workload: the numbers to begin with, such as the reader's own; by default what the project has kept, else the
+            sample shop's.
+        project: keeps every change under ``"calculator"``.
+        on: the day whose prices count; the facts' today by default.
+    """
+    return Calculator(workload, project, on)
+
+
+class Calculator(widgets.VBox):
+    """The panel that :func:`calculator` makes; ``workload``, ``chosen`` and ``pair`` are what it holds now."""
+
+    def __init__(self, workload: Workload | None, project: Project | None, on: date | None) -> None:
+        self.project, self.on = project, on
+        self.numbers: dict[str, widgets.BoundedFloatText] = {}
+        self._loading = True
+        start = workload or Workload()
+        dials = [self._dial(name, dial, getattr(start, name)) for name, dial in DIALS.items()]
+        more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
+        self._make_options(start)
+        self.sentence, self.sure = widgets.HTML(), widgets.HTML()
+        self.table = widgets.HTML(layout=widgets.Layout(overflow="auto"))
+        self.chart = widgets.Output(layout=widgets.Layout(min_height="520px"))
+        self.file = widgets.Text(value="calculator.json", description="File", style={"description_width": "initial"})
+        self.save, self.load = widgets.Button(description="Save"), widgets.Button(description="Load")
+        self.said = widgets.HTML()
+        self.save.on_click(lambda _: self._try(self._save))
+        self.load.on_click(lambda _: self._try(self._load))
+        grid = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(300px, 1fr))", grid_gap="2px 8px")
+        folds = widgets.Accordion([widgets.GridBox(more, layout=grid), widgets.GridBox(self._boxes(), layout=grid)])
+        folds.titles = ("More numbers", "Options to compare")
+        super().__init__(
+            [
+                widgets.GridBox(dials, layout=grid),
+                folds,
+                widgets.HBox([self.first, self.second], layout=widgets.Layout(flex_flow="row wrap")),
+                self.sentence, self.chart, self.table, self.sure,
+                widgets.HBox([self.file, self.save, self.load, self.said], layout=widgets.Layout(flex_flow="row wrap")),
+                name_sliders("kit-calculator"),
+            ]
+        )  # fmt: skip
+        self.add_class("kit-calculator")
+        kept = project.get(KEY) if project and workload is None else None
+        if kept:
+            self._try(lambda: self.set_state(kept))
+        self._loading = False
+        self._changed()
+
+    # --- what it holds ---
+
+    @property
+    def workload(self) -> Workload:
+        """The numbers as they stand.
+
+        Raises:
+            CostError: they make no sense together.
+        """
+        return Workload(**{name: number.value for name, number in self.numbers.items()})
+
+    @property
+    def chosen(self) -> list[str]:
+        """Ids of the options that are compared."""
+        return [name for name, box in self.boxes.items() if box.value]
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Ids of the two options whose break-even is asked."""
+        return self.first.value, self.second.value
+
+    def state(self) -> dict[str, Any]:
+        """All that the reader has set, as a JSON value."""
+        return {
+            "format": FORMAT, "workload": self.workload.to_dict(), "options": self.chosen, "pair": list(self.pair)
+        }  # fmt: skip
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Take over a state from :meth:`state`; options that the tables no longer know are left out.
+
+        Raises:
+            CostError: it is something else, or its numbers make no sense.
+        """
+        if not isinstance(state, Mapping) or state.get("format") != FORMAT:
+            raise CostError("This is not a saved calculator.", fix=f"Its format must be {FORMAT!r}.")
+        loaded = Workload.from_dict(state.get("workload", {}))
+        before, self._loading = self._loading, True
+        for name, number in self.numbers.items():
+            number.value = getattr(loaded, name)
+        chosen = state.get("options", self.chosen)
+        for name, box in self.boxes.items():
+            box.value = name in chosen
+        for menu, wanted in zip((self.first, self.second), state.get("pair", ()), strict=False):
+            if wanted in [value for _, value in menu.options]:
+                menu.value = wanted
+        self._loading = before
+        self._changed()
+
+    # --- parts ---
+
+    def _field(self, name: str, label: str, value: float) -> widgets.BoundedFloatText:
+        least, most = bounds(name)
+        number = widgets.BoundedFloatText(
+            value=value, min=least, max=most, description=label, style={"description_width": "200px"},
+            layout=widgets.Layout(width="295px"),
+        )  # fmt: skip
+        number.observe(lambda _: self._changed(), names="value")
+        self.numbers[name] = number
+        return number
+
+    def _dial(self, name: str, dial: Dial, value: float) -> widgets.VBox:
+        """A field with its slider below: the field takes any number, the slider two digits of it."""
+        number = self._field(name, dial.label, value)
+        kind = widgets.FloatLogSlider if dial.powers else widgets.FloatSlider
+        slider = kind(
+            value=value, min=dial.low, max=dial.high, step=0.05 if dial.powers else 1, readout=False,
+            tooltip=dial.label, layout=widgets.Layout(width="295px"),
+        )  # fmt: skip
+        ends = (10**dial.low, 10**dial.high) if dial.powers else (dial.low, dial.high)
+
+        def place(value: float) -> float:
+            """Where a value lies on the slider, in steps."""
+            return (math.log10(max(value, ends[0])) if dial.powers else value) / slider.step
+
+        def slid(change: Mapping[str, Any]) -> None:
+            if abs(place(change["new"]) - place(number.value)) > 0.51:  # less is the slider rounding what was typed
+                number.value = float(f"{change['new']:.2g}")
+
+        def typed(change: Mapping[str, Any]) -> None:
+            if abs(place(change["new"]) - place(slider.value)) > 0.51:
+                slider.value = min(max(change["new"], ends[0]), ends[1])
+
+        slider.observe(slid, names="value")
+        number.observe(typed, names="value")
+        return widgets.VBox([number, slider])
+
+    def _make_options(self, workload: Workload) -> None:
+        """A box for each option that the tables know; the ones that teach most are ticked."""
+        table = costs.compare(workload, costs.options(self.on), self.on)
+        tuned = table[(table["kind"] == "tuned") & table["total"].notna()]
+        ticked = set(table[table["kind"].isin(("prompt", "few-shot"))]["option"].head(3)) | set(tuned["option"].head(2))
+        ticked |= set(tuned[tuned["hosting"] > 0]["option"].head(1)) | {"own:local/this-machine"}
+        self.boxes = {
+            row.option: widgets.Checkbox(
+                value=row.option in ticked, indent=False, layout=widgets.Layout(width="auto"),
+                description=row.label + ("" if row.state == "open" else f" ({row.state})"),
+            )
+            for row in table.itertuples()
+        }  # fmt: skip
+        menu = [(row.label, row.option) for row in table.itertuples()]
+        first, second = default_pair(table)
+        style = {"description_width": "initial"}
+        self.first = widgets.Dropdown(description="Does", options=menu, value=first, style=style)
+        self.second = widgets.Dropdown(description="pay beside", options=menu, value=second, style=style)
+        for widget in (*self.boxes.values(), self.first, self.second):
+            widget.observe(lambda _: self._changed(), names="value")
+
+    def _boxes(self) -> list[widgets.Widget]:
+        return list(self.boxes.values())
+
+    # --- answering ---
+
+    def _changed(self) -> None:
+        if self._loading:
+            return
+        try:
+            self._answer(self.workload)
+        except KitError as error:
+            self.sentence.value = f'<div role="status" style="{CARD}"><b>{escape(str(error))}</b></div>'
+
+    def _answer(self, workload: Workload) -> None:
+        chosen = [Option.parse(name) for name in self.chosen]
+        finding = costs.break_even(workload, *self.pair, self.on)
+        table = costs.compare(workload, chosen, self.on) if chosen else None
+        cheapest = ""
+        if table is not None and table["total"].notna().any():
+            best = table.iloc[0]
+            cheapest = f"Cheapest of your options: {best['label']}, {costs.dollars(best['total'])} in all. "
+        self.sentence.value = f'<div role="status" style="{CARD}"><b>{escape(cheapest + finding.sentence)}</b></div>'
+        draw(self.chart, cost_curves(workload, chosen, self.pair, self.on))
+        self.table.value = "Tick at least one option." if table is None else bill(table).data
+        self.sure.value = folded("How sure is this?", f"<p>{escape(self._chance(workload))}</p>")
+        if self.project:
+            self.project.set(KEY, self.state())
+
+    def _chance(self, workload: Workload) -> str:
+        ranges = {}
+        for name in RANGES:
+            least, most = bounds(name)
+            value = getattr(workload, name)
+            ranges[name] = (max(least, value / 2), min(most, value * 2))
+        said = ", ".join((DIALS[name].label if name in DIALS else FIELDS[name]).lower() for name in RANGES)
+        return (
+            f"If {said} may each be half or double: "
+            + costs.probability_cheaper(workload, *self.pair, ranges, self.on).sentence
+        )
+
+    # --- keeping ---
+
+    def _try(self, action: Callable[[], Any]) -> None:
+        """Run an action of a button; what goes wrong becomes a sentence beside it."""
+        try:
+            self.said.value = escape(action() or "")
+        except (KitError, OSError, ValueError) as error:
+            self.said.value = f"<span role='status'>{escape(str(error))}</span>"
+
+    def _save(self) -> str:
+        write_atomically(Path(self.file.value), json.dumps(self.state(), indent=1) + "\n")
+        return f"saved to {Path(self.file.value).resolve()}"
+
+    def _load(self) -> str:
+        self.set_state(json.loads(Path(self.file.value).read_text(encoding="utf-8")))
+        return f"loaded from {self.file.value}"
