@@ -1,0 +1,239 @@
+"""The record: complete, self-contained, readable in a real browser without a network, and safe with foreign text."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from decide_cases import cases
+
+from helpers.decide import CHOICES, Record, load_record, questions
+from helpers.errors import DecisionError
+
+CHROMIUM = Path("/usr/bin/chromium")
+HOSTILE = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'">|`**'
+CHART = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 200" role="img">
+<rect width="400" height="200" fill="#ffffff"/><rect x="40" y="60" width="90" height="120" fill="#0b5394"/>
+<rect x="180" y="20" width="90" height="160" fill="#b45f06"/>
+<text x="45" y="195" font-size="12">prompted</text><text x="190" y="195" font-size="12">tuned</text></svg>"""
+
+
+def scenario(name: str):
+    return next(case for case in cases() if case.name == name)
+
+
+def sample_record(question: str = "Should the support desk fine-tune its triage?") -> Record:
+    """A full record: every answer, evidence of each kind, three charts, guesses and versions."""
+    case = scenario("the sample journey")
+    evidence = replace(
+        case.evidence,
+        cost={"sentence": "At 20,000 calls a month tuning never pays back its hosting.", "probability": 0.07},
+        learning_curve={"sentence": "Doubling the rows gains 3 points.", "gain_from_doubling": 0.03, "low": -0.01},
+    )
+    return Record(
+        question=question,
+        answers=case.answers,
+        evidence=evidence,
+        decided_on=case.today,
+        guesses=(
+            {"question": "Zero-shot accuracy", "guess": "60 %", "result": "22 %"},
+            {"question": "After tuning", "guess": "70 %", "result": "77 %"},
+        ),
+        charts=tuple(
+            {"title": f"Finding {index}.", "text": "Tuned stands above prompted on the teaching model.", "svg": CHART}
+            for index in range(3)
+        ),
+        versions={"test split": "sha256:" + "ab" * 32, "prompts": "sha256:" + "cd" * 32, "kit": "0.1.0"},
+    )
+
+
+def test_the_page_says_everything_that_the_record_holds():
+    record = sample_record()
+    page = re.sub(r"\s+", " ", record.html())
+    text = record.markdown()
+    verdict = record.verdict
+    for part in (verdict.headline, *verdict.next_steps, *verdict.what_would_change_it, *verdict.not_measured):
+        assert part.replace("'", "&#39;").replace('"', "&#34;") in page
+    for part in (record.question, "22 %", "Guesses against results", "sha256:" + "ab" * 32, "0.1.0"):
+        assert part in page and part in text
+    for question in questions().values():
+        assert question.text in page.replace("&#39;", "'") and question.text in text.replace("\\", "")
+    assert str(record.look_again()[0][0]) in page
+    assert all(phrase in page for code, phrase in CHOICES.items() if code != "not_enough")
+
+
+def test_dates_to_look_again_are_in_the_future_and_name_the_host_that_closes():
+    case = scenario("a tune at OpenAI")
+    days = Record("?", case.answers, None, case.today).look_again()
+    assert all(day >= case.today for day, _ in days)
+    assert any("OpenAI" in why for _, why in days)
+    assert any("measure again" in why for _, why in days)
+
+
+def test_the_page_fetches_nothing_and_is_small():
+    page = sample_record().html()
+    assert len(page.encode()) < 200_000
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!data:)""", page)
+    assert "default-src 'none'" in page and "<script" not in page
+
+
+def test_hostile_text_stays_text():
+    record = replace(
+        sample_record(HOSTILE),
+        guesses=({"question": HOSTILE, "guess": HOSTILE, "result": HOSTILE},),
+        versions={HOSTILE: HOSTILE},
+    )
+    assert "<script" not in record.html() and "<img src=x" not in record.html()
+    text = record.markdown()
+    assert "<script" not in text and "<img" not in text
+    row = next(line for line in text.splitlines() if line.startswith("| &lt;script"))
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4, "a pipe in the text must not make another column"
+
+
+def test_written_and_loaded_again(tmp_path):
+    record = sample_record()
+    paths = record.write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["record.html", "record.json", "record.md"]
+    again = load_record(paths["json"])
+    assert again.verdict == record.verdict == again.recorded
+    assert again.html() == record.html() and again.markdown() == record.markdown()
+
+
+def test_run_again_from_the_command_line(tmp_path):
+    path = sample_record().write(tmp_path)["json"]
+    (tmp_path / "record.html").unlink()
+    run = [sys.executable, "-m", "helpers.decide", str(path), "--today", "2026-12-01"]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "Recorded on 2026-11-23: Keep prompting: measure a stronger prompted model first" in done.stdout
+    assert "As of 2026-12-01: the same" in done.stdout
+    assert (tmp_path / "record.html").exists()
+
+
+def test_a_record_whose_verdict_no_longer_stands_says_so(tmp_path):
+    path = sample_record().write(tmp_path)["json"]
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["verdict"].update(choice="tune_yourself", headline="Fine-tune an open model yourself, because of hope.")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    record = load_record(path)
+    assert "The verdict has changed" in record.html() and "because of hope" in record.html()
+    assert "The verdict has changed" in record.markdown()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "not a JSON file"),
+        ("[1, 2", "not a JSON file"),
+        ("[" * 100_000, "not a JSON file"),
+        ("[]", "another kind of file"),
+        ('{"kind": "prompt-or-fine-tune answers", "version": 1, "answers": {}}', "another kind of file"),
+        ('{"kind": "prompt-or-fine-tune record", "version": 99}', "newer version"),
+        ('{"kind": "prompt-or-fine-tune record", "version": 1, "question": "?"}', "damaged record"),
+        ('{"kind": "prompt-or-fine-tune record", "version": 1, "answers": {"gap": "x"}, "evidence": null}', "record"),
+    ],
+)
+def test_a_file_that_is_no_record_gives_one_clear_error(tmp_path, content, says):
+    path = tmp_path / "record.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DecisionError, match=says):
+        load_record(path)
+    done = subprocess.run([sys.executable, "-m", "helpers.decide", str(path)], capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_a_chart_that_cannot_be_shown_and_a_page_that_is_too_large_are_refused():
+    record = sample_record()
+    with pytest.raises(DecisionError, match="Chart 1"):
+        replace(record, charts=({"title": "No picture", "text": "…"},)).html()
+    huge = {"title": "Huge.", "text": "Too large.", "html": "<p>" + "x" * 6_100_000 + "</p>"}
+    with pytest.raises(DecisionError, match="too large"):
+        replace(record, charts=(huge,)).html()
+
+
+# ------------------------------------------------------------------------------------------- a real browser
+
+CONTRAST = """() => {
+  const lum = c => { const [r,g,b] = c.map(v => { v/=255; return v<=0.03928 ? v/12.92 : ((v+0.055)/1.055)**2.4 });
+                     return 0.2126*r + 0.7152*g + 0.0722*b };
+  const parse = s => s.match(/[\\d.]+/g).map(Number);
+  const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
+                        if (c.length < 4 || c[3] > 0) return c.slice(0,3) } return [255,255,255] };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || e.tagName === 'STYLE') continue;
+    const a = lum(parse(getComputedStyle(e).color).slice(0,3)), b = lum(ground(e));
+    found.push({ratio: (Math.max(a,b)+0.05)/(Math.min(a,b)+0.05), text: walker.currentNode.textContent.trim().slice(0,40)});
+  }
+  return found }"""
+
+
+@pytest.fixture
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip("no Chromium on this machine: the record was not looked at in a browser")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        chromium.close()
+
+
+def opened(browser, path: Path):
+    """The page opened with the network off; what the console said and what it tried to fetch."""
+    context = browser.new_context(offline=True, viewport={"width": 1000, "height": 1400})
+    page, said, fetched = context.new_page(), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_load_state("networkidle")
+    return page, said, [url for url in fetched if not url.startswith(("file:", "data:", "about:"))]
+
+
+@pytest.mark.browser
+def test_the_record_in_a_real_browser_without_a_network(browser, tmp_path):
+    page, said, fetched = opened(browser, sample_record().write(tmp_path)["html"])
+    assert said == [] and fetched == []
+    assert page.locator("h1").inner_text() == "Should the support desk fine-tune its triage?"
+    assert page.locator("img").evaluate_all("images => images.every(i => i.complete && i.naturalWidth > 0)")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    ratios = page.evaluate(CONTRAST)
+    assert len(ratios) > 100
+    assert [one for one in ratios if one["ratio"] < 4.5] == []
+    pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
+    assert 1 <= pages <= 4
+
+
+@pytest.mark.browser
+def test_nothing_in_a_hostile_record_runs_on_the_page(browser, tmp_path):
+    act = f"<script>{'try{parent.document.title=`owned`}catch(e){}'};document.body.dataset.ran='yes'</script>"
+    charts = (
+        {"title": HOSTILE, "text": HOSTILE, "svg": CHART.replace("</svg>", act + "</svg>")},
+        {"title": "Interactive.", "text": "A sandboxed frame.", "html": f"<p id='inside'>chart</p>{act}"},
+    )
+    record = replace(sample_record(HOSTILE), charts=charts, versions={HOSTILE: HOSTILE})
+    page, _, fetched = opened(browser, record.write(tmp_path)["html"])
+    assert page.title() == f"Decision record: {HOSTILE}" and fetched == []
+    assert page.evaluate("document.body.dataset.ran") is None
+    frame = page.frame_locator("iframe")
+    assert frame.locator("#inside").inner_text() == "chart"
+    assert frame.locator("body").evaluate("b => b.dataset.ran") == "yes", "an interactive chart may run in its frame"
+
+
+@pytest.mark.browser
+def test_a_record_without_any_evidence_still_opens(browser, tmp_path):
+    record = Record("Nothing known yet", {}, None, date(2026, 11, 23))
+    page, said, _ = opened(browser, record.write(tmp_path)["html"])
+    assert said == [] and "Not enough to say yet" in page.locator(".verdict").inner_text()
