@@ -9,6 +9,7 @@ Needs the ``tokenizers`` library only, so that a prompt can be counted before to
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,3 +111,23 @@ def text_of(message: Mapping[str, Any]) -> str:
         got=f"content {type(content).__name__}",
         fix="Give each message a text; images, audio and tool calls cannot be trained or served here.",
     )
+
+
+def context_length(folder: Path) -> int:
+    """Tokens that the model reads and writes at most (8,192 for the base model)."""
+    return int(_config(folder)["max_position_embeddings"])
+
+
+def vocabulary_size(folder: Path) -> int:
+    """Rows of the model's output."""
+    return int(_config(folder)["vocab_size"])
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+        return {name: config[name] for name in ("max_position_embeddings", "vocab_size")}
+    except (OSError, ValueError, KeyError) as error:
+        raise AssetError(
+            "The model's configuration cannot be read.", got=repr(error), fix="Fetch the model again."
+        ) from error

@@ -1,0 +1,428 @@
+"""The engine that answers: requests from any thread, one thread that computes.
+
+Requests that wait are batched: those for the same adapter that begin alike run together, and what they share is
+computed once. Beginnings are also kept for a while, so that the next request with the same instructions starts where
+they end (``cached_tokens``). New requests are read between two steps of those in flight, and join them where they share
+adapter and beginning; so a long answer never holds up the others.
+
+torch is imported by the computing thread, when the first request comes (or by :meth:`Engine.warm_up`).
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.errors import KitError
+from helpers.local_api.adapters import AdapterFiles, read_adapter
+from helpers.local_api.constrain import Constrainer, Constraint, Schema
+from helpers.local_api.decoding import TextStream
+from helpers.local_api.prefixes import Plan, PrefixCache, plan
+from helpers.local_api.sampling import Chooser
+from helpers.local_api.template import ChatTemplate, context_length, vocabulary_size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from helpers.local_api.inference import Rows, Runner
+
+MOST_ROWS = 64
+"""Answers in flight at once; more wait."""
+CELL_BYTES = 640 * 2**20
+"""Memory for the keys and values of answers in flight, prefixes apart."""
+USUAL_ANSWER = 256
+"""Tokens that are reserved for an answer whose length is not limited."""
+GATHER_S = 0.008
+"""How long an idle engine waits for companions of the first request."""
+
+log = logging.getLogger(__name__)
+
+
+class ContextLengthError(KitError):
+    """The prompt, or the prompt and the answer that was asked for, exceeds the model's context."""
+
+
+class UnknownAdapterError(KitError):
+    """No adapter of this name is loaded."""
+
+
+class EngineClosedError(KitError):
+    """The engine was closed, or could not load its model."""
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What is asked.
+
+    Attributes:
+        messages: the conversation; or give ``prompt_ids``.
+        prompt_ids: token ids that end where the answer begins.
+        adapter: name of a loaded adapter; None: the base model.
+        temperature: 0 is greedy.
+        top_p: sample from the likeliest tokens that make up this share.
+        max_tokens: most tokens of the answer; None: as many as the context has room for.
+        stop: strings that end the answer.
+        seed: of the sampling; None: another answer each time.
+        schema: a JSON schema, or ``"json_object"``.
+    """
+
+    messages: Sequence[Mapping[str, Any]] = ()
+    prompt_ids: Sequence[int] | None = None
+    adapter: str | None = None
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int | None = None
+    stop: Sequence[str] = ()
+    seed: int | None = None
+    schema: Schema | None = None
+
+
+@dataclass(frozen=True)
+class GenerationResult:
+    """An answer.
+
+    Attributes:
+        text: without the stop string.
+        finish_reason: ``"stop"`` or ``"length"``.
+        prompt_tokens: tokens of the prompt, template included.
+        completion_tokens: tokens that the model made, the one that ended the answer included.
+        cached_tokens: tokens of the prompt that were not computed for this request, because another had computed them.
+    """
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+Event = str | GenerationResult | Exception
+
+
+class Generation:
+    """One request on its way: iterate over it for text as it comes, then :meth:`result`.
+
+    With a ``listener``, each text, and at the end the result or an exception, is handed to it instead, in the engine's
+    thread: it must return at once.
+    """
+
+    def __init__(self, listener: Callable[[Event], None] | None = None) -> None:
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._listener = listener or self._events.put
+        self._over = threading.Event()
+        self._end: GenerationResult | Exception | None = None
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more: it is dropped at the next step."""
+        self.cancelled = True
+
+    def __iter__(self) -> Iterator[str]:
+        while isinstance(event := self._events.get(), str):
+            yield event
+        if isinstance(event, Exception):
+            raise event
+
+    def result(self, timeout: float | None = None) -> GenerationResult:
+        """Wait for the answer.
+
+        Raises:
+            TimeoutError: it did not come in ``timeout`` seconds.
+            KitError: what went wrong.
+        """
+        if not self._over.wait(timeout):
+            raise TimeoutError(f"no answer within {timeout} s")
+        if isinstance(self._end, Exception):
+            raise self._end
+        return self._end
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._listener(text)
+
+    def _close(self, end: GenerationResult | Exception) -> None:
+        self._end = end
+        self._over.set()
+        self._listener(end)
+
+
+class _Answer:
+    """A request in the engine."""
+
+    def __init__(self, ids: list[int], room: int, adapter: AdapterFiles | None, request: GenerationRequest) -> None:
+        self.ids, self.room, self.adapter, self.request = ids, room, adapter, request
+        self.generation: Generation
+        self.stream: TextStream
+        self.constraint: Constraint | None = None
+        self.chooser = Chooser(request.temperature, request.top_p, request.seed)
+        self.made = 0
+        self.cached = 0
+
+    @property
+    def cells(self) -> int:
+        """Tokens to reserve memory for."""
+        return len(self.ids) + (self.room if self.request.max_tokens else min(self.room, USUAL_ANSWER))
+
+    def take(self, token: int, stops: frozenset[int]) -> bool:
+        """Add a token; returns whether the answer is complete (then it has been closed)."""
+        self.made += 1
+        if token in stops:
+            return self._finish("stop")
+        self.generation._say(self.stream.push(token))
+        if self.constraint:
+            self.constraint.take(token)
+        if self.stream.stopped or (self.constraint and self.constraint.complete):
+            return self._finish("stop")
+        return self.made == self.room and self._finish("length")
+
+    def _finish(self, reason: str) -> bool:
+        self.generation._say(self.stream.finish())
+        if self.stream.stopped:
+            reason = "stop"
+        result = GenerationResult(self.stream.text, reason, len(self.ids), self.made, self.cached)
+        self.generation._close(result)
+        return True
+
+
+class _Batch:
+    """Answers in flight that share adapter and prefix."""
+
+    def __init__(self, key: Any, answers: list[_Answer], rows: Rows, logits: Tensor) -> None:
+        self.key, self.answers, self.rows, self.logits = key, answers, rows, logits
+
+    def join(self, other: _Batch) -> None:
+        import torch
+
+        self.rows.join(other.rows)
+        self.answers += other.answers
+        self.logits = torch.cat([self.logits, other.logits])
+
+
+class Engine:
+    """Answers chat requests on one base model and its adapters.
+
+    Args:
+        base_dir: the base model's folder.
+
+    Raises:
+        AssetError: the folder has no usable tokenizer or configuration.
+    """
+
+    def __init__(self, base_dir: Path) -> None:
+        self.base_dir = Path(base_dir)
+        self.template = ChatTemplate(self.base_dir)
+        self.context = context_length(self.base_dir)
+        self.constrainer = Constrainer(self.base_dir, vocabulary_size(self.base_dir), self.template.stops)
+        self._adapters: dict[str, AdapterFiles] = {}
+        self._inbox: queue.SimpleQueue[_Answer | AdapterFiles | None] = queue.SimpleQueue()
+        self._closed = False
+        self._failed: Exception | None = None
+        self._waiting: deque[_Answer] = deque()
+        self._batches: list[_Batch] = []
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._started = threading.Lock()
+
+    # From any thread ------------------------------------------------------------------------------------------------
+
+    def load_adapter(self, name: str, path: Path) -> None:
+        """Make an adapter answer under ``name``; one that has this name already is replaced.
+
+        Raises:
+            AssetError: the folder holds no plain LoRA adapter.
+        """
+        adapter = read_adapter(Path(path))
+        self.unload_adapter(name)
+        self._adapters[name] = adapter
+
+    def unload_adapter(self, name: str) -> None:
+        """Forget an adapter and what was computed with it; answers in flight are finished. Unknown names are fine."""
+        adapter = self._adapters.pop(name, None)
+        if adapter is not None:
+            self._inbox.put(adapter)
+
+    def warm_up(self) -> None:
+        """Load the model now, in the background, rather than at the first request."""
+        with self._started:
+            if not self._thread.is_alive() and not self._closed:
+                self._thread.start()
+
+    def submit(self, request: GenerationRequest, listener: Callable[[Event], None] | None = None) -> Generation:
+        """Ask for an answer; returns at once.
+
+        Raises:
+            ContextLengthError: before anything is computed.
+            UnknownAdapterError, SchemaError, DataError: the request cannot be answered.
+        """
+        if self._closed or self._failed:
+            raise EngineClosedError("The engine is closed.", got=str(self._failed or ""), fix="Start the API again.")
+        answer = self._accept(request)
+        answer.generation = Generation(listener)
+        self._inbox.put(answer)
+        self.warm_up()
+        return answer.generation
+
+    def close(self) -> None:
+        """Stop computing; answers that are not complete end with :class:`EngineClosedError`."""
+        self._closed = True
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def _accept(self, request: GenerationRequest) -> _Answer:
+        ids = list(request.prompt_ids) if request.prompt_ids is not None else self.template.prompt(request.messages)
+        left = self.context - len(ids)
+        wanted = request.max_tokens
+        if left < 1 or not ids or (wanted or 1) > left:
+            answer = f" and the {wanted} of the answer" if wanted else ""
+            raise ContextLengthError(
+                f"The prompt's {len(ids)} tokens{answer} do not fit the model's context of {self.context} tokens.",
+                fix="Shorten the messages or lower max_tokens." if ids else "Send at least one message.",
+            )
+        adapter = self._adapters.get(request.adapter) if request.adapter else None
+        if request.adapter and adapter is None:
+            raise UnknownAdapterError(f"No adapter {request.adapter!r} is loaded.", fix="Choose a model that exists.")
+        answer = _Answer(ids, wanted or left, adapter, request)
+        answer.stream = TextStream(self.template.tokenizer, request.stop)
+        if request.schema is not None:
+            answer.constraint = self.constrainer.constraint(request.schema)
+        return answer
+
+    # In the computing thread ----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            import torch
+
+            from helpers.local_api.inference import Runner
+
+            self._runner: Runner = Runner(self.base_dir)
+            self._prefixes = PrefixCache(self._runner.bytes_per_token)
+            with torch.inference_mode():
+                while not self._closed:
+                    self._turn()
+        except Exception as error:  # the model cannot be loaded: whoever waits has to hear it
+            log.exception("the engine stopped")
+            self._failed = error
+        finally:
+            end = self._failed or EngineClosedError("The engine was closed.", fix="Start the local API again.")
+            self._take_all()
+            for answer in [*self._waiting, *(answer for batch in self._batches for answer in batch.answers)]:
+                answer.generation._close(end)
+
+    def _turn(self) -> None:
+        self._receive()
+        while self._admit():
+            pass
+        for batch in list(self._batches):
+            self._guarded(batch.answers, self._step, batch)
+        self._batches = [batch for batch in self._batches if batch.answers]
+
+    def _receive(self) -> None:
+        """Take what came in; with nothing in flight, wait for it, and for its companions."""
+        if not self._waiting and not self._batches:
+            self._sort(self._inbox.get())
+            time.sleep(GATHER_S)
+        self._take_all()
+
+    def _take_all(self) -> None:
+        while not self._inbox.empty():
+            self._sort(self._inbox.get())
+
+    def _sort(self, item: _Answer | AdapterFiles | None) -> None:
+        if isinstance(item, _Answer):
+            self._waiting.append(item)
+        elif item is not None:
+            self._prefixes.forget(item)
+            self._runner.forget(item)
+
+    def _admit(self) -> bool:
+        """Start the oldest waiting request with those that go with it; False: nothing waits, or there is no room."""
+        self._waiting = deque(answer for answer in self._waiting if not answer.generation.cancelled)
+        flying = [answer for batch in self._batches for answer in batch.answers]
+        budget = CELL_BYTES // self._runner.bytes_per_token - sum(answer.cells for answer in flying)
+        places = MOST_ROWS - len(flying)
+        if not self._waiting or places < 1 or (flying and self._waiting[0].cells > budget):
+            return False
+        chosen = plan(list(self._waiting), self._prefixes, places, budget)
+        self._waiting = deque(answer for answer in self._waiting if answer not in chosen.members)
+        self._guarded(chosen.members, self._start, chosen)
+        return True
+
+    def _start(self, chosen: Plan) -> None:
+        members, runner = chosen.members, self._runner
+        adapter, shared = members[0].adapter, chosen.length
+        runner.use(adapter)
+        prefix = self._prefix(chosen)
+        rows, logits = runner.start([answer.ids[shared:] for answer in members], prefix)
+        for n, answer in enumerate(members):
+            answer.cached = shared if n else chosen.known
+        if len(members) == 1:  # whoever comes next may continue this conversation, or share its beginning
+            self._prefixes.keep(adapter, members[0].ids, rows.whole(0))
+        batch = _Batch((adapter, tuple(members[0].ids[:shared])), members, rows, logits)
+        for other in self._batches:
+            if other.key == batch.key:
+                other.join(batch)
+                return
+        self._batches.append(batch)
+
+    def _prefix(self, chosen: Plan) -> Tensor:
+        """Keys and values of what the members share: from the cache as far as it is known, else computed and kept."""
+        if not chosen.length:
+            return self._runner.no_prefix
+        known = chosen.entry.kv[:, :, :, : chosen.known] if chosen.entry else self._runner.no_prefix
+        if chosen.known == chosen.length:
+            return known
+        ids = chosen.members[0].ids[: chosen.length]
+        rows, _ = self._runner.start([ids[chosen.known :]], known)
+        return self._prefixes.keep(chosen.members[0].adapter, ids, rows.whole(0))
+
+    def _step(self, batch: _Batch) -> None:
+        """Choose a token for each answer; run the next pass for those that go on."""
+        tokens, going = [], []
+        for n, token in enumerate(self._choose(batch)):
+            answer = batch.answers[n]
+            if answer.generation.cancelled:
+                answer.generation._close(EngineClosedError("The request was cancelled."))
+            elif not answer.take(token, self.template.stops):
+                tokens.append(token)
+                going.append(n)
+        if len(going) < len(batch.answers):
+            batch.answers[:] = [batch.answers[n] for n in going]
+            if going:
+                batch.rows.keep(going)
+        if going:
+            self._runner.use(batch.answers[0].adapter)
+            batch.logits = self._runner.step(batch.rows, tokens)
+
+    def _choose(self, batch: _Batch) -> list[int]:
+        logits = batch.logits
+        for n, answer in enumerate(batch.answers):
+            if answer.constraint:
+                import torch
+
+                allowed = torch.from_numpy(answer.constraint.allowed()).to(logits.device)
+                logits[n].masked_fill_(~allowed[: logits.shape[1]], -torch.inf)
+        tokens = logits.argmax(-1).tolist()
+        return [
+            token if answer.chooser.greedy else answer.chooser.choose(row)
+            for token, row, answer in zip(tokens, logits, batch.answers, strict=True)
+        ]
+
+    def _guarded(self, answers: list[_Answer], work: Callable[[Any], None], subject: Any) -> None:
+        """Run; what goes wrong is told to those concerned, and the others go on."""
+        try:
+            work(subject)
+        except Exception as error:
+            if not isinstance(error, KitError):
+                log.exception("an answer failed")
+            for answer in answers:
+                if not answer.generation._over.is_set():
+                    answer.generation._close(error)
+            answers.clear()

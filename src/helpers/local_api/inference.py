@@ -1,0 +1,244 @@
+"""The arithmetic of answering: rows in flight that share one copy of their common beginning.
+
+A row's keys and values are kept in two parts. The *prefix* is stored once for all rows of a batch, and attention to it
+is one matrix product for all of them; each row's own part follows. Transformers' layers do the rest: their attention is
+replaced by :func:`_attend` through the library's own registry.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+
+from helpers.errors import AssetError
+from helpers.local_api.adapters import AdapterFiles
+from helpers.local_api.batches import pieces
+from helpers.local_api.decoder import open_model
+
+ATTENTION = "prompt_or_fine_tune_shared_prefix"
+PREFILL_TOKENS = 2048
+"""Padded prompt tokens that are run at once."""
+CHUNK = 512
+"""Tokens of one row that are run at once: bounds the memory for attention scores of long prompts."""
+MERGED_BYTES = 600 * 2**20
+"""Adapted weights that are kept for adapters in use: three quick ones or one thorough one of the base model."""
+GROW_BY = 32
+
+
+class Rows:
+    """Keys and values of rows in flight.
+
+    Attributes:
+        prefix: (layers, 2, heads, prefix tokens, width): shared by all rows; may have no tokens.
+        own: (layers, 2, heads, rows, room, width): what follows it.
+        lengths: (rows,) tokens in ``own``.
+    """
+
+    def __init__(self, prefix: Tensor, own: Tensor, lengths: Tensor) -> None:
+        self.prefix, self.own, self.lengths = prefix, own, lengths
+        self._span: slice | None = None  # columns being filled, the same for all rows; None: one each, at its length
+        self._used = 0  # columns that this pass looks at
+        self._hidden = own.new_zeros(())  # 0 or -inf: what a row must not see, (rows or 1, queries, columns)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def span(self, first: int, last: int) -> None:
+        """The next pass fills columns ``first`` to ``last`` of all rows, each seeing what stands before it."""
+        self._span, self._used = slice(first, last), last
+        forbidden = torch.full((last - first, last), -torch.inf, device=self.own.device)
+        self._hidden = forbidden.triu_(first + 1)[None]
+
+    def next_column(self) -> None:
+        """The next pass adds one token to each row, behind its last."""
+        self._span, self._used = None, int(self.lengths.max()) + 1
+        if self._used > self.own.shape[4]:
+            more = self.own.new_zeros(*self.own.shape[:4], GROW_BY, self.own.shape[5])
+            self.own = torch.cat([self.own, more], dim=4)
+        columns = torch.arange(self._used, device=self.own.device)
+        beyond = columns[None] > self.lengths[:, None]
+        self._hidden = torch.zeros(beyond.shape, device=self.own.device).masked_fill_(beyond, -torch.inf)[:, None]
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """Store the keys and values of this pass, and answer its queries.
+
+        Args:
+            query: (rows, query heads, tokens, width).
+            key, value: (rows, heads, tokens, width).
+
+        Returns:
+            (rows, tokens, query heads, width).
+        """
+        own, (rows, heads, tokens, width) = self.own[layer], key.shape
+        if self._span is not None:
+            own[0, :, :, self._span] = key.transpose(0, 1)
+            own[1, :, :, self._span] = value.transpose(0, 1)
+        else:
+            each = torch.arange(rows, device=key.device)
+            own[0, :, each, self.lengths] = key[:, :, 0].transpose(0, 1)
+            own[1, :, each, self.lengths] = value[:, :, 0].transpose(0, 1)
+        group, used, shared = query.shape[1] // heads, self._used, self.prefix.shape[3]
+        query = (
+            (query * scaling).reshape(rows, heads, group * tokens, width).transpose(0, 1)
+        )  # heads first from here on
+        seen = query @ own[0, :, :, :used].mT
+        seen = (seen.view(heads, rows, group, tokens, used) + self._hidden[:, None]).view(heads, rows, -1, used)
+        if shared:
+            flat = query.reshape(heads, -1, width) @ self.prefix[layer, 0].mT
+            seen = torch.cat([flat.view(heads, rows, -1, shared), seen], dim=-1)
+        weights = seen.softmax(-1)
+        mixed = weights[..., shared:] @ own[1, :, :, :used]
+        if shared:
+            flat = weights.reshape(heads, -1, shared + used)[..., :shared] @ self.prefix[layer, 1]
+            mixed += flat.view(mixed.shape)
+        return mixed.view(heads, rows, group, tokens, width).permute(1, 3, 0, 2, 4).flatten(2, 3)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all other rows."""
+        index = torch.tensor(rows, device=self.own.device)
+        self.lengths = self.lengths[index]
+        self.own = self.own[:, :, :, :, : int(self.lengths.max()) + 1].index_select(3, index)
+
+    def join(self, other: Rows) -> None:
+        """Take in rows that have the same prefix."""
+        room = max(self.own.shape[4], other.own.shape[4])
+        parts = [torch.nn.functional.pad(r.own, (0, 0, 0, room - r.own.shape[4])) for r in (self, other)]
+        self.own = torch.cat(parts, dim=3)
+        self.lengths = torch.cat([self.lengths, other.lengths])
+
+    def whole(self, row: int) -> Tensor:
+        """Prefix and own part of one row, as a prefix for others."""
+        return torch.cat([self.prefix, self.own[:, :, :, row, : int(self.lengths[row])]], dim=3)
+
+
+def _attend(module, query, key, value, attention_mask, scaling, dropout=0.0, *, rows: Rows, **_) -> tuple[Tensor, None]:
+    return rows.attend(module.layer_idx, query, key, value, scaling), None
+
+
+AttentionInterface.register(ATTENTION, _attend)
+
+
+class Runner:
+    """A base model that answers, with one adapter at a time in place. Used by one thread, in torch's inference mode.
+
+    Args:
+        base_dir: the base model's folder.
+
+    Raises:
+        AssetError: the model cannot be loaded, or its layers cannot be run one by one.
+    """
+
+    def __init__(self, base_dir: Path) -> None:
+        self.decoder = open_model(base_dir)
+        if not self.decoder.walkable:
+            raise AssetError(
+                "This engine cannot serve the base model: its layers are not a plain stack with rotary positions.",
+                got=self.decoder.model.config.model_type,
+                fix="Choose a model of Llama's shape (SmolLM2, Qwen3, …).",
+            )
+        self.decoder.model.set_attn_implementation(ATTENTION)
+        config = self.decoder.model.config
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self._shape = (config.num_hidden_layers, 2, config.num_key_value_heads, width)
+        self.bytes_per_token = 4 * self._shape[0] * 2 * self._shape[2] * width
+        self.no_prefix = torch.zeros(*self._shape[:3], 0, width, device=self.decoder.device)
+        self._modules = dict(self.decoder.model.named_modules())
+        self._base: dict[str, Tensor] = {}
+        self._merged: OrderedDict[AdapterFiles, dict[str, Tensor]] = OrderedDict()
+        self._current: AdapterFiles | None = None
+
+    def start(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows, Tensor]:
+        """Read prompts, the shared prefix excluded (each has at least one token of its own).
+
+        Returns:
+            The rows, in the order of ``prompts``, and the logits of each one's next token, (rows, vocabulary).
+        """
+        lengths = [len(prompt) for prompt in prompts]
+        rows: Rows | None = None
+        order, logits = [], []
+        for piece in pieces(range(len(prompts)), lengths, PREFILL_TOKENS):
+            some, last = self._read([prompts[i] for i in piece], prefix)
+            order += piece
+            logits.append(last)
+            if rows is None:
+                rows = some
+            else:
+                rows.join(some)
+        back = sorted(range(len(order)), key=order.__getitem__)
+        if back != list(range(len(back))):
+            rows.keep(back)
+        return rows, torch.cat(logits)[back]
+
+    def _read(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows, Tensor]:
+        device, longest = self.decoder.device, max(map(len, prompts))
+        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+        for i, prompt in enumerate(prompts):
+            ids[i, : len(prompt)] = torch.as_tensor(prompt)
+        ids, ends = ids.to(device), torch.tensor([len(prompt) - 1 for prompt in prompts], device=device)
+        layers, _, heads, width = self._shape
+        own = torch.zeros(layers, 2, heads, len(prompts), longest + GROW_BY, width, device=device)
+        rows = Rows(prefix, own, ends + 1)
+        last = torch.empty(len(prompts), self.decoder.head.shape[1], device=device)
+        for first in range(0, longest, CHUNK):
+            part = ids[:, first : first + CHUNK]
+            rows.span(first, first + part.shape[1])
+            positions = torch.arange(first, first + part.shape[1], device=device)[None] + prefix.shape[3]
+            hidden = self.decoder.walk(self.decoder.embed(part), positions, rows=rows)
+            here = (ends >= first) & (ends < first + part.shape[1])
+            last[here] = hidden[here, ends[here] - first]
+        return rows, self._logits(last)
+
+    def step(self, rows: Rows, tokens: Sequence[int]) -> Tensor:
+        """Add one token to each row; returns the logits of the next one, (rows, vocabulary)."""
+        ids = torch.tensor(tokens, device=self.decoder.device)[:, None]
+        rows.next_column()
+        positions = (rows.lengths + rows.prefix.shape[3])[:, None]
+        hidden = self.decoder.walk(self.decoder.embed(ids), positions, rows=rows)
+        rows.lengths = rows.lengths + 1
+        return self._logits(hidden[:, 0])
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        return self.decoder.normed(hidden) @ self.decoder.head.T
+
+    def use(self, adapter: AdapterFiles | None) -> None:
+        """Put an adapter's weights in place (None: the base model's own)."""
+        if adapter is self._current:
+            return
+        for name, weight in self._base.items():
+            self._modules[name].weight.data = weight
+        self._base, self._current = {}, None
+        if adapter is None:
+            return
+        for name, weight in self._merged_weights(adapter).items():
+            self._base[name] = self._modules[name].weight.data
+            self._modules[name].weight.data = weight
+        self._current = adapter
+
+    def _merged_weights(self, adapter: AdapterFiles) -> dict[str, Tensor]:
+        """Called with the base weights in place."""
+        if adapter not in self._merged:
+            merged = {}
+            for name, (a, b) in adapter.pairs.items():
+                weight = self._modules[name].weight
+                a, b = (torch.from_numpy(matrix).to(weight) for matrix in (a, b))
+                merged[name] = torch.addmm(weight, b, a, alpha=adapter.scale)
+            self._merged[adapter] = merged
+        self._merged.move_to_end(adapter)
+        while len(self._merged) > 1 and sum(map(_size, self._merged.values())) > MERGED_BYTES:
+            self._merged.popitem(last=False)
+        return self._merged[adapter]
+
+    def forget(self, adapter: AdapterFiles) -> None:
+        """Free an adapter's weights."""
+        if adapter is self._current:
+            self.use(None)
+        self._merged.pop(adapter, None)
+
+
+def _size(weights: dict[str, Tensor]) -> int:
+    return sum(weight.numel() * weight.element_size() for weight in weights.values())
