@@ -6,6 +6,7 @@ from helpers.show.chat import what_the_model_sees
 from helpers.show.checklist import checklist
 from helpers.show.dataset import balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
+from helpers.show.rater import rater
 from helpers.show.rivals import comparisons, scores
 from helpers.show.table import table
 from helpers.show.training import loss
@@ -23,6 +24,7 @@ __all__ = [
     "guess",
     "guesses",
     "loss",
+    "rater",
     "scores",
     "table",
     "token_lengths",

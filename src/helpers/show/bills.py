@@ -15,7 +15,7 @@ from IPython.display import HTML
 
 from helpers import costs
 from helpers.costs import Option, Workload, dollars
-from helpers.show.html import linked
+from helpers.show.html import bullets, folded
 from helpers.show.theme import BLUE, DASHES, GREEN, GREY, INK, SHAPES, VERMILION, figure, plain
 
 MOST_CALLS = 1e8
@@ -137,19 +137,22 @@ def _ticks(values: Sequence[float]) -> dict:
     return {"tickvals": marks, "ticktext": [f"${mark:,.0f}" if mark >= 1 else f"${mark:g}" for mark in marks]}
 
 
+_TOP = "vertical-align:top;text-align"
+
+
 def _bill_row(row: dict, parts: Sequence[str]) -> str:
     mark = "" if row["state"] == "open" else f"<br>⚠ {escape(row['state'])}"
     amounts = [row["total"], row["per_month"], row["per_call"], *(row[part] for part in parts)]
-    cells = "".join(f'<td style="text-align:right;vertical-align:top">{escape(dollars(usd))}</td>' for usd in amounts)
+    cells = "".join(f'<td style="{_TOP}:right">{escape(dollars(usd))}</td>' for usd in amounts)
     return (
-        f'<tr><td style="text-align:left;vertical-align:top;min-width:13em;max-width:22em;white-space:normal"><b>{escape(row["label"])}'
-        f"{mark}</b>{_source(row)}</td>{cells}</tr>"
+        f'<tr><td style="{_TOP}:left;min-width:13em;max-width:22em;white-space:normal">'
+        f"<b>{escape(row['label'])}{mark}</b>{_source(row)}</td>{cells}</tr>"
     )
 
 
 def _source(row: dict) -> str:
+    """Date, how it is known, remarks and addresses of an option's prices, folded away."""
     if row["as_of"] is None:
         return f"<br>{escape(row['remarks'])}"
-    said = "".join(f"<li>{linked(text)}</li>" for text in f"{row['how_known']}; {row['remarks']}".split("; ") if text)
-    links = "".join(f"<li>{linked(address)}</li>" for address in row["source"].split("; "))
-    return f"<details><summary style='cursor:pointer'>prices as of {row['as_of']}</summary><ul style='padding-left:16px'>{links}{said}</ul></details>"
+    said = [*row["source"].split("; "), *row["how_known"].split("; "), *row["remarks"].split("; ")]
+    return folded(f"prices as of {row['as_of']}", bullets(text for text in said if text))

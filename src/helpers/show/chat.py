@@ -38,13 +38,8 @@ def what_the_model_sees(example: Example) -> HTML:
 
 def segments(example: Example) -> list[Segment]:
     """The example's text, cut where "only read" turns into "learned" and back."""
-    pieces: list[Segment] = []
-    for message in example.messages:
-        role = "system" if message["role"] == "developer" else message["role"]
-        text, learned = _text(message), role == "assistant" and float(message.get("weight", 1)) > 0
-        pieces += [(f"{START}{role}\n", False), (f"{text}{END}", learned), ("\n", False)]
     joined: list[Segment] = []
-    for text, learned in pieces:
+    for text, learned in _pieces(example):
         if joined and joined[-1][1] == learned:
             joined[-1] = (joined[-1][0] + text, learned)
         else:
@@ -54,9 +49,22 @@ def segments(example: Example) -> list[Segment]:
 
 def token_counts(example: Example) -> tuple[int, int]:
     """(tokens that the model learns to write, all tokens) of an example."""
-    count = tokens.counter("smollm2-135m-instruct")
-    learned = sum(count.text(text) for text, is_learned in segments(example) if is_learned)
-    return learned, count.example(example.messages)
+    count = tokens.counter("smollm2-135m-instruct").text
+    counts = [(count(text), learned) for text, learned in _pieces(example)]
+    return sum(n for n, learned in counts if learned), sum(n for n, _ in counts)
+
+
+def _pieces(example: Example) -> list[Segment]:
+    """The text in the pieces that are tokenised one by one: an answer by itself, as when the model writes it."""
+    pieces: list[Segment] = []
+    for message in example.messages:
+        role, text = message["role"], _text(message)
+        if role == "assistant":
+            learned = float(message.get("weight", 1)) > 0
+            pieces += [(f"{START}{role}\n", False), (f"{text}{END}", learned), ("\n", False)]
+        else:
+            pieces.append((f"{START}{'system' if role == 'developer' else role}\n{text}{END}\n", False))
+    return pieces
 
 
 def _text(message: Mapping[str, Any]) -> str:

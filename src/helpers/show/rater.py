@@ -1,0 +1,85 @@
+"""The blind rater: two answers without their names, one key for the better one, the names at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from helpers.show.html import CARD
+from helpers.show.keys import SPACE, keyboard
+from helpers.show.rating import Choice, Pair, Rating, Ratings
+
+
+def rater(pairs: Sequence[Pair], store: Path | str) -> Rater:
+    """Rate pairs of answers without knowing whose they are.
+
+    Args:
+        pairs: ``(question, {name: answer, other name: answer})``, the same two names throughout.
+        store: JSON file that every choice is written to; run the cell again to go on where you stopped.
+
+    Raises:
+        EvaluationError: the pairs do not fit together, or the file belongs to other pairs.
+    """
+    return Rater(pairs, store)
+
+
+class Rater(widgets.VBox):
+    """The panel that :func:`rater` makes; ``rating`` holds the session."""
+
+    def __init__(self, pairs: Sequence[Pair], store: Path | str) -> None:
+        self.rating = Rating(pairs, store)
+        self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="100%"))
+        self.shown = widgets.HTML()
+        keys = keyboard(
+            {
+                "1": ("the first is better", lambda: self._choose("first")),
+                "2": ("the second is better", lambda: self._choose("second")),
+                "0": ("equally good", lambda: self._choose("tie")),
+                SPACE: ("skip", lambda: self._choose("skip")),
+                "u": ("undo", self._undo),
+            }
+        )
+        super().__init__([self.bar, self.shown, keys])
+        self._draw()
+
+    @property
+    def result(self) -> Ratings:
+        """Wins, ties and the sign test of what has been rated so far."""
+        return self.rating.result()
+
+    def _choose(self, choice: Choice) -> None:
+        self.rating.choose(choice)
+        self._draw()
+
+    def _undo(self) -> None:
+        self.rating.undo()
+        self._draw()
+
+    def _draw(self) -> None:
+        self.bar.value = self.rating.at
+        self.shown.value = self._end() if self.rating.done else self._pair()
+
+    def _pair(self) -> str:
+        question, first, second = self.rating.shown()
+        return (
+            f'<div role="status"><p><b>Pair {self.rating.at + 1} of {len(self.rating.pairs)}.</b> '
+            f"Which answer is better?</p>{_card('Question', question)}"
+            '<div style="display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:0 12px">'
+            f"{_card('First answer', first)}{_card('Second answer', second)}</div></div>"
+        )
+
+    def _end(self) -> str:
+        return (
+            f'<div role="status" style="{CARD}"><b>All {len(self.rating.pairs)} pairs are rated.</b> '
+            f"{escape(self.result.sentence)} Ties and skipped pairs are left out of the test.</div>"
+        )
+
+
+def _card(title: str, text: str) -> str:
+    return (
+        f'<div style="{CARD}"><b>{escape(title)}</b>'
+        f'<div style="white-space:pre-wrap;word-break:break-word">{escape(text)}</div></div>'
+    )

@@ -1,0 +1,266 @@
+"""The charts and tables: findings in their titles, readers' text escaped, small enough to commit."""
+
+from __future__ import annotations
+
+import math
+import re
+from html import unescape
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from helpers import assets, costs, show
+from helpers.evaluate import statistics
+from helpers.local_api.template import ChatTemplate
+from helpers.project import Project
+from helpers.records import Example, Verdict
+from helpers.show import chat, theme
+from helpers.show.table import number
+
+NASTY = "<img src=x onerror=alert(1)> & <b>bold</b>"
+LARGEST_BYTES = 30_000
+
+
+def example(question: str, answer: str, **extra) -> Example:
+    return Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer} | extra))
+
+
+def curve(steps: int = 90, epochs: int = 6, rising: bool = False) -> pd.DataFrame:
+    frame = pd.DataFrame({"step": range(1, steps + 1), "total_steps": steps})
+    frame["train_loss"] = 2 * np.exp(-frame["step"] / (steps / 4)) + 0.3
+    ends = frame["step"] % (steps // epochs) == 0
+    frame.loc[ends, "full_valid_loss"] = np.linspace(1.5, 0.6, epochs)
+    if rising:
+        frame.loc[steps - 1, "full_valid_loss"] = 1.2
+    return frame
+
+
+def scores_table(names=("majority", "tf-idf", "16 examples", "tuned")) -> pd.DataFrame:
+    models = {"majority": "most frequent answer", "tf-idf": "TF-IDF + logistic regression", "tuned": "ft:small:x"}
+    rows = []
+    for i, name in enumerate(names):
+        low, high = statistics.wilson(40 * (i + 1), 200)
+        rows.append(
+            {
+                "candidate": name, "model": models.get(name, "small"), "rows": 200, "low": low, "high": high,
+                "yardstick": "target" if name in ("majority", "tf-idf") else "teaching", "score": 0.2 * (i + 1),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows).set_index("candidate")
+
+
+def comparisons() -> list:
+    tuned = np.repeat([1.0, 0.0], [160, 40])
+    scores = {"tuned": tuned, "few": np.repeat([1.0, 0.0], [100, 100]), "near": np.roll(tuned, 4)}
+    return statistics.compare_many(scores, "tuned")
+
+
+FIGURES = {
+    "loss": lambda: show.loss(curve()),
+    "long loss": lambda: show.loss(curve(6000)),
+    "scores": lambda: show.scores(scores_table(), "all_fields"),
+    "comparisons": lambda: show.comparisons(comparisons()),
+    "balance": lambda: show.balance(
+        {"train": [example("x", f"label {i % 40}") for i in range(400)], "test": [example("x", "label 1")]},
+        lambda row: row.answer,
+    ),
+    "token lengths": lambda: show.token_lengths(list(range(1, 20_000)), 2048, "smollm2-135m-instruct"),
+    "cost curves": lambda: show.cost_curves(costs.Workload()),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_chart_states_a_finding_names_its_axes_and_stays_small(name):
+    chart = FIGURES[name]()
+    assert type(chart) is go.Figure
+    assert len(chart.layout.title.text) > 20
+    assert len(chart.layout.meta["sentence"]) > 40
+    plotted = [words for words in (chart.layout.xaxis.title.text, chart.layout.yaxis.title.text) if words]
+    named_ticks = isinstance(chart.data[0].y[0], str)
+    assert len(plotted) == 2 or (named_ticks and len(plotted) == 1)
+    assert re.search(r"\(|step|examples", plotted[0]), "a unit or a count"
+    assert len(chart.to_json()) <= LARGEST_BYTES
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colour", [*theme.SERIES, theme.GREY])
+def test_colours_stand_out_from_the_paper(colour):
+    """WCAG 2.2 asks for 3:1 for marks in a chart, and 4.5:1 for text, which INK and GREY are used for."""
+    contrast = (luminance(theme.PAPER) + 0.05) / (luminance(colour) + 0.05)
+    assert contrast >= (4.5 if colour in (theme.INK, theme.GREY) else 3)
+
+
+def texts(value) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in texts(inner)]
+    if isinstance(value, list | tuple):
+        return [text for inner in value for text in texts(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_readers_text_is_escaped_in_charts():
+    table = scores_table((NASTY, "tuned"))
+    table["model"] = NASTY
+    labels = {NASTY: [example("x", NASTY)] * 6}
+    compared = statistics.compare([1, 0, 1, 1], [0, 0, 1, 0], a=NASTY, b="b")
+    for chart in (
+        show.scores(table, NASTY),
+        show.balance(labels, lambda row: row.answer),
+        show.comparisons([compared]),
+        show.token_lengths([3, 4], 10, NASTY),
+        show.loss(curve(), title=NASTY),
+    ):
+        drawn = chart.to_plotly_json()
+        drawn["layout"].pop("meta")  # plain text for a caption, never drawn
+        assert not [text for text in texts(drawn) if "<img" in text or "<b>bold" in text]
+        assert [text for text in texts(drawn) if "&lt;" in text]
+
+
+def test_the_loss_curve_says_when_the_held_out_rows_turn():
+    assert "came down to 0.60" in show.loss(curve()).layout.title.text.replace("<br>", " ")
+    assert "was lowest at step 75" in show.loss(curve(rising=True)).layout.title.text.replace("<br>", " ")
+    assert "cannot show overfitting" in show.loss(curve()[["step", "train_loss"]]).layout.meta["sentence"]
+    assert "No training step" in show.loss(pd.DataFrame(columns=["step", "train_loss"])).layout.title.text
+
+
+def test_scores_mark_tuned_teaching_and_majority():
+    chart = show.scores(scores_table(), "all_fields")
+    assert chart.layout.title.text.startswith("tuned scores highest in all fields: 80 % (interval 74 % to 85 %)")
+    by_kind = {trace.name: trace for trace in chart.data}
+    assert by_kind["tuned"].marker.symbol == ("diamond-open",)
+    assert by_kind["prompted"].marker.symbol == ("circle-open",)
+    assert by_kind["no language model"].marker.symbol == ("square", "square")
+    assert "teaching model" in by_kind["tuned"].y[0]
+    assert chart.layout.shapes[0].x0 == pytest.approx(20)
+
+
+def test_comparisons_separate_told_apart_from_cannot_tell():
+    chart = show.comparisons(comparisons())
+    by_name = {trace.name: trace for trace in chart.data}
+    assert by_name["told apart"].y == ("tuned<br>minus few",)
+    assert by_name["these rows cannot tell"].y == ("tuned<br>minus near",)
+    assert "better than 1, not told apart from 1 of its 2 rivals" in chart.layout.title.text
+
+
+def test_balance_counts_what_is_rare():
+    rows = {"train": [example("x", "a")] * 8 + [example("x", "b")] * 2, "test": [example("x", "a")] * 5}
+    chart = show.balance(rows, lambda row: row.answer)
+    assert "'b' has under 5 rows in some split" in chart.layout.title.text.replace("<br>", " ")
+    assert chart.data[0].x == (80.0, 20.0)
+    assert chart.data[1].text == ("5", "0")
+
+
+def test_token_lengths_count_what_is_over_the_limit():
+    over = show.token_lengths([10, 20, 3000], 2048, "m")
+    assert "1 of 3 examples (33.3 %) are over the limit of 2,048" in over.layout.title.text
+    assert sum(over.data[0].y) == 3
+    assert "All 2 examples fit" in show.token_lengths([10, 20], 2048, "m").layout.title.text
+    assert "no examples" in show.token_lengths([], 2048, "m").layout.title.text
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        example("Where is my parcel?", '{"category": "delivery"}'),
+        example("I type <|im_end|>\nand <b>tags</b>\n", "Ä ünïcode 🙂\n\n"),
+        example("weight zero", "not learned", weight=0),
+        Example(
+            (
+                {"role": "developer", "content": "Be brief."},
+                {"role": "user", "content": [{"type": "text", "text": "part one, "}, {"type": "text", "text": "two"}]},
+                {"role": "assistant", "content": "first", "weight": 0},
+                {"role": "user", "content": "again"},
+                {"role": "assistant", "content": "second"},
+            )
+        ),
+    ],
+)
+def test_what_is_shown_is_what_the_model_sees(row):
+    """The trainer's own template, decoded, gives the shown text, and its weights the shown marks."""
+    template = ChatTemplate(assets.base_model())
+    ids, weights = template.example(row.messages)
+    runs: list[tuple[list[int], bool]] = []
+    for token, weight in zip(ids, weights, strict=True):
+        if not runs or runs[-1][1] != (weight > 0):
+            runs.append(([], weight > 0))
+        runs[-1][0].append(token)
+    seen = [(template.tokenizer.decode(run, skip_special_tokens=False), learned) for run, learned in runs]
+    assert chat.segments(row) == seen
+
+    html = show.what_the_model_sees(row).data
+    without_marks = re.sub(r'<span aria-hidden="true"[^>]*>⏎</span>', "", html)
+    shown = unescape("".join(re.findall(r"<pre[^>]*>(.*?)</pre>", without_marks, re.DOTALL)))
+    assert shown == "".join(text for text, _ in seen)
+    assert html.count("<b>learned</b>") == sum(learned for _, learned in seen)
+    if "<|im_end|>" not in str(row.messages):
+        assert f"{len(ids)} tokens, of which the model learns to write {sum(w > 0 for w in weights)};" in html
+
+
+def test_tables_escape_format_and_name_their_parts():
+    frame = pd.DataFrame({"name": [NASTY, None], "rows": [1234567, 2], "score": [0.12345, math.nan]})
+    frame["USD"], frame["ok"] = [1234.5, 0.00018], [True, False]
+    html = show.table(frame, NASTY, percent=["score"]).data
+    assert "<img" not in html and html.count("&lt;img") == 2
+    assert '<th scope="col"' in html and "<caption" in html
+    for shown in ("1,234,567", "12.3 %", "1,234.50", "0.00018", ">–<", ">yes<", ">no<"):
+        assert shown in html
+    assert "50 more rows" in show.table(pd.DataFrame({"x": range(250)})).data
+    assert 'scope="row"' in show.table(scores_table()).data
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(7, "7"), (0.5, "0.5"), (99.96, "100"), (1234.5, "1,234"), (math.inf, "∞"), (-0.25, "-0.25")]
+)
+def test_numbers(value, shown):
+    assert number(value) == shown
+
+
+def test_checks_never_raise_and_say_what_to_do(capsys):
+    show.check(..., lambda a: a == 3, "Three.", "count the rows")
+    show.check("no number", lambda a: a + 1 == 4, "Three.", "count the rows")
+    show.check(3, lambda a: a == 3, "Three it is.", "count the rows")
+    show.check(4, False, "Three it is.", "count the rows")
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "Not answered yet: count the rows",
+        "Not quite. count the rows",
+        "Right. Three it is.",
+        "Not quite. count the rows",
+    ]
+
+
+def test_guesses_are_kept_and_put_beside_results(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    project = Project("guesses")
+    show.guess(project, "tuned", "How often is it right?", 50)
+    show.guess(project, "cost", "What does it cost?", 4.5, unit="USD")
+    show.guess(project, "open", "And this?", ...)
+    show.guess(project, "text", "And this?", "many")
+    said = capsys.readouterr().out
+    assert "Your guess: 50 %" in said and "Your guess: 4.5 USD" in said
+    assert "in place of the dots" in said and "'many'" in said
+    table = show.guesses(project, {"tuned": 78.0})
+    assert table.to_dict("records") == [
+        {"question": "What does it cost?", "your guess": "4.5 USD", "result": "not measured", "off by": ""},
+        {"question": "How often is it right?", "your guess": "50 %", "result": "78 %", "off by": "28 %"},
+    ]
+
+
+def test_a_verdict_is_escaped_and_complete():
+    card = show.verdict(
+        Verdict(
+            "keep_prompting", NASTY, "low", reasons=(f"Fact {NASTY}. Source: https://example.com/a?b=1&c=2.",),
+            blockers=("blocked",), what_would_change_it=("flip",), next_steps=("step",), not_measured=("gap",),
+        )
+    ).data  # fmt: skip
+    assert "<img" not in card
+    assert '<a href="https://example.com/a?b=1&amp;c=2"' in card
+    for part in ("Confidence: <b>low</b>", "stops before training", "blocked", "flip", "step", "gap"):
+        assert part in card
