@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from helpers import tokens
-from helpers.data import corpus, rules
+from helpers.data import corpus, personal, rules
 from helpers.data.report import CheckReport, Findings, Problem
 from helpers.data.rules import Rules
 from helpers.data.shapes import Shaped, recognise, shaped, text_of
@@ -111,6 +111,7 @@ def _check_contents(
     place = rules.places(row.names)
     rules.check_text(line, messages, place, found)
     texts = [text_of(message.get("content")) for message in messages]
+    personal.check(line, texts, place, found)
     number = None
     if counted is not None:
         tools = row.chat.get("tools")

@@ -1,0 +1,181 @@
+"""Secrets in text: keys, tokens, passwords, private keys, found by the forms that their issuers publish.
+
+A secret is recognised by its issuer's prefix, by its own frame (a PEM header, a JWT's three parts), or by a name and a
+value next to each other ("password: …"). A random string without prefix, frame or name cannot be told from a hash or an
+id and is not reported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Hit(NamedTuple):
+    """A find: its kind, where it stands in the text, and whether it is of a range reserved for inventions."""
+
+    kind: str
+    start: int
+    end: int
+    invented: bool = False
+
+
+API_KEYS = re.compile(
+    r"""(?<![A-Za-z0-9_])(?:
+      (?:AKIA|ASIA)[A-Z2-7]{16}                            # AWS access key id
+    | sk-(?:proj-|svcacct-|admin-|ant-|or-)?[A-Za-z0-9_-]{20,}   # OpenAI, Anthropic, OpenRouter
+    | (?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}             # Stripe
+    | AIza[A-Za-z0-9_-]{35}                                # Google
+    | SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}       # SendGrid
+    | (?:SK|AC)[0-9a-f]{32}                                # Twilio
+    | key-[0-9a-f]{32}                                     # Mailgun
+    | [0-9a-f]{32}-us\d{1,2}                               # Mailchimp
+    | dapi[0-9a-f]{32}                                     # Databricks
+    | dop_v1_[0-9a-f]{64}                                  # DigitalOcean
+    | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}                   # Shopify
+    | (?:gsk|xai|nvapi|r8|tgp_v1|fw|pplx|csk|lin_api|ntn|secret|rnd|re|whsec|sntrys|phc|phx)[_-](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,}
+    )(?![A-Za-z0-9])""",
+    re.VERBOSE,
+)
+"""Keys by the prefix that their issuer documents; the last line gathers issuers with the same plain form."""
+
+TOKENS = re.compile(
+    r"""(?<![A-Za-z0-9_])(?:
+      gh[pousr]_[A-Za-z0-9]{30,} | github_pat_[A-Za-z0-9_]{40,}      # GitHub
+    | gl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_.-]{20,}                    # GitLab
+    | xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,} | xapp-\d-[A-Za-z0-9-]{20,}   # Slack
+    | npm_[A-Za-z0-9]{30,} | pypi-[A-Za-z0-9_-]{40,} | hf_[A-Za-z0-9]{30,}   # npm, PyPI, Hugging Face
+    | EAA[A-Za-z0-9]{60,} | ya29\.[A-Za-z0-9_-]{20,}                 # Meta, Google OAuth
+    | \d{8,10}:[A-Za-z0-9_-]{35}                                     # Telegram
+    | eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,} # JSON web token
+    )(?![A-Za-z0-9])""",
+    re.VERBOSE,
+)
+
+PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?=(?:[^-]|-(?!----)){0,600}?[A-Za-z0-9+/=]{20})"
+    r"(?:(?:[^-]|-(?!----)){1,20000}(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)?)"
+    r"|PuTTY-User-Key-File-\d: [^\n]{1,200}(?:\n[^\n]{0,200}){1,60}"
+    r"|AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{50,60}",
+)
+
+_LINK = r"""["'`]?\s{0,3}(?:[:=]>?|\bis\b:?|\bwas\b:?)\s{0,3}"""
+
+NAMED_KEY = re.compile(
+    r"""(?P<name>api[ _-]?key|apikey|secret[ _-]?(?:access[ _-]?)?key|access[ _-]?key|account[ _-]?key|client[ _-]?secret|app[ _-]?secret
+      |private[ _-]?key|encryption[ _-]?key|signing[ _-]?(?:key|secret)|subscription[ _-]?key|license[ _-]?key)"""
+    + _LINK
+    + r"""["'`]?(?P<value>[A-Za-z0-9_+/=.~-]{12,})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+NAMED_TOKEN = re.compile(
+    r"""(?:(?:access|auth|refresh|session|bearer|bot|deploy|personal[ _-]access|oauth|csrf|id|user|admin|service|api|security)[ _-]?token
+      |(?<![a-z])token)"""
+    + _LINK
+    + r"""["'`]?(?P<value>[A-Za-z0-9_+/=.~-]{16,})|\bbearer[ ]{1,3}(?P<bearer>[A-Za-z0-9_+/=.~-]{20,})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+PASSWORD_NAME = (
+    r"(?:pass(?:word|wd|phrase|code)|pwd|passwort|kennwort|wachtwoord|lösenord|mot\ de\ passe|contrase(?:ñ|n)a|senha|haslo|hasło"
+    r"|(?<![a-z])pass(?=[\"'`]?\s{0,2}[:=]))"
+)
+NAMED_PASSWORD = re.compile(
+    PASSWORD_NAME
+    + r"""(?:\s(?:for|to|of|on|für|pour|para)\s[\w.@-]{1,40}(?:\s[\w.@-]{1,20}){0,3}?)?
+      ["'`]?\s{0,3}(?P<link>[:=]>?|\b(?:is|was|ist|lautet|est|es|é|reset\sto|set\sto|changed\sto)\b:?)\s{0,3}(?P<quote>["'`“‘]?)(?P<value>[^\s"'`“”’]{4,64})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+URL_PASSWORD = re.compile(
+    r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,64}:(?P<value>[^\s/@\"'<>]{3,128})@[\w.-]", re.IGNORECASE
+)
+
+PLACEHOLDER = re.compile(
+    r"[*•xX.●_#-]+|<.*|\[.*|\{.*|\$.*|%.*|.*\(.*|(?:your|my|the|a|an|example|sample|dummy|changeme|placeholder|redacted|removed"
+    r"|hidden|secret|none|null|nil|true|false|required|optional|string|str|text|varchar|undefined|empty|todo|tbd|insert|enter|invalid"
+    r"|incorrect|wrong|missing|expired|password|passwd|value|here)(?:[-_. ].*|here|key|token|password)?[.,;:!?]?|https?:.*|os\.environ.*"
+    r"|process\.env.*|env\..*|self\..*|config.*\..*|.*x{5,}.*|.*\.{3,}.*|.*1234567890abcdef.*",
+    re.IGNORECASE,
+)
+"""Values that stand for a secret rather than being one."""
+
+NOT_A_PASSWORD = re.compile(
+    r"(?:not|no|now|still|too|very|so|the|that|this|case|being|been|about|at|in|on|for|to|of|and|or|as|by|from|with|at\b|my|your|our|it"
+    r"|weak|strong|long|short|old|new|same|good|bad|fine|safe|unsafe|correct|accepted|always|never|also|only|just|what|why|how|when|where"
+    r"|wrong|right|gone|lost|stuck|stolen|known|unknown|unique|different|empty|blank|needed|due|valid|at least|must|should|please|can"
+    r"|[a-z-]+(?:ed|ing|ly|ble|ive|ory)|(?:in)?sensitive|something|nothing|anything|minimum|maximum|characters?|protected|public)",
+    re.IGNORECASE,
+)
+"""Words that follow "password is" or "password:" in ordinary sentences."""
+
+
+def find(text: str) -> Iterator[Hit]:
+    """Every secret in ``text``, kinds ``private_key``, ``password``, ``api_key``, ``token``; they may overlap."""
+    lower = text.lower()
+    if "-----begin" in lower or "putty-user-key" in lower or "age-secret-key" in lower:
+        yield from (Hit("private_key", *match.span()) for match in PRIVATE_KEY.finditer(text))
+    if "://" in text and "@" in text:
+        yield from (
+            Hit("password", *match.span("value")) for match in URL_PASSWORD.finditer(text) if _real(match["value"])
+        )
+    if max(map(len, text.split()), default=0) >= 18:
+        yield from (Hit("token", *match.span()) for match in TOKENS.finditer(text) if _real(match.group()))
+        yield from (Hit("api_key", *match.span()) for match in API_KEYS.finditer(text) if _real(match.group()))
+    if "key" in lower or "secret" in lower:
+        for match in NAMED_KEY.finditer(text):
+            if _random(match["value"]):
+                kind = "private_key" if match["name"].lower().startswith("private") else "api_key"
+                yield Hit(kind, *match.span("value"))
+    if "token" in lower or "bearer" in lower:
+        for match in NAMED_TOKEN.finditer(text):
+            group = "value" if match["value"] else "bearer"
+            if _random(match[group]):
+                yield Hit("token", *match.span(group))
+    if (
+        "pass" in lower
+        or "pwd" in lower
+        or any(word in lower for word in ("kennwort", "wachtw", "lösenord", "contrase", "senha", "has"))
+    ):
+        yield from _passwords(text)
+
+
+def _real(value: str) -> bool:
+    return not PLACEHOLDER.fullmatch(value)
+
+
+def _random(value: str) -> bool:
+    """Whether a value looks made by a machine: letters and digits mixed, or one long run of hex."""
+    value = value.rstrip(".")
+    digits = sum(char.isdigit() for char in value)
+    letters = sum(char.isalpha() for char in value)
+    return _real(value) and digits >= 2 and letters >= 2 and len(set(value)) >= 6 and len(value) >= 12
+
+
+def _passwords(text: str) -> Iterator[Hit]:
+    for match in NAMED_PASSWORD.finditer(text):
+        start, end = match.span("value")
+        value = match["value"].rstrip(".,;:!?)]}")
+        end = start + len(value)
+        if len(value) < 4 or PLACEHOLDER.fullmatch(value):
+            continue
+        if match["quote"] or match["link"].startswith("=") or _chosen(value) or _alone(text, end, value):
+            yield Hit("password", start, end)
+
+
+def _chosen(value: str) -> bool:
+    """Whether a value looks like a password and not like a word: a digit or a sign within, or mixed case."""
+    inside = value[1:]
+    return (
+        any(char.isdigit() for char in value)
+        or any(not char.isalnum() and char not in "-'’.,/" for char in value)
+        or (any(char.isupper() for char in inside) and any(char.islower() for char in value))
+    )
+
+
+def _alone(text: str, end: int, value: str) -> bool:
+    """Whether a plain word ends its sentence or line, as "my password is sunflower." does."""
+    after = text[end : end + 12]
+    return not NOT_A_PASSWORD.fullmatch(value) and bool(re.match(r"\s*(?:$|[.!,;)\n]|and\b|but\b|if\b)", after))

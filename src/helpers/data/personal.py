@@ -1,0 +1,116 @@
+"""Personal data and secrets: what is looked for, what is not, and how each find is shown without giving it away.
+
+``KINDS`` says what is claimed; ``NOT_COVERED`` what is not. How often each kind is found and how often a harmless text is
+taken for one is measured by ``tests/test_data_personal.py`` on texts that were written before the detectors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from helpers.data import credentials, identifiers
+from helpers.data.credentials import Hit
+from helpers.data.report import Findings
+
+KINDS = {
+    "email": "E-mail addresses, also written with (at) and (dot).",
+    "phone": "Phone numbers with a country code; national ones of US, GB, DE, FR, ES, IT, NL, IN, AU, BR in their usual groups, "
+    "or after a word such as call, phone, mobile.",
+    "card": "Payment cards of the eight large networks: issuer digits, length, grouping and Luhn digit must fit.",
+    "iban": "Bank account numbers (IBAN): the country's length and the check digits must fit.",
+    "national_id": "Identity and tax numbers of 25 countries, check digits verified where there are any (US SSN and UK "
+    "national insurance numbers have none).",
+    "api_key": "Keys with the prefix of a known issuer (AWS, OpenAI, Anthropic, Stripe, Google, SendGrid, Twilio …), and "
+    "values named api key, secret key, client secret.",
+    "token": "Access tokens with a known prefix (GitHub, GitLab, Slack, npm, PyPI, Hugging Face …), JSON web tokens, bearer "
+    "headers, and values named token.",
+    "private_key": "PEM, OpenSSH, PGP, PuTTY and age private keys with a body, and hexadecimal values named private key.",
+    "password": "Values named password (also in German, French, Spanish, Portuguese, Dutch, Swedish, Polish), and passwords in URLs.",
+}  # fmt: skip
+
+NOT_COVERED = (
+    "names of people",
+    "postal addresses",
+    "dates of birth and ages",
+    "health, faith and other sensitive statements",
+    "user names, IP addresses, licence plates, passports and driving licences",
+    "bank accounts outside the IBAN system",
+    "secrets without a known prefix, frame or name beside them",
+    "anything in pictures or files",
+)
+
+CODE_OF = {
+    kind: f"{'secret' if kind in ('api_key', 'token', 'private_key', 'password') else 'personal'}_{kind}"
+    for kind in KINDS
+}
+
+REMOVED = {kind: f"[{kind.replace('_', ' ')} removed]" for kind in KINDS}
+"""What ``repair`` writes in place of a find."""
+
+EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])(?!:[\w~/])")
+SPELLED_EMAIL = re.compile(
+    r"(?<![\w.+-])[\w.+-]{1,64} ?[\[(] ?at ?[\])] ?[\w-]{1,63}(?: ?(?:[\[(] ?dot ?[\])]|\.) ?[\w-]{2,63}){1,4}",
+    re.IGNORECASE,
+)
+FILE_ENDINGS = frozenset("png jpg jpeg gif svg webp css js ts json md txt pdf html py rs go java c h cpp".split())
+RESERVED = re.compile(
+    r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net)|(?:[\w-]+\.)?(?:example|test|invalid|localhost|local))$", re.IGNORECASE
+)
+"""Domains kept for examples (RFC 2606, RFC 6761): such an address belongs to nobody."""
+
+
+def find(text: str) -> list[Hit]:
+    """Finds in ``text``, in order, none overlapping: where two kinds claim the same characters the surer one stays."""
+    hits = sorted(_all(text), key=lambda hit: (SURER.index(hit.kind), hit.start))
+    kept: list[Hit] = []
+    for hit in hits:
+        if all(hit.end <= other.start or hit.start >= other.end for other in kept):
+            kept.append(hit)
+    return sorted(kept, key=lambda hit: hit.start)
+
+
+SURER = ("private_key", "password", "token", "api_key", "email", "iban", "card", "national_id", "phone")
+
+
+def _all(text: str) -> Iterator[Hit]:
+    if "@" in text or "(at" in text or "[at" in text or "( at" in text:
+        yield from _emails(text)
+    if TWO_DIGITS.search(text):
+        yield from identifiers.find(text)
+    yield from credentials.find(text)
+
+
+TWO_DIGITS = re.compile(r"\d[\d\W]{0,3}\d")
+
+
+def _emails(text: str) -> Iterator[Hit]:
+    for pattern in (EMAIL, SPELLED_EMAIL):
+        for match in pattern.finditer(text):
+            if match.group().rpartition(".")[2].lower() not in FILE_ENDINGS:
+                yield Hit("email", *match.span(), bool(RESERVED.search(match.group())))
+
+
+def mask(value: str) -> str:
+    """Enough of a find to recognise it, not enough to use it: ``al…om (16 characters)``."""
+    return f"{value[:2]}…{value[-2:]} ({len(value)} characters)" if len(value) >= 8 else f"… ({len(value)} characters)"
+
+
+def check(line: int, texts: list[str], place: Callable[[int, str], str], found: Findings) -> None:
+    """Report the finds of one row's messages, masked."""
+    for i, text in enumerate(texts):
+        for hit in find(text) if text else ():
+            shown = mask(text[hit.start : hit.end])
+            told = f"{hit.kind.replace('_', ' ')}: {shown}, at character {hit.start + 1}."
+            if hit.invented:
+                found.add(CODE_OF[hit.kind], line, place(i, "content"), f"An invented {told}", severity="note")
+            else:
+                found.add(CODE_OF[hit.kind], line, place(i, "content"), f"{told[0].upper()}{told[1:]}")
+
+
+def remove(text: str, kinds: frozenset[str] | None = None) -> str:
+    """``text`` with every find (of ``kinds``, or all) replaced by ``REMOVED``; invented ones stay."""
+    for hit in reversed(find(text)):
+        if not hit.invented and (kinds is None or hit.kind in kinds):
+            text = text[: hit.start] + REMOVED[hit.kind] + text[hit.end :]
+    return text
