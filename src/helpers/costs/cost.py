@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from helpers.errors import CostError
-from helpers.facts import STALE_DAYS, FactRow
+from helpers.facts import STALE_DAYS, FactRow, gone
 
 MILLION = 1_000_000
 HOURS_A_MONTH = 720
@@ -84,11 +84,11 @@ class Cost:
 
 
 def dollars(usd: float | None) -> str:
-    """An amount for people: ``$4.50``, ``$1,224``, ``$0.00018``, ``unknown``."""
+    """An amount for people: whole dollars from a thousand on, cents below, two figures below ten cents, or ``unknown``."""
     if usd is None or math.isnan(usd):
         return "unknown"
     sign, size = ("-" if usd < 0 else ""), abs(usd)
-    if size >= 1000:
+    if round(size, 2) >= 1000:
         return f"{sign}${size:,.0f}"
     if size >= 0.095 or size == 0:
         return f"{sign}${size:.2f}"
@@ -96,9 +96,11 @@ def dollars(usd: float | None) -> str:
 
 
 def remarks_on(rows: Iterable[FactRow], on: date) -> tuple[str, ...]:
-    """What must be said about rows: their own remarks, "not verified", and how old they are."""
+    """What must be said about rows: models that are gone, their own remarks, "not verified", how old they are."""
     said = []
     for row in rows:
+        if row.table in ("prompting", "tunable") and gone(row, on):
+            said.append(gone(row, on))
         if row.remark:
             said.append(row.remark)
         if row.how_known.startswith("not verified"):

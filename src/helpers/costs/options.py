@@ -108,7 +108,7 @@ def rates(option: Option, day: date) -> Rates:
         return Rates(None, rented, None, "open", remarks_on([rented], day))
     if option.kind != "tuned":
         price = facts.price(option.model, option.provider, day)
-        return Rates(price, None, None, "open", remarks_on([price], day))
+        return Rates(price, None, None, "ended" if facts.gone(price, day) else "open", remarks_on([price], day))
     price = facts.tuning_price(option.model, option.provider, day)
     hosting, storage = (price[item] and facts.hosting(price[item]) for item in ("hosting", "storage"))
     said = training_remarks(price, 0, day) + remarks_on([row for row in (hosting, storage) if row], day)
@@ -207,7 +207,8 @@ def _call(w: Any, option: Option, rate: Rates) -> Any:
         return call_usd(rate.price, w.tuned_tokens_in, w.tokens_out, batch=w.batch_share)
     shots = w.shots_tokens if option.kind == "few-shot" else 0
     prefix = w.cacheable + shots if option.caching else 0
-    return call_usd(rate.price, w.tokens_in + shots, w.tokens_out, prefix, w.cache_hit_rate, w.batch_share)
+    answer = w.tokens_out + w.reasoning_tokens
+    return call_usd(rate.price, w.tokens_in + shots, answer, prefix, w.cache_hit_rate, w.batch_share)
 
 
 def _remarks(w: Workload, option: Option, rate: Rates) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class Workload:
         months: how long the job runs.
         tokens_in: tokens of one prompt when prompting: instructions and the question.
         tokens_out: tokens of one answer.
+        reasoning_tokens: tokens that a prompted model thinks before it answers, billed as output; 0 when told not to.
         cacheable: those of ``tokens_in`` that open every prompt alike, so that a provider can cache them.
         cache_hit_rate: share of calls that find them in the cache, 0 to 1.
         batch_share: share of calls that may wait for a cheaper overnight batch, 0 to 1.
@@ -75,6 +76,7 @@ class Workload:
     months: float = 12
     tokens_in: float = 900
     tokens_out: float = 30
+    reasoning_tokens: float = 0
     cacheable: float = 800
     cache_hit_rate: float = 0.8
     batch_share: float = 0.0

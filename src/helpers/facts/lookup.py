@@ -137,6 +137,14 @@ def life(model: str | None = None, provider: str | None = None) -> list[FactRow]
     return sorted(found, key=lambda row: row["date"])
 
 
+def gone(row: FactRow, on: date) -> str:
+    """That the model of a price row no longer answers on that day; empty while it does."""
+    for event in life(row["model"], row["provider"]):
+        if event["event"] == "shut down" and event["date"] <= on:
+            return f"ended: shut down on {event['date']} ({event.source})"
+    return ""
+
+
 @cache
 def standing(model: str, provider: str, on: date) -> Life:
     """Whether jobs on ``model`` can still be started at ``provider``, and until when its tuned models run.

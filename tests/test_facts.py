@@ -1,0 +1,210 @@
+"""Every row of every table is well-formed, and the questions to them give dated answers."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+from helpers import facts
+from helpers.errors import FactsError
+from helpers.facts.__main__ import report
+from helpers.facts.library import compare_with_library, library_version
+from helpers.facts.tables import HERE, HOW_KNOWN, NUMBERS, read_table
+
+TODAY = date(2026, 11, 23)
+ROWS = [row for table in facts.TABLES for row in facts.rows(table)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.table}-{row.line}" for row in ROWS])
+def test_row_is_well_formed(row: facts.FactRow) -> None:
+    assert isinstance(row.as_of, date) and date(2025, 1, 1) <= row.as_of <= max(date.today(), TODAY)
+    address = urlparse(row.source)
+    ours = row.how_known.startswith("this kit's own")
+    assert (address.scheme == "https" and address.netloc) or (ours and not address.scheme)
+    assert row.how_known.startswith(HOW_KNOWN)
+    assert all(value is None or value >= 0 for column, value in row.values.items() if column in NUMBERS)
+    if row.values.get("from") and row.values.get("until"):
+        assert row["from"] <= row["until"]
+
+
+def test_every_table_on_disk_is_listed() -> None:
+    assert {path.stem for path in HERE.glob("*.csv")} == set(facts.TABLES)
+
+
+def test_a_row_without_a_price_says_why() -> None:
+    for row in facts.rows("tunable"):
+        if row["train"] is None and row["train_hour"] is None or row["input"] is None:
+            assert row.remark, f"tunable, line {row.line}"
+    for row in facts.rows("hosting"):
+        assert row["usd"] is not None or row.remark
+
+
+def test_tables_refer_to_rows_that_exist() -> None:
+    items = {row["item"] for row in facts.rows("hosting")}
+    providers = {row["provider"] for row in facts.rows("providers")}
+    bases = {row["model"] for row in facts.rows("prompting")}
+    for row in facts.rows("tunable"):
+        assert row["provider"] in providers
+        assert {row["hosting"], row["storage"]} <= items | {None}
+        assert row["base"] in bases | {None}
+    assert {row["provider"] for row in facts.rows("life")} <= providers
+    assert {row["provider"] for row in facts.rows("hosting")} <= providers
+    assert {row["open_to"] for row in facts.rows("providers")} <= {
+        "anyone", "existing customers", "nobody", "not verified",
+    }  # fmt: skip
+
+
+def test_prices_of_one_model_do_not_overlap_in_time() -> None:
+    for table in ("prompting", "tunable"):
+        for row in facts.rows(table):
+            others = [
+                other
+                for other in facts.rows(table)
+                if other is not row and (other["provider"], other["model"]) == (row["provider"], row["model"])
+            ]
+            for other in others:
+                first, second = sorted((row, other), key=lambda one: one["from"])
+                assert first["until"] and first["until"] < second["from"]
+
+
+HEAD = "provider,model,input,from,as_of,source,how_known\n"
+GOOD = "acme,m,1.5,2026-01-01,2026-01-01,https://acme.example,not verified\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        (GOOD.replace("1.5", "one"), ["line 2", "input", "one"]),
+        (GOOD.replace("1.5", "-1"), ["line 2", "input", "-1"]),
+        (GOOD.replace("1.5", "nan"), ["line 2", "input"]),
+        (GOOD.replace("2026-01-01,https", "yesterday,https"), ["line 2", "as_of", "yesterday"]),
+        (GOOD.replace("https://acme.example", ""), ["line 2", "source"]),
+        (GOOD.replace("not verified", "trust me"), ["line 2", "trust me"]),
+        (GOOD.replace("acme,m", "acme"), ["line 2", "too many or too few"]),
+        (GOOD.replace("acme,m", "acme,m,x"), ["line 2", "too many or too few"]),
+    ],
+)
+def test_a_malformed_row_is_an_error_that_names_its_line(tmp_path: Path, row: str, names: list[str]) -> None:
+    table = tmp_path / "prompting.csv"
+    table.write_text(HEAD + row, encoding="utf-8")
+    with pytest.raises(FactsError) as caught:
+        read_table(table)
+    assert all(name in str(caught.value) for name in names) and caught.value.fix
+
+
+def test_an_empty_price_is_none_and_a_zero_is_zero(tmp_path: Path) -> None:
+    table = tmp_path / "prompting.csv"
+    table.write_text(HEAD + GOOD.replace("1.5", "") + GOOD.replace("1.5", "0"), encoding="utf-8")
+    assert [row["input"] for row in read_table(table)] == [None, 0.0]
+
+
+def test_unknown_names_get_a_suggestion() -> None:
+    with pytest.raises(FactsError, match="gpt-6-luna"):
+        facts.price("gpt6-luna")
+    with pytest.raises(FactsError, match="openai"):
+        facts.provider("open-ai")
+    with pytest.raises(FactsError, match="provider="):
+        facts.tuning_price("gpt-4o-mini-2024-07-18")
+    with pytest.raises(FactsError, match="prompting"):
+        facts.load("prices")
+
+
+def test_price_follows_the_day() -> None:
+    assert facts.price("gemini-3.8-flash", on=date(2026, 12, 31))["input"] == 0.75
+    assert facts.price("gemini-3.8-flash", on=date(2027, 1, 1))["input"] == 1.50
+    with pytest.raises(FactsError, match="2026-10-14"):
+        facts.price("gemini-3.8-flash", on=date(2026, 10, 13))
+
+
+def test_who_may_train_at_openai_changes_with_the_day() -> None:
+    now = facts.who_may_train("openai", TODAY)
+    assert "Since 2026-05-07" in now and "From 2027-01-06 (in 44 days)" in now and "2027-01-14" in now
+    assert "read in a word-for-word copy" in now
+    later = facts.who_may_train("openai", date(2027, 1, 6))
+    assert "who may fine-tune: nobody" in later and "From" not in later.split("Next date")[0]
+    for row in facts.rows("providers"):
+        assert row["name"] in facts.who_may_train(row["provider"], TODAY)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "day", "state"),
+    [
+        ("gpt-4o-mini-2024-07-18", "openai", date(2026, 5, 6), "open"),
+        ("gpt-4o-mini-2024-07-18", "openai", TODAY, "existing customers only"),
+        ("gpt-4o-mini-2024-07-18", "openai", date(2027, 1, 6), "ended"),
+        ("gpt-4.1-nano-2025-04-14", "openai", date(2026, 10, 22), "existing customers only"),
+        ("gpt-4.1-nano-2025-04-14", "openai", date(2026, 10, 23), "ended"),
+        ("gpt-4o-mini-2024-07-18", "azure", TODAY, "not verified"),
+        ("gpt-4o-mini-2024-07-18", "azure", date(2027, 4, 1), "ended"),
+        ("amazon.nova-micro-v1:0", "bedrock", TODAY, "open"),
+        ("any", "mistral", TODAY, "ended"),
+        ("smollm2-135m-instruct", "local", TODAY, "open"),
+    ],
+)
+def test_standing(model: str, provider: str, day: date, state: str) -> None:
+    assert facts.standing(model, provider, day).state == state
+
+
+def test_standing_counts_the_days() -> None:
+    where = facts.standing("gpt-4o-mini-2024-07-18", "openai", TODAY)
+    assert (where.next_date, where.days_left) == (date(2027, 1, 6), 44)
+
+
+def test_tunable_keeps_the_ended_and_marks_them() -> None:
+    table = facts.tunable(TODAY).set_index(["provider", "model"])
+    assert table.loc[("openai", "gpt-3.5-turbo"), "state"] == "ended"
+    assert table.loc[("nebius", "under-20b"), "state"] == "open"
+    assert "reinforcement" not in set(table["method"])
+    assert len(facts.tunable(TODAY, method=None)) == len(facts.rows("tunable"))
+
+
+def test_prompt_models_and_the_first_one_to_measure() -> None:
+    table = facts.prompt_models(TODAY)
+    models = set(table["model"])
+    assert {"gpt-6-luna", "claude-haiku-5-5"} <= models and "gpt-4o-mini-2024-07-18" not in models
+    assert table["model"].is_unique and table["input"].is_monotonic_increasing
+    first = facts.cheapest_target(TODAY)
+    assert first["kind"] == "small frontier"
+    cost = 800 * table["input"] + 200 * table["output"]
+    assert 800 * first["input"] + 200 * first["output"] == cost[table["kind"] == "small frontier"].min()
+    with pytest.raises(FactsError):
+        facts.cheapest_target(date(2020, 1, 1))
+
+
+def test_stale_warns_by_age_and_never_fails() -> None:
+    old = facts.stale(TODAY)
+    assert (old["age_days"] > 90).all() and len(old)
+    assert len(facts.stale(TODAY, days=10_000)) == 0
+    newest = max(row.as_of for row in ROWS)
+    assert len(facts.stale(newest + timedelta(days=91))) == len(ROWS)
+
+
+def test_load_gives_a_table_of_ones_own() -> None:
+    table = facts.load("hosting")
+    table.loc[:, "usd"] = 0
+    assert facts.hosting("azure-standard")["usd"] == 1.70 and facts.load("hosting")["usd"].max() > 0
+
+
+def test_the_report_names_what_ends_what_is_old_and_what_is_doubtful() -> None:
+    text = report(TODAY)
+    for said in ("older than 90 days", "44 2027-01-06", "dates have passed", "not verified", "agree"):
+        assert said in text
+    assert "Traceback" not in report(date(2031, 1, 1))
+
+
+def test_prices_for_prompting_agree_with_the_library_on_the_day_they_were_read() -> None:
+    """Guards our own typing: these rows say that they come from that version. A later one may differ, in the report."""
+    if not any(library_version() in row.how_known for row in facts.rows("prompting")):
+        pytest.skip(f"no row was read from genai-prices {library_version()}; see python -m helpers.facts")
+    compared = compare_with_library(TODAY)
+    assert len(compared) >= 60
+    apart = compared[~compared["agree"]]
+    assert apart.empty, apart.to_string()
+
+
+def test_limits_are_still_there() -> None:
+    for provider in ("openai", "azure", "together", "fireworks", "nebius", "bedrock", "vertex", "local"):
+        assert facts.limits(provider)
