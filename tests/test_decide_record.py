@@ -172,7 +172,8 @@ CONTRAST = """() => {
     const e = walker.currentNode.parentElement;
     if (!walker.currentNode.textContent.trim() || e.tagName === 'STYLE') continue;
     const a = lum(parse(getComputedStyle(e).color).slice(0,3)), b = lum(ground(e));
-    found.push({ratio: (Math.max(a,b)+0.05)/(Math.min(a,b)+0.05), text: walker.currentNode.textContent.trim().slice(0,40)});
+    const text = walker.currentNode.textContent.trim().slice(0,40);
+    found.push({text, ratio: (Math.max(a,b)+0.05)/(Math.min(a,b)+0.05)});
   }
   return found }"""
 

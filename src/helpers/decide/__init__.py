@@ -6,7 +6,8 @@ change the verdict. ``python -m helpers.decide record.json`` runs a record again
 """
 
 from helpers.decide.answers import Answers, load, save
-from helpers.decide.checklist import Option, Question, groups, questions, unanswered
+from helpers.decide.checklist import Option, Question, article, groups, questions, unanswered
+from helpers.decide.collect import collect
 from helpers.decide.flips import Flip, flips
 from helpers.decide.record import Record, load_record
 from helpers.decide.rules import RULES
@@ -21,6 +22,8 @@ __all__ = [
     "Option",
     "Question",
     "Record",
+    "article",
+    "collect",
     "decide",
     "flips",
     "groups",

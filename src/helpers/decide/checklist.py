@@ -78,6 +78,12 @@ def questions() -> dict[str, Question]:
     }
 
 
+def article() -> list[dict[str, Any]]:
+    """The article's two lists: ``list`` ("prompting" or "tuning"), ``says``, and the ``question``, ``options`` and
+    ``rule`` (a function in ``helpers.decide.rules``) in which each item lives on."""
+    return _table()["article"]
+
+
 def problems(answers: Mapping[str, Any]) -> list[str]:
     """What in ``answers`` the checklist does not know, each as a sentence; empty when all fits."""
     found = []

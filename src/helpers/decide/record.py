@@ -127,7 +127,6 @@ class Record:
             "charts": [_chart(index, chart) for index, chart in enumerate(self.charts)],
             "interactive": any("html" in chart for chart in self.charts),
             "look_again": self.look_again(),
-            "sources": sorted({q.source for q in checklist.questions().values() if q.id in given}),
         }
 
 
@@ -154,8 +153,16 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"md": _markdown, "percent": lambda x: f"{x:.1%}", "points": lambda x: f"{x * 100:+.1f}"}
+    environment.filters |= {"md": _markdown, "percent": _percent, "points": _points}
     return environment
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def _points(share: float) -> str:
+    return f"{share * 100:+.1f}"
 
 
 def _markdown(text: Any) -> str:
@@ -176,7 +183,7 @@ def load_record(path: str | Path) -> Record:
         return Record(
             question=str(content["question"]),
             answers=checklist.checked(content["answers"]),
-            evidence=_evidence(evidence) if evidence is not None else None,
+            evidence=evidence_from(evidence) if evidence is not None else None,
             decided_on=date.fromisoformat(content["decided_on"]),
             guesses=tuple(content["guesses"]),
             charts=tuple(content["charts"]),
@@ -189,7 +196,8 @@ def load_record(path: str | Path) -> Record:
         ) from error
 
 
-def _evidence(content: Mapping[str, Any]) -> Evidence:
+def evidence_from(content: Mapping[str, Any]) -> Evidence:
+    """Evidence from its JSON shape; raises TypeError or ValueError where it is another shape."""
     known = {one.name for one in fields(Evidence)}
     parts = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
     if unknown := set(parts) - known:

@@ -211,6 +211,8 @@ def no_target_was_measured(case: Case) -> Ruling | None:
             "Prompt the strongest open model that your own machine can run, on the same rows: no data leaves and it "
             f"costs machine time only. Or try a hosted one on invented rows: {price}."
         )
+    elif case.says("models_tried", "measured"):
+        measure = f"You have measured other models elsewhere: bring these scores in, or measure here, {price}."
     return Ruling(
         "measure_target",
         why="the number that tuning would have to beat is not known",

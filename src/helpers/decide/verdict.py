@@ -112,7 +112,7 @@ def _reasons(case: Case, ruling: Ruling) -> tuple[str, ...]:
         if name in case.measured:
             sentence = f"Measured: {case.measured[name][1]}."
         elif name in case.answers:
-            sentence = f"Your answer ({name}): {questions()[name].option(case.answers[name]).says}."
+            sentence = f"Your answer: {questions()[name].option(case.answers[name]).says}."
         else:
             continue
         if sentence not in found:
