@@ -70,19 +70,21 @@ def test_a_name_is_a_plain_folder_name(name):
         Project(name)
 
 
-def test_splits_are_remembered_by_content_and_test_openings_are_counted(home):
+def test_splits_are_remembered_by_content(home):
     files = {}
     for name, rows in {"train": 3, "validation": 2, "test": 1}.items():
         files[name] = home / f"{name}.jsonl"
         files[name].write_text("{}\n" * rows)
     project = Project("demo")
     project.keep_splits(files)
-    assert {name: split["rows"] for name, split in project.require("splits").items()} == {
-        "train": 3,
-        "validation": 2,
-        "test": 1,
-    }
-    assert [project.open_test(), Project("demo").open_test()] == [1, 2]
+    before = Project("demo").require("splits")
+    assert {name: split["rows"] for name, split in before.items()} == {"train": 3, "validation": 2, "test": 1}
     files["test"].write_text("[]\n")
     project.keep_splits(files)
-    assert project.open_test() == 1, "other rows are another test split"
+    assert project.require("splits")["test"]["sha256"] != before["test"]["sha256"]
+
+
+def test_keeping_one_thing_in_a_group_leaves_the_others():
+    Project("demo").keep("evidence", "data", {"rows": 240})
+    Project("demo").keep("evidence", "plateau", None)
+    assert Project("demo").get("evidence") == {"data": {"rows": 240}, "plateau": None}

@@ -21,12 +21,11 @@ from helpers.errors import ProjectError
 
 MADE_BY = {
     "checklist": ("00_should_you_fine_tune", 1),
-    "ladder": ("00_should_you_fine_tune", 6),
+    "evidence": ("00_should_you_fine_tune", 6),
     "splits": ("01_prepare_data", 1),
     "upload": ("02_upload", 1),
     "jobs": ("03_train", 8),
-    "scores": ("04_evaluate", 6),
-    "release": ("05_deploy", 2),
+    "results": ("04_evaluate", 6),
     "verdict": ("06_decide", 1),
 }
 """Which lesson writes which key, and about how many minutes it takes on two cores."""
@@ -123,19 +122,12 @@ class Project:
             },
         )
 
-    def open_test(self) -> int:
-        """Count an opening of the test split, and say how often these very rows were opened, this time included.
-
-        Raises:
-            ProjectError: there is no split yet.
-        """
-        sha256 = self.require("splits")["test"]["sha256"]
+    def keep(self, group: str, key: str, value: Any) -> None:
+        """Store a JSON value under ``key`` inside ``group`` (such as "evidence"); the group's other keys stay."""
         with FileLock(self.folder / ".lock", timeout=10):
             state = self.read()
-            openings = [*state.get("test_openings", []), sha256]
-            state["test_openings"] = openings
+            state[group] = {**state.get(group, {}), key: value}
             self._write(state)
-        return openings.count(sha256)
 
     def require(self, key: str) -> Any:
         """The value under ``key``.
