@@ -1,0 +1,146 @@
+"""Has prompting stopped improving? A test, not a feeling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from helpers.errors import EvaluationError
+from helpers.evaluate import statistics
+from helpers.evaluate.wording import amount, number
+from helpers.records import Yardstick
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """What a series of prompts says about trying more of them.
+
+    Attributes:
+        state: "plateaued", "still rising" or "cannot tell".
+        yardstick: whose prompts these were; a teaching model's say nothing about the model that a reader would use.
+        sentence: the finding in words.
+        tries: how many prompts were tried.
+        incumbent: the best prompt before the last few.
+        gains: for each of the last few, its gain over the incumbent: ``name``, ``gain``, ``low``, ``high``.
+        worth: the smallest gain worth having.
+        rows: rows that all of these prompts answered.
+    """
+
+    state: str
+    yardstick: str
+    sentence: str
+    tries: int
+    incumbent: str
+    gains: tuple[dict[str, Any], ...]
+    worth: float
+    rows: int
+
+    def as_evidence(self) -> dict[str, Any]:
+        """A JSON value for ``Evidence.plateau`` and the project file."""
+        return {**asdict(self), "gains": list(self.gains)}
+
+
+def plateau(
+    history: Mapping[str, ArrayLike],
+    *,
+    worth: float = 0.02,
+    last: int = 3,
+    yardstick: Yardstick = "teaching",
+    level: float = 0.95,
+) -> Plateau:
+    """Whether the last few prompts still gained anything over the best one before them.
+
+    * "plateaued": for each of the last few, the upper bound of its gain is below ``worth``;
+    * "still rising": one of them is better than the incumbent, Holm's correction included, and by ``worth`` or more;
+    * "cannot tell": neither can be shown on these rows, or too few prompts were tried.
+
+    The incumbent was picked as the best of several, which flatters it. So the upper bounds allow for every prompt among
+    which it was picked (Bonferroni): the more were tried, the harder it is to call a plateau.
+
+    Args:
+        history: prompt's name → one score a row (0 to 1), in the order tried, all on the same **development** rows, as
+            ``Results.history`` gives them.
+        worth: the smallest gain worth having, as a share: 0.02 is two points.
+        last: how many of the latest prompts must have gained nothing.
+
+    Raises:
+        EvaluationError: scores of different rows, ``worth`` or ``last`` not above zero, or no prompts.
+    """
+    names = list(history)
+    if not names or worth <= 0 or last < 1:
+        raise EvaluationError(
+            "A plateau needs prompts, a gain worth having above zero, and at least one last prompt.",
+            got=f"{len(names)} prompts, worth {worth}, last {last}",
+        )
+    scores = np.array([np.asarray(history[name], dtype=float) for name in names])
+    scores = scores[:, ~np.isnan(scores).any(axis=0)]
+    rows = scores.shape[1]
+    if len(names) <= last:
+        sentence = f"{len(names)} prompts are too few to speak of a plateau: try at least {last + 1}."
+        return Plateau("cannot tell", yardstick, sentence, len(names), "", (), worth, rows)
+    if rows < 2:
+        raise EvaluationError("Fewer than two rows were answered by all prompts.", fix="Measure more rows.")
+    earlier = len(names) - last
+    best = int(np.argmax(scores[:earlier].mean(axis=1)))
+    later = zip(names[earlier:], scores[earlier:], strict=True)
+    gains = tuple(_gain(name, of_name - scores[best], earlier, level) for name, of_name in later)
+    state, sentence = _judge(gains, names[best], scores, worth, level)
+    if yardstick == "teaching":
+        sentence += " This is the teaching model: it says nothing about prompts for the model that you would use."
+    return Plateau(state, yardstick, sentence, len(names), names[best], gains, worth, rows)
+
+
+def _gain(name: str, difference: np.ndarray, earlier: int, level: float) -> dict[str, Any]:
+    """A gain with its bounds: the upper one is one-sided and allows for the ``earlier`` prompts; and a p-value."""
+    one_sided = 1 - 2 * (1 - level) / earlier
+    interval = _interval(difference, max(one_sided, level))
+    right_or_wrong = bool(np.isin(difference, (-1.0, 0.0, 1.0)).all())
+    wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
+    p_value = statistics.mcnemar(wins, losses) if right_or_wrong else statistics.sign_flip(difference)
+    return {"name": name, "gain": float(difference.mean()), "low": interval.low, "high": interval.high, "p": p_value}
+
+
+def _interval(difference: np.ndarray, level: float) -> statistics.Interval:
+    if np.isin(difference, (-1.0, 0.0, 1.0)).all():
+        wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
+        return statistics.paired_difference(wins, losses, len(difference), level)
+    found = statistics.paired_bootstrap(difference, np.zeros_like(difference), level=level)
+    return statistics.Interval(found.low, found.high)
+
+
+def _judge(
+    gains: tuple[dict[str, Any], ...], incumbent: str, scores: np.ndarray, worth: float, level: float
+) -> tuple[str, str]:
+    tries, rows, last = *scores.shape, len(gains)
+    top = max(gains, key=lambda gain: gain["gain"])
+    if all(gain["high"] < worth for gain in gains):
+        bound = max(gain["high"] for gain in gains)
+        return "plateaued", (
+            f"Prompting has plateaued on these {rows} rows: after {tries} prompts, none of the last {last} can be more "
+            f"than {amount(max(bound, 0))} better than {incumbent}, and {amount(worth)} would be worth having."
+        )
+    adjusted = statistics.holm([gain["p"] for gain in gains])
+    risen = [g for g, p in zip(gains, adjusted, strict=True) if p < 1 - level and g["gain"] >= worth]
+    if risen:
+        best = max(risen, key=lambda gain: gain["gain"])
+        return "still rising", (
+            f"Prompting is still rising: {best['name']} beats {incumbent} by {amount(best['gain'])} on {rows} rows "
+            f"({tries} prompts tried). Try more prompts before anything else."
+        )
+    needed = _rows_for(gains, worth, rows)
+    return "cannot tell", (
+        f"These {rows} rows cannot tell whether prompting has plateaued: the best of the last {last} prompts, "
+        f"{top['name']}, gained {amount(top['gain'])} over {incumbent}, and up to {number(top['high'])} is possible. "
+        f"To rule out {amount(worth)} takes about {needed:,} rows."
+    )
+
+
+def _rows_for(gains: tuple[dict[str, Any], ...], worth: float, rows: int) -> int:
+    """Rows at which the upper bounds would fall below ``worth`` if the true gains were zero."""
+    half = max(gain["high"] - gain["gain"] for gain in gains)
+    return max(rows + 1, math.ceil(rows * (half / worth) ** 2 / 100) * 100)
