@@ -27,14 +27,13 @@ class Api:
     process: subprocess.Popen[str] | None = None
     ready: dict[str, Any] = field(default_factory=dict)
 
-    def start(self, **environment: str) -> Api:
+    def start(self) -> Api:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "helpers.local_api", "--home", str(self.home), *self.arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, **environment},
             )
         self.ready = json.loads(self.process.stdout.readline() or "{}")
         assert self.ready, f"the server did not start: {self.log[-3000:]}"
@@ -50,7 +49,7 @@ class Api:
 
     @property
     def key(self) -> str:
-        return Path(self.ready["key_file"]).read_text().strip()
+        return os.environ.get("KIT_LOCAL_KEY") or Path(self.ready["key_file"]).read_text().strip()
 
     def client(self, **options: Any) -> openai.OpenAI:
         """A client as ``providers.connect("local")`` makes it, and strict on top."""

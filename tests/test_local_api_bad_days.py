@@ -1,0 +1,369 @@
+"""Kills, crashes, second servers, dead proxies: nothing finished is lost, nothing half-done is seen, all goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import openai
+import psutil
+import pytest
+from running_api import TINY, Api, chat_rows, wait_until
+
+from helpers.local_api.schemas import NEUTRAL, ChatRequest, CreateJob
+
+HELLO = [{"role": "user", "content": "Hello"}]
+EPOCHS, STEPS = 6, 60
+
+
+def start(api: Api):
+    """A job of 6 epochs of 10 steps: a few seconds of training on the tiny model."""
+    client = api.client()
+    file = client.files.create(file=("train.jsonl", chat_rows(40)), purpose="fine-tune")
+    settings = {"n_epochs": EPOCHS, "batch_size": 4}
+    method = {"type": "supervised", "supervised": {"hyperparameters": settings}}
+    return client.fine_tuning.jobs.create(model=TINY, training_file=file.id, seed=1, suffix="kill", method=method)
+
+
+def trainers(api: Api) -> list[psutil.Process]:
+    """Living trainers of this API's jobs, whoever their parent is."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = process.info["cmdline"] or []
+        if "helpers.local_api.train" in line and line[-1].startswith(str(api.home)):
+            found += [process] if process.info["status"] != psutil.STATUS_ZOMBIE else []
+    return found
+
+
+def steps(api: Api, job_id: str) -> list[int]:
+    events = api.client().fine_tuning.jobs.list_events(job_id, limit=1000)
+    return [event.data["step"] for event in reversed(list(events)) if event.type == "metrics"]
+
+
+def messages(api: Api, job_id: str) -> list[str]:
+    events = api.client().fine_tuning.jobs.list_events(job_id, limit=1000)
+    return [event.message for event in reversed(list(events)) if event.type == "message"]
+
+
+def until_step(api: Api, job_id: str, step: int) -> None:
+    wait_until(lambda: (steps(api, job_id) or [0])[-1] >= step, 60)
+
+
+def succeeded(api: Api, job_id: str):
+    client = api.client()
+    job = wait_until(lambda: (job := client.fine_tuning.jobs.retrieve(job_id)).finished_at and job, 90)
+    assert job.status == "succeeded", job.error
+    return job
+
+
+def adapter(api: Api, job_id: str) -> bytes:
+    return (api.home / f"jobs/{job_id}/checkpoints/step-{STEPS}/adapter_model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[tuple[Api, str]]:
+    """A job whose server was killed and started again while its trainer worked on, undisturbed."""
+    api = Api(tmp_path_factory.mktemp("adopted") / "home", ["--model", f"{TINY}={tiny_model}"]).start()
+    job = start(api)
+    until_step(api, job.id, 2)
+    [orphan] = trainers(api)
+    api.kill()
+    api.start()
+    until_step(api, job.id, 20)
+    assert trainers(api) == [orphan], "adopted, not doubled"
+    succeeded(api, job.id)
+    yield api, job.id
+    api.stop()
+
+
+def test_kill_9_of_the_server_alone_adopts_its_trainer(adopted: tuple[Api, str]):
+    api, job_id = adopted
+    assert steps(api, job_id) == list(range(1, STEPS + 1)), "each step told once"
+    assert not [text for text in messages(api, job_id) if "Resumed" in text]
+
+
+def test_a_job_survives_every_kind_of_kill(fragile_api: Api, adopted: tuple[Api, str]):
+    """The trainer is killed, the server is stopped, both are killed: the same job id succeeds, each step is told once,
+    no checkpoint is lost, and the adapter is that of an undisturbed run, byte by byte."""
+    job = start(fragile_api)
+    until_step(fragile_api, job.id, 12)
+    for trainer in trainers(fragile_api):
+        trainer.kill()
+
+    until_step(fragile_api, job.id, 25)
+    assert fragile_api.stop() == 0 and not trainers(fragile_api), "SIGTERM takes the trainer along"
+    assert not (fragile_api.home / "server.json").exists()
+    fragile_api.start()
+    assert fragile_api.client().fine_tuning.jobs.retrieve(job.id).status == "running"
+
+    until_step(fragile_api, job.id, 42)
+    [trainer] = trainers(fragile_api)
+    fragile_api.kill()
+    trainer.kill()
+    wait_until(lambda: not trainers(fragile_api))
+    fragile_api.start()
+
+    succeeded(fragile_api, job.id)
+    assert steps(fragile_api, job.id) == list(range(1, STEPS + 1))
+    told = [text for text in messages(fragile_api, job.id) if text.startswith("Resumed from step")]
+    resumed = [int(text.split()[3].split("/")[0]) for text in told]
+    assert len(resumed) == 3
+    assert all(step >= had for step, had in zip(resumed, (10, 20, 40), strict=True)), "no checkpoint is lost"
+    assert adapter(fragile_api, job.id) == adapter(*adopted)
+
+
+def test_a_job_cancelled_before_a_kill_stays_cancelled(fragile_api: Api):
+    job = start(fragile_api)
+    until_step(fragile_api, job.id, 12)
+    [orphan] = trainers(fragile_api)
+    orphan.suspend()  # it cannot hear the cancellation before the server dies
+    fragile_api.client().fine_tuning.jobs.cancel(job.id)
+    fragile_api.kill()
+    orphan.resume()
+    fragile_api.start()
+    wait_until(lambda: not trainers(fragile_api), 40)
+    assert fragile_api.client().fine_tuning.jobs.retrieve(job.id).status == "cancelled"
+    checkpoint = fragile_api.client().fine_tuning.jobs.checkpoints.list(job.id).data[-1]
+    name = checkpoint.fine_tuned_model_checkpoint
+    assert fragile_api.client().chat.completions.create(model=name, messages=HELLO, max_tokens=1).choices
+
+
+def test_a_trainer_that_always_dies_fails_the_job(fragile_api: Api):
+    job, client = start(fragile_api), fragile_api.client()
+
+    def killed_again() -> bool:
+        for trainer in trainers(fragile_api):
+            trainer.kill()
+        return client.fine_tuning.jobs.retrieve(job.id).status == "failed"
+
+    wait_until(killed_again, 60)
+    error = client.fine_tuning.jobs.retrieve(job.id).error
+    assert error.code == "trainer_crashed" and "signal 9" in error.message
+    assert client.models.list().data
+
+
+def test_a_damaged_base_model_fails_the_job_and_not_the_api(tmp_path: Path, tiny_model: Path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in tiny_model.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    api = Api(tmp_path / "home", ["--model", f"{TINY}={broken}"]).start()
+    weights = (broken / "model.safetensors").read_bytes()
+    (broken / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    client, job = api.client(), start(api)
+    ended = wait_until(lambda: (found := client.fine_tuning.jobs.retrieve(job.id)).finished_at and found)
+    assert ended.status == "failed" and ended.error.message
+    with pytest.raises(openai.InternalServerError):
+        client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1)
+    (broken / "model.safetensors").write_bytes(weights)
+    wait_until(lambda: answers(client), 20)
+    assert api.stop() == 0
+
+
+def answers(client: openai.OpenAI) -> bool:
+    try:
+        return bool(client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1).choices)
+    except openai.InternalServerError:
+        return False
+
+
+def test_kills_at_random_moments_lose_nothing(fragile_api: Api):
+    """Five kills during uploads, deletions and jobs: all that was answered is there, nothing half-done is."""
+    kill_at_random(fragile_api, 5)
+
+
+@pytest.mark.soak
+def test_a_hundred_kills_lose_nothing(fragile_api: Api):
+    kill_at_random(fragile_api, 100)
+
+
+def kill_at_random(api: Api, times: int) -> None:
+    chance, kept, rows = random.Random(0), {}, chat_rows(300)
+    for _ in range(times):
+        client, deadline = api.client(), time.monotonic() + chance.uniform(0.05, 1.0)
+        killer = subprocess.Popen(
+            [sys.executable, "-c", f"import time, os; time.sleep({deadline - time.monotonic()}); "
+             f"os.kill({api.process.pid}, 9)"]
+        )  # fmt: skip
+        try:
+            while True:
+                file = client.files.create(file=(f"{len(kept)}.jsonl", rows), purpose="fine-tune")
+                kept[file.id] = "file"
+                job = client.fine_tuning.jobs.create(model=TINY, training_file=file.id)
+                kept[job.id] = "validating_files"
+                kept[job.id] = client.fine_tuning.jobs.cancel(job.id).status
+                if chance.random() < 0.3:
+                    doomed = file.id
+                    kept[doomed] = "deleting"
+                    client.files.delete(doomed)
+                    kept[doomed] = "deleted"
+        except openai.APIConnectionError:
+            pass
+        killer.wait()
+        api.process.wait()
+        api.start()
+        check_kept(api, kept, rows)
+
+
+def check_kept(api: Api, kept: dict[str, str], rows: bytes) -> None:
+    client = api.client()
+    files = {file.id: file for file in client.files.list()}
+    for known, state in kept.items():
+        if known.startswith("ftjob"):
+            status = client.fine_tuning.jobs.retrieve(known).status
+            assert status == "cancelled" if state == "cancelled" else True
+            if status != "cancelled":  # the kill came between creating and cancelling
+                client.fine_tuning.jobs.cancel(known)
+                kept[known] = "cancelled"
+        elif state == "deleted":
+            assert known not in files
+        elif state == "file":
+            assert files[known].bytes == len(rows)
+    for file in files.values():
+        assert client.files.content(file.id).content == rows, "whole or not at all"
+    assert {path.name for path in (api.home / "files").iterdir()} == set(files)
+
+
+def test_a_kill_in_the_middle_of_an_upload(fragile_api: Api):
+    place = urlsplit(fragile_api.ready["base_url"])
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {fragile_api.key}\r\n"
+        "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 90000000\r\n\r\n"
+        '--B\r\nContent-Disposition: form-data; name="file"; filename="half.jsonl"\r\n\r\n'
+    )
+    with socket.create_connection((place.hostname, place.port)) as connection:
+        connection.sendall(head.encode() + chat_rows(1000) * 20)
+        assert fragile_api.client().models.list().data, "a slow upload holds up nobody"
+        fragile_api.kill()
+    fragile_api.start()
+    assert not fragile_api.client().files.list().data
+    assert not [p for folder in ("files", "tmp") for p in (fragile_api.home / folder).iterdir()]
+
+
+def test_a_second_server_on_the_same_home_is_told_where_the_first_is(fragile_api: Api):
+    command = [sys.executable, "-m", "helpers.local_api", "--home", str(fragile_api.home)]
+    second = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert second.returncode == 3 and second.stdout == ""
+    assert fragile_api.ready["base_url"] in second.stderr and str(fragile_api.process.pid) in second.stderr
+    assert fragile_api.client().models.list().data
+    fragile_api.kill()
+    key = Path(fragile_api.ready["key_file"]).read_text()
+    fragile_api.start()  # the dead server's lock is no obstacle, and its key is still the key
+    assert fragile_api.key == key.strip()
+
+
+def test_dead_proxies_and_addresses_in_the_environment_change_nothing(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    dead = "http://127.0.0.1:9"
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, dead)
+    monkeypatch.setenv("OPENAI_API_KEY", "somebody's real key")
+    monkeypatch.setenv("KIT_LOCAL_KEY", "a-key-of-my-own")
+    api = Api(tmp_path / "home", ["--model", f"{TINY}={tiny_model}"]).start()
+    client = api.client(api_key="a-key-of-my-own")
+    assert client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1).choices
+    assert not (api.home / "key").exists(), "a key that the environment brings is not written down"
+    with pytest.raises(openai.AuthenticationError):
+        client.with_options(api_key="somebody's real key").models.list()
+    assert api.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--host", "0.0.0.0"], "--allow-network"),
+        (["--port", "1"], "1"),
+        (["--model", "x=/nowhere"], "NAME=FOLDER"),
+        (["--model", "ft:x=/"], "NAME=FOLDER"),
+    ],
+)
+def test_bad_arguments_are_told(tmp_path: Path, arguments: list[str], words: str):
+    if arguments == ["--port", "1"]:
+        taken = socket.create_server(("127.0.0.1", 0))
+        arguments = ["--port", str(taken.getsockname()[1])]
+    command = [sys.executable, "-m", "helpers.local_api", "--home", str(tmp_path / "home"), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert ended.returncode not in (0, 3) and ended.stdout == ""
+    assert words in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_five_hundred_fuzzed_requests(local_api: Api):
+    fuzz(local_api, 500)
+
+
+@pytest.mark.soak
+def test_fifty_thousand_fuzzed_requests(local_api: Api):
+    fuzz(local_api, 50_000)
+
+
+def fuzz(api: Api, times: int) -> None:
+    """Requests put together at random from good and bad parts: never a 5xx, never a hang."""
+    chance = random.Random(times)
+    atoms = [
+        None,
+        True,
+        -1,
+        0,
+        1.5,
+        10**30,
+        "",
+        "auto",
+        "tiny",
+        "x" * 300,
+        "\0",
+        "ü\u202e",
+        [],
+        {},
+        [[]],
+        HELLO,
+        "file-x",
+    ]
+    names = [*NEUTRAL, *ChatRequest.model_fields, *CreateJob.model_fields, "n_epochs", "type", "supervised", "role"]
+    names += ["content", "json_schema", "name", "schema"]
+    paths = [
+        "chat/completions",
+        "fine_tuning/jobs",
+        "files",
+        "models",
+        "models/tiny",
+        "fine_tuning/jobs/x/cancel",
+        "ü/%00",
+    ]
+
+    def value(depth: int = 0):
+        kind = chance.random()
+        if depth > 4 or kind < 0.6:
+            return chance.choice(atoms)
+        if kind < 0.85:
+            return {chance.choice(names): value(depth + 1) for _ in range(chance.randrange(5))}
+        return [value(depth + 1) for _ in range(chance.randrange(4))]
+
+    def body() -> bytes:
+        asked = {"model": "tiny", "messages": HELLO, "max_tokens": 1} | {
+            chance.choice(names): value() for _ in range(3)
+        }
+        raw = json.dumps(asked if chance.random() < 0.8 else value()).encode()
+        if chance.random() < 0.3:  # a few bytes broken
+            spot = chance.randrange(len(raw) + 1)
+            raw = raw[:spot] + bytes(chance.randrange(256) for _ in range(chance.randrange(4))) + raw[spot + 1 :]
+        return raw
+
+    with api.raw() as http:
+        for _ in range(times):
+            method = chance.choice(["POST", "POST", "POST", "GET", "DELETE", "PUT"])
+            path, raw = chance.choice(paths), body()
+            kind = chance.choice(["application/json", "multipart/form-data; boundary=B", "text/plain"])
+            response = http.request(method, path, content=raw, headers={"Content-Type": kind})
+            assert response.status_code < 500, (method, path, raw, response.text)
+            if response.status_code >= 400:
+                assert response.json()["error"]["message"]
+    assert api.process.poll() is None and os.path.exists(api.home / "server.json")
