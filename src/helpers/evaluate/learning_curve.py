@@ -1,0 +1,188 @@
+"""Would more data help? A power law through the reader's own learning curve, with a band, and no far-away promises.
+
+The score on ``n`` training rows is taken as ``ceiling - a * n**-b`` with ``a >= 0``. Fine-tuning curves on small data
+are often flat before they follow a power law (arXiv 2402.02314), so the fit is first tested against the scatter of the
+repeats: points that do not follow a power law get "cannot tell", not a forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from helpers.errors import EvaluationError
+from helpers.evaluate.statistics import Estimate
+from helpers.evaluate.wording import amount, number, percent
+
+FARTHEST = 4
+"""No forecast beyond this many times the largest size measured."""
+EXPONENTS = np.linspace(0.05, 2.0, 60)
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """A fitted curve: ask it with :meth:`predict`, or read its ``sentence``.
+
+    Attributes:
+        sizes, scores: the points that it rests on, one a training run.
+        state: "more data helps", "more data hardly helps" or "cannot tell".
+        sentence: the answer in words.
+        gain_from_doubling: score at twice the largest size minus score at the largest, with its band; ``nan`` where the
+            points do not follow a power law.
+        level: of the bands.
+    """
+
+    sizes: np.ndarray
+    scores: np.ndarray
+    state: str
+    sentence: str
+    gain_from_doubling: Estimate
+    level: float
+    _fits: np.ndarray  # ceiling, a and b: of the points themselves first, then of each bootstrap draw
+
+    def predict(self, size: float) -> Estimate:
+        """The expected score with ``size`` training rows, and its band.
+
+        Raises:
+            EvaluationError: ``size`` is below the smallest size measured or beyond four times the largest, or the
+                points do not follow a power law.
+        """
+        if not len(self._fits):
+            raise EvaluationError("The points do not follow a power law.", fix="Measure more sizes or more repeats.")
+        low, high = self.sizes.min(), FARTHEST * self.sizes.max()
+        if not low <= size <= high:
+            raise EvaluationError(
+                f"The curve answers from {low:.0f} to {high:.0f} rows only: {FARTHEST} times the largest measured.",
+                got=f"{size:g}",
+                fix="Measure with more rows to see farther.",
+            )
+        return _band(_curve(self._fits, size), self.level)
+
+    def as_evidence(self) -> dict[str, Any]:
+        """A JSON value for ``Evidence.learning_curve`` and the project file."""
+        value, low, high = (None if np.isnan(x) else float(x) for x in self.gain_from_doubling)
+        return {"sentence": self.sentence, "state": self.state, "gain_from_doubling": value, "low": low, "high": high}
+
+
+def fit(
+    sizes: Sequence[float], scores: Sequence[float], *, worth: float = 0.02, level: float = 0.9, seed: int = 0
+) -> LearningCurve:
+    """Fit the curve.
+
+    The band comes from refitting 1,000 times with the residuals' signs flipped at random (wild bootstrap), which keeps
+    small sizes as uncertain as they are. All runs are scored on the same rows, so the band covers the luck of sampling
+    training rows and of training, not the luck of those test rows.
+
+    Args:
+        sizes: training rows, one a run; at least five different ones, with repeats (other rows, another seed).
+        scores: the score of each run, 0 to 1, higher is better.
+        worth: the smallest gain from doubling the data that would be worth having.
+
+    Raises:
+        EvaluationError: too few runs or sizes, or values out of range.
+    """
+    x, y = np.asarray(sizes, dtype=float), np.asarray(scores, dtype=float)
+    _check(x, y, worth)
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], y[order]
+    best = _fit_many(x, y[None, :])
+    fitted = _curve(best, x[:, None])[:, 0]
+    if not _follows(x, y, fitted):
+        sentence = (
+            f"These {len(x)} runs cannot tell: the scores do not follow a power law (a flat start, a jump or a bad run),"
+            " so there is no honest forecast. Look at the points; measure more sizes or repeats."
+        )
+        unknown = Estimate(np.nan, np.nan, np.nan)
+        return LearningCurve(x, y, "cannot tell", sentence, unknown, level, np.empty((0, 3)))
+    # Three fitted values take scatter out of the residuals: put it back before drawing.
+    residuals = (y - fitted) * np.sqrt(len(x) / (len(x) - 3))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(DRAWS, len(x)))
+    fits = np.vstack([best, _fit_many(x, fitted + residuals * signs)])
+    top = x.max()
+    gain = _band(_curve(fits, 2 * top) - _curve(fits, top), level)
+    state, sentence = _answer(gain, int(top), worth, level)
+    return LearningCurve(x, y, state, sentence, gain, level, fits)
+
+
+def _fit_many(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Least squares for each row of ``y``: for every exponent a straight line in ``n**-b``, then the best exponent.
+
+    The line may not rise with falling ``n`` (a >= 0), nor promise more than a perfect score (ceiling <= 1).
+    """
+    best = np.full((len(y), 4), np.inf)  # squared error, ceiling, a, b
+    for b in EXPONENTS:
+        z = x**-b
+        centred = z - z.mean()
+        a = np.maximum(0.0, -(y @ centred) / (centred @ centred))
+        ceiling = y.mean(axis=1) + a * z.mean()
+        above = ceiling > 1
+        a = np.where(above, np.maximum(0.0, (1 - y) @ z / (z @ z)), a)
+        ceiling = np.where(above, 1.0, ceiling)
+        error = ((y - ceiling[:, None] + a[:, None] * z) ** 2).sum(axis=1)
+        better = error < best[:, 0]
+        best[better] = np.column_stack([error, ceiling, a, np.full(len(y), b)])[better]
+    return best[:, 1:]
+
+
+def _curve(fits: np.ndarray, size: Any) -> np.ndarray:
+    ceiling, a, b = fits.T
+    return np.clip(ceiling - a * size**-b, 0, 1)
+
+
+def _band(values: np.ndarray, level: float) -> Estimate:
+    low, high = np.quantile(values[1:], [(1 - level) / 2, (1 + level) / 2])
+    value = float(values[0])
+    return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def _follows(x: np.ndarray, y: np.ndarray, fitted: np.ndarray) -> bool:
+    """F test of lack of fit: do the sizes' means lie as near to the curve as their repeats lie to each other?
+
+    With fewer than three repeats there is no scatter to test against, and the curve gets the benefit of the doubt.
+    """
+    groups = [y[x == size] for size in np.unique(x)]
+    freedom = len(y) - len(groups)
+    if freedom < 3:
+        return True
+    pure = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
+    lack = float(((y - fitted) ** 2).sum()) - pure
+    if pure == 0:
+        return lack < 1e-9
+    ratio = max(0.0, lack) / (len(groups) - 3) / (pure / freedom)
+    return float(stats.f.sf(ratio, len(groups) - 3, freedom)) > 0.01
+
+
+def _answer(gain: Estimate, top: int, worth: float, level: float) -> tuple[str, str]:
+    said = (
+        f"doubling from {top:,} to {2 * top:,} rows is expected to gain {amount(gain.value)} "
+        f"({percent(level)} band {number(gain.low)} to {number(gain.high)})"
+    )
+    if gain.low >= worth:
+        return "more data helps", f"More data helps: {said}."
+    if gain.high < worth:
+        return "more data hardly helps", f"More data hardly helps: {said}, and {amount(worth)} would be worth having."
+    return "cannot tell", (
+        f"These runs cannot tell whether more data is worth it: {said}, and {amount(worth)} would be worth having. "
+        "More repeats narrow the band."
+    )
+
+
+def _check(x: np.ndarray, y: np.ndarray, worth: float) -> None:
+    problems = []
+    if x.ndim != 1 or x.shape != y.shape:
+        problems.append(f"one score a size is needed, not {y.shape} for {x.shape}")
+    elif len(np.unique(x)) < 5 or len(x) < 6:
+        problems.append(f"{len(x)} runs of {len(np.unique(x))} sizes are too few: at least 6 runs of 5 sizes")
+    if not np.isfinite(x).all() or (x < 1).any():
+        problems.append("sizes are counts of rows from 1 up")
+    if not np.isfinite(y).all() or (y < 0).any() or (y > 1).any():
+        problems.append("scores lie between 0 and 1 (leave failed runs out)")
+    if worth <= 0:
+        problems.append("the gain worth having is above zero")
+    if problems:
+        raise EvaluationError("A learning curve cannot be fitted to these.", got="; ".join(problems))
