@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import socket
 import subprocess
@@ -17,8 +15,6 @@ import openai
 import psutil
 import pytest
 from running_api import TINY, Api, chat_rows, wait_until
-
-from helpers.local_api.schemas import NEUTRAL, ChatRequest, CreateJob
 
 HELLO = [{"role": "user", "content": "Hello"}]
 EPOCHS, STEPS = 6, 60
@@ -294,76 +290,3 @@ def test_bad_arguments_are_told(tmp_path: Path, arguments: list[str], words: str
     ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert ended.returncode not in (0, 3) and ended.stdout == ""
     assert words in ended.stderr and "Traceback" not in ended.stderr
-
-
-def test_five_hundred_fuzzed_requests(local_api: Api):
-    fuzz(local_api, 500)
-
-
-@pytest.mark.soak
-def test_fifty_thousand_fuzzed_requests(local_api: Api):
-    fuzz(local_api, 50_000)
-
-
-def fuzz(api: Api, times: int) -> None:
-    """Requests put together at random from good and bad parts: never a 5xx, never a hang."""
-    chance = random.Random(times)
-    atoms = [
-        None,
-        True,
-        -1,
-        0,
-        1.5,
-        10**30,
-        "",
-        "auto",
-        "tiny",
-        "x" * 300,
-        "\0",
-        "ü\u202e",
-        [],
-        {},
-        [[]],
-        HELLO,
-        "file-x",
-    ]
-    names = [*NEUTRAL, *ChatRequest.model_fields, *CreateJob.model_fields, "n_epochs", "type", "supervised", "role"]
-    names += ["content", "json_schema", "name", "schema"]
-    paths = [
-        "chat/completions",
-        "fine_tuning/jobs",
-        "files",
-        "models",
-        "models/tiny",
-        "fine_tuning/jobs/x/cancel",
-        "ü/%00",
-    ]
-
-    def value(depth: int = 0):
-        kind = chance.random()
-        if depth > 4 or kind < 0.6:
-            return chance.choice(atoms)
-        if kind < 0.85:
-            return {chance.choice(names): value(depth + 1) for _ in range(chance.randrange(5))}
-        return [value(depth + 1) for _ in range(chance.randrange(4))]
-
-    def body() -> bytes:
-        asked = {"model": "tiny", "messages": HELLO, "max_tokens": 1} | {
-            chance.choice(names): value() for _ in range(3)
-        }
-        raw = json.dumps(asked if chance.random() < 0.8 else value()).encode()
-        if chance.random() < 0.3:  # a few bytes broken
-            spot = chance.randrange(len(raw) + 1)
-            raw = raw[:spot] + bytes(chance.randrange(256) for _ in range(chance.randrange(4))) + raw[spot + 1 :]
-        return raw
-
-    with api.raw() as http:
-        for _ in range(times):
-            method = chance.choice(["POST", "POST", "POST", "GET", "DELETE", "PUT"])
-            path, raw = chance.choice(paths), body()
-            kind = chance.choice(["application/json", "multipart/form-data; boundary=B", "text/plain"])
-            response = http.request(method, path, content=raw, headers={"Content-Type": kind})
-            assert response.status_code < 500, (method, path, raw, response.text)
-            if response.status_code >= 400:
-                assert response.json()["error"]["message"]
-    assert api.process.poll() is None and os.path.exists(api.home / "server.json")
