@@ -17,7 +17,7 @@ from helpers.local_api.template import ChatTemplate
 from helpers.project import Project
 from helpers.records import Example, Verdict
 from helpers.show import chat, theme
-from helpers.show.table import number
+from helpers.show.tables import number
 
 NASTY = "<img src=x onerror=alert(1)> & <b>bold</b>"
 LARGEST_BYTES = 30_000

@@ -1,17 +1,17 @@
 """Views for the lessons: charts (plotly) and panels (ipywidgets). Numbers and rules come from the rooms below."""
 
 from helpers.show.bills import bill, cost_curves
-from helpers.show.calculator import calculator
+from helpers.show.calculator_panel import calculator
 from helpers.show.chat import what_the_model_sees
-from helpers.show.checklist import checklist
+from helpers.show.checklist_panel import checklist
 from helpers.show.dataset import balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
-from helpers.show.rater import rater
+from helpers.show.rater_panel import rater
 from helpers.show.rivals import comparisons, scores
-from helpers.show.table import table
+from helpers.show.tables import table
 from helpers.show.training import loss
-from helpers.show.verdict import verdict
-from helpers.show.watch import watch
+from helpers.show.verdicts import verdict
+from helpers.show.watching import watch
 
 __all__ = [
     "balance",

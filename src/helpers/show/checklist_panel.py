@@ -14,7 +14,7 @@ from helpers.decide import Question
 from helpers.project import Project
 from helpers.records import Evidence
 from helpers.show.html import linked
-from helpers.show.verdict import short_verdict
+from helpers.show.verdicts import short_verdict
 
 KEY = "checklist"
 """In the project file: decision's name to its answers (question id to option value)."""
@@ -80,7 +80,7 @@ class Checklist(widgets.VBox):
                 self.bar,
                 self.progress,
                 self.verdict_area,
-                widgets.VBox(self._questions(), layout=widgets.Layout(max_height="460px", overflow_y="auto")),
+                widgets.VBox(self._questions(), layout=widgets.Layout(max_height="460px", overflow="auto")),
                 self.side_by_side,
             ]
         )

@@ -1,0 +1,273 @@
+"""The panels without a browser: what they save, what they say, and that no callback is slow or raises."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import date
+
+import ipywidgets as widgets
+import pytest
+
+from helpers import costs, decide, facts, show
+from helpers.errors import EvaluationError
+from helpers.project import Project
+from helpers.show.checklist_panel import KEY as CHECKLIST
+from helpers.show.keys import keyboard
+from helpers.show.rating import Rating
+
+TODAY = date(2026, 11, 23)
+SAMPLE = {"gap": "behaviour", "good_output": "clear", "effort": "days", "evaluation": "fixed_set"}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    return Project("panels")
+
+
+# --- checklist -------------------------------------------------------------------------------------------------------
+
+
+def test_the_checklist_is_generated_from_the_table(project):
+    panel = show.checklist(project, today=TODAY)
+    assert list(panel.choices) == list(decide.questions())
+    for question in decide.questions().values():
+        choice = panel.choices[question.id]
+        assert choice.description == question.text
+        assert [value for _, value in choice.options] == [None, *question.values]
+        assert question.source in panel.notes[question.id].value
+    assert panel.answers == {}
+    assert f"0 of {len(decide.questions())} questions" in panel.progress.value
+    assert panel.verdict.choice == "not_enough"
+
+
+def test_each_answer_is_saved_and_moves_the_verdict(project):
+    panel = show.checklist(project, answers=SAMPLE, today=TODAY)
+    assert project.get(CHECKLIST) == {"first": SAMPLE}, "answers to begin with are saved at once"
+    before = panel.verdict_area.value
+    panel.choices["gap"].value = "knowledge"
+    assert project.get(CHECKLIST)["first"]["gap"] == "knowledge"
+    assert panel.verdict.choice == "use_retrieval"
+    assert panel.verdict_area.value != before
+    panel.choices["gap"].value = None
+    assert "gap" not in project.get(CHECKLIST)["first"]
+
+
+def test_a_reader_s_own_answers_are_not_overwritten(project):
+    show.checklist(project, answers=SAMPLE, today=TODAY).choices["gap"].value = "nothing"
+    again = show.checklist(project, answers=SAMPLE, today=TODAY)
+    assert again.answers["gap"] == "nothing"
+
+
+def test_named_decisions_stand_side_by_side(project):
+    panel = show.checklist(project, answers=SAMPLE, today=TODAY)
+    panel.copy_name.value = "<b>policies</b>"
+    panel.copy.click()
+    panel.choices["gap"].value = "knowledge"
+    assert project.get(CHECKLIST)["first"]["gap"] == "behaviour"
+    assert panel.answers["gap"] == "knowledge"
+    both = panel.side_by_side.value
+    assert "&lt;b&gt;policies" in both and "<b>policies" not in both
+    assert decide.CHOICES["use_retrieval"] in both and decide.questions()["gap"].text in both
+    assert decide.questions()["effort"].text not in both, "questions with the same answer are left out"
+    panel.decision.value = "first"
+    assert panel.answers["gap"] == "behaviour"
+
+
+def test_answers_that_the_checklist_no_longer_knows_are_passed_over(project):
+    project.set(CHECKLIST, {"first": {"gap": "no such option", "no such question": "x", "effort": "days"}})
+    assert show.checklist(project, today=TODAY).answers == {"effort": "days"}
+
+
+# --- calculator ------------------------------------------------------------------------------------------------------
+
+
+def test_every_number_of_a_workload_has_a_field_and_every_slider_follows_it():
+    panel = show.calculator(on=TODAY)
+    assert set(panel.numbers) == set(costs.Workload().to_dict()) - {"format"}
+    assert panel.workload == costs.Workload(), "the sliders' steps do not round what was given"
+    panel.numbers["tokens_in"].value = 1234.0
+    assert panel.workload.tokens_in == 1234
+
+
+def test_the_calculator_says_what_the_costs_room_says():
+    panel = show.calculator(costs.Workload(calls_per_month=3e6, months=24), on=TODAY)
+    finding = costs.break_even(panel.workload, *panel.pair, TODAY)
+    assert finding.sentence.replace("“", "") in panel.sentence.value.replace("“", "").replace("&#x27;", "'")
+    assert len(panel.chart.outputs) == 1
+    assert "text/plain" in panel.chart.outputs[0]["data"]
+    table = costs.compare(panel.workload, panel.chosen, TODAY)
+    for total in table["total"].dropna():
+        assert costs.dollars(total) in panel.table.value
+
+
+def test_each_number_and_each_option_changes_what_is_shown():
+    panel = show.calculator(on=TODAY)
+    for name in costs.options(TODAY):
+        panel.boxes[name.id].value = True
+    panel.numbers["calls_per_month"].value = 1e6
+    panel.numbers["machine_usd_per_month"].value = 5
+    panel.numbers["validation_tokens"].value = 1e6
+    panel.numbers["reasoning_tokens"].value = 100
+    panel.numbers["cacheable"].value = 100
+    for name, number in panel.numbers.items():
+        shown, bills = (panel.table.value, panel.sentence.value), costs.compare(panel.workload, panel.chosen, TODAY)
+        number.value = number.value / 2 if number.value else 0.5
+        moved = not bills.equals(costs.compare(panel.workload, panel.chosen, TODAY))
+        assert ((panel.table.value, panel.sentence.value) != shown) == moved, name
+        assert moved or name == "evaluations_a_job", "only where a provider bills each look at the validation file"
+        assert "makes no sense" not in panel.sentence.value, name
+
+
+def test_a_number_that_makes_no_sense_is_told_and_the_rest_stays(project):
+    panel = show.calculator(project=project, on=TODAY)
+    kept, table = project.get("calculator"), panel.table.value
+    panel.numbers["cacheable"].value = 1e6
+    assert "cacheable" in panel.sentence.value and "Change those numbers" in panel.sentence.value
+    assert project.get("calculator") == kept and panel.table.value == table
+
+
+def test_closing_options_are_marked_with_their_dates():
+    panel = show.calculator(on=TODAY)
+    closing = [o.id for o in costs.options(TODAY) if o.kind == "tuned" and o.provider == "openai"]
+    for name in closing:
+        panel.boxes[name].value = True
+        assert "existing customers only" in panel.boxes[name].description
+    shown = panel.table.value
+    assert "⚠ existing customers only" in shown
+    assert all(str(event) in shown for event in _next_dates("openai"))
+
+
+def _next_dates(provider: str) -> list[str]:
+    model = next(o.model for o in costs.options(TODAY) if o.kind == "tuned" and o.provider == provider)
+    sentence = facts.standing(model, provider, TODAY).sentence
+    found = [word.strip(";,.") for word in sentence.split() if word[:2] == "20" and word.count("-") == 2]
+    assert found
+    return found
+
+
+def test_the_calculators_state_survives_a_restart_and_a_file(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel = show.calculator(project=project, on=TODAY)
+    panel.numbers["calls_per_month"].value = 123_456
+    panel.boxes[panel.chosen[0]].value = False
+    panel.file.value = "mine.json"
+    panel.save.click()
+    assert "saved to" in panel.said.value
+    again = show.calculator(project=project, on=TODAY)
+    assert again.state() == panel.state()
+    fresh = show.calculator(on=TODAY)
+    fresh.file.value = "mine.json"
+    fresh.load.click()
+    assert fresh.state() == panel.state()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"format": "x"}', '{"format": "calculator 1", "workload": {"format": 1}}']
+)
+def test_a_file_that_is_no_calculator_is_told_not_raised(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "calculator.json").write_text(content)
+    panel = show.calculator(on=TODAY)
+    before = panel.state()
+    panel.load.click()
+    assert "role='status'" in panel.said.value
+    assert panel.state() == before
+
+
+def test_the_readers_workload_comes_before_what_was_kept(project):
+    show.calculator(project=project, on=TODAY).numbers["calls_per_month"].value = 5
+    assert show.calculator(costs.Workload(), project, on=TODAY).workload == costs.Workload()
+
+
+def test_callbacks_answer_within_a_tenth_of_a_second(project):
+    """``benchmarks/widget_latency.py`` has the figures; here only the promise, best of five."""
+    panel, answers = show.calculator(project=project, on=TODAY), show.checklist(project, answers=SAMPLE, today=TODAY)
+    moves = [lambda i: setattr(panel.numbers["calls_per_month"], "value", 10.0**i)]
+    moves += [lambda i: setattr(answers.choices["gap"], "value", ("knowledge", "behaviour")[i % 2])]
+    for move in moves:
+        seconds = []
+        for i in range(1, 6):
+            began = time.perf_counter()
+            move(i)
+            seconds.append(time.perf_counter() - began)
+        assert min(seconds) < 0.1
+
+
+# --- rater -----------------------------------------------------------------------------------------------------------
+
+PAIRS = [(f"question {i}", {"tuned": f"tuned {i}", "prompted": f"prompted {i}"}) for i in range(30)]
+
+
+def test_ratings_are_blind_saved_at_once_and_resumed(tmp_path):
+    session = Rating(PAIRS, tmp_path / "r.json")
+    sides = [session.sides(i) for i in range(30)]
+    assert {"tuned", "prompted"} == set(sides[0]) and len(set(sides)) == 2, "sides are shuffled"
+    session.choose("first")
+    session.choose("tie")
+    again = Rating(PAIRS, tmp_path / "r.json")
+    assert again.at == 2 and [again.sides(i) for i in range(30)] == sides
+    again.undo()
+    assert json.loads((tmp_path / "r.json").read_text())["choices"] == ["first"]
+
+
+def test_the_result_counts_names_not_sides(tmp_path):
+    session = Rating(PAIRS, tmp_path / "r.json")
+    for i in range(30):
+        wanted = "prompted" if i < 4 else "tuned"
+        session.choose("skip" if i == 29 else "tie" if i == 28 else ("first", "second")[session.sides(i).index(wanted)])
+    result = session.result()
+    assert result.wins == {"tuned": 24, "prompted": 4} and (result.ties, result.skipped) == (1, 1)
+    assert result.p_value == pytest.approx(0.000180, abs=5e-7)  # binomial tail: 2 × P(X ≤ 4 of 28)
+    assert result.sentence.endswith("tuned is preferred.")
+    session.choose("first")
+    assert session.done, "a choice too many changes nothing"
+
+
+def test_few_ratings_cannot_tell(tmp_path):
+    session = Rating(PAIRS[:2], tmp_path / "r.json")
+    assert session.result().p_value == 1
+    session.choose("first")
+    assert "cannot tell" in session.result().sentence
+
+
+@pytest.mark.parametrize("pairs", [[], [("q", {"a": "x"})], [("q", {"a": "x", "b": "y"}), ("q", {"a": "x", "c": "y"})]])
+def test_pairs_that_do_not_fit_are_refused(pairs, tmp_path):
+    with pytest.raises(EvaluationError, match="same two rivals"):
+        Rating(pairs, tmp_path / "r.json")
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"format": "ratings 1", "choices": ["rm"]}', '{"format": "ratings 1", "choices": []}']
+)
+def test_ratings_of_something_else_are_refused(content, tmp_path):
+    (tmp_path / "r.json").write_text(content)
+    with pytest.raises(EvaluationError, match="Choose another file name|holds"):
+        Rating(PAIRS, tmp_path / "r.json")
+    assert (tmp_path / "r.json").read_text() == content
+
+
+def test_the_rater_hides_names_until_the_end_and_escapes_answers(tmp_path):
+    panel = show.rater([("<i>q</i>", {"zeta": "<script>1</script>", "theta": "b"})] * 3, tmp_path / "r.json")
+    field = panel.children[2].children[1]
+    for key in "1 ":
+        assert not [hidden for hidden in ("zeta", "<script>", "<i>") if hidden in panel.shown.value]
+        field.value = key
+        assert field.value == "", "ready for the next key"
+    assert panel.rating.choices == ["first", "skip"]
+    field.value = "u"
+    assert panel.rating.choices == ["first"]
+    field.value = "02"  # typed faster than the answer came
+    assert panel.rating.choices == ["first", "tie", "second"]
+    assert "zeta" in panel.shown.value and "Sign test" in panel.shown.value
+
+
+def test_each_key_has_a_button_that_does_the_same():
+    pressed = []
+    row = keyboard({"1": ("one", lambda: pressed.append("1")), " ": ("pass", lambda: pressed.append(" "))})
+    buttons = [w for w in row.children[0].children if isinstance(w, widgets.Button)]
+    assert [button.description for button in buttons] == ["1: one", "space: pass"]
+    for button in buttons:
+        button.click()
+    assert pressed == ["1", " "]

@@ -1,0 +1,102 @@
+"""What is said about a running job, and that nothing but plain lines is printed where nobody watches."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from openai.types.fine_tuning import FineTuningJob
+
+from helpers import show
+from helpers.jobs import Progress
+from helpers.show import watching
+
+NOW = 1_800_000_000
+
+
+def progress(status: str, step: int | None = None, **job_fields) -> Progress:
+    """A job as the SDK gives it, at one moment of its training."""
+    fields = {
+        "id": "ftjob-1", "object": "fine_tuning.job", "created_at": NOW - 100, "model": "small", "status": status,
+        "organization_id": "local", "result_files": [], "seed": 0, "training_file": "file-1",
+        "hyperparameters": {"n_epochs": 3, "batch_size": 4, "learning_rate_multiplier": 1.0},
+    }  # fmt: skip
+    rows = [{"step": i, "total_steps": 8, "train_loss": 2 / i} for i in range(1, (step or 0) + 1)]
+    metrics = pd.DataFrame(rows, columns=["step", "total_steps", "train_loss"])
+    return Progress(FineTuningJob.model_validate(fields | job_fields), metrics, (), seconds=5)
+
+
+def test_where_a_job_stands_in_words():
+    assert watching.words(progress("validating_files"), NOW) == "validating files, no training step yet (5 s watched)"
+    running = progress("running", 4, estimated_finish=NOW + 30)
+    assert watching.words(running, NOW) == "running, step 4 of 8, loss 0.500, about 30 s left"
+    done = progress("succeeded", 8, finished_at=NOW + 140, trained_tokens=12_345)
+    assert watching.words(done, NOW) == "succeeded after 4 min, 12,345 tokens trained"
+    assert watching.words(progress("failed", 2), NOW) == "failed, step 2 of 8, loss 1.000"
+
+
+def test_speed_and_time_left_are_taken_from_the_host_when_it_gives_them():
+    running = progress("running", 2)
+    running.metrics["tokens_per_second"] = [400.0, 450.4]
+    running.metrics["seconds_left"] = [None, 200.0]
+    assert watching.words(running, NOW).endswith("450 tokens/s, about 3 min left")
+
+
+def test_a_finish_in_the_past_is_no_negative_time():
+    assert watching.words(progress("running", 4, estimated_finish=NOW - 50), NOW).endswith("about 0 s left")
+
+
+def test_where_nobody_watches_a_few_lines_are_printed(capsys):
+    lines = watching._Lines()
+    for step in [0, 0, 1, 2, 3, 4, 5, 6, 7]:
+        lines.show(progress("running", step))
+    lines.show(progress("succeeded", 8, finished_at=NOW))
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 5 and said[0].startswith("  0 %") and said[-1].startswith("100 %  succeeded")
+
+
+def test_a_panel_follows_the_job_and_clears_its_chart_at_the_end(monkeypatch):
+    monkeypatch.setattr(watching, "REDRAW_SECONDS", 0)
+    panel = watching._Panel("ftjob-<1>")
+    panel.show(progress("running", 0))
+    assert panel.chart.outputs == () and panel.bar.value == 0
+    panel.show(progress("running", 4))
+    first = panel.chart.outputs
+    assert len(first) == 1 and panel.bar.value == 0.5 and "<b>50 %</b>" in panel.line.value
+    panel.show(progress("running", 4))
+    assert panel.chart.outputs is first, "nothing new, nothing drawn"
+    panel.show(progress("succeeded", 8, finished_at=NOW))
+    assert panel.chart.outputs == () and panel.bar.bar_style == "success"
+    assert "ftjob-&lt;1&gt;" in panel.line.value
+
+
+def test_a_program_that_runs_a_notebook_is_not_a_person(monkeypatch):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    assert not watching.is_live()
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    assert not watching.is_live(), "plain Python started from a notebook's terminal"
+
+
+def test_the_names_that_lessons_use_are_there():
+    names = (
+        "watch loss scores comparisons balance token_lengths what_the_model_sees check guess guesses table checklist "
+        "calculator rater review verdict cost_curves bill"
+    )
+    assert set(names.split()) == set(show.__all__)
+    assert all(getattr(show, name).__doc__ for name in show.__all__)
+
+
+@pytest.mark.soak
+def test_a_real_job_is_watched_to_its_end(tmp_path, capsys):
+    """Against the real API and a real training run; the browser test does the same with a person's eyes."""
+    import json
+
+    from helpers import jobs, providers
+
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    chats = [[{"role": "user", "content": f"say {w}"}, {"role": "assistant", "content": w}] for w in words]
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
+    client = providers.connect("local")
+    job = jobs.start(client, jobs.upload(client, path).id, hyperparameters={"n_epochs": 1, "batch_size": 4})
+    assert show.watch(client, job.id, every=0.3).status == "succeeded"
+    assert "100 %  succeeded" in capsys.readouterr().out
