@@ -22,6 +22,8 @@ PIECE = 100_000
 """Characters encoded at a time. A longer text is cut at this length, which can add one token a cut; some vocabularies'
 splitting rules take time or stack that grows faster than the text, and no model reads such a text anyway."""
 
+SYSTEM_PROMPTS_KEPT = 100
+
 _CL100K = re.compile(r"gpt-(?:4(?!o|\.\d)|3\.5)|text-embedding|ft:gpt-3\.5|davinci|babbage")
 _O200K = re.compile(r"gpt-(?:4o|4\.\d|[5-9])|o[1-9]\b|ft:gpt-4|gpt-oss|chatgpt")
 _SMOL = re.compile(r"smollm2|ft:smollm2", re.IGNORECASE)
@@ -43,13 +45,16 @@ class TokenCounter:
 
     def __init__(self, vocabulary: str, *, exact: bool) -> None:
         self.vocabulary, self.exact = vocabulary, exact
+        self._systems: dict[str, int] = {}
         self._encode = _smollm2().encode if vocabulary == "smollm2" else _tiktoken(vocabulary).encode_ordinary
 
     def text(self, text: str) -> int:
         """Tokens of a plain text, without marks."""
         if self.vocabulary == "smollm2":
             return sum(len(self._encode(piece, add_special_tokens=False).ids) for piece in _pieces(text))
-        return sum(len(self._encode(piece)) for piece in _pieces(text))
+        return (
+            len(self._encode(text)) if len(text) <= PIECE else sum(len(self._encode(piece)) for piece in _pieces(text))
+        )
 
     def example(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] = ()) -> int:
         """Tokens of one chat example.
@@ -60,8 +65,19 @@ class TokenCounter:
         """
         if self.vocabulary == "smollm2":
             return self.text("".join(_template(message) for message in messages))
-        total = sum(PER_MESSAGE + self.text(_spoken(message)) for message in messages)
+        total = sum(PER_MESSAGE + self._message(message) for message in messages)
         return total + (self.text(json.dumps(list(tools))) if tools else 0)
+
+    def _message(self, message: Mapping[str, Any]) -> int:
+        """Tokens of a message's text; a system prompt, mostly the same in every row, is counted once."""
+        if message.get("role") not in ("system", "developer"):
+            return self.text(_spoken(message))
+        text = _spoken(message)
+        if text not in self._systems:
+            if len(self._systems) >= SYSTEM_PROMPTS_KEPT:
+                self._systems.clear()
+            self._systems[text] = self.text(text)
+        return self._systems[text]
 
 
 @cache

@@ -11,7 +11,6 @@ import pandas as pd
 
 from helpers.data.duplicates import near_pairs, normalise
 from helpers.data.report import Findings
-from helpers.data.rules import REFUSAL
 from helpers.data.shapes import Shaped
 
 MOST_LABELS = 50
@@ -36,7 +35,7 @@ class Corpus:
 
     def __init__(self, *, keep_texts: bool) -> None:
         self.keep_texts = keep_texts
-        self.unreadable = self.truncated = self.refusals = 0
+        self.unreadable = self.truncated = 0
         self.lines: list[int] = []
         self.tokens: list[int | None] = []
         self.prompt_chars: list[int] = []
@@ -52,38 +51,47 @@ class Corpus:
         self.fields: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.in_prompt: list[int] = []
         self.licences: Counter[str] = Counter()
+        self._system_keys: dict[str, int] = {}
         self._interned: dict[Any, Any] = {}
 
     def add(self, line: int, messages: list[dict], texts: Sequence[str], tokens: int | None, row: Shaped) -> None:
         """Take note of one well-formed example. Its answer is the last message's text, or its tool calls."""
         at = len(self.lines)
         answer = texts[-1] or _calls(messages[-1])
-        asked = [(m.get("role"), text or _calls(m)) for m, text in zip(messages[:-1], texts[:-1], strict=True)]
-        question = "\n".join(text for role, text in asked if role not in ("system", "developer"))
-        system = "\n".join(text for role, text in asked if role in ("system", "developer"))
+        questions, systems = [], []
+        for message, text in zip(messages[:-1], texts, strict=False):
+            said = systems if message.get("role") in ("system", "developer") else questions
+            said.append(text or _calls(message))
+        question, system = "\n".join(questions), "\n".join(systems)
         self.lines.append(line)
         self.tokens.append(tokens)
         self.prompt_chars.append(len(question) + len(system))
         self.answer_chars.append(len(answer))
         key = hash(_squeezed(question))
         self.questions.append(key)
-        self.prompts.append(hash((key, _squeezed(system))))
+        self.systems.append(self._system_key(system))
+        self.prompts.append(hash((key, self.systems[-1])))
         self.answers.append(hash(_canonical(answer)))
-        self._note_system(system)
         if self.keep_texts:
             self.texts.append(question)
         self._note_answer(at, answer)
-        self.refusals += bool(len(answer) < 2000 and REFUSAL.match(answer))
         if len(answer) > SHORT_ANSWER and answer.strip() in question:
             self.in_prompt.append(line)
-        for key_name in LICENCE_KEYS:
-            if key_name in row.extra:
-                self.licences[f"{key_name} {str(row.extra[key_name])[:60]!r}"] += 1
+        if row.extra:
+            self._note_licence(row.extra)
 
-    def _note_system(self, system: str) -> None:
-        key = hash(system)
-        self.systems.append(key)
-        self.system_texts.setdefault(key, system[:80])
+    def _system_key(self, system: str) -> int:
+        """The same for system prompts that differ only in case and white space."""
+        known = self._system_keys.get(system)
+        if known is None:
+            known = self._system_keys[system] = hash(_squeezed(system))
+            self.system_texts.setdefault(known, system[:80])
+        return known
+
+    def _note_licence(self, extra: dict[str, Any]) -> None:
+        for name in LICENCE_KEYS:
+            if name in extra and len(self.licences) < MOST_FIELD_VALUES:
+                self.licences[f"{name} {str(extra[name])[:60]!r}"] += 1
 
     def _note_answer(self, at: int, answer: str) -> None:
         short = answer.strip()
@@ -166,11 +174,9 @@ def check_whole(corpus: Corpus, found: Findings) -> None:
     _check_forms(corpus, found)
     for line in corpus.in_prompt:
         found.add("answer_in_prompt", line, "messages", "The whole answer stands in the prompt.")
-    n = len(corpus.lines)
-    if n >= 20 and corpus.refusals > REFUSAL_SHARE * n:
-        found.add(
-            "refusal_share", 0, "file", f"{corpus.refusals:,} of {n:,} answers refuse ({corpus.refusals / n:.0%})."
-        )
+    n, refusals = len(corpus.lines), found.counts["refusal_answer"]
+    if n >= 20 and refusals > REFUSAL_SHARE * n:
+        found.add("refusal_share", 0, "file", f"{refusals:,} of {n:,} answers refuse ({refusals / n:.0%}).")
     if len(corpus.licences) > 1:
         listed = ", ".join(f"{count:,} × {name}" for name, count in corpus.licences.most_common(8))
         found.add("licence", 0, "file", f"Rows name {listed}.")

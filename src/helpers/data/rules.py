@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -43,11 +44,12 @@ HTML = re.compile(
 
 @dataclass(frozen=True)
 class Rules:
-    """What a provider takes, from the facts tables; None where nothing is known."""
+    """What a provider takes, from the facts tables; None where nothing is known. ``plain``: roles that only speak."""
 
     provider: str
     shapes: tuple[str, ...]
     roles: frozenset[str]
+    plain: frozenset[str]
     keys: tuple[str, ...]
     parts: bool
     bom: bool
@@ -65,10 +67,12 @@ def rules_for(provider: str, model: str | None = None) -> Rules:
         FactsError: no limits of this provider are known.
     """
     known: Mapping[str, Any] = facts.limits(provider, model)
+    roles = frozenset(known.get("roles", ROLES))
     return Rules(
         provider=provider,
         shapes=known["shapes"],
-        roles=frozenset(known.get("roles", ROLES)),
+        roles=roles,
+        plain=roles & {"system", "developer", "user", "assistant"},
         keys=known.get("keys", CHAT_KEYS),
         parts=known.get("parts", True),
         bom=known.get("bom", False),
@@ -94,11 +98,14 @@ def check_row(line: int, row: Shaped, rules: Rules, found: Findings) -> bool:
         return False
     place = places(row.names)
     _check_keys(line, row, rules, found)
+    plain = True
     for i, message in enumerate(messages):
-        _check_message(line, i, message, place, rules, found)
+        if not _is_plain(message, rules):
+            plain = False
+            _check_message(line, i, message, place, rules, found)
     _check_order(line, messages, place, found, preference=row.rejected is not None)
     declared = _check_tools(line, row.chat, rules, found)
-    if declared or any("tool_calls" in m or m.get("role") == "tool" for m in messages):
+    if declared or not plain:
         _check_tool_calls(line, messages, declared, found)
     if row.rejected is not None:
         _check_pair(line, messages, row.rejected, found)
@@ -119,11 +126,23 @@ def _check_keys(line: int, row: Shaped, rules: Rules, found: Findings) -> None:
             "preference_columns",
         ):  # a table's other columns are left out by write()
             found.add("unknown_key", line, key, f"The key {key!r} is not part of the format.")
-    if row.chat.keys() == {"messages"}:
+    if len(row.chat) == 1:
         return
     for key in CHAT_KEYS[1:]:
         if key in row.chat and key not in rules.keys:
             found.add("unsupported", line, key, f"{rules.provider} does not take {key!r}.")
+
+
+def _is_plain(message: dict, rules: Rules) -> bool:
+    """Whether a message is a legal role and a filled text, nothing else: most are, and need no closer look."""
+    content, role = message.get("content"), message.get("role")
+    return (
+        type(content) is str
+        and len(message) == 2
+        and bool(content.strip())
+        and type(role) is str
+        and role in rules.plain
+    )
 
 
 def _check_message(line: int, i: int, message: dict, place: Callable, rules: Rules, found: Findings) -> None:
@@ -194,31 +213,36 @@ def _check_parts(line: int, i: int, parts: list, role: Any, place: Callable, rul
 
 
 def _check_order(line: int, messages: list[dict], place: Callable, found: Findings, *, preference: bool) -> None:
-    roles = [message.get("role") for message in messages]
-    seen = ", ".join(str(role) for role in roles[:8]) + (", …" if len(roles) > 8 else "")
-    answers = [message for message in messages if message.get("role") == "assistant"]
-    if not answers:
-        found.add("no_assistant", line, "messages", f"No assistant message (roles: {seen}).")
-    elif roles[-1] != "assistant" and not (preference and roles[-1] == "tool"):
-        found.add(
-            "last_not_assistant",
-            line,
-            place(len(roles) - 1, ""),
-            f"The last message is not the assistant's (roles: {seen}).",
-        )
-    elif all("weight" in m and m["weight"] == 0 for m in answers):
+    roles = tuple([str(message.get("role")) for message in messages])
+    for code, i, key, told in _order_problems(roles, preference):
+        found.add(code, line, "messages" if i is None else place(i, key), told)
+    answers = [message for message in messages if "weight" in message and message.get("role") == "assistant"]
+    if answers and len(answers) == roles.count("assistant") and all(answer["weight"] == 0 for answer in answers):
         found.add("nothing_trained", line, "messages", "Every assistant message has weight 0.")
+
+
+@lru_cache(maxsize=1024)
+def _order_problems(roles: tuple[str, ...], preference: bool) -> list[tuple[str, int | None, str, str]]:
+    """What is wrong with the order of roles: code, message or None, key, text. Most rows share a few orders."""
+    problems: list[tuple[str, int | None, str, str]] = []
+    seen = ", ".join(roles[:8]) + (", …" if len(roles) > 8 else "")
+    if "assistant" not in roles:
+        problems.append(("no_assistant", None, "", f"No assistant message (roles: {seen})."))
+    elif roles[-1] != "assistant" and not (preference and roles[-1] == "tool"):
+        told = f"The last message is not the assistant's (roles: {seen})."
+        problems.append(("last_not_assistant", len(roles) - 1, "", told))
     if "user" not in roles and len(roles) > 1:
-        found.add("no_user", line, "messages", f"No user message (roles: {seen}).")
+        problems.append(("no_user", None, "", f"No user message (roles: {seen})."))
     talked = False
     for i, role in enumerate(roles):
         if role in ("system", "developer"):
             if talked:
-                found.add("system_not_first", line, place(i, "role"), f"A {role} message after the conversation began.")
+                problems.append(("system_not_first", i, "role", f"A {role} message after the conversation began."))
             continue
         if talked and role == roles[i - 1] and role in ("user", "assistant") and not preference:
-            found.add("role_order", line, place(i, "role"), f"Two {role} messages in a row.")
+            problems.append(("role_order", i, "role", f"Two {role} messages in a row."))
         talked = True
+    return problems
 
 
 # --- tools ------------------------------------------------------------------------------------------------------------
@@ -369,7 +393,7 @@ def _check_answer(line: int, text: str, where: str, found: Findings) -> None:
 def _check_characters(line: int, text: str, where: str, found: Findings) -> None:
     if hit := CONTROL.search(text):
         found.add("control_characters", line, where, f"The character U+{ord(hit.group()):04X} at {hit.start() + 1}.")
-    if hit := MOJIBAKE.search(text):
+    if not text.isascii() and (hit := MOJIBAKE.search(text)):
         found.add(
             "mojibake", line, where, f"Wrongly decoded text: {text[max(0, hit.start() - 10) : hit.end() + 10]!r}."
         )
