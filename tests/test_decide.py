@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from random import Random
+from time import perf_counter
 
 import pytest
 from decide_cases import cases, evidence_from
@@ -57,6 +59,28 @@ def test_the_sample_journey_ends_on_measuring_a_stronger_prompted_model():
     assert "cents" in verdict.next_steps[0] and price["label"] in verdict.next_steps[0]
     assert price.source in verdict.next_steps[0] and str(price.as_of) in verdict.next_steps[0]
     assert any("teaching model" in reason and "+55.0 points" in reason for reason in verdict.reasons)
+
+
+SHOP = load(Path(__file__).parents[1] / "data/sample/triage/checklist.json")
+
+
+def test_the_shops_own_answers_lead_through_the_lessons_to_the_same_end():
+    """00 before the ladder: write a prompt; after the teaching ladder, and after 04: measure a stronger model."""
+    journey = next(case for case in CASES if case.name == "the sample journey").evidence
+    assert SHOP.missing == SHOP.dropped == ()
+    assert decide(SHOP.answers, None, TODAY).choice == "improve_prompt"
+    after_ladder = replace(journey, comparisons=(), data=None)
+    for evidence in (after_ladder, replace(journey, plateau=None), journey):
+        verdict = decide(SHOP.answers, evidence, TODAY)
+        assert verdict.headline.startswith("Keep prompting: measure a stronger prompted model first")
+        assert "cents" in verdict.next_steps[0] and not verdict.allows_training
+
+
+def test_a_verdict_is_quick_enough_for_a_live_panel():
+    started = perf_counter()
+    for case in CASES:
+        decide(case.answers, case.evidence, case.today)
+    assert (perf_counter() - started) / len(CASES) < 0.1, "seconds a verdict, flips included"
 
 
 def test_every_rule_decides_some_case():
@@ -157,9 +181,7 @@ def test_every_question_matters_to_some_verdict(question):
 
 
 def random_answers(chance: Random, unanswered_share: float = 0.15) -> dict[str, str | None]:
-    return {
-        q.id: None if chance.random() < unanswered_share else chance.choice(q.values) for q in questions().values()
-    }
+    return {q.id: None if chance.random() < unanswered_share else chance.choice(q.values) for q in questions().values()}
 
 
 def random_evidence(chance: Random) -> Evidence:

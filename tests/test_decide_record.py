@@ -6,15 +6,17 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from decide_cases import cases
 
-from helpers.decide import CHOICES, Record, load_record, questions
+from helpers.decide import CHOICES, Record, collect, load_record, questions
 from helpers.errors import DecisionError
+from helpers.project import Project
+from helpers.records import Evidence
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'">|`**'
@@ -29,10 +31,13 @@ def scenario(name: str):
 
 
 def sample_record(question: str = "Should the support desk fine-tune its triage?") -> Record:
-    """A full record: every answer, evidence of each kind, three charts, guesses and versions."""
+    """A full record: every answer, seven rivals, evidence of each kind, four charts, guesses and versions."""
     case = scenario("the sample journey")
+    one, pair = case.evidence.prompt_scores[0], case.evidence.comparisons[0]
     evidence = replace(
         case.evidence,
+        prompt_scores=(one, *({**one, "name": f"rival {n}", "score": 0.10 + n / 100} for n in range(6))),
+        comparisons=(pair, *(replace(pair, b=f"rival {n}") for n in range(6))),
         cost={"sentence": "At 20,000 calls a month tuning never pays back its hosting.", "probability": 0.07},
         learning_curve={"sentence": "Doubling the rows gains 3 points.", "gain_from_doubling": 0.03, "low": -0.01},
     )
@@ -44,10 +49,11 @@ def sample_record(question: str = "Should the support desk fine-tune its triage?
         guesses=(
             {"question": "Zero-shot accuracy", "guess": "60 %", "result": "22 %"},
             {"question": "After tuning", "guess": "70 %", "result": "77 %"},
+            *({"question": f"Guess {n}", "guess": "more", "result": "less"} for n in range(5)),
         ),
         charts=tuple(
             {"title": f"Finding {index}.", "text": "Tuned stands above prompted on the teaching model.", "svg": CHART}
-            for index in range(3)
+            for index in range(4)
         ),
         versions={"test split": "sha256:" + "ab" * 32, "prompts": "sha256:" + "cd" * 32, "kit": "0.1.0"},
     )
@@ -147,6 +153,19 @@ def test_a_file_that_is_no_record_gives_one_clear_error(tmp_path, content, says)
         load_record(path)
     done = subprocess.run([sys.executable, "-m", "helpers.decide", str(path)], capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_the_projects_evidence_is_collected(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    project = Project("shop")
+    assert collect(project) == Evidence()
+    evidence = sample_record().evidence
+    project.set("evidence", json.loads(json.dumps(asdict(evidence))))
+    assert collect(project) == evidence
+    for damaged in ({"vibes": 1}, {"comparisons": [{"a": "tuned"}]}, ["list"], {"comparisons": [7]}):
+        project.set("evidence", damaged)
+        with pytest.raises(DecisionError, match="'shop' cannot be read"):
+            collect(project)
 
 
 def test_a_chart_that_cannot_be_shown_and_a_page_that_is_too_large_are_refused():

@@ -9,7 +9,7 @@ from helpers.decide.answers import Answers, load, save
 from helpers.decide.checklist import Option, Question, article, groups, questions, unanswered
 from helpers.decide.collect import collect
 from helpers.decide.flips import Flip, flips
-from helpers.decide.record import Record, load_record
+from helpers.decide.record import Record, evidence_from, load_record
 from helpers.decide.rules import RULES
 from helpers.decide.ruling import CHOICES
 from helpers.decide.verdict import decide, rule_name
@@ -25,6 +25,7 @@ __all__ = [
     "article",
     "collect",
     "decide",
+    "evidence_from",
     "flips",
     "groups",
     "load",

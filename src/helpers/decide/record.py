@@ -202,5 +202,6 @@ def evidence_from(content: Mapping[str, Any]) -> Evidence:
     parts = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
     if unknown := set(parts) - known:
         raise ValueError(f"unknown evidence: {', '.join(sorted(unknown))}")
-    parts["comparisons"] = tuple(Comparison(**one) for one in parts.get("comparisons", ()))
+    parts["comparisons"] = tuple(Comparison(**one) for one in parts.get("comparisons") or ())
+    parts["prompt_scores"] = tuple(parts.get("prompt_scores") or ())
     return Evidence(**parts)

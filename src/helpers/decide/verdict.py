@@ -16,15 +16,15 @@ from helpers.decide.ruling import CHOICES, TRAINING, Ruling
 from helpers.records import Evidence, Verdict
 
 EVIDENCE = {
-    "target": "a target model's prompt score",
-    "plateau": "a plateau test on a target model",
-    "comparison": "the tuned model against a prompted target model on the test rows",
-    "cost": "the sums: the probability that tuning is cheaper",
-    "data": "a report on the training data",
-    "ladder": "a prompt ladder",
-    "curve": "a learning curve",
+    "target": "a prompted score of a model that you would really use (lesson 00_should_you_fine_tune)",
+    "plateau": "a test whether prompting that model has plateaued (lesson 00_should_you_fine_tune)",
+    "comparison": "the tuned model against that prompted model on the test rows (lesson 04_evaluate)",
+    "cost": "the sums: the probability that tuning is cheaper (lesson 06_decide)",
+    "data": "a report on the training data (lesson 01_prepare_data)",
+    "ladder": "a prompt ladder (lesson 00_should_you_fine_tune)",
+    "curve": "what more data would bring (extra/how_much_data)",
 }
-"""What a verdict may want to rest on, in words."""
+"""What a verdict may want to rest on, in words, with the lesson that measures it."""
 
 BLOCKING = {
     "rights": ("no", "unclear"),
