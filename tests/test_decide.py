@@ -297,6 +297,8 @@ def without_a_target_score_nothing_says_fine_tune(answers, evidence, today):
     assert verdict.choice not in ("tune_yourself", "tune_at_provider")
     assert "Fine-tune" not in verdict.headline
     assert "No prompted target model has been measured." in verdict.blockers
+    if verdict.choice == "measure_target":
+        assert "cents" in verdict.next_steps[0] or "price is not known" in verdict.next_steps[0]
 
 
 def a_teaching_model_never_moves_a_verdict_towards_tuning(answers, evidence, today):

@@ -80,7 +80,7 @@ def questions() -> dict[str, Question]:
 
 def article() -> list[dict[str, Any]]:
     """The article's two lists: ``list`` ("prompting" or "tuning"), ``says``, and the ``question``, ``options`` and
-    ``rule`` (a function in ``helpers.decide.rules``) in which each item lives on."""
+    ``rule`` (a function that ``helpers.decide.RULES`` lists) in which each item lives on."""
     return _table()["article"]
 
 

@@ -20,8 +20,13 @@ PROBABLY = 0.8
 """Cheaper with this probability or more counts as cheaper."""
 
 
+WORTH = 0.02
+"""The smallest gain worth having, 2 points: training, hosting and retraining are not done for less."""
+
+
 def won(case: Case) -> bool:
-    return case.lead is not None and case.lead.low > 0 and not case.leaks
+    """The tuned model's lead is real (its whole interval above zero, no leaks) and worth having."""
+    return case.lead is not None and case.lead.low > 0 and case.lead.difference >= WORTH and not case.leaks
 
 
 def as_good(case: Case) -> bool:
@@ -32,6 +37,7 @@ def as_good(case: Case) -> bool:
 
 
 def pays(case: Case) -> bool:
+    """Whether anything measured, or a plateau where consistency or size counts, would pay tuning back."""
     if as_good(case):
         return True
     if case.says("gap", "cost_or_speed"):
@@ -48,6 +54,7 @@ def pays(case: Case) -> bool:
 
 
 def gain(case: Case) -> str:
+    """What tuning is for, as the headline's "because"."""
     if won(case):
         return "the tuned model beat the best prompted target model on the same test rows"
     if as_good(case):

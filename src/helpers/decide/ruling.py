@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from helpers.decide.checklist import questions
+
 CHOICES = {
     "keep_prompting": "Keep prompting",
     "improve_prompt": "Improve the prompt first",
@@ -56,3 +58,13 @@ class Ruling:
     steps: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     where: str = ""
+
+
+def ask(*ids: str) -> Ruling:
+    """Not enough to say: these questions have to be answered first."""
+    return Ruling(
+        "not_enough",
+        why=f"{len(ids)} deciding question{'s are' if len(ids) > 1 else ' is'} open",
+        because=("examples", "gap", "effort"),
+        steps=tuple(f"Answer first: “{questions()[name].text}”" for name in ids),
+    )

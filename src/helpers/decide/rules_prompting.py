@@ -1,0 +1,257 @@
+"""The first rules: a date that forces a move, the wrong tool, no need, prompting that has not had its chance.
+
+They end with the rule that no verdict says "fine-tune" before a target model was measured.
+"""
+
+from __future__ import annotations
+
+from helpers.decide import hosts
+from helpers.decide.case import Case
+from helpers.decide.judgements import (
+    PROBABLY,
+    cost_sentence,
+    lead_sentence,
+    plateau_sentence,
+    price_of_measuring,
+    target_sentence,
+    teaching_sentence,
+    won,
+)
+from helpers.decide.ruling import LESSON, Ruling, ask
+
+# ------------------------------------------------------------------ dates, wrong tool, no need, wrong time
+
+
+def the_host_is_closing(case: Case) -> Ruling | None:
+    """A tuned model in use dies with its host or its base model; nothing else is as urgent."""
+    why = hosts.end_in_sight(case.answers.get("host", "none"), case.today) if case.says("tuned_now", "yes") else ""
+    if not why:
+        return None
+    return Ruling(
+        "move_off",
+        why=f"the end of fine-tuning at {hosts.name(case.answers['host'])} is announced",
+        because=("tuned_now", "host"),
+        facts=(why,),
+        steps=(
+            "Record what the tuned model answers today on a frozen set of rows, while it still answers: "
+            f"{LESSON['leave']}.",
+            f"Measure its successors by prompt on these rows first: {LESSON['evaluate']}.",
+            f"Only if prompting loses there: retrain an open model from the original data, {LESSON['train']}.",
+        ),
+        where=hosts.name(case.answers["host"]),
+    )
+
+
+def knowledge_is_missing(case: Case) -> Ruling | None:
+    """Tuning teaches behaviour; facts, above all changing ones, belong into the context of the call."""
+    if not case.says("gap", "knowledge", "both"):
+        return None
+    return Ruling(
+        "use_retrieval",
+        why="tuning teaches behaviour, not facts",
+        because=("gap", "flexibility"),
+        steps=(
+            "Put the facts into the context of each call (retrieval), with the question that needs them.",
+            "Test on questions whose answer changed last month; a tuned model would answer as of its training day.",
+            f"If behaviour still falls short with the facts in place, come back to {LESSON['decide']}.",
+        ),
+    )
+
+
+def it_is_good_enough(case: Case) -> Ruling | None:
+    """Where nothing is missing, there is nothing for tuning to mend."""
+    if not case.says("gap", "nothing"):
+        return None
+    return Ruling(
+        "keep_prompting",
+        why="nothing is missing in the answers",
+        because=("gap",),
+        measured=target_sentence(case),
+        steps=(
+            f"Put 100 to 200 rows aside as a fixed test, so that you notice when it stops being so: {LESSON['data']}.",
+            "Try a cheaper model on these rows.",
+        ),
+        needs=("target",),
+    )
+
+
+def good_output_is_unknown(case: Case) -> Ruling | None:
+    """Nobody can teach, or test, what nobody has settled."""
+    if not case.says("good_output", "no"):
+        return None
+    return Ruling(
+        "keep_prompting",
+        why="it is not settled what a good answer is",
+        because=("good_output", "examples", "quality"),
+        steps=(
+            "Write 20 ideal answers with a second person, settle where you differ, and write down the rule.",
+            f"Then measure prompts against them: {LESSON['decide']}.",
+        ),
+    )
+
+
+def the_task_keeps_changing(case: Case) -> Ruling | None:
+    """A changed rule is an edit in a prompt, and relabelling and retraining in a tuned model."""
+    if not case.says("flexibility", "often"):
+        return None
+    return Ruling(
+        "keep_prompting",
+        why="a prompt can be changed as often as the task",
+        because=("flexibility", "gap"),
+        measured=target_sentence(case),
+        steps=(
+            "Keep the rules in one place in the prompt, under version control.",
+            "If one part of the task is stable and large, split it off and decide on that part alone.",
+        ),
+    )
+
+
+def not_enough_is_known(case: Case) -> Ruling | None:
+    """Three things must be known before anything is said: what is missing, what good is, what prompting has done."""
+    missing = [name for name in ("gap", "good_output", "effort") if not case.knows(name)]
+    return ask(*missing) if missing else None
+
+
+# ------------------------------------------------------------------ prompting has not had its chance
+
+
+def prompting_has_not_been_tried(case: Case) -> Ruling | None:
+    """An afternoon of prompting comes before anything else, and gives the number to beat."""
+    if not case.says("effort", "none"):
+        return None
+    return Ruling(
+        "improve_prompt",
+        why="prompting has not had its chance",
+        because=("effort", "techniques"),
+        steps=(
+            f"Climb the prompt ladder (instructions, worked examples, nearest examples, schema): {LESSON['decide']}.",
+            "Measure each rung on the same validation rows.",
+        ),
+    )
+
+
+def nothing_is_evaluated(case: Case) -> Ruling | None:
+    """Without fixed rows and a score, neither a plateau nor a gain can be seen."""
+    if not case.says("evaluation", "none", "by_eye"):
+        return None
+    return Ruling(
+        "improve_prompt",
+        why="nobody can see yet whether a change helps",
+        because=("evaluation", "effort"),
+        steps=(
+            f"Put 100 to 200 rows with ideal answers aside and choose a score: {LESSON['data']}.",
+            f"Measure your present prompt, then each change, on these rows: {LESSON['decide']}.",
+        ),
+    )
+
+
+# ------------------------------------------------------------------ tuning cannot be done here
+
+
+def training_is_forbidden(case: Case) -> Ruling | None:
+    if not case.says("rights", "no"):
+        return None
+    return Ruling(
+        "keep_prompting",
+        why="the examples may not be used for training",
+        because=("rights",),
+        measured=target_sentence(case),
+        steps=("Look for examples that you may use, or have some written, before you think of tuning.",),
+    )
+
+
+def nobody_would_maintain_it(case: Case) -> Ruling | None:
+    """Base models are retired; a tuned model that nobody can make again is a hole with a date."""
+    if not case.says("maintenance", "nobody"):
+        return None
+    return Ruling(
+        "keep_prompting",
+        why="a tuned model without an owner ends with its base model",
+        because=("maintenance",),
+        measured=target_sentence(case) + lead_sentence(case),
+        steps=("Find an owner for data, test and retraining first; a prompt moves to the next model without one.",),
+    )
+
+
+# ------------------------------------------------------------------ more prompting, or the number of a target model
+
+
+def the_prompt_still_gets_better(case: Case) -> Ruling | None:
+    """Do not leave a staircase before it ends, unless tuning has already won.
+
+    Without a score of a target model the reader's word counts only if other models were measured too.
+    """
+    on_a_real_model = case.target_scores or case.says("models_tried", "measured")
+    if case.says("gap", "cost_or_speed") or won(case) or not on_a_real_model or not case.says("effort", "improving"):
+        return None
+    go_on = f"Go on until the plateau test says that the last changes brought nothing: {LESSON['decide']}."
+    return Ruling(
+        "improve_prompt",
+        why="it still gets better",
+        because=("effort", "techniques"),
+        measured=plateau_sentence(case) + target_sentence(case),
+        steps=(go_on,) if case.target_scores else (measure_a_target(case), go_on),
+        needs=("target", "plateau"),
+    )
+
+
+def caching_is_untried(case: Case) -> Ruling | None:
+    """Where only the bill is wrong, caching and a cheaper model are an afternoon's work."""
+    if not case.says("gap", "cost_or_speed") or not case.says("techniques", "none") or case.lead is not None:
+        return None
+    if case.says("latency", "offline"):
+        return None
+    return Ruling(
+        "improve_prompt",
+        why="caching and cheaper models are untried",
+        because=("techniques", "prompt_length", "volume"),
+        measured=target_sentence(case),
+        steps=(
+            "Put the fixed part of the prompt first and turn prompt caching on: long instructions then cost little.",
+            measure_a_target(case),
+        ),
+    )
+
+
+def the_bill_is_small(case: Case) -> Ruling | None:
+    """Few calls cannot pay back training, hosting and people, unless the sums of this very case say so."""
+    small = (
+        case.says("gap", "cost_or_speed") and case.says("volume", "low") and not case.says("latency", "fast", "offline")
+    )
+    if not small or (case.cheaper or 0) >= PROBABLY:
+        return None
+    return Ruling(
+        "keep_prompting",
+        why="few calls cannot pay tuning back",
+        because=("gap", "volume"),
+        measured=cost_sentence(case) + target_sentence(case),
+        steps=("Try a cheaper model on a fixed set of rows.", f"Do the sums for your own volume: {LESSON['record']}."),
+        needs=("cost",),
+    )
+
+
+def no_target_was_measured(case: Case) -> Ruling | None:
+    """Without a target model's prompt score no verdict says "fine-tune"."""
+    if case.target_scores:
+        return None
+    return Ruling(
+        "measure_target",
+        why="the number that tuning would have to beat is not known",
+        because=("models_tried", "effort", "gap"),
+        measured=teaching_sentence(case),
+        steps=(measure_a_target(case), f"Then decide again with that number: {LESSON['record']}."),
+        needs=("ladder", "data"),
+    )
+
+
+def measure_a_target(case: Case) -> str:
+    """The step that every verdict without a target model's score begins with: what to measure, and its price."""
+    price = price_of_measuring(case.rows_measured, case.today)
+    if case.says("privacy", "stays") or case.says("latency", "offline"):
+        return (
+            "Prompt the strongest open model that your own machine can run, on the same rows: no data leaves and it "
+            f"costs machine time only. Or try a hosted one on invented rows: {price}."
+        )
+    if case.says("models_tried", "measured") and not case.target_scores:
+        return f"You have measured other models elsewhere: bring these scores in, or measure here, {price}."
+    return f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}."
