@@ -70,7 +70,16 @@ def about(host: str, today: date) -> str:
     row = _known(host)
     weights = {"yes": "The weights can be taken along.", "no": "The weights stay there."}
     known = weights.get(row["weights_out"], "Whether the weights can be taken along is not known.")
-    return f"{facts.who_may_train(host, today)} {known} Source: {row.source}"
+    return f"{facts.who_may_train(host, today)} {known}{_hosting(host)} Source: {row.source}"
+
+
+def _hosting(host: str) -> str:
+    """The smallest hourly price of keeping a tuned model there, as a sentence; empty when none is known."""
+    hourly = [r for r in facts.rows("hosting") if r["provider"] == host and r["per"] == "hour" and r["usd"]]
+    if not hourly:
+        return ""
+    least = min(hourly, key=lambda row: row["usd"])
+    return f" Serving it costs from ${least['usd']:.2f} an hour, idle hours included ({least['label']}; {least.cite})."
 
 
 def coming_dates(host: str, today: date) -> list[tuple[date, str]]:
