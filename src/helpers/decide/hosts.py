@@ -51,14 +51,12 @@ def end_in_sight(host: str, today: date) -> str:
     return f"{facts.who_may_train(host, today)} Source: {row.source}"
 
 
-def best_host(tied_to: str, today: date) -> str | None:
-    """The host to name for training: the reader's own if it is open to new customers, else the most portable open one.
+def best_host(today: date) -> str | None:
+    """The host to name for training when the reader has none that is open: the most portable one, or None.
 
     Most portable: the stock ``openai`` SDK trains there (no code is thrown away), then weights that can be taken along;
     within that the table's order. The reader's own machine is not a host.
     """
-    if open_to_new(tied_to, today):
-        return tied_to
     away = [row for row in facts.rows("providers") if row["provider"] != "local"]
     rows = [row for row in away if open_to_new(row["provider"], today)]
     rows.sort(key=lambda row: (row["sdk"] != "openai", row["weights_out"] != "yes"))

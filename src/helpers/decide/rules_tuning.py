@@ -201,7 +201,7 @@ def your_own_people_can(case: Case) -> Ruling | None:
 
 def a_host_is_named(case: Case) -> Ruling | None:
     """The most portable open host; with none open, the reader's own machine is left."""
-    host = hosts.best_host(case.answers.get("host", "none"), case.today)
+    host = hosts.best_host(case.today)
     if host is None:
         return _tune(case, "tune_yourself", ("host",), "because no host in the table is open")
     tied_to = case.answers.get("host", "none")
