@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from datetime import date
+from types import FunctionType
 
 import pytest
 from hypothesis import given, settings
@@ -46,17 +47,11 @@ def both_sizes(*strategies: st.SearchStrategy) -> Callable:
 
     def decorate(check: Callable) -> tuple[Callable, Callable]:
         quick = settings(max_examples=200, deadline=None)(given(*strategies)(check))
-        long = pytest.mark.soak(settings(max_examples=10_000, deadline=None)(given(*strategies)(_copy(check))))
+        twin = FunctionType(check.__code__, globals(), f"{check.__name__}_soak")
+        long = pytest.mark.soak(settings(max_examples=10_000, deadline=None)(given(*strategies)(twin)))
         return quick, long
 
     return decorate
-
-
-def _copy(check: Callable) -> Callable:
-    def again(*args: object) -> None:
-        check(*args)
-
-    return again
 
 
 @both_sizes(workloads(), st.sampled_from(EVERY), st.floats(1, 1e6))
@@ -270,6 +265,45 @@ def test_a_whole_bill_by_hand() -> None:
     assert "labelling" not in monthly and monthly["inference"] == pytest.approx(22_000 * each)
 
 
+def test_half_a_year_retrains_half_as_often() -> None:
+    year, half = (costs.total_cost(costs.Workload(months=months), NOVA, TODAY).parts["training"] for months in (12, 6))
+    assert half == pytest.approx(year * 2 / 3)  # one training and one more, against one and two more
+
+
+def test_own_machines_by_hand() -> None:
+    """100 W at $0.30 for 2 trainings of 3 hours and 3,650 answers of 2 seconds in half a year; two machines at $10."""
+    w = costs.Workload(calls_per_month=600, months=6, seconds_per_call=2, training_hours=3, retrainings_per_year=2,
+                       evaluation_rows=25, evaluations_per_year=4, machine_watts=100, usd_per_kwh=0.30, replicas=2,
+                       machine_usd_per_month=10, hosted_hours_per_month=100)  # fmt: skip
+    here = costs.total_cost(w, "own:local/this-machine", TODAY).parts
+    answering = 3_650 * 2 / 3600
+    assert here["electricity"] == pytest.approx((2 * 3 + answering) * 0.1 * 0.30)
+    assert here["hosting"] == pytest.approx(2 * 10 * 6) and here["training"] == here["inference"] == 0
+    month = costs.monthly_cost(w, "own:local/this-machine", TODAY).parts
+    assert month["electricity"] == pytest.approx((3 + answering) * 0.1 * 0.30 / 6)
+    rented = costs.total_cost(w, "own:huggingface/huggingface-l4x1", TODAY).parts
+    assert rented["training"] == pytest.approx(2 * 3 * 0.80) and rented["electricity"] == 0
+    assert rented["hosting"] == pytest.approx(2 * 100 * 6 * 0.80)
+
+
+@pytest.mark.parametrize(
+    ("option", "unknown"),
+    [
+        ("tuned:ori/up-to-10b", ("inference", "evaluation")),
+        ("tuned:vertex/qwen3-4b", ("hosting",)),
+        ("tuned:azure/gpt-4o-mini-2024-07-18", ("training",)),
+        ("tuned:bedrock/meta.llama3-1-8b-instruct-v1:0", ("training", "inference", "hosting", "evaluation")),
+    ],
+)
+def test_exactly_the_parts_without_a_price_are_unknown(option: str, unknown: tuple[str, ...]) -> None:
+    assert costs.total_cost(costs.Workload(), option, TODAY).unknown == unknown
+
+
+def test_equal_bills_never_pay() -> None:
+    """GPT-6 Luna and Claude Haiku 5.5 have the same prices."""
+    assert costs.break_even(costs.Workload(), "prompt:anthropic/claude-haiku-5-5", LUNA, TODAY).state == "never"
+
+
 def test_a_small_frontier_model_makes_tuning_gpt_4o_mini_pointless() -> None:
     found = costs.break_even(costs.Workload(), MINI, LUNA, TODAY)
     assert found.state == "never" and "never pays" in found.sentence and "existing customers only" in found.sentence
@@ -305,6 +339,8 @@ def test_sensitivity_finds_what_flips_the_answer() -> None:
     w = costs.Workload(calls_per_month=200_000)
     table = costs.sensitivity(w, NOVA, "prompt:openai/gpt-6-sol", TODAY).set_index("input")
     now = table["saving_now"].iloc[0]
+    bills = [costs.total_cost(w, one, TODAY).total for one in (NOVA, "prompt:openai/gpt-6-sol")]
+    assert now == pytest.approx(bills[1] - bills[0])
     for name in table.index[table["flips"]]:
         ends = table.loc[name, ["saving_low", "saving_high"]]
         assert any((end > 0) != (now > 0) for end in ends)

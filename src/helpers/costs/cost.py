@@ -84,7 +84,7 @@ class Cost:
 
 
 def dollars(usd: float | None) -> str:
-    """An amount for people: whole dollars from a thousand on, cents below, two figures below ten cents, or ``unknown``."""
+    """An amount for people: whole dollars from a thousand on, then cents, two figures below ten cents; or "unknown"."""
     if usd is None or math.isnan(usd):
         return "unknown"
     sign, size = ("-" if usd < 0 else ""), abs(usd)
