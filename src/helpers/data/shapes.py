@@ -112,6 +112,8 @@ def _from_example(example: Example) -> Shaped:
 
 def _from_messages(row: Mapping[str, Any]) -> Shaped:
     messages = row["messages"]
+    if len(row) == 1 and isinstance(messages, list) and not _is_converse(row):  # as most files are
+        return Shaped("chat", dict(row), {})
     if isinstance(messages, str) and messages.lstrip().startswith("["):
         messages = _maybe_json(messages)
     chat = {key: row[key] for key in CHAT_KEYS if key in row}
