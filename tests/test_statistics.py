@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from helpers.errors import EvaluationError
 from helpers.evaluate import statistics as s
@@ -66,6 +67,12 @@ def test_holm_published():
     assert s.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02], abs=1e-12)
     assert s.holm([0.6, 0.9]) == pytest.approx([1.0, 1.0])
     assert len(s.holm([])) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_holm_is_statsmodels(seed):
+    p_values = np.random.default_rng(seed).random(7) ** 3
+    assert s.holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-12)
 
 
 def test_kappa_published():

@@ -1,18 +1,44 @@
-"""Evaluate honestly: scores with intervals, and comparisons that may say "these rows cannot tell"."""
+"""Evaluate honestly: scores with intervals, and comparisons that may say "these rows cannot tell".
 
-from helpers.evaluate import candidates, metrics, rules, statistics
+A first look, on the reader's own rows::
+
+    ladder = [Candidate("bare", model), Candidate("instructed", model, system="…")]
+    results = evaluate.run(client, ladder, validation, metrics.default(validation), store=path)
+    results = results.merge(evaluate.tfidf(train, validation, metrics.default(validation)))
+    results.table()
+    results.compare("instructed", "bare").sentence
+    evaluate.plateau(results.history()).sentence
+"""
+
+from helpers.evaluate import (
+    candidates,
+    consistency,
+    judge,
+    learning_curve,
+    metrics,
+    probes,
+    rules,
+    statistics,
+)
 from helpers.evaluate.baselines import majority, tfidf
+from helpers.evaluate.ladder import Plateau, plateau
 from helpers.evaluate.results import Results
 from helpers.evaluate.runner import run
 from helpers.evaluate.statistics import compare, compare_many
 
 __all__ = [
+    "Plateau",
     "Results",
     "candidates",
     "compare",
     "compare_many",
+    "consistency",
+    "judge",
+    "learning_curve",
     "majority",
     "metrics",
+    "plateau",
+    "probes",
     "rules",
     "run",
     "statistics",

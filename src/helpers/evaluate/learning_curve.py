@@ -94,7 +94,7 @@ def fit(
     fitted = _curve(best, x[:, None])[:, 0]
     if not _follows(x, y, fitted):
         sentence = (
-            f"These {len(x)} runs cannot tell: the scores do not follow a power law (a flat start, a jump or a bad run),"
+            f"These {len(x)} runs cannot tell: the scores do not follow a power law (flat start, jump or bad run),"
             " so there is no honest forecast. Look at the points; measure more sizes or repeats."
         )
         unknown = Estimate(np.nan, np.nan, np.nan)
@@ -150,10 +150,9 @@ def _follows(x: np.ndarray, y: np.ndarray, fitted: np.ndarray) -> bool:
     if freedom < 3:
         return True
     pure = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
-    lack = float(((y - fitted) ** 2).sum()) - pure
-    if pure == 0:
-        return lack < 1e-9
-    ratio = max(0.0, lack) / (len(groups) - 3) / (pure / freedom)
+    lack = max(0.0, float(((y - fitted) ** 2).sum()) - pure)
+    pure = max(pure, freedom * 0.001**2)  # runs on a few hundred rows are never told apart by a tenth of a point
+    ratio = lack / (len(groups) - 3) / (pure / freedom)
     return float(stats.f.sf(ratio, len(groups) - 3, freedom)) > 0.01
 
 

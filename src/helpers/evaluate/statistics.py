@@ -22,7 +22,6 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.optimize import brentq
 from statsmodels.stats.inter_rater import cohens_kappa, to_table
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from helpers.errors import EvaluationError
@@ -102,7 +101,7 @@ def paired_difference(b: int, c: int, n: int, level: float = 0.95) -> Interval:
     _check_count(b + c, n)
     only_a, only_b = (b + 1) / (n + 2), (c + 1) / (n + 2)
     middle = only_a - only_b
-    half = _z(level) * math.sqrt((only_a + only_b - middle**2) / (n + 2))
+    half = normal_quantile(level) * math.sqrt((only_a + only_b - middle**2) / (n + 2))
     return Interval(max(-1.0, middle - half), min(1.0, middle + half))
 
 
@@ -247,8 +246,11 @@ def rows_needed(difference: float, *, disagree: float = 0.3, level: float = 0.95
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p-values, in the order given: still honest when several comparisons are made at once."""
-    values = np.asarray(p_values, dtype=float)
-    return multipletests(values, method="holm")[1] if values.size else values
+    values = np.asarray(p_values, dtype=float)  # by hand: statsmodels' multipletests collects garbage at every call
+    order = np.argsort(values)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)).clip(max=1)
+    return adjusted
 
 
 def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable], level: float = 0.95) -> Estimate:
@@ -263,7 +265,7 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable], level: fl
         return Estimate(math.nan, math.nan, math.nan)
     pairs = np.array([[codes[x], codes[y]] for x, y in zip(first, second, strict=True)])
     result = cohens_kappa(to_table(pairs, bins=np.arange(len(codes) + 1) - 0.5)[0])
-    half = _z(level) * float(result.std_kappa)
+    half = normal_quantile(level) * float(result.std_kappa)
     return Estimate(float(result.kappa), max(-1.0, float(result.kappa) - half), min(1.0, float(result.kappa) + half))
 
 
@@ -344,7 +346,8 @@ def _paired_test(
     else:
         _, low, high = _bootstrap_mean(difference, labels, level, 10_000, 0)
         p_value = sign_flip(difference, clusters=labels)
-        detectable = (_z(level) + _z(0.6)) * (high - low) / (2 * _z(level))  # 0.6: a one-sided chance of 80 %
+        error = (high - low) / 2 / normal_quantile(level)
+        detectable = (normal_quantile(level) + normal_quantile(0.6)) * error  # 0.6 in the middle: 0.8 on one side
     together = np.concatenate([first, second])
     share = bool(((together >= 0) & (together <= 1)).all())
     score_a, score_b = float(first.mean()), float(second.mean())
@@ -446,5 +449,6 @@ def _checked_level(level: float) -> float:
     return level
 
 
-def _z(level: float) -> float:
+def normal_quantile(level: float) -> float:
+    """How many standard errors an interval of this level reaches to either side: 1.96 for 0.95."""
     return float(stats.norm.ppf(0.5 + _checked_level(level) / 2))

@@ -1,0 +1,340 @@
+"""Messages, metrics, rules, results, baselines: what needs no host."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from helpers.errors import EvaluationError
+from helpers.evaluate import Results, majority, metrics, rules, tfidf
+from helpers.evaluate.candidates import messages, nearest
+from helpers.evaluate.results import score_replies
+from helpers.evaluate.store import Reply
+from helpers.records import Candidate, Example
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+
+
+def example(question: str, answer: str = "yes", **more) -> Example:
+    return Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer}), **more)
+
+
+def triage(split: str) -> list[Example]:
+    lines = (SAMPLE / "triage" / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [Example(tuple(json.loads(line)["messages"]), line=i) for i, line in enumerate(lines, 1)]
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+QUESTIONS = ("where is my red lamp", "where is my blue lamp", "refund for a kettle", "hello there")
+POOL = tuple(example(question, question.upper()) for question in QUESTIONS)
+
+
+def test_the_order_is_system_shots_nearest_question():
+    candidate = Candidate("c", "m", system="Be brief.", shots=(example("fixed", "F"),), nearest=2, pool=POOL)
+    sent = messages(candidate, example("where is my blue lamp now", "never sent"))
+    assert [(m["role"], m["content"]) for m in sent] == [
+        ("system", "Be brief."),
+        ("user", "fixed"), ("assistant", "F"),
+        ("user", "where is my red lamp"), ("assistant", "WHERE IS MY RED LAMP"),
+        ("user", "where is my blue lamp"), ("assistant", "WHERE IS MY BLUE LAMP"),
+        ("user", "where is my blue lamp now"),
+    ]  # fmt: skip
+
+
+def test_a_row_is_never_its_own_shot_and_its_answer_is_never_sent():
+    found = nearest(POOL, POOL[0], 4)
+    assert len(found) == 3 and POOL[0] not in found
+    sent = messages(Candidate("c", "m", nearest=3, pool=POOL), POOL[0])
+    assert "WHERE IS MY RED LAMP" not in json.dumps(sent)
+
+
+def test_most_similar_comes_last_and_words_beat_length():
+    assert [row.question for row in nearest(POOL, example("kettle refund please"), 2)][-1] == "refund for a kettle"
+
+
+@pytest.mark.parametrize("question", ["", "!!!", "的的", "zzz qqq"])
+def test_questions_without_a_known_word_still_get_their_shots(question):
+    assert len(nearest(POOL, example(question), 2)) == 2
+    assert nearest((example("?!", "x"),), example(question), 1)[0].answer == "x"
+
+
+def test_own_instructions_stay_unless_the_candidate_brings_its_own():
+    chat = (
+        {"role": "system", "content": "row's own"}, {"role": "user", "content": "q1"},
+        {"role": "assistant", "content": "a1", "weight": 0}, {"role": "user", "content": "q2"},
+        {"role": "assistant", "content": "a2"},
+    )  # fmt: skip
+    row = Example(chat)
+    assert [m["content"] for m in messages(Candidate("c", "m"), row)] == ["row's own", "q1", "a1", "q2"]
+    assert [m["content"] for m in messages(Candidate("c", "m", system="s"), row)] == ["s", "q1", "a1", "q2"]
+    assert all("weight" not in m for m in messages(Candidate("c", "m"), row))
+
+
+# --- metrics ---------------------------------------------------------------------------------------------------------
+
+WANTED = '{"category": "delivery", "urgency": "low", "order_id": null}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "exact", "all_fields", "category", "order_id", "valid"),
+    [
+        (WANTED, 1, 1, 1, 1, 1),
+        (f" {WANTED}\n", 1, 1, 1, 1, 1),
+        ('{"order_id":null,"urgency":"low","category":"delivery"}', 0, 1, 1, 1, 1),
+        ('{"category": "refund", "urgency": "low", "order_id": null}', 0, 0, 0, 1, 1),
+        ('{"category": "delivery", "urgency": "low"}', 0, 0, 1, 0, 1),
+        ('{"category": "delivery", "urgency": "low", "order_id": "null"}', 0, 0, 1, 0, 1),
+        ('{"category": "delivery", "urgency": "low", "order_id": null, "x": 1}', 0, 0, 1, 1, 1),
+        (f"```json\n{WANTED}\n```", 0, 1, 1, 1, 0),
+        (f"Sure! {WANTED}", 0, 0, 0, 0, 0),
+        ('["delivery"]', 0, 0, 0, 0, 0),
+        ('{"category": NaN}', 0, 0, 0, 0, 0),
+        ("", 0, 0, 0, 0, 0),
+        ("[" * 100_000, 0, 0, 0, 0, 0),
+    ],
+)
+def test_json_metrics(answer, exact, all_fields, category, order_id, valid):
+    row = example("q", WANTED)
+    found = [metrics.exact_match, metrics.all_fields, metrics.field("category"), metrics.field("order_id"),
+             metrics.valid_json()]  # fmt: skip
+    assert [metric(answer, row) for metric in found] == [exact, all_fields, category, order_id, valid]
+
+
+def test_true_is_not_one():
+    row = example("q", '{"a": 1, "b": [true, {"c": 0}]}')
+    assert metrics.all_fields('{"a": 1.0, "b": [true, {"c": 0}]}', row) == 1
+    assert metrics.all_fields('{"a": true, "b": [true, {"c": 0}]}', row) == 0
+    assert metrics.all_fields('{"a": 1, "b": [true, {"c": false}]}', row) == 0
+
+
+def test_a_schema_is_checked_whole():
+    schema = json.loads((SAMPLE / "triage" / "schema.json").read_text())
+    check = metrics.valid_json(schema.get("schema", schema))
+    assert check(triage("train")[0].answer, example("q")) == 1
+    assert check('{"category": "delivery"}', example("q")) == 0
+
+
+def test_metrics_that_do_not_apply_say_so():
+    assert metrics.field("missing")(WANTED, example("q", WANTED)) is None
+    assert metrics.all_fields("x", example("q", "plain text")) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"), [("Refund", 1), (" refund. ", 1), ('"refund"', 1), ("refunds", 0), ("a refund", 0)]
+)
+def test_labels(answer, right):
+    assert metrics.label_accuracy(answer, example("q", "refund")) == right
+
+
+@given(st.text(), st.text())
+def test_similarity_is_a_share_and_symmetric(one, other):
+    score = metrics.similarity(one, example("q", other))
+    assert 0 <= score <= 1 and score == pytest.approx(metrics.similarity(other, example("q", one)))
+    assert metrics.similarity(one, example("q", one)) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_macro_f1_is_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    wanted = rng.choice(["a", "b", "c"], 50, p=[0.7, 0.2, 0.1]).tolist()
+    got = [w if rng.random() < 0.6 else str(rng.choice(["a", "b", "z"])) for w in wanted]
+    found = metrics.macro_f1(got, wanted)
+    theirs = f1_score(wanted, got, labels=sorted(set(wanted)), average="macro", zero_division=0)
+    assert found.value == pytest.approx(theirs, abs=1e-12) and found.low < found.value < found.high
+
+
+def test_defaults_fit_the_rows():
+    assert [m.name for m in metrics.default(triage("validation"))][0] == "all_fields"
+    assert metrics.default([example(f"q{i}", "ab"[i % 2]) for i in range(20)])[0].name == "label_accuracy"
+    assert metrics.default([example(f"q{i}", f"a long answer number {i}") for i in range(20)])[0].name == "similarity"
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+
+VOICE = SAMPLE / "brand_voice" / "rules.toml"
+
+
+def test_the_voice_guides_own_example_keeps_its_rules():
+    copy = (
+        "The foot is left bare, so you hear a dry little scrape when this mug lands on the table. The rest is "
+        "stoneware under an oatmeal speckle, 9.5 cm tall and roomy enough for a proper cup. It can go in the "
+        "dishwasher with everything else. Monday is not included."
+    )
+    assert rules.broken(rules.load_rules(VOICE), copy) == []
+    assert rules.rule_check(VOICE)(copy, example("q")) == 1
+    worse = copy.replace("Monday is not included.", "Our stunning, PERFECT mug! Only £14?")
+    assert set(rules.broken(rules.load_rules(VOICE), worse)) >= {
+        "no_exclamation", "no_question", "banned_words", "no_price", "no_capitals", "no_we",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "good", "bad"),
+    [
+        ({"kind": "word_count", "min": 2, "max": 3}, "two words", "one"),
+        ({"kind": "sentence_count", "min": 2, "max": 2}, "One. Two!", "One, two."),
+        ({"kind": "sentence_max_words", "max": 2}, "One two. Three four.", "One two three. Four."),
+        ({"kind": "last_sentence_max_words", "max": 1}, "One two three. Four.", "Four. One two."),
+        ({"kind": "regex_absent", "pattern": "!"}, "calm", "loud!"),
+        ({"kind": "regex_present", "pattern": "YES", "ignore_case": True}, "yes", "no"),
+        ({"kind": "regex_count", "pattern": r"\d", "min": 1, "max": 1}, "a 1", "1 and 2"),
+        ({"kind": "banned_words", "words": ["must have"]}, "we must ask", "a Must Have"),
+        ({"kind": "any_word", "words": ["oak", "ash"]}, "of Oak", "of oaks"),
+        ({"kind": "all_words", "words": ["oak", "ash"]}, "oak, ash", "oak"),
+        ({"kind": "each_at_most_once", "words": ["oak", "ash"]}, "oak and ash", "oak on oak"),
+        ({"kind": "each_at_most_once", "words": ["oak", "ash"]}, "oak", "none"),
+        ({"kind": "equals", "options": ["yes"]}, "Yes.", "yes it is"),
+        ({"kind": "json_object"}, "{}", "[]"),
+    ],
+)
+def test_every_kind_of_rule(rule, good, bad):
+    [checked] = rules.check_rules([{"id": "r", **rule}])
+    assert rules.keeps(checked, good) and not rules.keeps(checked, bad)
+
+
+def test_all_wrong_rules_are_named_at_once(tmp_path):
+    wrong = [{"kind": "json_object"}, {"id": "b", "kind": "nonsense"}, {"id": "c", "kind": "any_word"},
+             {"id": "d", "kind": "regex_absent", "pattern": "("}]  # fmt: skip
+    with pytest.raises(EvaluationError) as caught:
+        rules.check_rules(wrong)
+    for problem in ("rule 1: has no id", "b: unknown", "c: any_word", "d: its pattern"):
+        assert problem in str(caught.value)
+    for text in ("", "not = [toml", "[[rule]]\nid = 'x'"):
+        (tmp_path / "rules.toml").write_text(text)
+        with pytest.raises(EvaluationError):
+            rules.load_rules(tmp_path / "rules.toml")
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+ROWS = [example(f"q{i}", "yes" if i % 2 else "no") for i in range(40)]
+
+
+def measured(name: str, answers: list[str | None], rows=ROWS, kind="prompted", split="validation") -> Results:
+    replies = [Reply(missing="lost") if a is None else Reply(a, "", "stop", 10, 2, 5, 0.1) for a in answers]
+    about = {"model": "m", "yardstick": "teaching", "kind": kind}
+    return score_replies(name, about, rows, replies, [metrics.exact_match, metrics.length], split=split)
+
+
+RIGHT = measured("right", [row.answer for row in ROWS], kind="tuned")
+ALWAYS = measured("always no", ["no"] * 39 + [None])
+
+
+def test_compare_uses_rows_that_both_answered():
+    both = RIGHT.merge(ALWAYS)
+    found = both.compare("right", "always no")
+    assert (found.n, found.score_a, found.metric) == (39, 1.0, "exact_match")
+    assert found.difference == pytest.approx(19 / 39) and "better" in found.sentence
+    assert math.isnan(both.scores("always no")[39]) and both.missing().to_dict() == {("always no", "lost"): 1}
+
+
+def test_compare_all_names_every_rival_once():
+    both = RIGHT.merge(ALWAYS).merge(measured("always yes", ["yes"] * 40))
+    assert {(c.a, c.b) for c in both.compare_all("right")} == {("right", "always no"), ("right", "always yes")}
+
+
+def test_results_survive_json():
+    both = RIGHT.merge(ALWAYS)
+    again = Results.from_json(json.loads(json.dumps(both.to_json(), allow_nan=False)))
+    pd.testing.assert_frame_equal(again.rows, both.rows.reset_index(drop=True))
+    pd.testing.assert_frame_equal(again.table(), both.table())
+    assert again.to_json() == both.to_json()
+
+
+@pytest.mark.parametrize("value", [{}, {"rows": {}}, {"rows": {"data": [[1]], "columns": ["x"]}}, [], None])
+def test_what_are_no_results_is_refused(value):
+    with pytest.raises(EvaluationError, match="no stored results"):
+        Results.from_json(value)
+
+
+def test_only_the_same_rows_are_put_side_by_side():
+    with pytest.raises(EvaluationError, match="different rows"):
+        RIGHT.merge(measured("x", ["no"] * 39, rows=ROWS[:39]))
+    with pytest.raises(EvaluationError, match="different rows"):
+        RIGHT.merge(measured("x", ["no"] * 40, rows=[*ROWS[:39], example("q39", "another ideal answer")]))
+    with pytest.raises(EvaluationError, match="different rows"):
+        RIGHT.merge(measured("x", ["no"] * 40, split="test"))
+
+
+def test_a_candidate_measured_again_replaces_itself():
+    merged = ALWAYS.merge(measured("always no", ["yes"] * 40))
+    assert len(merged.rows) == 40 and merged.answers("always no") == ["yes"] * 40
+
+
+def test_unknown_names_are_named():
+    with pytest.raises(EvaluationError, match="no candidate 'x'.*right"):
+        RIGHT.scores("x")
+    with pytest.raises(EvaluationError, match="no metric 'x'.*exact_match"):
+        RIGHT.compare("right", "right", "x")
+
+
+def test_evidence_holds_prompted_candidates_only():
+    [score] = RIGHT.merge(ALWAYS).prompt_scores()
+    assert (score["name"], score["yardstick"], score["metric"]) == ("always no", "teaching", "exact_match")
+    assert score["n"] == 39 and score["low"] < score["score"] < score["high"]
+    assert list(RIGHT.merge(ALWAYS).history()) == ["always no"]
+    json.dumps(score)
+
+
+def test_readers_text_is_escaped():
+    nasty = measured("<script>alert(1)</script>", ["no"] * 40)
+    nasty.notes = ["<b>note</b>"]
+    assert "<script>" not in nasty._repr_html_() and "<b>" not in nasty._repr_html_()
+
+
+# --- baselines -------------------------------------------------------------------------------------------------------
+
+
+def test_majority_by_hand():
+    answers = [{"label": "b" if i < 6 else "a", "id": None if i % 2 else i} for i in range(10)]
+    train = [example(f"q{i}", json.dumps(answer)) for i, answer in enumerate(answers)]
+    found = majority(train, [example("new", '{"label": "b", "id": null}')], [metrics.all_fields])
+    assert found.answers("majority") == ['{"label": "b", "id": null}'] and found.scores("majority")[0] == 1
+
+
+def test_tfidf_learns_labels_and_leaves_open_fields_alone():
+    words = {"delivery": "where is my parcel", "refund": "give me my money back"}
+    train = [
+        example(f"{text} number {i}", json.dumps({"kind": kind, "order": f"BM-{i}" if i % 2 else None}))
+        for i in range(20)
+        for kind, text in words.items()
+    ]
+    rows = [example("my parcel is where BM-5", '{"kind": "delivery", "order": "BM-5"}'),
+            example("money back please", '{"kind": "refund", "order": null}')]  # fmt: skip
+    found = tfidf(train, rows, [metrics.field("kind"), metrics.field("order")])
+    assert found.scores("tf-idf", "kind").tolist() == [1, 1]
+    assert found.scores("tf-idf", "order").tolist() == [0, 1]
+    assert all(json.loads(answer)["order"] is None for answer in found.answers("tf-idf"))
+    assert found.candidates["tf-idf"]["kind"] == "baseline"
+
+
+def test_baselines_on_the_sample_task():
+    """TF-IDF is a real rival on this task: it must beat the most frequent answer clearly."""
+    train, rows = triage("train"), triage("validation")
+    chosen = [metrics.field("category"), metrics.all_fields, metrics.valid_json()]
+    both = majority(train, rows, chosen).merge(tfidf(train, rows, chosen))
+    assert both.compare("tf-idf", "majority").low > 0.2
+    assert both.scores("tf-idf", "valid_json").all()
+
+
+def test_baselines_on_plain_labels():
+    train = [example(q, a) for q, a in [("good nice", "pos"), ("bad awful", "neg"), ("nice", "pos")] * 4]
+    found = tfidf(train, [example("awful", "neg")], [metrics.label_accuracy])
+    assert found.answers("tf-idf") == ["neg"]
+    assert majority(train, [example("awful", "neg")], [metrics.label_accuracy]).answers("majority") == ["pos"]
+
+
+def test_baselines_refuse_what_they_cannot_use():
+    with pytest.raises(EvaluationError, match="rows to learn from"):
+        majority([], ROWS, [metrics.exact_match])
+    with pytest.raises(EvaluationError, match="lack a field"):
+        tfidf(triage("train"), triage("validation"), [metrics.all_fields], fields=["nonsense"])
