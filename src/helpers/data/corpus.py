@@ -57,9 +57,10 @@ class Corpus:
     def add(self, line: int, messages: list[dict], texts: Sequence[str], tokens: int | None, row: Shaped) -> None:
         """Take note of one well-formed example. Its answer is the last message's text, or its tool calls."""
         at = len(self.lines)
-        answer = texts[-1] or _calls(messages[-1])
+        answered = messages[-1].get("role") == "assistant"
+        answer = (texts[-1] or _calls(messages[-1])) if answered else ""
         questions, systems = [], []
-        for message, text in zip(messages[:-1], texts, strict=False):
+        for message, text in zip(messages[:-1] if answered else messages, texts, strict=False):
             said = systems if message.get("role") in ("system", "developer") else questions
             said.append(text or _calls(message))
         question, system = "\n".join(questions), "\n".join(systems)
@@ -67,7 +68,7 @@ class Corpus:
         self.tokens.append(tokens)
         self.prompt_chars.append(len(question) + len(system))
         self.answer_chars.append(len(answer))
-        key = hash(_squeezed(question))
+        key = hash(_squeezed(question) or ("no question", at))
         self.questions.append(key)
         self.systems.append(self._system_key(system))
         self.prompts.append(hash((key, self.systems[-1])))
@@ -195,13 +196,15 @@ def _check_same_prompts(corpus: Corpus, found: Findings) -> None:
             answer = corpus.answers[at]
             if answer in first:
                 same = corpus.lines[first[answer]]
-                found.add("duplicate", corpus.lines[at], "messages", f"The same prompt and answer as line {same}.")
+                found.add(
+                    "duplicate", corpus.lines[at], "messages", f"The same prompt and answer as line {same}.", other=same
+                )
             first.setdefault(answer, at)
         if len(first) > 1:
             for at in first.values():
-                others = [str(corpus.lines[other]) for other in first.values() if other != at][:5]
-                told = f"The same prompt has another answer on line {', '.join(others)}."
-                found.add("contradiction", corpus.lines[at], "messages", told)
+                others = [corpus.lines[other] for other in first.values() if other != at][:5]
+                told = f"The same prompt has another answer on line {', '.join(map(str, others))}."
+                found.add("contradiction", corpus.lines[at], "messages", told, other=others[0])
 
 
 def _check_near(corpus: Corpus, found: Findings) -> None:
@@ -211,7 +214,7 @@ def _check_near(corpus: Corpus, found: Findings) -> None:
             continue
         told.add(b)
         message = f"The prompt resembles line {corpus.lines[a]} ({similarity:.0%})."
-        found.add("near_duplicate", corpus.lines[b], "messages", message)
+        found.add("near_duplicate", corpus.lines[b], "messages", message, other=corpus.lines[a])
 
 
 def check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> None:

@@ -67,7 +67,7 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Mapping[str, str] |
         elif row is not None:
             messages = row.chat.get("messages")
             if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
-                examples.append(_example(line, row))
+                examples.append(as_example(line, row))
             else:
                 found.add("messages", line, "messages", "`messages` is not a filled list of objects.")
     errors = [problem for problem in found.sorted() if problem.severity == "error" and problem.line]
@@ -92,7 +92,8 @@ def _unknown(value: Mapping) -> DataError:
     )
 
 
-def _example(line: int, row: Shaped) -> Example:
+def as_example(line: int, row: Shaped) -> Example:
+    """The example of a row in chat shape."""
     extra = dict(row.extra)
     for key in ("parallel_tool_calls", "functions"):
         if key in row.chat:

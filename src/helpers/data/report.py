@@ -21,7 +21,7 @@ ORDER = {"error": 0, "warning": 1, "note": 2}
 
 
 class Problem(NamedTuple):
-    """One problem: 1-based ``line`` of the file (0: the file as a whole) and where in the row."""
+    """One problem: 1-based ``line`` of the file (0: the file as a whole), where in the row, and a related line or 0."""
 
     line: int
     where: str
@@ -29,6 +29,7 @@ class Problem(NamedTuple):
     severity: Severity
     message: str
     fix: str
+    other: int = 0
 
 
 class Findings:
@@ -39,13 +40,23 @@ class Findings:
         self.counts: Counter[str] = Counter()
 
     def add(
-        self, code: str, line: int, where: str, message: str, *, fix: str = "", severity: Severity | None = None
+        self,
+        code: str,
+        line: int,
+        where: str,
+        message: str,
+        *,
+        fix: str = "",
+        severity: Severity | None = None,
+        other: int = 0,
     ) -> None:
         """Add a problem, or only count it when its code has filled its share."""
         self.counts[code] += 1
         if self.counts[code] <= MOST_OF_ONE_CODE:
             known = CODES[code]
-            self.problems.append(Problem(line, where, code, severity or known.severity, message, fix or known.fix))
+            self.problems.append(
+                Problem(line, where, code, severity or known.severity, message, fix or known.fix, other)
+            )
 
     def sorted(self) -> list[Problem]:
         """Problems by line (those of the whole file first), unlisted ones summed up."""
@@ -62,7 +73,7 @@ class CheckReport:
 
     Attributes:
         problems: columns ``line`` (1-based; 0 is the file as a whole), ``where``, ``code``, ``severity``
-            ("error", "warning", "note"), ``message``, ``fix``.
+            ("error", "warning", "note"), ``message``, ``fix``, ``other`` (a related line of the same file, else 0).
         rows: one row an example that could be read: ``line``, ``tokens`` (None where not counted), ``prompt_chars``,
             ``answer_chars``, ``label`` (the answer where the file has few different ones, else None).
         provider: for whom it was checked.

@@ -1,0 +1,486 @@
+"""Repair what a machine may repair, log every change, and queue what only a person can decide.
+
+Each row is checked, mended for the first problem that has a mender, and checked again, until nothing is left to mend; a
+row that would still be refused is left out. The original file is never touched. The log replays: ``replay`` makes the
+same file from the original and the log alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from helpers.data import personal, rules
+from helpers.data.checking import check
+from helpers.data.duplicates import normalise
+from helpers.data.reading import as_example
+from helpers.data.report import CheckReport, Findings
+from helpers.data.shapes import Shaped, shaped, text_of
+from helpers.data.sources import Row, Source, mend_json, rows
+from helpers.data.writing import row_writer
+from helpers.errors import DataError
+from helpers.project import write_atomically
+
+ROLE_NAMES = {"human": "user", "customer": "user", "client": "user", "bot": "assistant", "ai": "assistant", "gpt": "assistant",
+              "model": "assistant", "agent": "assistant", "chatgpt": "assistant", "instructions": "system"}  # fmt: skip
+"""What other tools call the roles."""
+
+DROPPED = (
+    "blank_line", "not_object", "line_too_long", "table_row", "unknown_shape", "messages", "no_assistant", "bad_part",
+    "empty_answer", "placeholder_answer", "nothing_trained", "tools", "tool_call", "tool_call_id", "tool_arguments", "image",
+    "preference", "preference_same", "duplicate", "leak", "near_leak",
+)  # fmt: skip
+"""Codes that leave the row out."""
+
+LINE_CODES = ("json", "not_object", "line_too_long", "table_row")
+WHOLE_FILE_CODES = ("duplicate", "leak", "near_leak", "label_variant")
+FILE_CODES = ("blank_line", "bom", "encoding")
+"""Codes that a line is refused for; those that only the whole file shows; those that writing the file again mends."""
+
+QUEUED = (
+    "contradiction",
+    "near_duplicate",
+    "refusal_answer",
+    "answer_format",
+    "html_residue",
+    "near_leak",
+    "language_mix",
+)
+"""Codes that a person decides: see ``queue``."""
+
+MOST_STEPS = 50
+"""Menders applied to one row before it is given up."""
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What ``repair`` did.
+
+    Attributes:
+        path: the new file.
+        log: columns ``line`` (of the original), ``code``, ``before``, ``after`` (the row as text; None: left out).
+        report: the new file, checked again.
+        queue: what a person should look at in the new file: see ``queue``.
+    """
+
+    path: Path
+    log: pd.DataFrame
+    report: CheckReport
+    queue: pd.DataFrame
+
+    def __str__(self) -> str:
+        dropped = int(self.log["after"].isna().sum())
+        changed = self.log.loc[self.log["after"].notna(), "line"].nunique()
+        return (
+            f"{changed:,} rows changed, {dropped:,} left out, {len(self.report.rows):,} written to {self.path}; "
+            f"{len(self.queue):,} wait for a person."
+        )
+
+
+class _Dropped(Exception):
+    """The row is left out."""
+
+
+def repair(source: Source, report: CheckReport, fixes: Collection[str] | None = None, *, to: str | Path) -> Repaired:
+    """Write a mended copy of ``source`` to ``to`` (JSON Lines for the report's provider), with its change log beside it.
+
+    Args:
+        source: what ``report`` was made from.
+        report: what ``check`` found; it also names the provider.
+        fixes: the codes to mend; every code in ``FIXES`` when None. Rows that the provider would refuse are left out
+            in any case.
+        to: the new file; the log is ``<to>.changes.jsonl``.
+
+    Raises:
+        DataError: ``to`` is the source itself, a code cannot be mended, or no row is left.
+    """
+    to = Path(to)
+    if isinstance(source, (str, Path)) and Path(source).resolve() == to.resolve():
+        raise DataError("The original is never touched.", got=str(to), fix="Give another path as `to`.")
+    allowed = frozenset(FIXES if fixes is None else fixes)
+    if unknown := allowed - frozenset(FIXES):
+        raise DataError("Some codes cannot be mended.", got=", ".join(sorted(unknown)), fix="See helpers.data.FIXES.")
+    by_line = _whole_file_problems(report, allowed)
+    log: list[dict[str, Any]] = []
+    lines = []
+    for row in rows(source, Findings()):
+        final = _mend(row, report, by_line.get(row.line, ()), allowed, log)
+        if final is not None:
+            lines.append(final)
+    for problem in report.problems[report.problems["code"].isin(FILE_CODES)].itertuples():
+        log.append(
+            {"line": problem.line, "code": problem.code, "before": problem.message, "after": "(UTF-8, no blank line)"}
+        )
+    if not lines:
+        raise DataError("No row is left after the repair.", fix="Look at the report: the export itself is broken.")
+    write_atomically(to, "\n".join(lines) + "\n")
+    table = pd.DataFrame(sorted(log, key=lambda entry: entry["line"]), columns=["line", "code", "before", "after"])
+    write_atomically(
+        to.with_name(to.name + ".changes.jsonl"), table.to_json(orient="records", lines=True, force_ascii=False)
+    )
+    again = check(to, provider=report.provider, model=report.model)
+    return Repaired(to, table, again, queue(to, again))
+
+
+def replay(
+    source: Source, log: pd.DataFrame, provider: str, to: str | Path, columns: Mapping[str, str] | None = None
+) -> Path:
+    """Make the repaired file again from the original and the change log alone."""
+    final = {entry.line: entry.after for entry in log.itertuples() if entry.code not in FILE_CODES}
+    lines = []
+    for row in rows(source, Findings()):
+        text = final[row.line] if row.line in final else _serialised(row, provider, columns)
+        if isinstance(text, str):
+            lines.append(text)
+    write_atomically(Path(to), "\n".join(lines) + "\n")
+    return Path(to)
+
+
+def _whole_file_problems(report: CheckReport, allowed: frozenset[str]) -> dict[int, list[str]]:
+    """Codes by line that the row alone cannot be asked for again."""
+    by_line: dict[int, list[str]] = {}
+    for problem in report.problems.itertuples():
+        if (
+            problem.code in ("duplicate", "leak", "near_leak", "label_variant")
+            and problem.code in allowed
+            and problem.line
+        ):
+            by_line.setdefault(problem.line, []).append(problem.code)
+    return by_line
+
+
+def _mend(row: Row, report: CheckReport, codes: Collection[str], allowed: frozenset[str], log: list) -> str | None:
+    """The row's new line, or None when it is left out."""
+
+    def note(code: str, before: str, after: str | None) -> None:
+        log.append({"line": row.line, "code": code, "before": before, "after": after})
+
+    value, columns = row.value, report.mapping or None
+    if row.broken is not None:
+        value = mend_json(row.broken) if "json" in allowed else None
+        code = next((code for code in codes if code in LINE_CODES), "json")
+        note(code, row.broken[:10_000], _text(value) if value is not None else None)
+        if value is None:
+            return None
+    shape = shaped(value, columns if columns and set(columns.values()) <= set(value) else None)
+    if shape is None:
+        note("unknown_shape", _text(value), None)
+        return None
+    current = _Draft.of(shape)
+    if "label_variant" in codes:
+        _step(current, "label_variant", lambda draft: _spell_label(draft, report), note)
+    for code in codes:
+        if code in DROPPED and code not in LINE_CODES:
+            note(code, current.text(), None)
+            return None
+    limits = rules.rules_for(report.provider, report.model)
+    for _ in range(MOST_STEPS):
+        problem = _next_problem(current, limits, allowed)
+        if problem is None:
+            break
+        try:
+            _step(current, problem, FIXES.get(problem, _drop), note)
+        except _Dropped:
+            note(problem, current.text(), None)
+            return None
+    else:
+        note("messages", current.text(), None)
+        return None
+    final = _final_text(current, report.provider, row.line)
+    if final is None:
+        note("unsupported", current.text(), None)
+        return None
+    if final != current.text():
+        note("wrong_shape", current.text(), final)
+    return final
+
+
+def _step(draft: _Draft, code: str, mend: Callable[[_Draft], None], note: Callable) -> None:
+    before = draft.text()
+    mend(draft)
+    if draft.text() != before:
+        note(code, before, draft.text())
+    else:
+        draft.given_up.add(code)
+
+
+@dataclass
+class _Draft:
+    """A row while it is mended: chat shape, its other keys, and the codes that could not be mended further."""
+
+    shape: str
+    chat: dict[str, Any]
+    extra: dict[str, Any]
+    rejected: Any
+    given_up: set[str]
+
+    @classmethod
+    def of(cls, row: Shaped) -> _Draft:
+        return cls(row.shape, copy.deepcopy(row.chat), dict(row.extra), copy.deepcopy(row.rejected), set())
+
+    def text(self) -> str:
+        """The row as one line of JSON, in the shape that ``write`` would give it, extra keys included."""
+        return _text(
+            self.chat | ({"non_preferred_output": self.rejected} if self.rejected is not None else {}) | self.extra
+        )
+
+    def as_shaped(self) -> Shaped:
+        return Shaped(self.shape, self.chat, self.extra, (), self.rejected)
+
+    @property
+    def messages(self) -> list:
+        return self.chat["messages"]
+
+
+def _next_problem(draft: _Draft, limits: rules.Rules, allowed: frozenset[str]) -> str | None:
+    """The next code to mend: any that is allowed, and any error at all (its row cannot stay)."""
+    found = Findings()
+    if rules.check_row(0, draft.as_shaped(), limits, found):
+        rules.check_text(0, draft.messages, rules.places(()), found)
+        personal.check(0, [text_of(message.get("content")) for message in draft.messages], rules.places(()), found)
+    for problem in found.problems:
+        if problem.code in draft.given_up or problem.severity == "note":
+            if problem.severity == "error":
+                return "messages"
+            continue
+        if problem.severity == "error" or problem.code in allowed:
+            return problem.code
+    return None
+
+
+def _final_text(draft: _Draft, provider: str, line: int) -> str | None:
+    """The row in the provider's format; other columns than the format's own stay with chat rows."""
+    try:
+        row = row_writer(provider)(as_example(line, draft.as_shaped()))
+    except DataError:
+        return None
+    kept = draft.extra if draft.shape == "chat" and "messages" in row else {}
+    return _text(row | kept)
+
+
+def _serialised(row: Row, provider: str, columns: Mapping[str, str] | None) -> str | None:
+    shape = shaped(row.value, columns) if row.broken is None else None
+    return _final_text(_Draft.of(shape), provider, row.line) if shape else None
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+# --- menders: each changes the draft, or leaves it when it does not know how ------------------------------------------
+
+
+def _drop(draft: _Draft) -> None:
+    raise _Dropped
+
+
+def _keys(draft: _Draft) -> None:
+    if draft.shape == "chat":
+        draft.extra.clear()
+    for message in draft.messages:
+        for key in set(message) - rules.MESSAGE_KEYS:
+            del message[key]
+
+
+def _role(draft: _Draft) -> None:
+    for message in draft.messages:
+        tidy = str(message.get("role", "")).strip().lower()
+        message["role"] = ROLE_NAMES.get(tidy, tidy)
+
+
+def _unsupported(draft: _Draft) -> None:
+    """Developer messages become system messages, text parts one text, stray keys go; anything else drops the row."""
+    for key in ("parallel_tool_calls", "functions", "tools"):
+        if not draft.chat.get(key):
+            draft.chat.pop(key, None)
+    draft.chat.pop("parallel_tool_calls", None)
+    for message in draft.messages:
+        if message.get("role") == "developer":
+            message["role"] = "system"
+        content = message.get("content")
+        if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+            message["content"] = text_of(content)
+
+
+def _cut(draft: _Draft) -> None:
+    while draft.messages and draft.messages[-1].get("role") != "assistant":
+        draft.messages.pop()
+    if not draft.messages:
+        raise _Dropped
+
+
+def _system_first(draft: _Draft) -> None:
+    draft.messages.sort(key=lambda message: message.get("role") not in ("system", "developer"))
+
+
+def _no_content(draft: _Draft) -> None:
+    """A system message without content goes; a row whose other messages miss theirs is left out."""
+    draft.chat["messages"] = [
+        message
+        for message in draft.messages
+        if message.get("role") != "system" or message.get("content") not in (None, [])
+    ]
+
+
+def _content_type(draft: _Draft) -> None:
+    for message in draft.messages:
+        content = message.get("content")
+        if isinstance(content, (int, float)) and not isinstance(content, bool):
+            message["content"] = str(content)
+        elif isinstance(content, dict):
+            message["content"] = json.dumps(content, ensure_ascii=False)
+
+
+def _weight(draft: _Draft) -> None:
+    for message in draft.messages:
+        if "weight" not in message:
+            continue
+        weight = message["weight"]
+        if message.get("role") != "assistant" or str(weight).lower() not in ("0", "1", "0.0", "1.0", "true", "false"):
+            del message["weight"]
+        else:
+            message["weight"] = int(str(weight).lower() in ("1", "1.0", "true"))
+
+
+def _on_text(change: Callable[[str], str], answers_only: bool = False) -> Callable[[_Draft], None]:
+    def mend(draft: _Draft) -> None:
+        for message in draft.messages + (draft.rejected if isinstance(draft.rejected, list) else []):
+            if not isinstance(message, dict) or (answers_only and message.get("role") != "assistant"):
+                continue
+            content = message.get("content")
+            if isinstance(content, str):
+                message["content"] = change(content)
+            for part in content if isinstance(content, list) else ():
+                if isinstance(part, dict) and isinstance(part.get("text"), str):
+                    part["text"] = change(part["text"])
+
+    return mend
+
+
+def _decode_again(text: str) -> str:
+    """Undo one wrong decoding, where the result is sure: every wrongly decoded run must be valid UTF-8."""
+
+    def once(match: re.Match) -> str:
+        try:
+            return match.group().encode("cp1252").decode("utf-8")
+        except UnicodeError:
+            return match.group()
+
+    return re.sub(
+        r"[\u0080-\u00ff\u0152-\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2,}", once, text
+    )
+
+
+def _spell_label(draft: _Draft, report: CheckReport) -> None:
+    """Give the answer, or the JSON answer's fields, the spelling that most rows use."""
+    usual = _usual_labels(report)
+    answer = draft.messages[-1].get("content")
+    if not isinstance(answer, str):
+        return
+    if answer.strip().startswith("{"):
+        try:
+            value = json.loads(answer)
+        except ValueError:
+            return
+        fixed = {k: usual.get(normalise(v), v) if isinstance(v, str) else v for k, v in value.items()}
+        draft.messages[-1]["content"] = json.dumps(fixed, ensure_ascii=False)
+    else:
+        draft.messages[-1]["content"] = usual.get(normalise(answer), answer)
+
+
+def _usual_labels(report: CheckReport) -> dict[str, str]:
+    """Usual spelling by its tidy form, from the report's own words."""
+    told = report.problems.loc[report.problems["code"] == "label_variant", "message"]
+    spelled = (re.search(r" is usually spelled '(.*)' in ", message) for message in told)
+    return {normalise(match[1]): match[1] for match in spelled if match}
+
+
+FIXES: dict[str, Callable[[_Draft], None]] = {
+    **dict.fromkeys(DROPPED, _drop),
+    "json": _drop,
+    "unknown_key": _keys,
+    "bad_role": _role,
+    "unsupported": _unsupported,
+    "last_not_assistant": _cut,
+    "system_not_first": _system_first,
+    "content_missing": _no_content,
+    "content_type": _content_type,
+    "weight": _weight,
+    "answer_whitespace": _on_text(str.strip, answers_only=True),
+    "control_characters": _on_text(lambda text: rules.CONTROL.sub("", text)),
+    "mojibake": _on_text(_decode_again),
+    "label_variant": _drop,
+    **{code: _on_text(personal.remove) for code in personal.CODE_OF.values()},
+}
+"""What ``repair`` can do, by code."""
+
+
+# --- what a person decides --------------------------------------------------------------------------------------------
+
+
+def queue(source: Source, report: CheckReport) -> pd.DataFrame:
+    """Problems that no machine should decide, one a row, for a person to work through.
+
+    Columns: ``line``, ``code``, ``message``, ``question``, ``answer``, and for pairs ``other`` (line), ``other_question``,
+    ``other_answer``; then ``decision`` and ``new_answer``, empty, for ``resolve``.
+    """
+    flagged = report.problems[report.problems["code"].isin(QUEUED) & (report.problems["line"] > 0)]
+    wanted = set(flagged["line"]) | set(flagged["other"])
+    texts = {line: text for line, text in _texts(source, report) if line in wanted}
+    table, seen = [], set()
+    for problem in flagged.itertuples():
+        pair = (problem.code, *sorted((problem.line, problem.other)))
+        if problem.line not in texts or pair in seen:
+            continue
+        seen.add(pair)
+        other = texts.get(problem.other, ("", ""))
+        table.append((problem.line, problem.code, problem.message, *texts[problem.line], problem.other, *other, "", ""))
+    names = ["line", "code", "message", "question", "answer", "other", "other_question", "other_answer"]
+    return pd.DataFrame(table, columns=[*names, "decision", "new_answer"])
+
+
+def _texts(source: Source, report: CheckReport) -> Iterator[tuple[int, tuple[str, str]]]:
+    for row in rows(source, Findings()):
+        shape = shaped(row.value, report.mapping or None) if row.broken is None else None
+        messages = shape.chat.get("messages") if shape else None
+        if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
+            texts = [text_of(message.get("content")) for message in messages]
+            yield row.line, ("\n".join(texts[:-1]), texts[-1])
+
+
+def resolve(source: str | Path, decisions: pd.DataFrame, to: str | Path) -> Path:
+    """Write ``source`` (JSON Lines in chat shape) with a person's decisions carried out.
+
+    Args:
+        decisions: ``queue``'s table; ``decision`` is "" or "keep" (nothing happens), "drop" (leave ``line`` out),
+            "drop_other" (leave ``other`` out), or "edit" (``new_answer`` becomes the answer of ``line``).
+
+    Raises:
+        DataError: a decision is none of these, or ``to`` is the source.
+    """
+    if Path(source).resolve() == Path(to).resolve():
+        raise DataError("The original is never touched.", got=str(to), fix="Give another path as `to`.")
+    legal = ("", "keep", "drop", "drop_other", "edit")
+    if wrong := sorted(set(decisions["decision"]) - set(legal)):
+        raise DataError(
+            "Unknown decisions.", got=", ".join(map(repr, wrong)), fix=f"Use {', '.join(map(repr, legal))}."
+        )
+    dropped = set(decisions.loc[decisions["decision"] == "drop", "line"])
+    dropped |= set(decisions.loc[decisions["decision"] == "drop_other", "other"])
+    edited = {row.line: row.new_answer for row in decisions[decisions["decision"] == "edit"].itertuples()}
+    lines = []
+    for row in rows(source, Findings()):
+        if row.line in dropped or row.broken is not None:
+            continue
+        if row.line in edited:
+            row.value["messages"][-1]["content"] = edited[row.line]
+        lines.append(_text(row.value))
+    write_atomically(Path(to), "\n".join(lines) + "\n")
+    return Path(to)
