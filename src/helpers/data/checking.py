@@ -69,6 +69,8 @@ def check(
             _check_contents(line, row, limits, counted, whole, found)
         else:
             whole.unreadable += 1
+    if limits.bom:
+        found.forgive("bom")
     _check_file(source, limits, whole, shapes, found)
     corpus.check_whole(whole, found)
     for name, split in (("validation", validation), ("test", test)):

@@ -58,6 +58,11 @@ class Findings:
                 Problem(line, where, code, severity or known.severity, message, fix or known.fix, other)
             )
 
+    def forgive(self, code: str) -> None:
+        """Take back every problem of one code."""
+        self.problems = [problem for problem in self.problems if problem.code != code]
+        del self.counts[code]
+
     def sorted(self) -> list[Problem]:
         """Problems by line (those of the whole file first), unlisted ones summed up."""
         for code, count in list(self.counts.items()):

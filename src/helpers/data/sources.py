@@ -27,6 +27,10 @@ Source = str | Path | bytes | pd.DataFrame | Iterable[Example]
 LONGEST_LINE = 32 * 2**20
 """Bytes of one line. The longest example that any provider takes is far shorter."""
 
+ENOUGH_TO_TELL = 30
+ASCII = bytes(range(128))
+"""Bytes beyond ASCII from which an encoding can be told; with fewer, detectors guess rare ones."""
+
 LARGEST_WHOLE = 2**30
 """Bytes of a JSON, Excel or Parquet file, unpacked: these are read whole."""
 
@@ -125,6 +129,8 @@ def _jsonl(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         found.add("encoding", 0, "file", "The file is UTF-16, not UTF-8.")
         file = io.BytesIO(_whole(file).decode("utf-16", "replace").encode())
+    foreign = _foreign_lines(head)
+    encoding = _encoding_of(foreign) if foreign else None
     number, blank_from = 0, 0
     while raw := file.readline(LONGEST_LINE + 1):
         number += 1
@@ -140,7 +146,7 @@ def _jsonl(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
         if blank_from:
             _blank(found, blank_from, number - 1)
             blank_from = 0
-        yield _json_line(raw, number, found)
+        yield _json_line(raw, number, found, encoding)
     if blank_from:
         _blank(found, blank_from, number)
 
@@ -150,7 +156,7 @@ def _blank(found: Findings, first: int, last: int) -> None:
     found.add("blank_line", first, "line", which)
 
 
-def _json_line(raw: bytes, number: int, found: Findings) -> Row:
+def _json_line(raw: bytes, number: int, found: Findings, encoding: str | None) -> Row:
     try:
         return _object(orjson.loads(raw), number, found)
     except orjson.JSONDecodeError:
@@ -161,7 +167,8 @@ def _json_line(raw: bytes, number: int, found: Findings) -> Row:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        name, text = _decode(raw)
+        name = encoding or _encoding_of(raw)
+        text = raw.decode(name, "replace")
         shown = raw[max(0, error.start - 10) : error.start + 10].decode(name, "replace")
         found.add("encoding", number, "line", f"Byte {error.start + 1} is not UTF-8; it reads as {name}: {shown!r}.")
     try:
@@ -194,13 +201,28 @@ def _name(value: Any) -> str:
     return names.get(type(value), "null" if value is None else f"a {type(value).__name__}")
 
 
-def _decode(raw: bytes) -> tuple[str, str]:
-    """A line that is not UTF-8: the encoding that fits best, and its text. Detected, not assumed."""
-    from charset_normalizer import from_bytes
+def _foreign_lines(head: bytes) -> bytes:
+    """The whole lines of ``head`` that are not UTF-8."""
+    return b"\n".join(line for line in head.split(b"\n")[:-1] or [head] if not _is_utf8(line))
 
-    best = from_bytes(raw[:20_000]).best()
-    name = best.encoding if best else "cp1252"
-    return name, raw.decode(name, "replace")
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _encoding_of(sample: bytes) -> str:
+    """The encoding of bytes that are not UTF-8: detected where there is enough to tell, else the Western usual."""
+    if len(sample.translate(None, ASCII)) >= ENOUGH_TO_TELL:
+        from charset_normalizer import from_bytes
+
+        best = from_bytes(sample[:20_000]).best()
+        if best is not None:
+            return best.encoding
+    return "cp1252"
 
 
 def mend_json(text: str) -> dict | None:
@@ -239,7 +261,7 @@ def _json(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        name, text = _decode(raw)
+        name = _encoding_of(raw)
         text = raw.decode(name, "replace")
         found.add("encoding", 0, "file", f"The file is {name}, not UTF-8.")
     decoder = json.JSONDecoder()
@@ -331,7 +353,7 @@ def _table_encoding(head: bytes, found: Findings) -> str:
         head[: -4 if len(head) == 65_536 else None].decode("utf-8")
         return "utf-8-sig"
     except UnicodeDecodeError:
-        name, _ = _decode(head)
+        name = _encoding_of(head)
         found.add("encoding", 0, "file", f"The table is not UTF-8; it reads as {name}.")
         return name
 
