@@ -1,0 +1,42 @@
+"""Upload, start, watch, resume, clear away: one shape for every host that trains through the ``openai`` SDK.
+
+An upload is recognised by its content and a job by what it was asked to do, so running a cell twice neither uploads nor
+trains twice, a job is found again after a kernel restart, and an answer that is lost on the way costs nothing.
+"""
+
+from helpers.jobs.calling import reason
+from helpers.jobs.leftovers import delete_file, delete_model, inventory
+from helpers.jobs.results import Result, download, result
+from helpers.jobs.running import (
+    ENDED,
+    Progress,
+    cancel,
+    curve,
+    estimate,
+    look,
+    messages,
+    start,
+    watch,
+)
+from helpers.jobs.uploads import ask_before_upload, upload
+
+__all__ = [
+    "ENDED",
+    "Progress",
+    "Result",
+    "ask_before_upload",
+    "cancel",
+    "curve",
+    "delete_file",
+    "delete_model",
+    "download",
+    "estimate",
+    "inventory",
+    "look",
+    "messages",
+    "reason",
+    "result",
+    "start",
+    "upload",
+    "watch",
+]

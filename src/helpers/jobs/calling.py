@@ -1,0 +1,163 @@
+"""Calls that survive bad days: what may be repeated is repeated, what must happen once happens once.
+
+The SDK repeats a request whose answer was lost, also one that creates something: that makes two jobs out of one. So
+its own retries are off here, and a request that creates is repeated only after a look at what is there.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import itertools
+import random
+import time
+from collections.abc import Callable, Sequence
+from json import JSONDecodeError
+from typing import TypeVar
+
+import openai
+
+from helpers.errors import HostError
+from helpers.providers import host_of
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+"""Seconds between tries; each pause is twice the one before."""
+LONGEST_REQUESTED = 120.0
+"""A host that asks for a longer pause than this is taken at its word: the call ends, to be taken up later."""
+PATIENCE = 60.0
+"""Seconds for which a host may fail before a call gives up."""
+ANSWER_SECONDS, MAKE_SECONDS = 30.0, 300.0
+"""How long an answer may take, and one that takes a file in."""
+FOR_GOOD = (501, 505, 507)
+"""Server errors that the next try would meet again: not implemented, no such version, disk full."""
+
+Made = TypeVar("Made")
+
+
+def plain(client: openai.OpenAI, seconds: float) -> openai.OpenAI:
+    """The client without retries of its own, and with an answer within ``seconds`` (or its own, shorter limit)."""
+    own = client.timeout
+    shorter = isinstance(own, int | float) and own < seconds
+    return client.with_options(max_retries=0, timeout=own if shorter else seconds)
+
+
+def patiently(client: openai.OpenAI, call: Callable[[openai.OpenAI], Made], patience: float = PATIENCE) -> Made:
+    """The answer of a call that may be repeated, through rate limits, server errors and broken connections.
+
+    Raises:
+        HostError: the key is refused, or the host fails for ``patience`` seconds.
+        openai.APIStatusError: the host refuses the request itself.
+    """
+    once = plain(client, ANSWER_SECONDS)
+    gives_up = time.monotonic() + patience
+    for attempt in itertools.count():
+        try:
+            return call(once)
+        except (openai.OpenAIError, JSONDecodeError) as error:
+            wait_or_raise(client, error, attempt, gives_up)
+    raise AssertionError("unreachable")
+
+
+def make_once(
+    client: openai.OpenAI,
+    find: Callable[[openai.OpenAI], Sequence[Made]],
+    make: Callable[[openai.OpenAI], Made],
+    remove: Callable[[openai.OpenAI, Made], object],
+    patience: float = PATIENCE,
+) -> Made:
+    """What ``find`` finds first, else what ``make`` makes: one, however many answers are lost on the way.
+
+    Args:
+        client: the host.
+        find: things that are already there and would do as well, oldest first.
+        make: asks for a new one.
+        remove: takes away one too many: a request that was given up for lost and arrived after all.
+        patience: seconds for which the host may fail.
+
+    Raises:
+        HostError, openai.APIStatusError: as :func:`patiently`.
+    """
+    if there := patiently(client, find, patience):
+        return there[0]
+    once = plain(client, MAKE_SECONDS)
+    gives_up = time.monotonic() + patience
+    for attempt in itertools.count():
+        try:
+            made = make(once)
+            break
+        except (openai.OpenAIError, JSONDecodeError) as error:
+            wait_or_raise(client, error, attempt, gives_up)
+        if there := patiently(client, find, patience):
+            made = there[0]
+            break
+    if attempt == 0:
+        return made
+    time.sleep(FIRST_PAUSE)  # a request that was given up for lost may still be on its way
+    kept, *too_many = patiently(client, find, patience) or [made]
+    for one in too_many:
+        patiently(client, lambda c, one=one: remove(c, one), patience)
+    return kept
+
+
+def wait_or_raise(client: openai.OpenAI, error: Exception, attempt: int, gives_up: float) -> None:
+    """Sleep before the next try, or raise when there should be none."""
+    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
+        host = host_of(client)
+        raise HostError(  # not the host's words: some hosts quote the key
+            f"{host.name} refuses the key (status {error.status_code}): it is wrong, expired, or may not do this.",
+            fix=f"Put a working key into {host.key_variable or 'the variable that you named'} and connect again. "
+            "Jobs that run at the host go on.",
+        ) from None
+    if not passing(error):
+        raise error
+    wait = pause(error, attempt)
+    if wait > LONGEST_REQUESTED or time.monotonic() + wait > gives_up:
+        raise HostError(
+            f"{host_of(client).name} does not answer as it should.",
+            got=_short(error),
+            fix="What was started there goes on. Run this again later; nothing is uploaded or started twice."
+            + (f" The host asks to wait {wait:.0f} s." if wait > LONGEST_REQUESTED else ""),
+        ) from None
+    time.sleep(wait)
+
+
+def passing(error: Exception) -> bool:
+    """Whether the next try may fare better."""
+    if isinstance(error, openai.RateLimitError):
+        return error.code != "insufficient_quota"
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code in (408, 425) or (error.status_code >= 500 and error.status_code not in FOR_GOOD)
+    return isinstance(error, openai.APIConnectionError | openai.APIResponseValidationError | JSONDecodeError)
+
+
+def pause(error: Exception, attempt: int) -> float:
+    """Seconds to wait: what the host asks for, else twice as long each time, with some chance in it."""
+    asked = _retry_after(error.response.headers) if isinstance(error, openai.APIStatusError) else None
+    if asked is not None:
+        return asked
+    return min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.75, 1.0)
+
+
+def _retry_after(headers: object) -> float | None:
+    """``Retry-After`` in seconds. A date is held against the host's own ``Date``: its clock may not be ours."""
+    text = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        then, now = (email.utils.parsedate_tz(headers.get(name, "")) for name in ("retry-after", "date"))
+    if not then:
+        return None
+    return max(0.0, email.utils.mktime_tz(then) - (email.utils.mktime_tz(now) if now else time.time()))
+
+
+def reason(error: openai.APIStatusError) -> str:
+    """The host's own words, without the SDK's wrapping and without the key, should the host quote it."""
+    body = error.body if isinstance(error.body, dict) else {}
+    words = str(body.get("message") or error.message)
+    key = error.request.headers.get("authorization", "").removeprefix("Bearer ")
+    return words.replace(key, "***") if key else words
+
+
+def _short(error: Exception) -> str:
+    if isinstance(error, openai.APIStatusError):
+        return f"status {error.status_code}: {reason(error)[:200]}"
+    return "no answer in time" if isinstance(error, openai.APITimeoutError) else type(error).__name__

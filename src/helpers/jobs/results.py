@@ -1,0 +1,85 @@
+"""What a finished job leaves: a model, its checkpoints, files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from pathlib import Path
+
+import openai
+
+from helpers.errors import JobError
+from helpers.jobs.calling import patiently
+from helpers.jobs.running import look
+from helpers.providers import host_of
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of a job, in one shape for every host.
+
+    Attributes:
+        model: what to call; None where the host names no model before it is deployed.
+        checkpoints: what to call for the model after each epoch, first epoch first (their ids where they have no name).
+        files: ids of the job's result files, then of its checkpoints'.
+        trained_tokens: billable tokens; None where the host does not say.
+        next_step: what stands between now and the first answer, in words.
+    """
+
+    model: str | None
+    checkpoints: tuple[str, ...]
+    files: tuple[str, ...]
+    trained_tokens: int | None
+    next_step: str
+
+
+def result(client: openai.OpenAI, job_id: str) -> Result:
+    """What the job made.
+
+    Raises:
+        JobError: it has not succeeded (yet), or the host does not know it.
+        HostError: the host does not answer, or refuses the key.
+    """
+    job = look(client, job_id).job
+    if job.status != "succeeded":
+        raise JobError(f"Job {job_id} has no result.", got=f"it is {job.status}", fix="Wait with jobs.watch(…).")
+    points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
+    points.sort(key=lambda point: point.step_number)
+    of_points = [file for point in points for file in (point.model_extra or {}).get("result_files") or []]
+    return Result(
+        model=job.fine_tuned_model,
+        checkpoints=tuple(point.fine_tuned_model_checkpoint or point.id for point in points),
+        files=tuple([*job.result_files, *of_points]),
+        trained_tokens=job.trained_tokens,
+        next_step=host_of(client).after_training,
+    )
+
+
+def download(client: openai.OpenAI, job_id: str, folder: str | Path) -> list[Path]:
+    """Fetch the job's result files (metrics; at Nebius the weights) into ``folder``; those already there are kept.
+
+    Raises:
+        JobError, HostError: as :func:`result`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = []
+    for file_id in result(client, job_id).files:
+        about = patiently(client, lambda c, file_id=file_id: c.files.retrieve(file_id))
+        target = folder / f"{file_id}-{Path(about.filename.replace(chr(92), '/')).name}"
+        if not target.exists():
+            content = patiently(client, lambda c, file_id=file_id: c.files.content(file_id).read())
+            part = target.with_name(target.name + ".part")
+            part.write_bytes(_decoded(content) if target.suffix == ".csv" else content)
+            part.replace(target)
+        saved.append(target)
+    return saved
+
+
+def _decoded(content: bytes) -> bytes:
+    """OpenAI has been reported to send its metrics table as base64; a real table has commas, which base64 has not."""
+    try:
+        return base64.b64decode(content, validate=True)
+    except binascii.Error:
+        return content

@@ -1,0 +1,89 @@
+"""Files at a host: shown before they leave, uploaded once."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import openai
+from openai.types import FileObject
+
+from helpers.errors import ConsentError, JobError
+from helpers.jobs.calling import make_once, patiently, reason
+from helpers.providers import Host, host_of
+
+BEING_PROCESSED = ("pending", "running", "notRunning", "uploading")
+"""Words with which hosts (Azure) say that a file cannot be used yet; others say nothing at all (Nebius: null)."""
+PROCESSING_SECONDS = 600
+
+
+def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "local") -> FileObject:
+    """Put a training file at the host, or find the same bytes that are there already.
+
+    Args:
+        client: from ``providers.connect``.
+        path: JSONL file in the host's format.
+        may_upload_to: the only host, besides this machine, that the reader allows data to go to.
+
+    Raises:
+        ConsentError: the host is another one; the message says what would have left the machine.
+        HostError: no jobs can be made at this host, it refuses the key, or it does not answer.
+        JobError: the host refused the file; every problem that it named is in the message.
+    """
+    path, host = Path(path), host_of(client)
+    host.refuse_training()
+    ask_before_upload(host, path, may_upload_to=may_upload_to)
+    content = path.read_bytes()
+    name = f"{path.stem}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
+
+    def same(client: openai.OpenAI) -> list[FileObject]:
+        there = [known for known in client.files.list(purpose="fine-tune") if _is(known, name, len(content))]
+        return sorted(there, key=lambda known: (known.created_at, known.id))
+
+    try:
+        made = make_once(
+            client,
+            find=same,
+            make=lambda c: c.files.create(file=(name, content), purpose="fine-tune"),
+            remove=lambda c, one: c.files.delete(one.id),
+        )
+        return _when_processed(client, made)
+    except openai.APIStatusError as error:
+        raise JobError(
+            f"{host.name} refused {path.name}.", got=reason(error), fix="Mend the file (lesson 01) and upload it again."
+        ) from None
+
+
+def ask_before_upload(host: Host, path: str | Path, *, may_upload_to: str) -> None:
+    """Pass when the file stays on this machine or the reader named this host; called before every upload.
+
+    Raises:
+        ConsentError: the file would leave for a host that the reader did not name; it says what would have left.
+    """
+    if not host.leaves_machine or may_upload_to == host.name:
+        return
+    content = Path(path).read_bytes()
+    rows = content.count(b"\n")
+    raise ConsentError(
+        f"{Path(path).name} ({len(content):,} bytes, {rows} rows) would leave this machine for {host.name}.",
+        fix=f'If you may share this data, set MAY_UPLOAD_TO = "{host.name}" in the parameters cell.',
+    )
+
+
+def _is(known: FileObject, name: str, size: int) -> bool:
+    return known.filename == name and known.bytes in (size, None) and known.status not in ("error", "deleted")
+
+
+def _when_processed(client: openai.OpenAI, file: FileObject) -> FileObject:
+    deadline = time.monotonic() + PROCESSING_SECONDS
+    while file.status in BEING_PROCESSED and time.monotonic() < deadline:
+        time.sleep(2)
+        file = patiently(client, lambda c, name=file.id: c.files.retrieve(name))
+    if file.status == "error":
+        raise JobError(
+            f"The host could not process {file.filename}.",
+            got=str(file.status_details or "no reason given"),
+            fix="Mend the file (lesson 01) and upload it again.",
+        )
+    return file

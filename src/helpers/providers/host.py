@@ -1,0 +1,221 @@
+"""What differs between hosts, in one table (``hosts.toml``) and one class: addresses, and how a job is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from helpers import facts
+from helpers.errors import FactsError, HostError
+from helpers.project import kit_home
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHIPPED = Path(__file__).with_name("hosts.toml")
+NOT_INHERITED = ("base_url", "address_variable", "domains", "key_variable", "facts_name", "seen")
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where requests go; ``hosts.toml`` explains each field.
+
+    Attributes:
+        name: what ``connect`` calls it.
+        base_url: address of its API; empty for the local API, whose port is found at run time, and where the reader
+            gives it in ``address_variable``.
+        key_variable: environment variable (or line in ``.env``) that holds the key; empty where none is needed.
+        trains: whether fine-tuning jobs can be created there through the ``openai`` SDK.
+        default_model: the base model that the lessons use there.
+        leaves_machine: whether data sent there leaves this machine.
+    """
+
+    name: str
+    base_url: str
+    key_variable: str
+    trains: bool
+    default_model: str = ""
+    leaves_machine: bool = True
+    key_optional: bool = False
+    address_variable: str = ""
+    path: str = ""
+    domains: tuple[str, ...] = ()
+    why_not: str = ""
+    hyperparameters: str = "method"
+    sends_auto: bool = True
+    learning_rate: str = "multiplier"
+    always: Mapping[str, Any] = field(default_factory=dict)
+    job_metadata: bool = True
+    after_training: str = ""
+    facts_name: str = ""
+    seen: str = "read"
+    as_of: date | None = None
+    source: str = ""
+
+    @property
+    def whereabouts(self) -> str:
+        """One phrase for logs, reports and lessons: does what is sent there leave this machine?"""
+        return (
+            f"leaves this machine, goes to {urlsplit(self.base_url).hostname or self.name}"
+            if self.leaves_machine
+            else "stays on this machine"
+        )
+
+    @property
+    def provenance(self) -> str:
+        """How far this path can be trusted: exercised here, or built from a page."""
+        if self.seen == "run":
+            return "run by us"
+        return f"built from {self.source or 'your own description'} of {self.as_of or 'unknown date'}, not run by us"
+
+    def job_settings(self, hyperparameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        """``hyperparameters`` in the place and under the meaning that this host gives them, for ``jobs.create``.
+
+        Raises:
+            HostError: a learning rate multiplier for a host that would take it as the rate itself.
+        """
+        asked = {name: value for name, value in (hyperparameters or {}).items() if self.sends_auto or value != "auto"}
+        rate = asked.get("learning_rate_multiplier")
+        if self.learning_rate == "rate" and isinstance(rate, int | float) and rate > 0.01:
+            raise HostError(
+                f"{self.name} takes learning_rate_multiplier as the learning rate itself.",
+                got=f"{rate:g}",
+                fix="Give a rate such as 2e-5 (its own example), or leave it away.",
+            )
+        asked = {**self.always, **asked}
+        if self.hyperparameters == "top-level":
+            return {"hyperparameters": asked} if asked else {}
+        return {"method": {"type": "supervised", "supervised": {"hyperparameters": asked}}}
+
+    def refuse_training(self) -> None:
+        """Pass when jobs can be made there.
+
+        Raises:
+            HostError: they cannot; the message says why, what the facts say, and where else to go.
+        """
+        if self.trains:
+            return
+        known = ""
+        with contextlib.suppress(FactsError):
+            known = facts.who_may_train(self.facts_name or self.name)
+        raise HostError(
+            f"No fine-tuning at {self.name} from here: {self.why_not or 'nothing says that it can'}.",
+            got=known.rstrip("."),
+            fix=f"{self.name} is for prompting and comparison. Train at {', '.join(_open_hosts())}.",
+        )
+
+
+def _open_hosts() -> list[str]:
+    """Hosts where jobs can be made, with a word on who may."""
+    open_to = {row["provider"]: f" (open to: {row['open_to']})" for row in facts.rows("providers")}
+    return [f'"{host.name}"{open_to.get(host.name, "")}' for host in hosts().values() if host.trains]
+
+
+def hosts() -> dict[str, Host]:
+    """Every host by name: the shipped ones, and those of the reader's own ``hosts.toml``.
+
+    Raises:
+        HostError: that file is malformed; all of its problems at once.
+    """
+    return shipped() | own()
+
+
+@cache
+def shipped() -> dict[str, Host]:
+    """The hosts that the kit comes with."""
+    tables = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+    return {name: _host(name, table) for name, table in tables.items()}
+
+
+def own() -> dict[str, Host]:
+    """Hosts of the reader's own ``hosts.toml`` in the kit's home; none when there is no such file."""
+    file = kit_home() / "hosts.toml"
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise HostError(
+            f"{file} cannot be read.", got=str(error), fix=f"Mend it; {SHIPPED} shows the shape."
+        ) from error
+    known, problems, found = shipped(), [], {}
+    for name, table in tables.items():
+        try:
+            found[name] = _own_host(name, table, known)
+        except ValueError as error:
+            problems.append(f"[{name}] {error}")
+    if problems:
+        raise HostError(f"{file} has hosts that cannot be used.", got="; ".join(problems), fix="Mend them.")
+    return found
+
+
+def _own_host(name: str, table: Any, known: Mapping[str, Host]) -> Host:
+    if not isinstance(table, dict):
+        raise ValueError("is no table")
+    if name in known:
+        raise ValueError("is the name of a host that the kit knows: take another one")
+    unknown = sorted(set(table) - {f.name for f in fields(Host)} - {"like"})
+    if unknown:
+        raise ValueError(f"has unknown keys: {', '.join(unknown)}")
+    like = table.get("like", "openai")
+    if like not in known:
+        raise ValueError(f"is like {like!r}, which is none of {', '.join(known)}")
+    address_problem(str(table.get("base_url", "")), raising=ValueError)
+    inherited = {f.name: getattr(known[like], f.name) for f in fields(Host) if f.name not in NOT_INHERITED}
+    return _host(name, {**inherited, "key_variable": "", **{k: v for k, v in table.items() if k != "like"}})
+
+
+def _host(name: str, table: Mapping[str, Any]) -> Host:
+    lists = {"domains": tuple(table.get("domains", ()))}
+    leaves = name != "local" and urlsplit(table.get("base_url", "")).hostname not in LOOPBACK
+    return Host(**{**table, "name": name, "leaves_machine": leaves, **lists})
+
+
+def address_problem(url: str, *, raising: type[Exception] = HostError) -> None:
+    """Pass when a key may be sent to this address.
+
+    Raises:
+        HostError: it is no address, or an unencrypted one of another machine.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise raising(f"base_url {url!r} is no address such as https://host/v1")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise raising(f"base_url {url!r} is not encrypted: a key may not travel there; use https")
+    if parts.username or parts.password:
+        raise raising("base_url holds a user name or password: put the key into a variable instead")
+
+
+def with_address(host: Host) -> Host:
+    """The host with the address that the reader gave in its ``address_variable``, if it has one.
+
+    Raises:
+        HostError: the variable is not set, or names an address outside the host's own domains.
+    """
+    if not host.address_variable:
+        return host
+    given = os.environ.get(host.address_variable, "").rstrip("/")
+    name = urlsplit(given).hostname or ""
+    if not given:
+        raise HostError(
+            f"The address of your {host.name} resource is not known.",
+            fix=f"Set {host.address_variable} to its endpoint, such as https://NAME.{host.domains[0]}",
+        )
+    if not given.startswith("https://") or not in_domains(name, host.domains):
+        raise HostError(
+            f"{host.address_variable} does not name a {host.name} address, so its key is not sent there.",
+            got=name or "no host name",
+            fix=f"Use https and a name that ends in one of: {', '.join(host.domains)}.",
+        )
+    return replace(host, base_url=given if given.endswith("/v1") else given + host.path)
+
+
+def in_domains(name: str, domains: tuple[str, ...]) -> bool:
+    """Whether a host name lies below one of the domains."""
+    return any(name.endswith("." + domain) for domain in domains)

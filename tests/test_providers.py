@@ -1,0 +1,199 @@
+"""connect: explicit addresses and keys, hosts as data, refusals that say where to go instead."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+from job_host import JobHost
+
+from helpers import facts, providers
+from helpers.errors import ConsentError, HostError
+from helpers.providers.host import SHIPPED, Host
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A kit home of its own, an empty folder to stand in, and permission to name other hosts."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KIT_STAY_LOCAL", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def host():
+    running = JobHost()
+    yield running
+    running.close()
+
+
+def test_every_shipped_host_has_what_code_and_readers_need():
+    for name, host in providers.hosts().items():
+        assert host.name == name and host.as_of and host.source
+        assert host.base_url.startswith(("https://", "http://127.0.0.1")) or name in ("local", "azure")
+        assert host.trains or host.why_not
+        assert not host.trains or (host.default_model and host.after_training)
+        facts_know = {row["provider"] for row in facts.rows("providers")}
+        assert not host.leaves_machine or (host.facts_name or name) in facts_know
+
+
+def test_only_what_the_tests_exercise_claims_to_have_been_run():
+    run = [host.name for host in providers.hosts().values() if host.seen == "run"]
+    assert run == ["local"]
+    assert "not run by us" in providers.HOSTS["nebius"].provenance
+    assert re.search(r"of \d{4}-\d\d-\d\d", providers.HOSTS["nebius"].provenance)
+
+
+def test_local_first_and_open_to_everybody(home):
+    assert list(providers.hosts())[0] == "local"
+    assert not providers.LOCAL.leaves_machine and providers.LOCAL.whereabouts == "stays on this machine"
+    assert "api.openai.com" in providers.HOSTS["openai"].whereabouts
+
+
+def test_an_unknown_name_lists_the_known_ones(home):
+    with pytest.raises(HostError, match="nebius.*vllm"):
+        providers.connect("opnai")
+
+
+def test_a_missing_key_names_the_variable_and_a_way_without(home, monkeypatch):
+    monkeypatch.delenv("NEBIUS_API_KEY", raising=False)
+    with pytest.raises(HostError, match="NEBIUS_API_KEY.*needs none"):
+        providers.connect("nebius")
+
+
+def test_the_address_of_openai_cannot_be_moved_by_the_environment(home, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://evil.example/v1")
+    assert str(providers.connect("openai").base_url) == "https://api.openai.com/v1/"
+
+
+def test_a_key_may_stand_in_env_file_above(home, monkeypatch):
+    monkeypatch.delenv("NEBIUS_API_KEY", raising=False)
+    (home / ".env").write_text('NEBIUS_API_KEY="nb$x"\n')
+    (home / "notebooks").mkdir()
+    monkeypatch.chdir(home / "notebooks")
+    assert providers.connect("nebius").api_key == "nb$x"
+
+
+def test_staying_local_forbids_every_other_machine(home, monkeypatch):
+    monkeypatch.setenv("KIT_STAY_LOCAL", "1")
+    for name, host in providers.hosts().items():
+        if host.leaves_machine:
+            with pytest.raises(ConsentError, match="KIT_STAY_LOCAL"):
+                providers.connect(name)
+    assert providers.connect("ollama")
+
+
+@pytest.mark.parametrize(
+    "endpoint, url",
+    [
+        ("https://mine.openai.azure.com/", "https://mine.openai.azure.com/openai/v1/"),
+        ("https://mine.openai.azure.com/openai/v1/", "https://mine.openai.azure.com/openai/v1/"),
+        (
+            "https://r.services.ai.azure.com/api/projects/p/openai/v1",
+            "https://r.services.ai.azure.com/api/projects/p/openai/v1/",
+        ),
+    ],
+)
+def test_azure_takes_the_readers_own_address(home, monkeypatch, endpoint, url):
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "az-key")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", endpoint)
+    client = providers.connect("azure")
+    assert str(client.base_url) == url
+    assert providers.host_of(client).name == "azure" and "azure.com" in providers.host_of(client).whereabouts
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["", "https://mine.example.com", "http://mine.openai.azure.com", "https://openai.azure.com.evil.io"]
+)
+def test_azure_key_goes_to_azure_only(home, monkeypatch, endpoint):
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "az-key")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", endpoint)
+    with pytest.raises(HostError, match="AZURE_OPENAI_ENDPOINT"):
+        providers.connect("azure")
+
+
+def test_any_other_address(home, monkeypatch, host):
+    monkeypatch.setenv("GATEWAY_KEY", host.key)
+    client = providers.connect(host.base_url, key_variable="GATEWAY_KEY")
+    assert [job.id for job in client.fine_tuning.jobs.list()] == []
+    assert not providers.host_of(client).leaves_machine
+
+
+@pytest.mark.parametrize("url", ["http://gateway.example.com/v1", "ftp://x/v1", "https://user:pw@host/v1", "https://"])
+def test_addresses_that_would_expose_a_key_are_refused(home, url):
+    with pytest.raises(HostError):
+        providers.connect(url)
+
+
+def test_a_host_of_the_readers_own_file(home, monkeypatch, host):
+    (home / "hosts.toml").write_text(
+        f'[rehearsal]\nbase_url = "{host.base_url}"\nkey_variable = "REHEARSAL_KEY"\nlike = "nebius"\n'
+    )
+    monkeypatch.setenv("REHEARSAL_KEY", host.key)
+    found = providers.host_of(providers.connect("rehearsal"))
+    assert found.name == "rehearsal" and found.hyperparameters == "top-level" and not found.leaves_machine
+    assert found.key_variable == "REHEARSAL_KEY" and found.seen == "read"
+
+
+def test_all_faults_of_an_own_file_are_told_at_once(home):
+    (home / "hosts.toml").write_text(
+        '[openai]\nbase_url = "https://evil.example/v1"\n'
+        '[a]\nbase_url = "http://plain.example/v1"\n[b]\nbase_url = "https://b.example"\nlike = "bedrock"\n'
+        '[c]\nbase_url = "https://c.example"\nurl = "x"\n'
+    )
+    with pytest.raises(HostError) as caught:
+        providers.connect("a")
+    for word in ("[openai]", "[a]", "not encrypted", "[b]", "bedrock", "[c]", "unknown keys: url"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [h.name for h in providers.HOSTS.values() if not h.trains])
+def test_hosts_for_prompting_refuse_training_with_reason_and_alternatives(name):
+    with pytest.raises(HostError) as caught:
+        providers.HOSTS[name].refuse_training()
+    assert providers.HOSTS[name].why_not in str(caught.value)
+    assert '"local" (open to: anyone)' in caught.value.fix and '"nebius"' in caught.value.fix
+
+
+def test_hyperparameters_go_where_each_host_wants_them():
+    asked = {"n_epochs": 3, "batch_size": "auto"}
+    assert providers.HOSTS["openai"].job_settings(asked) == {
+        "method": {"type": "supervised", "supervised": {"hyperparameters": asked}}
+    }
+    assert providers.HOSTS["nebius"].job_settings(asked) == {"hyperparameters": {"lora": True, "n_epochs": 3}}
+    assert providers.HOSTS["nebius"].job_settings({"lora": False}) == {"hyperparameters": {"lora": False}}
+
+
+def test_a_multiplier_is_not_taken_for_a_rate():
+    nebius = providers.HOSTS["nebius"]
+    with pytest.raises(HostError, match="learning rate itself"):
+        nebius.job_settings({"learning_rate_multiplier": 1.0})
+    assert (
+        nebius.job_settings({"learning_rate_multiplier": 2e-5})["hyperparameters"]["learning_rate_multiplier"] == 2e-5
+    )
+
+
+def test_the_provider_page_dates_every_cell_and_knows_every_host():
+    page = providers.page(on=date(2026, 11, 23))
+    assert list(page.index) == [row["provider"] for row in facts.rows("providers")]
+    for place, text in page.drop(columns=["name", "connect"]).stack().items():
+        assert re.search(r"\[as of \d{4}", text), place
+    assert "not run by us" in page.loc["nebius", "connect"] and "run by us" in page.loc["local", "connect"]
+    assert "prompt and compare only" in page.loc["together", "connect"]
+    assert "2027-01-06" in page.loc["openai", "next dates"]
+
+
+def test_the_provider_page_follows_the_day():
+    assert "2027-01-14" in providers.page(on=date(2027, 1, 7)).loc["openai", "next dates"]
+
+
+def test_the_table_explains_its_keys():
+    text = SHIPPED.read_text(encoding="utf-8")
+    used = set(re.findall(r"^(\w+) = ", text, re.MULTILINE))
+    comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    plain = {"default_model", "why_not", "as_of", "source", "facts_name", "path", "key_optional"}
+    assert {key for key in used - plain if not re.search(rf"\b{key}\b", comments)} == set()
+    assert used <= set(Host.__dataclass_fields__)
