@@ -107,7 +107,8 @@ def _from_example(example: Example) -> Shaped:
         if key in extra:
             chat[key] = extra.pop(key)
     rejected = extra.pop("non_preferred_output", None)
-    return Shaped("preference" if rejected is not None else "chat", chat, extra, rejected=rejected)
+    # An example's other columns are no keys of a file: write() leaves them out.
+    return Shaped("preference" if rejected is not None else "chat", chat, {}, rejected=rejected)
 
 
 def _from_messages(row: Mapping[str, Any]) -> Shaped:
