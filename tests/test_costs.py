@@ -379,13 +379,14 @@ def test_options_round_trip_and_labels_are_told_apart() -> None:
 
 
 def test_comparing_is_fast_enough_for_a_slider() -> None:
+    """Processor time, so that a busy machine cannot fail it; on an idle one the wall time is the same."""
     w = costs.Workload()
     costs.compare(w, on=TODAY)
     times = []
     for calls in range(1000, 1020):
-        begun = time.perf_counter()
+        begun = time.process_time()
         costs.compare(dataclasses.replace(w, calls_per_month=calls), on=TODAY)
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     assert sorted(times)[10] < 0.02, "compare() answers within 20 ms (median)"
 
 
