@@ -11,10 +11,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import nbformat
 import pytest
+from pages import KERNEL
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HARMLESS = re.compile(r"Failed to load resource.*(404|403)|favicon|ResizeObserver|WebSocket|Download the React")
@@ -71,7 +71,7 @@ def open_notebook(lab, browser, tmp_path):
     address, token, folder = lab
     pages, errors = [], []
 
-    def open_(*cells: str, theme: str = "JupyterLab Light"):
+    def open_(*cells: str, theme: str = "JupyterLab Light", wait_for_cells: int | None = None):
         name = f"t{secrets.token_hex(4)}.ipynb"
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -87,11 +87,11 @@ def open_notebook(lab, browser, tmp_path):
         page.wait_for_function(f"{KERNEL}?.connectionStatus === 'connected'", timeout=60_000)
         page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
         page.wait_for_function(
-            "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].every(p => /\\d/.test(p.textContent))",
-            timeout=120_000,
+            "many => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].slice(0, many)"
+            ".every(prompt => /\\d/.test(prompt.textContent))",
+            arg=len(cells) if wait_for_cells is None else wait_for_cells,
+            timeout=180_000,
         )
-        if page.locator(".jp-NotificationArea, .Toastify__toast").count():
-            page.keyboard.press("Escape")
         return page
 
     yield open_
@@ -99,14 +99,3 @@ def open_notebook(lab, browser, tmp_path):
         page.close()
     left = [error for error in errors if not HARMLESS.search(error)]
     assert not left, left
-
-
-KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
-
-
-def shot(page, name: str) -> Path:
-    """A screenshot below ``$KIT_SCREENSHOTS`` (or the system's temporary folder), for a person to look at."""
-    folder = Path(os.environ.get("KIT_SCREENSHOTS") or Path(os.environ.get("TMPDIR", "/tmp")) / "kit-screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
-    return folder / f"{name}.png"

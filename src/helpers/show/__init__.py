@@ -8,6 +8,7 @@ from helpers.show.dataset import balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.rater_panel import rater
 from helpers.show.rivals import comparisons, scores
+from helpers.show.svg import comparisons_svg, scores_svg
 from helpers.show.tables import table
 from helpers.show.training import loss
 from helpers.show.verdicts import verdict
@@ -21,12 +22,14 @@ __all__ = [
     "checklist",
     "comparisons",
     "comparisons_svg",
+    "comparisons_svg",
     "cost_curves",
     "guess",
     "guesses",
     "loss",
     "rater",
     "scores",
+    "scores_svg",
     "scores_svg",
     "table",
     "token_lengths",

@@ -47,7 +47,7 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
         legend=True,
     )
     names = [_name(name, line) for name, line in zip(table.index, table["yardstick"], strict=True)]
-    kinds = [_kind(name, model) for name, model in zip(table.index, table["model"], strict=True)]
+    kinds = [kind_of(name, model) for name, model in zip(table.index, table["model"], strict=True)]
     for kind, (color, symbol) in _LOOK.items():
         lines = table[[k == kind for k in kinds]]
         if lines.empty:
@@ -95,7 +95,7 @@ def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
         legend=True,
     )
     for told, color, symbol in ((True, VERMILION, "diamond"), (False, GREY, "circle-open")):
-        some = [c for c in rows if _tells(c) == told]
+        some = [c for c in rows if is_told_apart(c) == told]
         if not some:
             continue
         chart.add_scatter(
@@ -112,11 +112,13 @@ def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
     return chart
 
 
-def _tells(comparison: Comparison) -> bool:
+def is_told_apart(comparison: Comparison) -> bool:
+    """Whether the interval leaves out zero."""
     return comparison.low > 0 or comparison.high < 0
 
 
-def _kind(name: str, model: str) -> str:
+def kind_of(name: str, model: str) -> str:
+    """What sort of rival a candidate is, by its name and model id."""
     if name in BASELINES:
         return "no language model"
     return "tuned" if model.startswith("ft:") else "prompted"

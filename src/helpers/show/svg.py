@@ -1,55 +1,118 @@
-"""Charts as plain SVG: for the record, which has to open without a network, without scripts, and on paper."""
+"""The two charts of the record as self-contained SVG: no script, no library, readable on paper and offline."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from html import escape
+from typing import NamedTuple
 
 import pandas as pd
 
 from helpers.records import Comparison
+from helpers.show.rivals import BASELINES, is_told_apart, kind_of
+from helpers.show.theme import BLUE, GREY, GRID, INK, PAPER, VERMILION
 
-LEFT, WIDTH, LINE, TOP = 230, 720, 30, 20
-INK, GREY, BLUE, ORANGE = "#1a1a1a", "#767676", "#0072b2", "#b35900"
+_WIDTH, _NAMES, _RIGHT, _ROW, _TOP, _BOTTOM = 720, 250, 60, 34, 14, 46
+_COLOURS = {"tuned": VERMILION, "prompted": BLUE, "no language model": INK}
+
+
+class Line(NamedTuple):
+    """One row of a chart: a name, a mark with its interval, and how it looks."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    colour: str
+    hollow: bool
 
 
 def scores_svg(table: pd.DataFrame) -> str:
-    """Score and interval of each candidate, one line each, from ``Results.table()``; scores are shares of rows."""
-    rows = [(str(name), line.score, line.low, line.high) for name, line in table.iterrows()]
-    return _dots(rows, 0.0, 1.0, "share of rows that are right", zero=False)
+    """``Results.table()`` as a dot and an interval a candidate, best on top.
+
+    Teaching models have hollow marks and say so; shares are drawn in percent.
+    """
+    table = table.dropna(subset=["score"]).sort_values("score", ascending=False)
+    share = bool(table["score"].between(0, 1).all())
+    lines = [
+        Line(
+            f"{name} (teaching model)" if row["yardstick"] == "teaching" and name not in BASELINES else str(name),
+            *(float(row[column]) * (100 if share else 1) for column in ("score", "low", "high")),
+            _COLOURS[kind_of(str(name), row["model"])],
+            row["yardstick"] == "teaching",
+        )
+        for name, row in table.iterrows()
+    ]
+    ends = (0.0, 100.0) if share else _ends(lines)
+    return _draw(lines, ends, "% of rows, with 95 % interval" if share else "mean score, with 95 % interval")
 
 
 def comparisons_svg(comparisons: Sequence[Comparison]) -> str:
-    """Paired differences with their intervals and the line of no difference, in points."""
-    rows = [(f"{c.a} − {c.b}", c.difference, c.low, c.high) for c in comparisons]
-    reach = max([0.1, *(abs(edge) for _, _, low, high in rows for edge in (low, high))])
-    return _dots(rows, -reach, reach, "difference in points", zero=True)
+    """Paired differences with their intervals around a zero line, largest on top."""
+    rows = sorted(comparisons, key=lambda c: -c.difference)
+    share = all(0 <= score <= 1 for c in rows for score in (c.score_a, c.score_b))
+    lines = [
+        Line(
+            f"{c.a} minus {c.b}",
+            *(value * (100 if share else 1) for value in (c.difference, c.low, c.high)),
+            VERMILION if is_told_apart(c) else GREY,
+            not is_told_apart(c),
+        )
+        for c in rows
+    ]
+    unit = "points" if share else "the metric's unit"
+    return _draw(lines, _ends(lines), f"difference in {unit}, with interval; hollow: these rows cannot tell", zero=True)
 
 
-def _dots(rows: Sequence[tuple[str, float, float, float]], least: float, most: float, axis: str, zero: bool) -> str:
-    def x(value: float) -> float:
-        return LEFT + (value - least) / (most - least) * (WIDTH - LEFT - 70)
+def _ends(lines: Sequence[Line]) -> tuple[float, float]:
+    """The axis' ends: all intervals and zero, with a little room."""
+    values = [0.0, *(line.low for line in lines), *(line.high for line in lines)]
+    room = (max(values) - min(values)) * 0.06 or 1.0
+    return min(values) - room, max(values) + room
 
-    bottom = TOP + LINE * len(rows)
-    ticks = [least + (most - least) * part / 4 for part in range(5)]
-    parts = [f'<line x1="{x(t):.1f}" y1="{TOP}" x2="{x(t):.1f}" y2="{bottom}" stroke="#ddd"/>' for t in ticks]
-    parts += [_text(x(t), bottom + 16, f"{100 * t:.0f}", GREY, "middle") for t in ticks]
-    if zero:
-        parts.append(f'<line x1="{x(0):.1f}" y1="{TOP}" x2="{x(0):.1f}" y2="{bottom}" stroke="{INK}"/>')
-    for number, (name, value, low, high) in enumerate(rows):
-        y = TOP + LINE * (number + 0.5)
-        colour = ORANGE if name.startswith("tuned") and not zero else BLUE
+
+def _draw(lines: Sequence[Line], ends: tuple[float, float], axis: str, zero: bool = False) -> str:
+    height = _TOP + _ROW * len(lines) + _BOTTOM
+    low, high = ends
+
+    def at(value: float) -> float:
+        """Where a value lies, in pixels."""
+        return round(_NAMES + (value - low) / (high - low) * (_WIDTH - _NAMES - _RIGHT), 1)
+
+    bottom = _TOP + _ROW * len(lines)
+    parts = [f'<rect width="{_WIDTH}" height="{height}" fill="{PAPER}"/>']
+    for tick in _ticks(low, high):
         parts += [
-            _text(LEFT - 10, y + 4, name, INK, "end"),
-            f'<line x1="{x(low):.1f}" y1="{y}" x2="{x(high):.1f}" y2="{y}" stroke="{colour}" stroke-width="2"/>',
-            f'<circle cx="{x(value):.1f}" cy="{y}" r="5" fill="{colour}"/>',
-            _text(WIDTH - 5, y + 4, f"{100 * value:.0f}", INK, "end"),
+            f'<line x1="{at(tick)}" y1="{_TOP}" x2="{at(tick)}" y2="{bottom}" stroke="{GRID}"/>',
+            f'<text x="{at(tick)}" y="{bottom + 16}" text-anchor="middle" fill="{INK}">{tick:g}</text>',
         ]
-    parts.append(_text((LEFT + WIDTH) / 2, bottom + 36, f"{axis} (in %)" if not zero else axis, GREY, "middle"))
-    body = "\n".join(parts)
-    style = 'font-family="sans-serif" font-size="13"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 46}" {style}>{body}</svg>'
+    if zero:
+        parts.append(f'<line x1="{at(0)}" y1="{_TOP}" x2="{at(0)}" y2="{bottom}" stroke="{INK}" stroke-width="1.5"/>')
+    for index, line in enumerate(lines):
+        parts += _mark(line, at, _TOP + _ROW * index + _ROW / 2)
+    parts.append(f'<text x="{(_NAMES + _WIDTH - _RIGHT) / 2}" y="{height - 8}" text-anchor="middle">{axis}</text>')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
+        f'font-family="system-ui, Helvetica, Arial, sans-serif" font-size="13" fill="{INK}">{"".join(parts)}</svg>'
+    )
 
 
-def _text(x: float, y: float, text: str, colour: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{escape(text)}</text>'
+def _mark(line: Line, at: Callable[[float], float], y: float) -> list[str]:
+    name = line.name if len(line.name) <= 33 else line.name[:32] + "…"
+    return [
+        f'<text x="{_NAMES - 10}" y="{y + 4}" text-anchor="end">{escape(name)}</text>',
+        f'<line x1="{at(line.low)}" y1="{y}" x2="{at(line.high)}" y2="{y}" stroke="{line.colour}" stroke-width="2"/>',
+        f'<circle cx="{at(line.value)}" cy="{y}" r="6" fill="{PAPER if line.hollow else line.colour}" '
+        f'stroke="{line.colour}" stroke-width="2"/>',
+        f'<text x="{max(at(line.value), at(line.high)) + 8}" y="{y + 4}" fill="{INK}">{line.value:.3g}</text>',
+    ]
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Four to nine round numbers between the ends."""
+    rough = (high - low) / 6
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough)
+    first = int(low // step) + (low % step > 0)
+    return [round(step * i, 10) for i in range(first, int(high // step) + 1)]

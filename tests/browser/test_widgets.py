@@ -1,0 +1,177 @@
+"""Every panel in a real JupyterLab in a real Chromium, by mouse and by keyboard alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pages import kernel_value, shot
+
+pytestmark = pytest.mark.browser
+
+START = "from helpers import show\nfrom helpers.project import Project\n"
+
+
+def tab_to(page, role: str, name: str, most: int = 80) -> None:
+    """Press Tab until the control with this role and accessible name has the focus."""
+    wanted = page.get_by_role(role, name=name, exact=True)
+    for _ in range(most):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{role} {name!r} cannot be reached with the Tab key")
+
+
+def into_outputs(page) -> None:
+    """Put the focus on the first control of the cell's output, as a screen reader user would."""
+    page.locator(".jp-OutputArea-output").locator("input, select, button").first.focus()
+
+
+def unnamed_controls(page) -> list[str]:
+    """Controls in the outputs for which a screen reader would have no name (whatever JupyterLab calls them)."""
+    found = []
+    for role in ("combobox", "spinbutton", "slider", "textbox", "button", "checkbox"):
+        for control in page.locator(".jp-OutputArea-output").get_by_role(role).all():
+            line = control.aria_snapshot().splitlines()[0]
+            if '"' not in line:
+                found.append(line)
+    return found
+
+
+def test_checklist_by_keyboard(open_notebook):
+    page = open_notebook(START + "panel = show.checklist(Project('keys'), answers={'gap': 'behaviour'}); panel")
+    status = page.locator(".jp-OutputArea-output [role=status]")
+    status.wait_for()
+    shot(page, "checklist_light")
+    assert unnamed_controls(page) == []
+
+    question = "Is it clear what a good answer is?"
+    into_outputs(page)
+    tab_to(page, "combobox", question)
+    before = status.inner_text()
+    page.keyboard.press("ArrowDown")  # not yet
+    page.wait_for_function("before => document.querySelector('[role=status]').innerText !== before", arg=before)
+    assert kernel_value(page, "Project('keys').get('checklist')") == {
+        "first": {"gap": "behaviour", "good_output": "no"}
+    }
+
+    why = page.get_by_text("Why?").nth(1)
+    why.focus()
+    page.keyboard.press("Enter")
+    assert page.get_by_text("a tuned model has learned yesterday's opinion").is_visible()
+
+    tab_to_text = page.get_by_role("textbox", name="New name")
+    tab_to_text.fill("a stable task")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("combobox", name=question).select_option(index=3)
+    page.get_by_text("Your decisions side by side").wait_for()
+    assert kernel_value(page, "sorted(Project('keys').get('checklist'))") == ["a stable task", "first"]
+    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.wait_for_timeout(1500)
+    shot(page, "checklist_dark")
+
+
+def test_every_control_of_the_calculator_changes_the_chart(open_notebook):
+    page = open_notebook(START + "panel = show.calculator(project=Project('sums')); panel")
+    page.set_viewport_size({"width": 1250, "height": 1700})
+    page.wait_for_selector(".kit-calculator .js-plotly-plot .main-svg")
+    shot(page, "calculator_untouched")
+    page.wait_for_function("document.querySelectorAll('.kit-calculator [role=slider][aria-label]').length > 8")
+    assert unnamed_controls(page) == []
+
+    drawn = "() => document.querySelector('.kit-calculator .js-plotly-plot')?._fullData?.map(d => [d.name, [...d.y]])"
+    shown = f"() => JSON.stringify([({drawn})(), document.querySelector('.kit-calculator [role=status]').innerText])"
+
+    def changes(act) -> None:
+        before = page.evaluate(shown)
+        act()
+        page.wait_for_function(f"before => ({shown})() !== before", arg=before, timeout=10_000)
+
+    for slider in page.locator(".kit-calculator [role=slider]").all():
+        slider.focus()
+        changes(lambda: page.keyboard.press("ArrowRight"))
+    calls = page.get_by_role("spinbutton", name="Calls a month")
+    changes(lambda: (calls.fill("3000000"), calls.press("Enter")))
+    handle = page.get_by_role("slider", name="Calls a month").bounding_box()
+    page.mouse.move(handle["x"] + 5, handle["y"] + 5)
+    page.mouse.down()
+    changes(lambda: page.mouse.move(handle["x"] - 60, handle["y"] + 5, steps=4))
+    page.mouse.up()
+    changes(lambda: page.get_by_role("combobox", name="pay beside").select_option(index=2))
+    page.get_by_text("Options to compare").click()
+    changes(lambda: page.get_by_role("checkbox", name="prompt: GPT-6 Luna, nothing cached").click())
+    page.locator("td details summary").first.click()
+    assert page.locator("td details a").first.get_attribute("href").startswith("https://")
+    page.wait_for_timeout(500)
+    shot(page, "calculator_changed")
+
+    page.get_by_role("textbox", name="File").fill("mine.json")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("saved to").wait_for()
+    assert kernel_value(page, "Project('sums').get('calculator') == panel.state()") is True
+    assert kernel_value(page, "__import__('json').load(open('mine.json')) == panel.state()") is True
+
+
+def test_rater_from_start_to_result_by_keyboard_alone(open_notebook):
+    pairs = [[f"Question {i}?", {"tuned": f"answer <b>{i}</b>", "prompted": f"reply {i}"}] for i in range(6)]
+    page = open_notebook(START + f"panel = show.rater({json.dumps(pairs)}, 'ratings.json'); panel")
+    page.get_by_text("Pair 1 of 6").wait_for()
+    assert unnamed_controls(page) == []
+    shot(page, "rater")
+    into_outputs(page)
+    tab_to(page, "textbox", "Type here: 1, 2, 0, space, u")
+    for at, key in enumerate("1 20u1"):
+        page.keyboard.press("Space" if key == " " else key)
+        expected = [1, 2, 3, 4, 3, 4][at]
+        page.get_by_text(f"Pair {expected + 1} of 6").wait_for()
+    page.keyboard.press("1")
+    page.get_by_text("Pair 6 of 6").wait_for()
+    page.keyboard.press("2")
+    page.get_by_text("All 6 pairs are rated").wait_for()
+    assert "Sign test" in page.locator("[role=status]").inner_text()
+    shot(page, "rater_result")
+    assert kernel_value(page, "panel.rating.choices") == ["first", "skip", "second", "first", "first", "second"]
+    assert kernel_value(page, "show.rater(panel.rating.pairs, 'ratings.json').rating.done") is True
+
+
+def test_charts_tables_and_marks_in_both_themes(open_notebook):
+    cells = [
+        START + "import pandas as pd, numpy as np\nsteps = pd.Series(range(1, 91))\n"
+        "curve = pd.DataFrame({'step': steps, 'train_loss': 2 * np.exp(-steps / 20) + .3})\nshow.loss(curve)",
+        "from helpers.records import Example\n"
+        "show.what_the_model_sees(Example(({'role': 'user', 'content': 'Where is <b>it</b>?'},"
+        " {'role': 'assistant', 'content': '{}'})))",
+        "show.table(pd.DataFrame({'name': ['<b>a</b>', 'b'], 'rows': [1200, 3]}), 'Rows by <i>name</i>')",
+    ]
+    page = open_notebook(*cells, theme="JupyterLab Dark")
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    page.get_by_text("Where is <b>it</b>?").wait_for()
+    assert page.locator(".jp-OutputArea-output b", has_text="it").count() == 0
+    assert page.get_by_role("table", name="Rows by <i>name</i>").is_visible()
+    assert page.get_by_role("columnheader", name="rows").is_visible()
+    page.wait_for_timeout(500)
+    shot(page, "charts_dark")
+
+
+def test_a_real_job_is_watched_live_and_left_by_interrupting(open_notebook):
+    page = open_notebook(
+        START + "import json, pathlib\nfrom helpers import jobs, providers\n"
+        "words = 'one two three four five six seven eight nine ten eleven twelve'.split()\n"
+        "rows = [{'messages': [{'role': 'user', 'content': f'say {w}'}, {'role': 'assistant', 'content': w}]} "
+        "for w in words]\n"
+        "pathlib.Path('train.jsonl').write_text(''.join(json.dumps(row) + '\\n' for row in rows))\n"
+        "client = providers.connect('local')\n"
+        "job = jobs.start(client, jobs.upload(client, 'train.jsonl').id,\n"
+        "                 hyperparameters={'n_epochs': 8, 'batch_size': 2})",
+        "job = show.watch(client, job.id, every=0.5); job.status",
+        wait_for_cells=1,
+    )
+    page.locator(".jp-OutputArea-output .js-plotly-plot").wait_for(timeout=120_000)
+    page.get_by_text("tokens/s").wait_for()
+    shot(page, "watch_live")
+    page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    page.get_by_text("Come back to it with: show.watch(client").wait_for(timeout=30_000)
+    shot(page, "watch_left")
+    assert kernel_value(page, "jobs.look(client, job.id).job.status") in ("running", "queued", "succeeded")
+    kernel_value(page, "jobs.cancel(client, job.id).status")
