@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,7 +52,7 @@ def private_http(host: Host, key: str) -> DefaultHttpxClient:
 
     The SDK adds what it finds in the environment (organisation, project, custom headers, an administrator's key) to
     requests for any host, and follows redirects with the body. Here such additions reach OpenAI only, and a redirect is
-    an error.
+    an error. A refusal that quotes the key, as some hosts do, is read without it, so no exception can show it.
     """
     own = urlsplit(host.base_url).netloc
 
@@ -64,7 +65,21 @@ def private_http(host: Host, key: str) -> DefaultHttpxClient:
             for name in (*OPENAI_ONLY, *_custom_headers()):
                 headers.pop(name, None)
 
-    return DefaultHttpxClient(trust_env=host.leaves_machine, follow_redirects=False, event_hooks={"request": [guard]})
+    def scrub(response: Any) -> None:
+        if response.is_error and key.encode() in response.read():
+            response._content = response.content.replace(key.encode(), b"***")
+
+    hooks = {"request": [guard], "response": [scrub]}
+    return DefaultHttpxClient(trust_env=host.leaves_machine, follow_redirects=False, event_hooks=hooks)
+
+
+def without_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for the local API, which needs its own key and nobody else's."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name == "KIT_LOCAL_KEY" or not (name.startswith("OPENAI_") or name.endswith(("_KEY", "_TOKEN")))
+    }
 
 
 def _custom_headers() -> list[str]:

@@ -20,6 +20,7 @@ from openai import DefaultHttpxClient
 
 from helpers.errors import HostError
 from helpers.project import kit_home
+from helpers.providers.keys import without_keys
 
 START_SECONDS = 60
 
@@ -76,7 +77,13 @@ def _launch() -> Server:
     command = [sys.executable, "-m", "helpers.local_api", "--home", str(home())]
     with open(log, "ab") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=without_keys(os.environ),
+            start_new_session=True,
+            text=True,
         )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
