@@ -41,9 +41,9 @@ class Host:
                     host.under_way += 1
                     host.most_under_way = max(host.most_under_way, host.under_way)
                 time.sleep(host.delay)
+                answer = host.fault(body, before) if host.fault else None
                 with host.lock:
                     host.under_way -= 1
-                answer = host.fault(body, before) if host.fault else None
                 if answer == "hang up":
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True

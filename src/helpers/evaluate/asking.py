@@ -133,14 +133,15 @@ class _Sender:
         """Call until there is an answer, a reason why there is none, or an end of the run."""
         for attempt in itertools.count(1):
             self._wait()
+            arguments = self._arguments(request)
             started = time.monotonic()
             try:
                 with self.spending.reserved(request) as allowed:
                     if not allowed:
                         return Reply(missing="the run's spending limit was reached")
-                    reply = self._call(request)
+                    reply = self._call(request, arguments)
             except openai.APIError as error:
-                if self._adapted(request.model, error):
+                if self._adapted(arguments, error):
                     continue
                 self._end_if_hopeless(request.model, error)
                 reason, attempts = _reason(error)
@@ -153,11 +154,11 @@ class _Sender:
                 return replace(reply, seconds=time.monotonic() - started)
         raise AssertionError("unreachable")
 
-    def _call(self, request: Request) -> Reply:
+    def _call(self, request: Request, arguments: dict[str, Any]) -> Reply:
         """One attempt, its cost counted: at its worst where the host did not say, or may have billed a broken call."""
         cost = self.spending.worst(request)
         try:
-            reply = _read(self.client.chat.completions.create(**self._arguments(request)))
+            reply = _read(self.client.chat.completions.create(**arguments))
             if reply.prompt_tokens is not None and reply.completion_tokens is not None:
                 cached = reply.cached_tokens or 0
                 cost = self.spending.cost(request.model, reply.prompt_tokens, cached, reply.completion_tokens)
@@ -183,16 +184,16 @@ class _Sender:
             arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
         return arguments
 
-    def _adapted(self, model: str, error: openai.APIError) -> bool:
+    def _adapted(self, arguments: dict[str, Any], error: openai.APIError) -> bool:
         """Reasoning models refuse ``max_tokens``, a temperature or a seed: learn it once a model, and ask again."""
-        refused = self.refused_options.setdefault(model, set())
-        option = error.param or ""
-        new = isinstance(error, openai.BadRequestError) and option in ("max_tokens", "temperature", "seed")
-        if not new or option in refused:
+        option, model = error.param, arguments["model"]
+        known = option in ("max_tokens", "temperature", "seed") and option in arguments
+        if not known or not isinstance(error, openai.BadRequestError):
             return False
-        refused.add(option)
-        if option != "max_tokens":  # that one is only renamed
+        refused = self.refused_options.setdefault(model, set())
+        if option != "max_tokens" and option not in refused:  # max_tokens is only renamed
             warnings.warn(f"{model} refuses {option}: it is left at the host's default.", stacklevel=2)
+        refused.add(option)
         return True
 
     def _end_if_hopeless(self, model: str, error: openai.APIError) -> None:
@@ -219,9 +220,7 @@ class _Sender:
 
     def _hold(self, error: openai.APIError, attempt: int) -> None:
         """Back off: a rate limit holds all senders back, any other trouble this one only."""
-        wait = _asked_to_wait(error)
-        if wait is None:
-            wait = min(30.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)
+        wait = max(_asked_to_wait(error) or 0.0, min(30.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))
         if isinstance(error, openai.RateLimitError):
             self.resume_at = max(self.resume_at, time.monotonic() + wait)
         elif self.stop.wait(wait):
