@@ -24,13 +24,14 @@ class Api:
 
     home: Path
     arguments: list[str] = field(default_factory=list)
+    wrapper: list[str] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
     ready: dict[str, Any] = field(default_factory=dict)
 
     def start(self) -> Api:
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "helpers.local_api", "--home", str(self.home), *self.arguments],
+                [*self.wrapper, sys.executable, "-m", "helpers.local_api", "--home", str(self.home), *self.arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

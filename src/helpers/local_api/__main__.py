@@ -73,6 +73,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=75,  # longer than clients keep idle connections: they never write to a closing one
         timeout_graceful_shutdown=5,
     )
     host, port = listening.getsockname()[:2]

@@ -15,7 +15,7 @@ import sqlite3
 import string
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ CREATE TABLE models (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, base TEXT NOT NULL, job_id TEXT NOT NULL,
     folder TEXT NOT NULL, created_at INTEGER NOT NULL);
 """
+RESERVE_BYTES = 2**20
 ACTIVE = ("validating_files", "queued", "running")
 
 
@@ -167,8 +168,10 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
+        self._reserve = home / "reserve"
         self._migrate()
         self._sweep()
+        self._keep_reserve()
 
     def _migrate(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -211,6 +214,26 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _keep_reserve(self) -> None:
+        """Hold a megabyte back: on a full disk even a deletion needs room, in the database's log."""
+        try:
+            if not self._reserve.exists():
+                self._reserve.write_bytes(bytes(RESERVE_BYTES))
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+
+    def _even_when_full(self, deletion: Callable[[], Any]) -> Any:
+        try:
+            return deletion()
+        except sqlite3.OperationalError as error:
+            if "full" not in str(error):
+                raise
+        self._reserve.unlink(missing_ok=True)
+        try:
+            return deletion()
+        finally:
+            self._keep_reserve()
 
     # Rows, whatever their table -------------------------------------------------------------------------------------
 
@@ -274,6 +297,9 @@ class Store:
 
     def delete_file(self, file_id: str) -> Job | None:
         """Delete row and bytes, unless an active job needs them: then nothing happens and that job is returned."""
+        return self._even_when_full(lambda: self._delete_file(file_id))
+
+    def _delete_file(self, file_id: str) -> Job | None:
         with self.transaction():
             users = self.all(
                 "jobs", f"(training_file = ? OR validation_file = ?) AND {_active()}", (file_id, file_id, *ACTIVE)
@@ -368,6 +394,9 @@ class Store:
         Returns:
             The names that are gone.
         """
+        return self._even_when_full(lambda: self._delete_model(model))
+
+    def _delete_model(self, model: Model) -> list[str]:
         with self.transaction():
             gone = [model, *self.all("models", "substr(id, 1, ?) = ?", (len(model.id) + 1, model.id + ":"))]
             for each in gone:
