@@ -264,3 +264,21 @@ def test_a_verdict_is_escaped_and_complete():
     assert '<a href="https://example.com/a?b=1&amp;c=2"' in card
     for part in ("Confidence: <b>low</b>", "stops before training", "blocked", "flip", "step", "gap"):
         assert part in card
+
+
+def test_the_records_charts_are_well_formed_svg_with_escaped_names():
+    from xml.etree import ElementTree
+
+    compared = statistics.compare([1, 0, 1, 1], [0, 0, 1, 0], a=NASTY, b="b")
+    for svg in (
+        show.scores_svg(scores_table((NASTY, "tuned"))),
+        show.comparisons_svg([*comparisons(), compared]),
+        show.comparisons_svg([]),
+        show.scores_svg(scores_table()[:0]),
+    ):
+        root = ElementTree.fromstring(svg)
+        assert root.tag.endswith("svg")
+        assert not [node for node in root.iter() if node.tag.endswith("img") or node.tag.endswith("script")]
+    said = [node.text for node in ElementTree.fromstring(show.scores_svg(scores_table())).iter() if node.text]
+    assert said[-9:-1:2] == ["tuned (teaching model)", "16 examples (teaching model)", "tf-idf", "majority"]
+    assert said[-8::2][:4] == ["80", "60", "40", "20"]

@@ -7,10 +7,11 @@ import time
 from datetime import date
 
 import ipywidgets as widgets
+import pandas as pd
 import pytest
 
-from helpers import costs, decide, facts, show
-from helpers.errors import EvaluationError
+from helpers import costs, data, decide, facts, show
+from helpers.errors import DataError, EvaluationError
 from helpers.project import Project
 from helpers.show.checklist_panel import KEY as CHECKLIST
 from helpers.show.keys import keyboard
@@ -271,3 +272,61 @@ def test_each_key_has_a_button_that_does_the_same():
     for button in buttons:
         button.click()
     assert pressed == ["1", " "]
+
+
+# --- review ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def contradictions(tmp_path):
+    """A file in which some prompts have two answers, and the queue that the data room makes of it."""
+    answers = [("Where is it?", "a"), ("where  is it?", "b"), ("Refund <b>me</b>?", "c"), ("refund <b>me</b>?", "d")]
+    answers += [("Return?", "e"), ("return?", "f"), ("Broken?", "g"), ("broken?", "h")]
+    answers += [(f"question number {i} about thing {i * 7}", f"answer {i}") for i in range(12)]
+    chats = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in answers]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
+    queue = data.queue(path, data.check(path, provider="local"))
+    assert len(queue[queue["code"] == "contradiction"]) == 4
+    return path, queue[queue["code"] == "contradiction"].reset_index(drop=True)
+
+
+def test_a_review_by_keys_ends_in_a_file_with_the_decisions_carried_out(contradictions, tmp_path):
+    path, queue = contradictions
+    panel = show.review(queue, tmp_path / "review.json")
+    field = panel.children[2].children[1]
+    field.value = "1"
+    assert "Refund &lt;b&gt;me" in panel.shown.value and "<b>me" not in panel.shown.value
+    field.value = "2"
+    panel.answer.value = "the right one"
+    field.value = "e"
+    field.value = "d"
+    assert "4 of 4 decided" in panel.shown.value
+    done = data.resolve(path, panel.decisions, to=tmp_path / "done.jsonl")
+    assert [row.answer for row in data.read(done)][:3] == ["a", "d", "the right one"]
+    assert len(data.read(done)) == 12 + 3
+    again = data.check(done, provider="local").problems
+    assert not (again["code"] == "contradiction").any()
+
+
+def test_a_review_is_kept_at_each_step_and_what_was_put_off_comes_again(contradictions, tmp_path):
+    _, queue = contradictions
+    panel = show.review(queue, tmp_path / "review.json")
+    for key in "1 bu":
+        panel.children[2].children[1].value = key
+    assert [step[1] for step in panel.review.steps] == ["first", "later"]
+    again = show.review(queue, tmp_path / "review.json")
+    assert again.review.at == 1, "the one put off is asked again"
+    assert list(again.decisions["decision"]) == ["drop_other"]
+    with pytest.raises(DataError, match="another queue"):
+        show.review(queue.iloc[1:], tmp_path / "review.json")
+    (tmp_path / "review.json").write_text("[1]")
+    with pytest.raises(DataError, match="holds no decisions"):
+        show.review(queue, tmp_path / "review.json")
+
+
+def test_a_review_of_nothing_is_done():
+    empty = pd.DataFrame(
+        columns=["line", "code", "message", "question", "answer", "other", "other_question", "other_answer"]
+    )
+    assert "0 of 0 decided" in show.review(empty, "never_written.json").shown.value

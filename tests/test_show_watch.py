@@ -79,7 +79,7 @@ def test_a_program_that_runs_a_notebook_is_not_a_person(monkeypatch):
 def test_the_names_that_lessons_use_are_there():
     names = (
         "watch loss scores comparisons balance token_lengths what_the_model_sees check guess guesses table checklist "
-        "calculator rater review verdict cost_curves bill"
+        "calculator rater review verdict cost_curves bill scores_svg comparisons_svg"
     )
     assert set(names.split()) == set(show.__all__)
     assert all(getattr(show, name).__doc__ for name in show.__all__)

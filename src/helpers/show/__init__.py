@@ -7,6 +7,7 @@ from helpers.show.checklist_panel import checklist
 from helpers.show.dataset import balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.rater_panel import rater
+from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, scores
 from helpers.show.svg import comparisons_svg, scores_svg
 from helpers.show.tables import table
@@ -28,6 +29,7 @@ __all__ = [
     "guesses",
     "loss",
     "rater",
+    "review",
     "scores",
     "scores_svg",
     "scores_svg",

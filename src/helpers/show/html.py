@@ -38,3 +38,14 @@ def section(title: str, sentences: Iterable[str]) -> str:
 def folded(title: str, content: str) -> str:
     """Content that opens at a click or with the space bar; ``content`` is HTML already."""
     return f"<details><summary style='cursor:pointer'>{escape(title)}</summary>{content}</details>" if content else ""
+
+
+def texts_side_by_side(texts: Iterable[tuple[str, str]]) -> str:
+    """Cards with a title and a text as it was written; below each other where the page is narrow."""
+    cards = "".join(
+        f'<div style="{CARD}"><b>{escape(title)}</b>'
+        f'<div style="white-space:pre-wrap;word-break:break-word">{escape(text)}</div></div>'
+        for title, text in texts
+    )
+    columns = "grid-template-columns:repeat(auto-fit,minmax(240px,1fr))"
+    return f'<div style="display:grid;{columns};gap:0 12px">{cards}</div>'

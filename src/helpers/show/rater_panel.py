@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
-from helpers.show.html import CARD
+from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
 from helpers.show.rating import Choice, Pair, Rating, Ratings
 
@@ -64,11 +64,10 @@ class Rater(widgets.VBox):
 
     def _pair(self) -> str:
         question, first, second = self.rating.shown()
+        answers = texts_side_by_side([("First answer", first), ("Second answer", second)])
         return (
             f'<div role="status"><p><b>Pair {self.rating.at + 1} of {len(self.rating.pairs)}.</b> '
-            f"Which answer is better?</p>{_card('Question', question)}"
-            '<div style="display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:0 12px">'
-            f"{_card('First answer', first)}{_card('Second answer', second)}</div></div>"
+            f"Which answer is better?</p>{texts_side_by_side([('Question', question)])}{answers}</div>"
         )
 
     def _end(self) -> str:
@@ -76,10 +75,3 @@ class Rater(widgets.VBox):
             f'<div role="status" style="{CARD}"><b>All {len(self.rating.pairs)} pairs are rated.</b> '
             f"{escape(self.result.sentence)} Ties and skipped pairs are left out of the test.</div>"
         )
-
-
-def _card(title: str, text: str) -> str:
-    return (
-        f'<div style="{CARD}"><b>{escape(title)}</b>'
-        f'<div style="white-space:pre-wrap;word-break:break-word">{escape(text)}</div></div>'
-    )
