@@ -4,8 +4,9 @@ Two prompts are *almost the same* when, in lower case and without punctuation, t
 order (the normalised indel similarity, ``2·LCS / (a + b)``). What most prompts begin or end with (an instruction before
 the real question) is left out of the comparison, or everything would resemble everything.
 
-Up to ``ALL_PAIRS`` different prompts every pair is compared. Above, MinHash proposes the pairs, so that some pairs are
-missed: the measured share stands in ``benchmarks/check_speed.py``.
+Up to ``ALL_PAIRS`` different prompts of ``ALL_CHARACTERS`` together every pair is compared. Above, MinHash proposes the
+pairs, so that some are missed: ``benchmarks/check_speed.py`` measures the share. Of a prompt longer than ``LONGEST`` only
+the beginning and the end are compared.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from rapidfuzz.process import cdist
 
 SIMILAR = 0.9
 ALL_PAIRS = 1_000
+ALL_CHARACTERS = 300_000
+LONGEST = 8_000
 BANDS, BAND_ROWS = 32, 4
 NEIGHBOURS = 3
 """Members of one bucket that each member is compared with: keeps a bucket of thousands from costing its square."""
@@ -54,7 +57,7 @@ def near_pairs(texts: Sequence[str]) -> list[Pair]:
     """
     first: dict[str, int] = {}
     pairs = []
-    for position, text in enumerate(_without_frame([normalise(text) for text in texts])):
+    for position, text in enumerate(_without_frame([normalise(_ends(text)) for text in texts])):
         if not text:
             continue
         if text in first:
@@ -62,9 +65,14 @@ def near_pairs(texts: Sequence[str]) -> list[Pair]:
         else:
             first[text] = position
     different, positions = list(first), list(first.values())
-    found = _every_pair(different) if len(different) <= ALL_PAIRS else _proposed_pairs(different)
+    few = len(different) <= ALL_PAIRS and sum(map(len, different)) <= ALL_CHARACTERS
+    found = _every_pair(different) if few else _proposed_pairs(different)
     pairs += (Pair(*sorted((positions[i], positions[j])), similarity) for i, j, similarity in found)
     return pairs
+
+
+def _ends(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} {text[-LONGEST // 2 :]}"
 
 
 def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:

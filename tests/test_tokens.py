@@ -1,0 +1,88 @@
+"""Token counts against the libraries themselves, and what happens with hard or unknown input."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+import tiktoken
+from tokenizers import Tokenizer
+
+from helpers import assets, tokens
+
+CHAT = [{"role": "user", "content": "Where is my kettle?"}, {"role": "assistant", "content": "On its way. ☕"}]
+
+
+@pytest.mark.parametrize(
+    ("model", "vocabulary", "exact"),
+    [
+        (None, "o200k_base", True),
+        ("gpt-4o-mini-2024-07-18", "o200k_base", True),
+        ("ft:gpt-4.1-mini-2025-04-14:org::x", "o200k_base", True),
+        ("gpt-6-luna", "o200k_base", True),
+        ("gpt-4-0613", "cl100k_base", True),
+        ("gpt-3.5-turbo-0125", "cl100k_base", True),
+        ("ft:gpt-3.5-turbo:org::x", "cl100k_base", True),
+        ("smollm2-135m-instruct", "smollm2", True),
+        ("ft:smollm2-135m-instruct:local:shop:abc", "smollm2", True),
+        ("meta-llama/Llama-3.1-8B-Instruct", "o200k_base", False),
+        ("gemini-3.5-flash", "o200k_base", False),
+    ],
+)
+def test_which_vocabulary(model: str | None, vocabulary: str, exact: bool) -> None:
+    counter = tokens.counter(model)
+    assert (counter.vocabulary, counter.exact) == (vocabulary, exact)
+
+
+def test_openai_counts_are_the_library_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(assets.vocabularies()))
+    encoding = tiktoken.get_encoding("o200k_base")
+    counter = tokens.counter("gpt-4o-mini")
+    for text in ("", "a", "Where is my kettle?", "été 茶壶 ☕", "<|endoftext|>", "x" * 500):
+        assert counter.text(text) == len(encoding.encode(text, disallowed_special=()))
+    assert counter.example(CHAT) == sum(4 + len(encoding.encode(message["content"])) for message in CHAT)
+    assert counter.example([{"role": "system", "content": "Be kind."}, *CHAT]) == counter.example(CHAT) + 4 + 3
+
+
+def test_smollm2_counts_the_whole_template() -> None:
+    tokenizer = Tokenizer.from_file(str(Path(assets.base_model()) / "tokenizer.json"))
+    text = "<|im_start|>user\nWhere is my kettle?<|im_end|>\n<|im_start|>assistant\nOn its way. ☕<|im_end|>\n"
+    assert tokens.counter("smollm2-135m-instruct").example(CHAT) == len(
+        tokenizer.encode(text, add_special_tokens=False).ids
+    )
+
+
+def test_tool_calls_and_parts_count_and_null_content_does_not_break() -> None:
+    counter = tokens.counter("gpt-4o")
+    call = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}],
+    }
+    assert counter.example([call]) > 10
+    assert counter.example(
+        [{"role": "user", "content": [{"type": "text", "text": "kettle"}, {"type": "image_url"}]}]
+    ) == 4 + counter.text("kettle")
+    assert counter.example([{"role": "user", "weight": 0, "content": 5}]) == 4
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "smollm2-135m-instruct"])
+def test_long_texts_take_time_in_proportion(model: str) -> None:
+    counter = tokens.counter(model)
+    counter.text("warm")
+    start = time.process_time()
+    assert counter.text("a" * 300_000) > 10_000
+    assert time.process_time() - start < 10
+    words = "the kettle came late, again. " * 4_000
+    once = counter.text(words[:-1])
+    assert once == pytest.approx(4_000 * counter.text(" the kettle came late, again."), rel=0.001)
+
+
+def test_the_environment_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
+    tokens._tiktoken.cache_clear()
+    tokens.counter.cache_clear()
+    tokens.counter("gpt-4o").text("x")
+    assert "TIKTOKEN_CACHE_DIR" not in os.environ
