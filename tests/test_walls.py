@@ -45,7 +45,8 @@ def imported(path: Path) -> set[str]:
     """Dotted names that a file imports, at any depth; relative imports are resolved."""
     names = set()
     package = ["helpers", *path.relative_to(SOURCE).parent.parts]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in (node for top in tree.body if not _only_for_types(top) for node in ast.walk(top)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -53,6 +54,11 @@ def imported(path: Path) -> set[str]:
             stem = ".".join([*base, node.module or ""]).strip(".")
             names |= {f"{stem}.{alias.name}" for alias in node.names}
     return names
+
+
+def _only_for_types(node: ast.stmt) -> bool:
+    """``if TYPE_CHECKING:``: names for annotations, never imported when the program runs."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 FILES = sorted(p for p in SOURCE.rglob("*.py") if p.parent != SOURCE or p.name != "__init__.py")

@@ -64,6 +64,7 @@ def execute(path: Path, say: Callable[[str], None] = print) -> nbformat.Notebook
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_start=started,
+        extra_arguments=["--IPKernelApp.log_level=40"],
     )
     client.execute()
     say(f"  {path.stem}: {len(code)} cells in {time.monotonic() - began:.0f} s")

@@ -78,7 +78,7 @@ def _memory() -> tuple[str, str]:
     free = psutil.virtual_memory().available / 1e9
     if free < NEED_MEMORY_GB:
         return FAIL, f"memory: {free:.1f} GB free, training needs about {NEED_MEMORY_GB}: close other programs"
-    return OK, f"memory: {free:.1f} GB free"
+    return OK, f"memory: at least {NEED_MEMORY_GB} GB free"
 
 
 def _disk() -> tuple[str, str]:
@@ -91,7 +91,7 @@ def _disk() -> tuple[str, str]:
             FAIL,
             f"disk: {free} MB free at {place}, {NEED_DISK_MB} needed: free some, or set KIT_HOME to another disk",
         )
-    return OK, f"disk: {free / 1000:.0f} GB free"
+    return OK, f"disk: at least {NEED_DISK_MB / 1000:g} GB free"
 
 
 def _assets() -> tuple[str, str]:
