@@ -12,7 +12,8 @@ Every measurement runs in a process of its own, one run each. Printed:
 4. the share of planted near-duplicates that are found.
 
 The texts are chains of word pairs from the sample messages: their words and lengths are those of the sample, the
-sentences mean nothing. Near-duplicates are planted: a twentieth of the rows repeats an earlier one with a word or two changed.
+sentences mean nothing. Near-duplicates are planted: a twentieth of the rows repeats an earlier one with a word or two
+changed.
 """
 
 from __future__ import annotations
@@ -129,12 +130,10 @@ def main() -> None:
         plain = measured(PLAIN, str(full))
         checked = measured(CHECK, str(full), "exact")
         ratio = checked["seconds"] / plain["seconds"]
+        print(f"plain script: {plain['seconds']:.1f} s, {plain['tokens']:,} tokens")
+        print(f"all checks but near-duplicates: {checked['seconds']:.1f} s, {ratio:.2f} times that (at most 3)")
         print(
-            f"plain script {plain['seconds']:.1f} s ({plain['tokens']:,} tokens); all checks but near-duplicates "
-            f"{checked['seconds']:.1f} s: {ratio:.2f} times the plain script (target: at most 3)"
-        )
-        print(
-            f"  memory above the imports {checked['mib']:.0f} MiB: {checked['mib'] / size:.2f} times the file (target: at most 3)"
+            f"  memory above the imports {checked['mib']:.0f} MiB, {checked['mib'] / size:.2f} x the file (at most 3)"
         )
 
         times = []
@@ -143,17 +142,13 @@ def main() -> None:
             planted = make_file(part, count, seed=1)
             result = measured(CHECK, str(part), "near", str(test))
             times.append((count, result["seconds"]))
-            found = len(set(planted) & set(result["near"]))
-            extra = len(set(result["near"]) - set(planted))
-            print(
-                f"with near-duplicates and a leak check, {count:,} rows: {result['seconds']:.1f} s, "
-                f"{result['mib']:.0f} MiB above the imports ({result['mib'] * 2**20 / part.stat().st_size:.2f} times the file); "
-                f"{found:,} of {len(planted):,} planted near-duplicates found ({found / len(planted):.1%}), {extra} not planted"
-            )
+            found, extra = len(set(planted) & set(result["near"])), len(set(result["near"]) - set(planted))
+            memory = f"{result['mib']:.0f} MiB, {result['mib'] * 2**20 / part.stat().st_size:.2f} times the file"
+            print(f"with near-duplicates and a leak check, {count:,} rows: {result['seconds']:.1f} s; {memory}")
+            print(f"  {found:,} of {len(planted):,} planted ones found ({found / len(planted):.1%}), {extra} others")
         (few, short), (many, long) = times[0], times[-1]
-        print(
-            f"log-log slope from {few:,} to {many:,} rows: {math.log(long / short) / math.log(many / few):.2f} (target: at most 1.2)"
-        )
+        slope = math.log(long / short) / math.log(many / few)
+        print(f"log-log slope from {few:,} to {many:,} rows: {slope:.2f} (at most 1.2)")
 
 
 if __name__ == "__main__":

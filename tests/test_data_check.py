@@ -153,7 +153,8 @@ PLANTED = {
     "nothing_trained": message(weight=0),
     "tools": chat(Q, ("assistant", "x"), tools=[{"type": "function"}]),
     "tool_call": message(tool_calls=[{"id": "c1"}]),
-    "tool_call_id": {"messages": [{"role": "user", "content": "w"}, {"role": "tool", "tool_call_id": "no", "content": "r"},
+    "tool_call_id": {"messages": [{"role": "user", "content": "w"},
+                                  {"role": "tool", "tool_call_id": "no", "content": "r"},
                                   {"role": "assistant", "content": "x"}]},
     "tool_undeclared": message(tool_calls=[call(name="other")]) | {"tools": [WEATHER]},
     "tool_schema": message(tool_calls=[call(city=5)]) | {"tools": [WEATHER]},
@@ -179,7 +180,8 @@ PLANTED = {
     "secret_token": chat(("user", "ghp_T4kQ9vB2nX7mL1wR8sD3fG6hJ5kZ0aC2eY7u"), ("assistant", "x")),
     "secret_password": chat(("user", "password: Tr0ub4dor&3"), ("assistant", "x")),
     "secret_private_key": chat(
-        ("user", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"), ("assistant", "x")
+        ("user", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"),
+        ("assistant", "x"),
     ),
 }  # fmt: skip
 
@@ -228,7 +230,20 @@ def test_json_answers_that_mean_the_same_are_no_contradiction() -> None:
 
 
 def test_an_instruction_shared_by_most_rows_makes_no_near_duplicates() -> None:
-    words = "kettle lamp rug mug shelf cushion planter blanket candle tray clock basket".split()
+    words = (
+        "kettle",
+        "lamp",
+        "rug",
+        "mug",
+        "shelf",
+        "cushion",
+        "planter",
+        "blanket",
+        "candle",
+        "tray",
+        "clock",
+        "basket",
+    )
     asked = [f"Say whether the mood of this customer message is good or bad, in one word: {word}" for word in words]
     rows = [chat(("user", question), ("assistant", "good")) for question in [*asked, "something else entirely"]]
     report = data.check("\n".join(map(json.dumps, rows)).encode())

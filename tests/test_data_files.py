@@ -36,7 +36,8 @@ SHAPES = {
     "prompt_completion": {"prompt": "why", "completion": "so"},
     "question_answer": {"Question": "why", "Answer": "so"},
     "conversations": {"conversations": [{"from": "human", "value": "why"}, {"from": "gpt", "value": "so"}]},
-    "contents": {"contents": [{"role": "user", "parts": [{"text": "why"}]}, {"role": "model", "parts": [{"text": "so"}]}]},
+    "contents": {"contents": [{"role": "user", "parts": [{"text": "why"}]},
+                              {"role": "model", "parts": [{"text": "so"}]}]},
     "converse": {"schemaVersion": "bedrock-conversation-2024", "messages": [
         {"role": "user", "content": [{"text": "why"}]}, {"role": "assistant", "content": [{"text": "so"}]}]},
     "preference": {"input": {"messages": [{"role": "user", "content": "why"}]},
@@ -163,14 +164,14 @@ def test_near_duplicates_and_groups_never_part() -> None:
     ]
     rows = []
     for i, thing in enumerate(things):
-        text = f"the {thing} that I ordered with reference {i * 97:04d} did not arrive on {thing[::-1]} street, please look"
+        text = f"the {thing} ordered with reference {i * 97:04d} did not arrive on {thing[::-1]} street, please look"
         rows += [
             {"question": text, "answer": "a", "who": i},
             {"question": text.replace("please", "kindly"), "answer": "a", "who": None},
         ]
     rows += [
         {"question": f"{word} {word[::-1]} {i}?", "answer": "b", "who": i % 4}
-        for i, word in enumerate("oak elm ash fir yew box".split())
+        for i, word in enumerate(("oak", "elm", "ash", "fir", "yew", "box"))
     ]
     examples = data.read(pd.DataFrame(rows).astype({"who": object}).where(lambda table: table.notna(), None))
     for seed in range(5):

@@ -1,6 +1,6 @@
 """Any bytes at all: a report or one ``DataError``, never another exception, never a hang.
 
-500 cases here; ``make soak`` runs 20,000. Half are arbitrary bytes, half are real files with bytes changed, cut out, doubled.
+500 cases here; ``make soak`` runs 20,000. Half are arbitrary bytes, half are real files with bytes changed or cut out.
 """
 
 from __future__ import annotations
@@ -25,19 +25,29 @@ SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 SECONDS = 20
 """No case may take longer; almost all take some milliseconds."""
 
-JSONISH = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(
-        ["messages", "role", "content", "weight", "tool_calls", "id", "type", "function", "name", "arguments", "tools", "text",
-         "prompt", "completion", "question", "answer", "input", "preferred_output", "non_preferred_output", "contents", "parts",
-         "systemInstruction", "system", "conversations", "from", "value", "chosen", "rejected", "schemaVersion", "x"]), inner, max_size=5),
-    max_leaves=25,
+KEYS = (
+    "messages", "role", "content", "weight", "tool_calls", "id", "type", "function", "name", "arguments", "tools",
+    "text",
+    "prompt", "completion", "question", "answer", "input", "preferred_output", "non_preferred_output",
+    "contents", "parts", "systemInstruction", "system", "conversations", "from", "value", "chosen", "rejected",
+    "schemaVersion", "x",
 )  # fmt: skip
+JSONISH = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=30)
+    | st.sampled_from(["user", "assistant"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=25,
+)
 
 
 @contextmanager
 def time_limit() -> Iterator[None]:
-    """Raise when the block computes for longer than ``SECONDS`` (of this process, so that a busy machine changes nothing)."""
+    """Raise when the block computes for longer than ``SECONDS`` (of this process, so that a busy machine changes
+    nothing)."""
 
     def stop(*_: object) -> None:
         raise AssertionError(f"took longer than {SECONDS} s")

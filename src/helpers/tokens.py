@@ -1,7 +1,7 @@
 """How many tokens a text or an example is, for a named model.
 
-OpenAI's models are counted with their own vocabularies (``o200k_base``, ``cl100k_base``), SmolLM2 with its own tokenizer
-and the kit's chat template. For any other model there is no vocabulary here: ``o200k_base`` stands in, and
+OpenAI's models are counted with their own vocabularies (``o200k_base``, ``cl100k_base``), SmolLM2 with its own
+tokenizer and the kit's chat template. For any other model there is no vocabulary here: ``o200k_base`` stands in, and
 ``TokenCounter.exact`` is False. What a chat example costs beside its text is documented at ``TokenCounter.example``.
 """
 

@@ -1,14 +1,15 @@
 """From what a person has to files that a provider takes and splits that cannot leak.
 
-``read`` → ``check`` → ``repair`` → ``split`` → ``write``; what a person must decide waits in ``queue``. Nothing here sends
-anything anywhere.
+``read`` → ``check`` → ``repair`` → ``split`` → ``write``; what a person must decide waits in ``queue``. Nothing here
+sends anything anywhere.
 """
 
 from helpers.data.checking import check
 from helpers.data.codes import CODES
+from helpers.data.mending import FIXES
 from helpers.data.personal import KINDS, NOT_COVERED
 from helpers.data.reading import Understood, mapping, read
-from helpers.data.repairing import FIXES, Repaired, queue, repair, replay, resolve
+from helpers.data.repairing import Repaired, queue, repair, replay, resolve
 from helpers.data.report import CheckReport
 from helpers.data.splitting import Split, content_hash, split
 from helpers.data.writing import safe_cell, write

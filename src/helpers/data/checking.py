@@ -1,4 +1,5 @@
-"""Check a file of examples once, all problems in one report: format, provider rules, tokens, duplicates, leaks, secrets."""
+"""Check a file of examples once, all problems in one report: format, provider rules, tokens, duplicates, leaks,
+secrets."""
 
 from __future__ import annotations
 

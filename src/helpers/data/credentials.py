@@ -34,7 +34,8 @@ API_KEYS = re.compile(
     | dapi[0-9a-f]{32}                                     # Databricks
     | dop_v1_[0-9a-f]{64}                                  # DigitalOcean
     | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}                   # Shopify
-    | (?:gsk|xai|nvapi|r8|tgp_v1|fw|pplx|csk|lin_api|ntn|secret|rnd|re|whsec|sntrys|phc|phx)[_-](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,}
+    | (?:gsk|xai|nvapi|r8|tgp_v1|fw|pplx|csk|lin_api|ntn|secret|rnd|re|whsec|sntrys|phc|phx)
+      [_-](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,}
     )(?![A-Za-z0-9])""",
     re.VERBOSE,
 )
@@ -57,8 +58,8 @@ LONG_WORD = b"a" * 18
 WORD_BYTES = bytes(
     97 if chr(byte) in "._:+/=-" or chr(byte).isascii() and chr(byte).isalnum() else 32 for byte in range(256)
 )
-"""Letters, digits and the signs of keys become "a", all else a blank: a text whose words are all shorter than 18 holds no
-key or token of the two patterns above, and this finds out many times faster than they do."""
+"""Letters, digits and the signs of keys become "a", all else a blank: a text whose words are all shorter than 18
+holds no key or token of the two patterns above, and this finds out many times faster than they do."""
 
 PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
@@ -71,15 +72,17 @@ PRIVATE_KEY = re.compile(
 _LINK = r"""["'`]?\s{0,3}(?:[:=]>?|\bis\b:?|\bwas\b:?)\s{0,3}"""
 
 NAMED_KEY = re.compile(
-    r"""(?P<name>api[ _-]?key|apikey|secret[ _-]?(?:access[ _-]?)?key|access[ _-]?key|account[ _-]?key|client[ _-]?secret|app[ _-]?secret
-      |private[ _-]?key|encryption[ _-]?key|signing[ _-]?(?:key|secret)|subscription[ _-]?key|license[ _-]?key)"""
+    r"""(?P<name>api[ _-]?key|apikey|secret[ _-]?(?:access[ _-]?)?key|access[ _-]?key|account[ _-]?key
+      |client[ _-]?secret|app[ _-]?secret|private[ _-]?key|encryption[ _-]?key|signing[ _-]?(?:key|secret)
+      |subscription[ _-]?key|license[ _-]?key)"""
     + _LINK
     + r"""["'`]?(?P<value>[A-Za-z0-9_+/=.~-]{12,})""",
     re.IGNORECASE | re.VERBOSE,
 )
 
 NAMED_TOKEN = re.compile(
-    r"""(?:(?:access|auth|refresh|session|bearer|bot|deploy|personal[ _-]access|oauth|csrf|id|user|admin|service|api|security)[ _-]?token
+    r"""(?:(?:access|auth|refresh|session|bearer|bot|deploy|personal[ _-]access|oauth|csrf|id|user|admin|service|api
+      |security)[ _-]?token
       |(?<![a-z])token)"""
     + _LINK
     + r"""["'`]?(?P<value>[A-Za-z0-9_+/=.~-]{16,})|\bbearer[ ]{1,3}(?P<bearer>[A-Za-z0-9_+/=.~-]{20,})""",
@@ -88,8 +91,8 @@ NAMED_TOKEN = re.compile(
 
 PASSWORD_STEMS = ("pass", "pwd", "kennwort", "wachtwoord", "lösenord", "contrase", "senha", "hasl", "hasł")
 NAMED_PASSWORD = re.compile(
-    r"""(?:pass(?:word|wd|phrase|code|wort)|(?<=mot\ de\ )passe|pwd|kennwort|wachtwoord|lösenord|contrase[ñn]a|senha|has[lł]o
-      |(?<![a-z])pass(?=["'`]?\s{0,2}[:=]))
+    r"""(?:pass(?:word|wd|phrase|code|wort)|(?<=mot\ de\ )passe|pwd|kennwort|wachtwoord|lösenord|contrase[ñn]a|senha
+      |has[lł]o|(?<![a-z])pass(?=["'`]?\s{0,2}[:=]))
       (?:\s(?:for|to|of|on|für|pour|para)\s[\w.@-]{1,40}(?:\s[\w.@-]{1,20}){0,3}?)?
       ["'`]?\s{0,3}(?P<link>[:=]>?|\b(?:is|was|ist|lautet|est|es|é|reset\sto|set\sto|changed\sto)\b:?)\s{0,3}
       (?P<quote>["'`“‘]?)(?P<value>[^\s"'`“”’]{4,64})""",
@@ -100,20 +103,23 @@ URL_PASSWORD = re.compile(
 )
 
 PLACEHOLDER = re.compile(
-    r"[*•xX.●_#-]+|<.*|\[.*|\{.*|\$.*|%.*|.*\(.*|(?:your|my|the|a|an|example|sample|dummy|changeme|placeholder|redacted|removed"
-    r"|hidden|secret|none|null|nil|true|false|required|optional|string|str|text|varchar|undefined|empty|todo|tbd|insert|enter|invalid"
-    r"|incorrect|wrong|missing|expired|password|passwd|value|here)(?:[-_. ].*|here|key|token|password)?[.,;:!?]?|https?:.*|os\.environ.*"
-    r"|process\.env.*|env\..*|self\..*|config.*\..*|.*x{5,}.*|.*\.{3,}.*|.*1234567890abcdef.*",
-    re.IGNORECASE,
+    r"""[*•xX.●_#-]+ | <.* | \[.* | \{.* | \$.* | %.* | .*\(.*
+    | (?:your|my|the|a|an|example|sample|dummy|changeme|placeholder|redacted|removed|hidden|secret|none|null|nil|true
+      |false|required|optional|string|str|text|varchar|undefined|empty|todo|tbd|insert|enter|invalid|incorrect|wrong|missing
+      |expired|password|passwd|value|here)(?:[-_.\ ].*|here|key|token|password)?[.,;:!?]?
+    | https?:.* | os\.environ.* | process\.env.* | env\..* | self\..* | config.*\..*
+    | .*x{5,}.* | .*\.{3,}.* | .*1234567890abcdef.*""",
+    re.IGNORECASE | re.VERBOSE,
 )
 """Values that stand for a secret rather than being one."""
 
 NOT_A_PASSWORD = re.compile(
-    r"(?:not|no|now|still|too|very|so|the|that|this|case|being|been|about|at|in|on|for|to|of|and|or|as|by|from|with|at\b|my|your|our|it"
-    r"|weak|strong|long|short|old|new|same|good|bad|fine|safe|unsafe|correct|accepted|always|never|also|only|just|what|why|how|when|where"
-    r"|wrong|right|gone|lost|stuck|stolen|known|unknown|unique|different|empty|blank|needed|due|valid|at least|must|should|please|can"
-    r"|[a-z-]+(?:ed|ing|ly|ble|ive|ory)|(?:in)?sensitive|something|nothing|anything|minimum|maximum|characters?|protected|public)",
-    re.IGNORECASE,
+    r"""not|no|now|still|too|very|so|the|that|this|case|being|been|about|at|in|on|for|to|of|and|or|as|by|from|with|my|your|our
+    |it|weak|strong|long|short|old|new|same|good|bad|fine|safe|unsafe|correct|accepted|always|never|also|only|just|what|why
+    |how|when|where|wrong|right|gone|lost|stuck|stolen|known|unknown|unique|different|empty|blank|needed|due|valid|must
+    |should|please|can|something|nothing|anything|minimum|maximum|characters?|protected|public|(?:in)?sensitive
+    |[a-z-]+(?:ed|ing|ly|ble|ive|ory)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 """Words that follow "password is" or "password:" in ordinary sentences."""
 

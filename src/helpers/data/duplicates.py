@@ -5,8 +5,8 @@ order (the normalised indel similarity, ``2·LCS / (a + b)``). What most prompts
 the real question) is left out of the comparison, or everything would resemble everything.
 
 Up to ``ALL_PAIRS`` different prompts of ``ALL_CHARACTERS`` together every pair is compared. Above, MinHash proposes the
-pairs, so that some are missed: ``benchmarks/check_speed.py`` measures the share. Of a prompt longer than ``LONGEST`` only
-the beginning and the end are compared.
+pairs, so that some are missed: ``benchmarks/check_speed.py`` measures the share. Of a prompt longer than ``LONGEST``
+only the beginning and the end are compared.
 """
 
 from __future__ import annotations

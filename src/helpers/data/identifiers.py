@@ -1,7 +1,7 @@
 """Numbers that name a person: phone, payment card, bank account, national identity. Check digits are verified.
 
-A number in the form of an identifier that follows a word such as "order", "tracking" or "invoice" is that, not a person's
-number; one that follows "phone", "card" or "IBAN" is believed in looser forms too.
+A number in the form of an identifier that follows a word such as "order", "tracking" or "invoice" is that, not a
+person's number; one that follows "phone", "card" or "IBAN" is believed in looser forms too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ OTHER_NUMBER = re.compile(
 """Words right before a number that say what it is; not a person's."""
 
 PHONE_WORD = re.compile(
-    r"\b(?:phone|telephone|tel|telefon|mobile|mob|cell|cellphone|handy|fax|whats ?app|sms|call(?: me| us)?|ring(?: me| us)?|text(?: me| us)?|dial"
+    r"\b(?:phone|telephone|tel|telefon|mobile|mob|cell|cellphone|handy|fax|whats ?app|sms|call(?: me| us)?"
+    r"|ring(?: me| us)?|text(?: me| us)?|dial"
     r"|reach (?:me|us|him|her)|contact|my number|landline|portable|móvil|teléfono|numero|ph)\b[^\d+(]{0,25}$",
     re.IGNORECASE,
 )
@@ -140,14 +141,11 @@ def _iban_end(written: str) -> int:
     length = _iban_lengths().get(written[:2].upper())
     if length is None:
         return 0
-    kept, at = [], 0
-    for at, char in enumerate(written, 1):
-        if char.isalnum():
-            kept.append(char)
-        if len(kept) == length:
-            break
-    whole = at == len(written) or not written[at].isalnum()
-    return at if whole and len(kept) == length and _stdnum("iban").is_valid("".join(kept), check_country=False) else 0
+    places = [at for at, char in enumerate(written) if char.isalnum()][:length]
+    end = places[-1] + 1
+    whole = len(places) == length and not written[end : end + 1].isalnum()
+    number = "".join(written[at] for at in places)
+    return end if whole and _stdnum("iban").is_valid(number, check_country=False) else 0
 
 
 @cache
@@ -188,9 +186,9 @@ def _is_national(text: str, start: int, written: str) -> bool:
         return False
     before = _before(text, start)
     for form, module, word in NATIONAL:
-        if form.fullmatch(written) and (not word or re.search(word, before, re.IGNORECASE)):
-            if not module or _stdnum(module).is_valid(written):
-                return True
+        said = not word or re.search(word, before, re.IGNORECASE)
+        if said and form.fullmatch(written) and (not module or _stdnum(module).is_valid(written)):
+            return True
     return False
 
 

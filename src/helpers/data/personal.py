@@ -1,7 +1,6 @@
 """Personal data and secrets: what is looked for, what is not, and how each find is shown without giving it away.
 
-``KINDS`` says what is claimed; ``NOT_COVERED`` what is not. How often each kind is found and how often a harmless text is
-taken for one is measured by ``tests/test_data_personal.py`` on texts that were written before the detectors.
+``KINDS`` says what is claimed, ``NOT_COVERED`` what is not.
 """
 
 from __future__ import annotations
@@ -15,19 +14,30 @@ from helpers.data.report import Findings
 
 KINDS = {
     "email": "E-mail addresses, also written with (at) and (dot).",
-    "phone": "Phone numbers with a country code; national ones of US, GB, DE, FR, ES, IT, NL, IN, AU, BR in their usual groups, "
-    "or after a word such as call, phone, mobile.",
+    "phone": (
+        "Phone numbers with a country code; national ones of US, GB, DE, FR, ES, IT, NL, IN, AU and BR in their usual "
+        "groups, or after a word such as call, phone, mobile."
+    ),
     "card": "Payment cards of the eight large networks: issuer digits, length, grouping and Luhn digit must fit.",
     "iban": "Bank account numbers (IBAN): the country's length and the check digits must fit.",
-    "national_id": "Identity and tax numbers of 25 countries, check digits verified where there are any (US SSN and UK "
-    "national insurance numbers have none).",
-    "api_key": "Keys with the prefix of a known issuer (AWS, OpenAI, Anthropic, Stripe, Google, SendGrid, Twilio …), and "
-    "values named api key, secret key, client secret.",
-    "token": "Access tokens with a known prefix (GitHub, GitLab, Slack, npm, PyPI, Hugging Face …), JSON web tokens, bearer "
-    "headers, and values named token.",
-    "private_key": "PEM, OpenSSH, PGP, PuTTY and age private keys with a body, and hexadecimal values named private key.",
-    "password": "Values named password (also in German, French, Spanish, Portuguese, Dutch, Swedish, Polish), and passwords in URLs.",
-}  # fmt: skip
+    "national_id": (
+        "Identity and tax numbers of 25 countries, check digits verified where there are any (US social security and "
+        "UK national insurance numbers have none)."
+    ),
+    "api_key": (
+        "Keys with the prefix of a known issuer (AWS, OpenAI, Anthropic, Stripe, Google, SendGrid, Twilio …), and "
+        "values named api key, secret key, client secret."
+    ),
+    "token": (
+        "Access tokens with a known prefix (GitHub, GitLab, Slack, npm, PyPI, Hugging Face …), JSON web tokens, bearer "
+        "headers, and values named token."
+    ),
+    "private_key": "PEM, OpenSSH, PGP, PuTTY and age private keys with a body, and values named private key.",
+    "password": (
+        "Values named password (also in German, French, Spanish, Portuguese, Dutch, Swedish, Polish), and passwords in "
+        "addresses."
+    ),
+}
 
 NOT_COVERED = (
     "names of people",
@@ -53,7 +63,7 @@ SPELLED_EMAIL = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64} ?[\[(] ?at ?[\])] ?[\w-]{1,63}(?: ?(?:[\[(] ?dot ?[\])]|\.) ?[\w-]{2,63}){1,4}",
     re.IGNORECASE,
 )
-FILE_ENDINGS = frozenset("png jpg jpeg gif svg webp css js ts json md txt pdf html py rs go java c h cpp".split())
+FILE_ENDINGS = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "txt", "pdf", "html"))
 RESERVED = re.compile(
     r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net)|(?:[\w-]+\.)?(?:example|test|invalid|localhost|local))$", re.IGNORECASE
 )

@@ -7,9 +7,6 @@ same file from the original and the log alone.
 
 from __future__ import annotations
 
-import copy
-import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,25 +16,14 @@ import pandas as pd
 
 from helpers.data import personal, rules
 from helpers.data.checking import check
-from helpers.data.duplicates import normalise
+from helpers.data.mending import DROPPED, FIXES, Draft, Dropped, as_text, drop, spell_label
 from helpers.data.reading import as_example
 from helpers.data.report import CheckReport, Findings
-from helpers.data.shapes import Shaped, shaped, text_of
+from helpers.data.shapes import shaped, text_of
 from helpers.data.sources import Row, Source, mend_json, rows
 from helpers.data.writing import row_writer
 from helpers.errors import DataError
 from helpers.project import write_atomically
-
-ROLE_NAMES = {"human": "user", "customer": "user", "client": "user", "bot": "assistant", "ai": "assistant", "gpt": "assistant",
-              "model": "assistant", "agent": "assistant", "chatgpt": "assistant", "instructions": "system"}  # fmt: skip
-"""What other tools call the roles."""
-
-DROPPED = (
-    "blank_line", "not_object", "line_too_long", "table_row", "unknown_shape", "messages", "no_assistant", "bad_part",
-    "empty_answer", "placeholder_answer", "nothing_trained", "tools", "tool_call", "tool_call_id", "tool_arguments", "image",
-    "preference", "preference_same", "duplicate", "leak", "near_leak",
-)  # fmt: skip
-"""Codes that leave the row out."""
 
 LINE_CODES = ("json", "not_object", "line_too_long", "table_row")
 WHOLE_FILE_CODES = ("duplicate", "leak", "near_leak", "label_variant")
@@ -84,12 +70,9 @@ class Repaired:
         )
 
 
-class _Dropped(Exception):
-    """The row is left out."""
-
-
 def repair(source: Source, report: CheckReport, fixes: Collection[str] | None = None, *, to: str | Path) -> Repaired:
-    """Write a mended copy of ``source`` to ``to`` (JSON Lines for the report's provider), with its change log beside it.
+    """Write a mended copy of ``source`` to ``to`` (JSON Lines for the report's provider), with its change log beside
+    it.
 
     Args:
         source: what ``report`` was made from.
@@ -166,16 +149,16 @@ def _mend(row: Row, report: CheckReport, codes: Collection[str], allowed: frozen
     if row.broken is not None:
         value = mend_json(row.broken) if "json" in allowed else None
         code = next((code for code in codes if code in LINE_CODES), "json")
-        note(code, row.broken[:10_000], _text(value) if value is not None else None)
+        note(code, row.broken[:10_000], as_text(value) if value is not None else None)
         if value is None:
             return None
     shape = shaped(value, columns if columns and set(columns.values()) <= set(value) else None)
     if shape is None:
-        note("unknown_shape", _text(value), None)
+        note("unknown_shape", as_text(value), None)
         return None
-    current = _Draft.of(shape)
+    current = Draft.of(shape)
     if "label_variant" in codes:
-        _step(current, "label_variant", lambda draft: _spell_label(draft, report), note)
+        _step(current, "label_variant", lambda draft: spell_label(draft, report), note)
     for code in codes:
         if code in DROPPED and code not in LINE_CODES:
             note(code, current.text(), None)
@@ -186,8 +169,8 @@ def _mend(row: Row, report: CheckReport, codes: Collection[str], allowed: frozen
         if problem is None:
             break
         try:
-            _step(current, problem, FIXES.get(problem, _drop), note)
-        except _Dropped:
+            _step(current, problem, FIXES.get(problem, drop), note)
+        except Dropped:
             note(problem, current.text(), None)
             return None
     else:
@@ -202,7 +185,7 @@ def _mend(row: Row, report: CheckReport, codes: Collection[str], allowed: frozen
     return final
 
 
-def _step(draft: _Draft, code: str, mend: Callable[[_Draft], None], note: Callable) -> None:
+def _step(draft: Draft, code: str, mend: Callable[[Draft], None], note: Callable) -> None:
     before = draft.text()
     mend(draft)
     if draft.text() != before:
@@ -211,35 +194,7 @@ def _step(draft: _Draft, code: str, mend: Callable[[_Draft], None], note: Callab
         draft.given_up.add(code)
 
 
-@dataclass
-class _Draft:
-    """A row while it is mended: chat shape, its other keys, and the codes that could not be mended further."""
-
-    shape: str
-    chat: dict[str, Any]
-    extra: dict[str, Any]
-    rejected: Any
-    given_up: set[str]
-
-    @classmethod
-    def of(cls, row: Shaped) -> _Draft:
-        return cls(row.shape, copy.deepcopy(row.chat), dict(row.extra), copy.deepcopy(row.rejected), set())
-
-    def text(self) -> str:
-        """The row as one line of JSON, in the shape that ``write`` would give it, extra keys included."""
-        return _text(
-            self.chat | ({"non_preferred_output": self.rejected} if self.rejected is not None else {}) | self.extra
-        )
-
-    def as_shaped(self) -> Shaped:
-        return Shaped(self.shape, self.chat, self.extra, (), self.rejected)
-
-    @property
-    def messages(self) -> list:
-        return self.chat["messages"]
-
-
-def _next_problem(draft: _Draft, limits: rules.Rules, allowed: frozenset[str]) -> str | None:
+def _next_problem(draft: Draft, limits: rules.Rules, allowed: frozenset[str]) -> str | None:
     """The next code to mend: any that is allowed, and any error at all (its row cannot stay)."""
     found = Findings()
     if rules.check_row(0, draft.as_shaped(), limits, found):
@@ -255,171 +210,19 @@ def _next_problem(draft: _Draft, limits: rules.Rules, allowed: frozenset[str]) -
     return None
 
 
-def _final_text(draft: _Draft, provider: str, line: int) -> str | None:
+def _final_text(draft: Draft, provider: str, line: int) -> str | None:
     """The row in the provider's format; other columns than the format's own stay with chat rows."""
     try:
         row = row_writer(provider)(as_example(line, draft.as_shaped()))
     except DataError:
         return None
     kept = draft.extra if draft.shape == "chat" and "messages" in row else {}
-    return _text(row | kept)
+    return as_text(row | kept)
 
 
 def _serialised(row: Row, provider: str, columns: Mapping[str, str] | None) -> str | None:
     shape = shaped(row.value, columns) if row.broken is None else None
-    return _final_text(_Draft.of(shape), provider, row.line) if shape else None
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-# --- menders: each changes the draft, or leaves it when it does not know how ------------------------------------------
-
-
-def _drop(draft: _Draft) -> None:
-    raise _Dropped
-
-
-def _keys(draft: _Draft) -> None:
-    if draft.shape == "chat":
-        draft.extra.clear()
-    for message in draft.messages:
-        for key in set(message) - rules.MESSAGE_KEYS:
-            del message[key]
-
-
-def _role(draft: _Draft) -> None:
-    for message in draft.messages:
-        tidy = str(message.get("role", "")).strip().lower()
-        message["role"] = ROLE_NAMES.get(tidy, tidy)
-
-
-def _unsupported(draft: _Draft) -> None:
-    """Developer messages become system messages, text parts one text, stray keys go; anything else drops the row."""
-    for key in ("parallel_tool_calls", "functions", "tools"):
-        if not draft.chat.get(key):
-            draft.chat.pop(key, None)
-    draft.chat.pop("parallel_tool_calls", None)
-    for message in draft.messages:
-        if message.get("role") == "developer":
-            message["role"] = "system"
-        content = message.get("content")
-        if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
-            message["content"] = text_of(content)
-
-
-def _cut(draft: _Draft) -> None:
-    while draft.messages and draft.messages[-1].get("role") != "assistant":
-        draft.messages.pop()
-    if not draft.messages:
-        raise _Dropped
-
-
-def _system_first(draft: _Draft) -> None:
-    draft.messages.sort(key=lambda message: message.get("role") not in ("system", "developer"))
-
-
-def _no_content(draft: _Draft) -> None:
-    """A system message without content goes; a row whose other messages miss theirs is left out."""
-    draft.chat["messages"] = [
-        message
-        for message in draft.messages
-        if message.get("role") != "system" or message.get("content") not in (None, [])
-    ]
-
-
-def _content_type(draft: _Draft) -> None:
-    for message in draft.messages:
-        content = message.get("content")
-        if isinstance(content, (int, float)) and not isinstance(content, bool):
-            message["content"] = str(content)
-        elif isinstance(content, dict):
-            message["content"] = json.dumps(content, ensure_ascii=False)
-
-
-def _weight(draft: _Draft) -> None:
-    for message in draft.messages:
-        if "weight" not in message:
-            continue
-        weight = message["weight"]
-        if message.get("role") != "assistant" or str(weight).lower() not in ("0", "1", "0.0", "1.0", "true", "false"):
-            del message["weight"]
-        else:
-            message["weight"] = int(str(weight).lower() in ("1", "1.0", "true"))
-
-
-def _on_text(change: Callable[[str], str], answers_only: bool = False) -> Callable[[_Draft], None]:
-    def mend(draft: _Draft) -> None:
-        for message in draft.messages + (draft.rejected if isinstance(draft.rejected, list) else []):
-            if not isinstance(message, dict) or (answers_only and message.get("role") != "assistant"):
-                continue
-            content = message.get("content")
-            if isinstance(content, str):
-                message["content"] = change(content)
-            for part in content if isinstance(content, list) else ():
-                if isinstance(part, dict) and isinstance(part.get("text"), str):
-                    part["text"] = change(part["text"])
-
-    return mend
-
-
-def _decode_again(text: str) -> str:
-    """Undo one wrong decoding, where the result is sure: every wrongly decoded run must be valid UTF-8."""
-
-    def once(match: re.Match) -> str:
-        try:
-            return match.group().encode("cp1252").decode("utf-8")
-        except UnicodeError:
-            return match.group()
-
-    return re.sub(
-        r"[\u0080-\u00ff\u0152-\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2,}", once, text
-    )
-
-
-def _spell_label(draft: _Draft, report: CheckReport) -> None:
-    """Give the answer, or the JSON answer's fields, the spelling that most rows use."""
-    usual = _usual_labels(report)
-    answer = draft.messages[-1].get("content")
-    if not isinstance(answer, str):
-        return
-    if answer.strip().startswith("{"):
-        try:
-            value = json.loads(answer)
-        except ValueError:
-            return
-        fixed = {k: usual.get(normalise(v), v) if isinstance(v, str) else v for k, v in value.items()}
-        draft.messages[-1]["content"] = json.dumps(fixed, ensure_ascii=False)
-    else:
-        draft.messages[-1]["content"] = usual.get(normalise(answer), answer)
-
-
-def _usual_labels(report: CheckReport) -> dict[str, str]:
-    """Usual spelling by its tidy form, from the report's own words."""
-    told = report.problems.loc[report.problems["code"] == "label_variant", "message"]
-    spelled = (re.search(r" is usually spelled '(.*)' in ", message) for message in told)
-    return {normalise(match[1]): match[1] for match in spelled if match}
-
-
-FIXES: dict[str, Callable[[_Draft], None]] = {
-    **dict.fromkeys(DROPPED, _drop),
-    "json": _drop,
-    "unknown_key": _keys,
-    "bad_role": _role,
-    "unsupported": _unsupported,
-    "last_not_assistant": _cut,
-    "system_not_first": _system_first,
-    "content_missing": _no_content,
-    "content_type": _content_type,
-    "weight": _weight,
-    "answer_whitespace": _on_text(str.strip, answers_only=True),
-    "control_characters": _on_text(lambda text: rules.CONTROL.sub("", text)),
-    "mojibake": _on_text(_decode_again),
-    "label_variant": _drop,
-    **{code: _on_text(personal.remove) for code in personal.CODE_OF.values()},
-}
-"""What ``repair`` can do, by code."""
+    return _final_text(Draft.of(shape), provider, row.line) if shape else None
 
 
 # --- what a person decides --------------------------------------------------------------------------------------------
@@ -428,8 +231,8 @@ FIXES: dict[str, Callable[[_Draft], None]] = {
 def queue(source: Source, report: CheckReport) -> pd.DataFrame:
     """Problems that no machine should decide, one a row, for a person to work through.
 
-    Columns: ``line``, ``code``, ``message``, ``question``, ``answer``, and for pairs ``other`` (line), ``other_question``,
-    ``other_answer``; then ``decision`` and ``new_answer``, empty, for ``resolve``.
+    Columns: ``line``, ``code``, ``message``, ``question``, ``answer``, and for pairs ``other`` (line),
+    ``other_question``, ``other_answer``; then ``decision`` and ``new_answer``, empty, for ``resolve``.
     """
     flagged = report.problems[report.problems["code"].isin(QUEUED) & (report.problems["line"] > 0)]
     wanted = set(flagged["line"]) | set(flagged["other"])
@@ -481,6 +284,6 @@ def resolve(source: str | Path, decisions: pd.DataFrame, to: str | Path) -> Path
             continue
         if row.line in edited:
             row.value["messages"][-1]["content"] = edited[row.line]
-        lines.append(_text(row.value))
+        lines.append(as_text(row.value))
     write_atomically(Path(to), "\n".join(lines) + "\n")
     return Path(to)

@@ -26,18 +26,21 @@ PARTS = {"text": str, "refusal": str, "image_url": (str, dict), "input_audio": d
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 PLACEHOLDERS = frozenset(
-    ("n/a", "na", "none", "null", "nil", "nan", "todo", "tbd", "tba", "fixme", "xxx", "...", "…", "-", "--", "?", "#n/a",
-     "undefined", "lorem ipsum", "answer", "placeholder", "test", "[object object]", "#ref!", "#value!", "#name?")
+    ("n/a", "na", "none", "null", "nil", "nan", "todo", "tbd", "tba", "fixme", "xxx", "...", "…", "-", "--", "?",
+     "#n/a", "undefined", "lorem ipsum", "answer", "placeholder", "test", "[object object]", "#ref!", "#value!",
+     "#name?")
 )  # fmt: skip
 REFUSAL = re.compile(
-    r"^(?:i['’]?m (?:very |so |really )?sorry,? (?:but )?(?:i|as an)|i apologi[sz]e,? but|(?:sorry, )?(?:but )?i (?:can['’]?t|cannot|can not|"
-    r"am unable to|am not able to|won['’]?t be able to)\b|i['’]m (?:unable|not able) to|as an ai\b|unfortunately,? i (?:can|am un))",
-    re.IGNORECASE,
+    r"""i['’]?m\ (?:very\ |so\ |really\ )?sorry,?\ (?:but\ )?(?:i|as\ an) | i\ apologi[sz]e,?\ but
+    | (?:sorry,\ )?(?:but\ )?i\ (?:can['’]?t|cannot|can\ not|am\ unable\ to|am\ not\ able\ to|won['’]?t\ be\ able\ to)\b
+    | i['’]m\ (?:unable|not\ able)\ to | as\ an\ ai\b | unfortunately,?\ i\ (?:can|am\ un)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\ufeff\u200b\u202a-\u202e\u2060\u2066-\u2069]")
 MOJIBAKE = re.compile("Ã[\x80-\xbf¡-¿ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ€]|â€[\x80-\x9d™œ“”˜¦¢\x9d]|Â[\xa0£©®°·»«]|ï¿½")
 HTML = re.compile(
-    r"</?(?:br|p|div|span|b|i|u|a|li|ul|ol|td|tr|table|font|strong|em|h[1-6])(?: [^<>]{0,200})?/?>|&(?:nbsp|amp|lt|gt|quot|#\d{2,5});",
+    r"</?(?:br|p|div|span|b|i|u|a|li|ul|ol|td|tr|table|font|strong|em|h[1-6])(?: [^<>]{0,200})?/?>"
+    r"|&(?:nbsp|amp|lt|gt|quot|#\d{2,5});",
     re.IGNORECASE,
 )
 
@@ -171,12 +174,10 @@ def _check_weight(line: int, i: int, message: dict, role: Any, place: Callable, 
 def _check_content(line: int, i: int, message: dict, role: Any, place: Callable, rules: Rules, found: Findings) -> None:
     content = message.get("content")
     if isinstance(content, str):
-        if not content or content.isspace():
-            if not (role == "assistant" and _has_call(message)):
-                code = "empty_answer" if role == "assistant" else "empty_content"
-                found.add(code, line, place(i, "content"), "The text is empty or blank.")
-        return
-    if content is None:
+        if not content.strip() and not (role == "assistant" and _has_call(message)):
+            code = "empty_answer" if role == "assistant" else "empty_content"
+            found.add(code, line, place(i, "content"), "The text is empty or blank.")
+    elif content is None:
         if not (role == "assistant" and (_has_call(message) or message.get("refusal"))):
             found.add("content_missing", line, place(i, "content"), f"The {role} message has no content.")
     elif isinstance(content, list):
@@ -358,9 +359,9 @@ def _check_pair(line: int, messages: list[dict], rejected: Any, found: Findings)
     if not all(isinstance(m.get("content"), (str, list)) or _has_call(m) for m in rejected):
         found.add("preference", line, "non_preferred_output", "A message of the pair has no content.")
     kept = messages[-len(rejected) :]
-    if [text_of(m.get("content")).strip() for m in kept] == [text_of(m.get("content")).strip() for m in rejected]:
-        if not any(_has_call(m) for m in kept):
-            found.add("preference_same", line, "non_preferred_output", "Both answers are the same.")
+    same = [text_of(m.get("content")).strip() for m in kept] == [text_of(m.get("content")).strip() for m in rejected]
+    if same and not any(_has_call(m) for m in kept):
+        found.add("preference_same", line, "non_preferred_output", "Both answers are the same.")
 
 
 # --- what the text says -----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Split examples so that the splits cannot leak: the same seed gives the same split, almost equal prompts stay together.
+"""Split examples so that the splits cannot leak: almost equal prompts stay together, one seed gives one split.
 
-Rows that share a group, or whose prompts are almost the same, form one unit and never part. Units are dealt so that each
-label has the same share in every split; whole units make exact sizes possible as long as there are enough single rows.
+Rows that share a group, or whose prompts are almost the same, form one unit and never part. Units are dealt so that
+each label has the same share in every split; sizes are exact as long as there are enough single rows.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ def _units(examples: Sequence[Example], group: Callable[[Example], Hashable] | N
 
 
 def _shuffled(units: list[list[int]], examples: Sequence[Example], seed: int) -> list[list[int]]:
-    """Larger units first; equal ones in an order that depends on their content and the seed, not on the file's order."""
+    """Larger units first; equal ones in an order that depends on their content and the seed, not on the file's
+    order."""
 
     def draw(unit: list[int]) -> str:
         marks = "".join(sorted(_fingerprint(examples[at]) for at in unit))
