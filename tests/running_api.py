@@ -79,7 +79,7 @@ class Api:
         return self.process.wait(30)
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 60, every: float = 0.1) -> Any:
+def wait_until(true: Callable[[], Any], seconds: float = 300, every: float = 0.1) -> Any:
     """The first truthy value of ``true()``; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

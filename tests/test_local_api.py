@@ -41,7 +41,7 @@ def ended(client: openai.OpenAI, job_id: str):
         job = client.fine_tuning.jobs.retrieve(job_id)
         return job if job.status in ("succeeded", "failed", "cancelled") else None
 
-    return wait_until(look, 90)
+    return wait_until(look)
 
 
 def supervised(**settings) -> dict:

@@ -57,12 +57,12 @@ def resumed(api: Api, job_id: str) -> list[int]:
 
 
 def until_step(api: Api, job_id: str, step: int) -> None:
-    wait_until(lambda: (steps(api, job_id) or [0])[-1] >= step, 60)
+    wait_until(lambda: (steps(api, job_id) or [0])[-1] >= step)
 
 
 def succeeded(api: Api, job_id: str):
     client = api.client()
-    job = wait_until(lambda: (job := client.fine_tuning.jobs.retrieve(job_id)).finished_at and job, 180)
+    job = wait_until(lambda: (job := client.fine_tuning.jobs.retrieve(job_id)).finished_at and job)
     assert job.status == "succeeded", job.error
     return job
 
@@ -137,7 +137,7 @@ def test_a_job_cancelled_before_a_kill_stays_cancelled(fragile_api: Api):
     fragile_api.kill()
     orphan.resume()
     fragile_api.start()
-    wait_until(lambda: not trainers(fragile_api), 40)
+    wait_until(lambda: not trainers(fragile_api))
     assert fragile_api.client().fine_tuning.jobs.retrieve(job.id).status == "cancelled"
     checkpoint = fragile_api.client().fine_tuning.jobs.checkpoints.list(job.id).data[-1]
     name = checkpoint.fine_tuned_model_checkpoint
@@ -152,7 +152,7 @@ def test_a_trainer_that_always_dies_fails_the_job(fragile_api: Api):
             trainer.kill()
         return client.fine_tuning.jobs.retrieve(job.id).status == "failed"
 
-    wait_until(killed_again, 60)
+    wait_until(killed_again)
     error = client.fine_tuning.jobs.retrieve(job.id).error
     assert error.code == "trainer_crashed" and "signal 9" in error.message
     assert client.models.list().data
@@ -172,7 +172,7 @@ def test_a_damaged_base_model_fails_the_job_and_not_the_api(tmp_path: Path, tiny
     with pytest.raises(openai.InternalServerError):
         client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1)
     (broken / "model.safetensors").write_bytes(weights)
-    wait_until(lambda: answers(client), 20)
+    wait_until(lambda: answers(client))
     assert api.stop() == 0
 
 
