@@ -183,17 +183,17 @@ def test_the_readers_workload_comes_before_what_was_kept(project):
 
 
 def test_callbacks_answer_within_a_tenth_of_a_second(project):
-    """``benchmarks/widget_latency.py`` has the figures; here only the promise, best of five."""
+    """``benchmarks/widget_latency.py`` has the figures; here only the promise, in processor time."""
     panel, answers = show.calculator(project=project, on=TODAY), show.checklist(project, answers=SAMPLE, today=TODAY)
     moves = [lambda i: setattr(panel.numbers["calls_per_month"], "value", 10.0**i)]
     moves += [lambda i: setattr(answers.choices["gap"], "value", ("knowledge", "behaviour")[i % 2])]
     for move in moves:
         seconds = []
         for i in range(1, 6):
-            began = time.perf_counter()
+            began = time.process_time()
             move(i)
-            seconds.append(time.perf_counter() - began)
-        assert min(seconds) < 0.1
+            seconds.append(time.process_time() - began)
+        assert sorted(seconds)[2] < 0.1
 
 
 # --- rater -----------------------------------------------------------------------------------------------------------

@@ -23,8 +23,12 @@ def tab_to(page, role: str, name: str, most: int = 80) -> None:
 
 
 def into_outputs(page) -> None:
-    """Put the focus on the first control of the cell's output, as a screen reader user would."""
-    page.locator(".jp-OutputArea-output").locator("input, select, button").first.focus()
+    """Put the focus on the first control of the cell's output, once JupyterLab's shortcuts leave it alone there."""
+    page.wait_for_function("""() => {
+        const first = document.querySelector('.jp-OutputArea-output').querySelector('input, select, button');
+        first.blur(), first.focus();
+        return first.hasAttribute('data-lm-suppress-shortcuts');
+    }""")
 
 
 def unnamed_controls(page) -> list[str]:
@@ -50,7 +54,8 @@ def test_checklist_by_keyboard(open_notebook):
     tab_to(page, "combobox", question)
     before = status.inner_text()
     page.keyboard.press("ArrowDown")  # not yet
-    page.wait_for_function("before => document.querySelector('[role=status]').innerText !== before", arg=before)
+    changed = "before => document.querySelector('.jp-OutputArea-output [role=status]').innerText !== before"
+    page.wait_for_function(changed, arg=before)
     assert kernel_value(page, "Project('keys').get('checklist')") == {
         "first": {"gap": "behaviour", "good_output": "no"}
     }
@@ -107,7 +112,7 @@ def test_every_control_of_the_calculator_changes_the_chart(open_notebook):
     shot(page, "calculator_changed")
 
     page.get_by_role("textbox", name="File").fill("mine.json")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("saved to").wait_for()
     assert kernel_value(page, "Project('sums').get('calculator') == panel.state()") is True
     assert kernel_value(page, "__import__('json').load(open('mine.json')) == panel.state()") is True
@@ -129,7 +134,7 @@ def test_rater_from_start_to_result_by_keyboard_alone(open_notebook):
     page.get_by_text("Pair 6 of 6").wait_for()
     page.keyboard.press("2")
     page.get_by_text("All 6 pairs are rated").wait_for()
-    assert "Sign test" in page.locator("[role=status]").inner_text()
+    assert "Sign test" in page.locator(".jp-OutputArea-output [role=status]").inner_text()
     shot(page, "rater_result")
     assert kernel_value(page, "panel.rating.choices") == ["first", "skip", "second", "first", "first", "second"]
     assert kernel_value(page, "show.rater(panel.rating.pairs, 'ratings.json').rating.done") is True
@@ -146,8 +151,9 @@ def test_charts_tables_and_marks_in_both_themes(open_notebook):
     ]
     page = open_notebook(*cells, theme="JupyterLab Dark")
     page.wait_for_selector(".js-plotly-plot .main-svg")
-    page.get_by_text("Where is <b>it</b>?").wait_for()
-    assert page.locator(".jp-OutputArea-output b", has_text="it").count() == 0
+    shown = page.locator(".jp-OutputArea-output pre", has_text="Where is <b>it</b>?")
+    shown.wait_for()
+    assert shown.locator("b").count() == 0
     assert page.get_by_role("table", name="Rows by <i>name</i>").is_visible()
     assert page.get_by_role("columnheader", name="rows").is_visible()
     page.wait_for_timeout(500)

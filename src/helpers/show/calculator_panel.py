@@ -19,7 +19,7 @@ from helpers.errors import CostError, KitError
 from helpers.project import Project, write_atomically
 from helpers.show.bills import bill, cost_curves, default_pair
 from helpers.show.html import CARD, folded
-from helpers.show.output import draw, name_sliders
+from helpers.show.output import draw, for_keyboards
 
 KEY = "calculator"
 """In the project file: the calculator's state, as :meth:`Calculator.state` gives it."""
@@ -120,10 +120,9 @@ class Calculator(widgets.VBox):
                 widgets.HBox([self.first, self.second], layout=widgets.Layout(flex_flow="row wrap")),
                 self.sentence, self.chart, self.table, self.sure,
                 widgets.HBox([self.file, self.save, self.load, self.said], layout=widgets.Layout(flex_flow="row wrap")),
-                name_sliders("kit-calculator"),
             ]
         )  # fmt: skip
-        self.add_class("kit-calculator")
+        self.children += (for_keyboards(self, "kit-calculator"),)
         kept = project.get(KEY) if project and workload is None else None
         if kept:
             self._try(lambda: self.set_state(kept))

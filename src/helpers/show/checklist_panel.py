@@ -14,6 +14,7 @@ from helpers.decide import Question
 from helpers.project import Project
 from helpers.records import Evidence
 from helpers.show.html import linked
+from helpers.show.output import for_keyboards
 from helpers.show.verdicts import short_verdict
 
 KEY = "checklist"
@@ -84,6 +85,7 @@ class Checklist(widgets.VBox):
                 self.side_by_side,
             ]
         )
+        self.children += (for_keyboards(self, "kit-checklist"),)
 
     @property
     def answers(self) -> dict[str, str]:

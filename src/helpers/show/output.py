@@ -16,20 +16,26 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
     area.outputs = ({"output_type": "display_data", "data": content, "metadata": {}},)
 
 
-_NAME_SLIDERS = """
-const name = () => document.querySelectorAll('.CLASS .widget-vbox').forEach(box => {
-  const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
-  if (label && handle) handle.setAttribute('aria-label', label.textContent);
+_KEYBOARD = """
+const keep = event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
+const mend = () => document.querySelectorAll('.CLASS').forEach(panel => {
+  panel.addEventListener('focusin', keep);
+  panel.querySelectorAll('.widget-vbox').forEach(box => {
+    const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
+    if (label && handle) handle.setAttribute('aria-label', label.textContent);
+  });
 });
-[0, 300, 1000, 3000].forEach(delay => setTimeout(name, delay));
+[0, 300, 1000, 3000].forEach(delay => setTimeout(mend, delay));
 """
 
 
-def name_sliders(css_class: str) -> widgets.Output:
-    """An invisible area whose script gives each slider below ``css_class`` the name of the field that it stands with.
+def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
+    """Give a panel its class, and make an invisible area whose script mends what JupyterLab does to keyboard users.
 
-    ipywidgets' sliders have no accessible name of their own (jupyter-widgets 8.1): a screen reader would only say
-    "slider". Where scripts are not run, the field beside each slider still has its name.
+    JupyterLab takes arrow keys and letters away from lists and buttons in an output (in a list, "a" would insert a
+    cell), and ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with.
+    Where scripts are not run, fields and buttons still work.
     """
-    script = {"application/javascript": _NAME_SLIDERS.replace("CLASS", css_class)}
+    panel.add_class(css_class)
+    script = {"application/javascript": _KEYBOARD.replace("CLASS", css_class)}
     return widgets.Output(outputs=({"output_type": "display_data", "data": script, "metadata": {}},))

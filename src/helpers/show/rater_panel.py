@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
+from helpers.show.output import for_keyboards
 from helpers.show.rating import Choice, Pair, Rating, Ratings
 
 
@@ -43,6 +44,7 @@ class Rater(widgets.VBox):
             }
         )
         super().__init__([self.bar, self.shown, keys])
+        self.children += (for_keyboards(self, "kit-rater"),)
         self._draw()
 
     @property

@@ -10,6 +10,7 @@ import pandas as pd
 
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
+from helpers.show.output import for_keyboards
 from helpers.show.reviewing import Decision, Review
 
 
@@ -51,6 +52,7 @@ class ReviewPanel(widgets.VBox):
             }
         )
         super().__init__([self.bar, self.shown, keys, self.answer])
+        self.children += (for_keyboards(self, "kit-review"),)
         self._draw()
 
     @property
