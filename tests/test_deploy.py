@@ -1,14 +1,25 @@
-"""Gate and alias: nothing passes unmeasured, and there is always a way back."""
+"""Gate, alias, card, drift, export and the program that calls the model: nothing unmeasured, always a way back."""
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from running_api import TINY, chat_rows
 
-from helpers import deploy
+from helpers import deploy, jobs
 from helpers.errors import DeployError
 from helpers.project import Project
+from helpers.records import Comparison, Example
+
+TOP = Path(__file__).resolve().parents[1]
 
 RULES = {"valid_json": {"at_least": 0.97}, "seconds": {"at_most": 2.0}}
 
@@ -80,3 +91,239 @@ def test_a_reader_never_sees_half_a_switch(project):
     stop.set()
     reader.join()
     assert seen <= {("one", "host-of-one"), ("two", "host-of-two")} and len(seen) == 2
+
+
+# Export ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tuned(local_api, tmp_path_factory):
+    """A model tuned for real on the session's local API, from the tiny base."""
+    path = tmp_path_factory.mktemp("rows") / "train.jsonl"
+    path.write_bytes(chat_rows(16))
+    client = local_api.client()
+    job = jobs.start(client, jobs.upload(client, path).id, model=TINY, hyperparameters={"n_epochs": 4}, seed=5)
+    return jobs.watch(client, job.id, every=0.2)
+
+
+IN_TRANSFORMERS = """
+import json, sys, torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+merged, adapter, base, questions = *sys.argv[1:4], json.loads(sys.argv[4])
+for folder in (merged, adapter):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(merged if folder == merged else base, dtype=torch.float32)
+    model = model if folder == merged else PeftModel.from_pretrained(model, adapter)
+    end, answers = tokenizer.convert_tokens_to_ids("<|im_end|>"), []
+    for question in questions:
+        chat = [{"role": "user", "content": question}]
+        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        out = model.generate(**ids, max_new_tokens=12, do_sample=False, eos_token_id=end)
+        answers.append(tokenizer.decode(out[0, ids["input_ids"].shape[1]:], skip_special_tokens=True))
+    print(json.dumps(answers))
+"""
+
+
+def test_an_exported_model_answers_the_same_elsewhere(tuned, local_api, tiny_model, tmp_path):
+    """Merged in transformers, and the adapter alone in PEFT, against the answers of the local API."""
+    folders = [
+        deploy.export(tuned.fine_tuned_model, tmp_path / kind, kind, home=local_api.home, base=tiny_model)
+        for kind in ("merged", "adapter")
+    ]
+    questions = [f"Where is parcel {number}?" for number in range(6)]
+    command = [sys.executable, "-c", IN_TRANSFORMERS, *map(str, folders), str(tiny_model), json.dumps(questions)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    here = [answer(local_api.client(), tuned.fine_tuned_model, question) for question in questions]
+    assert [json.loads(line) for line in done.stdout.splitlines()[-2:]] == [here, here]
+    assert here != [answer(local_api.client(), TINY, question) for question in questions], "tuning changed nothing"
+    assert all("not run by us" in (folder / "README.md").read_text() for folder in folders)
+
+
+def answer(client, model, question):
+    said = client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": question}], temperature=0, max_tokens=12
+    )
+    return said.choices[0].message.content
+
+
+def test_what_cannot_be_exported_is_told_and_leaves_nothing(tuned, local_api, tiny_model, tmp_path):
+    with pytest.raises(DeployError, match="no tuned model.*ft:tiny"):
+        deploy.export("ft:nobody", tmp_path / "a", home=local_api.home)
+    with pytest.raises(DeployError, match="--base"):
+        deploy.export(tuned.fine_tuned_model, tmp_path / "a", home=local_api.home)
+    with pytest.raises(DeployError, match="no local API"):
+        deploy.export(tuned.fine_tuned_model, tmp_path / "a", home=tmp_path / "empty")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("keep me")
+    with pytest.raises(DeployError, match="not empty"):
+        deploy.export(tuned.fine_tuned_model, full, home=local_api.home, base=tiny_model)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["full", "mine.txt"]
+
+
+# Model card -----------------------------------------------------------------------------------------------------------
+
+JOB = {"id": "ftjob-1", "model": "base", "fine_tuned_model": "ft:base|x", "hyperparameters": {"n_epochs": 3}, "seed": 7}
+BETTER = Comparison(
+    "tuned", "prompt", "exact", 200, 0.8, 0.6, 0.2, 0.1, 0.3, 0.95, 0.001, "tuned is better by 20 points."
+)
+
+
+def test_the_card_says_all_that_it_must(project):
+    data = project.folder / "train.jsonl"
+    data.write_bytes(chat_rows(12))
+    project.keep_splits({"train": data})
+    gate = deploy.gate({"valid_json": 0.9, "seconds": 1.0}, RULES)
+    path = deploy.card(
+        project, JOB, host="local", gate=gate, scores={"exact match": "80 % (74 to 85)"}, comparisons=[BETTER],
+        licence="Apache-2.0; data CC0-1.0", limits=["Not for <b>medical</b> mail"],
+    )  # fmt: skip
+    text = path.read_text()
+    for word in ("ft:base\\|x", "12 rows, sha256", "n_epochs 3", "74 to 85", "better by 20 points", "FAILED",
+                 "valid_json: 0.9", "Apache-2.0", "&lt;b>medical", "not measured"):  # fmt: skip
+        assert word in text, word
+    assert "<b>" not in text
+
+
+def test_an_incomplete_card_is_refused_with_all_that_is_missing(project):
+    gate = deploy.gate({"valid_json": 1.0, "seconds": 1.0}, RULES)
+    with pytest.raises(DeployError, match="scores, licence, the job's model.*splits"):
+        deploy.card(project, JOB | {"fine_tuned_model": None}, host="local", gate=gate, scores={}, licence="")
+
+
+# Drift ----------------------------------------------------------------------------------------------------------------
+
+
+def traffic(n, seed, mix=(6, 3, 1), words=8):
+    """(questions, answers) with labels drawn from a mix, and lengths around ``words``."""
+    chance = random.Random(seed)
+    labels = chance.choices(["delivery", "refund", "other"], weights=mix, k=n)
+    questions = [" ".join(["word"] * max(1, round(chance.gauss(words, 2)))) for _ in labels]
+    return questions, [json.dumps({"category": label}) for label in labels]
+
+
+def trained(n=240, seed=0):
+    return [
+        Example(({"role": "user", "content": question}, {"role": "assistant", "content": said}))
+        for question, said in zip(*traffic(n, seed), strict=True)
+    ]
+
+
+def alarms(found):
+    return list(found.table.loc[found.table["alarm"], "check"])
+
+
+def test_each_kind_of_drift_alarms_on_its_own():
+    questions, answers = traffic(150, 1)
+    assert alarms(deploy.drift(trained(), questions, answers)) == []
+    spoiled = ["sorry, I cannot"] * 20 + answers[20:]
+    assert alarms(deploy.drift(trained(), questions, spoiled)) == ["valid JSON"]
+    assert alarms(deploy.drift(trained(), *traffic(150, 2, mix=(2, 3, 5)))) == ["label mix"]
+    assert alarms(deploy.drift(trained(), *traffic(150, 3, words=14))) == ["input length"]
+
+
+def test_drift_is_told_in_words_and_as_numbers_for_a_chart():
+    found = deploy.drift(trained(), *traffic(150, 2, mix=(2, 3, 5)))
+    assert found.alarm and "most of all other: " in str(found)
+    assert list(found.labels.columns) == ["label", "training", "now"] and found.labels["training"].sum() == 1.0
+    unseen = [json.dumps({"category": "spam"})] * 40
+    assert "Never seen in training: spam" in str(deploy.drift(trained(), ["word word"] * 40, unseen))
+
+
+def test_false_alarms_of_drift_stay_below_the_level():
+    """60 draws of the very mix that was trained on: at 5 % about 3 are significant, and size must matter too."""
+    rows = trained(600)
+    assert sum(deploy.drift(rows, *traffic(100, seed)).alarm for seed in range(100, 160)) <= 3
+
+
+@pytest.mark.parametrize("n, m", [(10, 10), (40, 39)])
+def test_too_little_traffic_is_no_drift(n, m):
+    with pytest.raises(DeployError, match="Too little"):
+        deploy.drift(trained(), ["x"] * n, ["{}"] * m)
+
+
+# The program that uses the model --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def production(local_api, tmp_path, monkeypatch):
+    """A home whose local API is the session's, with the alias on the real base model."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    (tmp_path / "local_api").symlink_to(local_api.home)
+    project = Project("sample")
+    deploy.promote(project, "smollm2-135m-instruct", "local")
+    return project
+
+
+def run_triage(*arguments, text=""):
+    command = [sys.executable, str(TOP / "examples" / "triage.py"), *map(str, arguments)]
+    return subprocess.run(command, input=text, capture_output=True, text=True)
+
+
+SCHEMA = ("--schema", TOP / "data" / "sample" / "triage" / "schema.json")
+
+
+def test_the_triage_tool_sorts_lines_from_files_and_from_standard_input(production, tmp_path):
+    mail = tmp_path / "mail.txt"
+    mail.write_text("Where is my order BM-48213?\n\n  The kettle arrived broken.  \n")
+    from_file, from_stdin = run_triage(*SCHEMA, mail), run_triage(*SCHEMA, text=mail.read_text())
+    assert (from_file.returncode, from_file.stderr) == (0, "") and from_file.stdout == from_stdin.stdout
+    lines = [json.loads(line) for line in from_file.stdout.splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        assert set(line) == {"category", "urgency", "order_id", "model"} and line["model"] == "smollm2-135m-instruct"
+
+
+def test_the_triage_tool_says_what_it_could_not_sort(production):
+    deploy.promote(production, TINY, "local")  # a random model answers no JSON
+    done = run_triage(text="hello\n")
+    assert done.returncode == 1 and "not the JSON object" in json.loads(done.stdout)["error"]
+    deploy.promote(production, "ft:gone", "local")
+    done = run_triage(text="hello\n")
+    assert done.returncode == 1 and "NotFoundError" in json.loads(done.stdout)["error"]
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("--alias", "canary"), "no model called 'canary'"),
+        (("no-such-file.txt",), "No such file"),
+        (("--what",), "usage"),
+    ],
+)
+def test_the_triage_tool_with_nothing_to_do_ends_with_2(production, arguments, words):
+    done = run_triage(*arguments)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_triage_tool_explains_itself():
+    done = run_triage("--help")
+    assert done.returncode == 0 and "production" in done.stdout and "Exit status" in done.stdout
+
+
+@pytest.mark.soak
+def test_switching_the_alias_under_load_fails_no_request(production, tuned, local_api):
+    """2 requests a second for a minute on real models, the alias moved 5 times; each answer is of one version."""
+    from helpers.providers import connect
+
+    versions = ["smollm2-135m-instruct", tuned.fine_tuned_model]
+    expected = {model: answer(local_api.client(), model, "Where is parcel 1?") for model in versions}
+    assert len(set(expected.values())) == 2
+    client, seen = connect("local"), []
+
+    def one(_):
+        alias = deploy.current(production)
+        seen.append((alias.model, answer(client, alias.model, "Where is parcel 1?")))
+
+    with ThreadPoolExecutor(8) as pool:
+        futures = []
+        for number in range(120):
+            if number % 20 == 10:
+                deploy.promote(production, versions[(number // 20 + 1) % 2], "local")
+            futures.append(pool.submit(one, number))
+            time.sleep(0.5)
+        [future.result() for future in futures]
+    assert len(seen) == 120 and {model for model, _ in seen} == set(versions)
+    assert all(said == expected[model] for model, said in seen)

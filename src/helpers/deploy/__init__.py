@@ -1,6 +1,10 @@
-"""The last step: a gate before release, a name that programs call, and a way back."""
+"""The last step: a gate before release, a name that programs call, a way back, and ways out."""
 
 from helpers.deploy.aliases import Alias, current, promote, rollback
+from helpers.deploy.card import card
+from helpers.deploy.drift import Drift, drift
+from helpers.deploy.export import export
 from helpers.deploy.gate import Gate, gate
+from helpers.deploy.retire import freeze
 
-__all__ = ["Alias", "Gate", "current", "gate", "promote", "rollback"]
+__all__ = ["Alias", "Drift", "Gate", "card", "current", "drift", "export", "freeze", "gate", "promote", "rollback"]

@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import openai
 
 from helpers.errors import ConsentError, HostError
+from helpers.project import kit_home
 from helpers.providers import local
 from helpers.providers.host import LOOPBACK, Host, address_problem, hosts, in_domains, shipped, with_address
 from helpers.providers.keys import key_for, private_http
 from helpers.providers.overview import page
 
-__all__ = ["HOSTS", "LOCAL", "Host", "connect", "host_of", "hosts", "key_for", "local", "page"]
+__all__ = [
+    "HOSTS",
+    "LOCAL",
+    "Host",
+    "connect",
+    "host_of",
+    "hosts",
+    "key_for",
+    "local",
+    "page",
+    "rehearsal_home",
+    "rehearse",
+]
 
 HOSTS = shipped()
 """The hosts that the kit comes with; :func:`hosts` adds those of your own file."""
@@ -48,6 +62,23 @@ def connect(name: str = "local", *, key_variable: str | None = None) -> openai.O
         return _client(replace(host, base_url=server.base_url), server.key)
     host = with_address(host)
     return _client(host, key_for(host))
+
+
+def rehearse(name: str) -> openai.OpenAI:
+    """A client for a second local API that plays another provider, with files, models and a key of its own.
+
+    ``providers.local.stop(providers.rehearsal_home(name))`` ends it; what it made is kept.
+
+    Raises:
+        HostError: it does not start.
+    """
+    server = local.start(rehearsal_home(name))
+    return _client(replace(LOCAL, base_url=server.base_url), server.key)
+
+
+def rehearsal_home(name: str) -> Path:
+    """Folder of the local API that plays ``name``."""
+    return kit_home() / "rehearsals" / name
 
 
 def host_of(client: openai.OpenAI) -> Host:

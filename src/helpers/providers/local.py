@@ -34,35 +34,39 @@ class Server:
     pid: int
 
 
-def home() -> Path:
+def usual_home() -> Path:
     """Folder of the local API's state: files, jobs, models, its database and its key."""
     return kit_home() / "local_api"
 
 
-def start() -> Server:
+def start(home: Path | None = None) -> Server:
     """The running API, started first if need be. Safe to call from several notebooks at once.
+
+    Args:
+        home: its folder; another one than the usual is another API, with files, models and a key of its own.
 
     Raises:
         HostError: it did not answer in time; the message quotes the end of its log.
     """
-    home().mkdir(parents=True, exist_ok=True)
-    with FileLock(home() / ".starting", timeout=START_SECONDS + 30):
-        return running() or _launch()
+    home = home or usual_home()
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / ".starting", timeout=START_SECONDS + 30):
+        return running(home) or _launch(home)
 
 
-def running() -> Server | None:
+def running(home: Path | None = None) -> Server | None:
     """The API if it answers with its own key, else None."""
     try:
-        known = json.loads((home() / "server.json").read_text())
+        known = json.loads(((home or usual_home()) / "server.json").read_text())
         server = Server(known["base_url"], _key(Path(known["key_file"])), known["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return server if _answers(server) else None
 
 
-def stop() -> bool:
+def stop(home: Path | None = None) -> bool:
     """Ask the API to stop; a running job is kept and goes on at the next start. False when none was running."""
-    server = running()
+    server = running(home)
     if server is None:
         return False
     process = psutil.Process(server.pid)
@@ -72,9 +76,9 @@ def stop() -> bool:
     return True
 
 
-def _launch() -> Server:
-    log = home() / "server.log"
-    command = [sys.executable, "-m", "helpers.local_api", "--home", str(home())]
+def _launch(home: Path) -> Server:
+    log = home / "server.log"
+    command = [sys.executable, "-m", "helpers.local_api", "--home", str(home)]
     with open(log, "ab") as errors:
         process = subprocess.Popen(
             command,
@@ -87,7 +91,7 @@ def _launch() -> Server:
         )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if server := running():
+        if server := running(home):
             return server
         time.sleep(0.1)
     tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])

@@ -1,0 +1,41 @@
+"""Take a tuned model elsewhere: its adapter, or one merged model, as a folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+from helpers.errors import DeployError
+from helpers.providers import local
+
+
+def export(
+    model: str, to: str | Path, kind: Literal["merged", "adapter"] = "merged", *, home: Path | None = None,
+    base: str | Path | None = None,
+) -> Path:  # fmt: skip
+    """Write a model that was tuned on this machine into a folder that other programs read.
+
+    Args:
+        model: its id, ``ft:…`` (a checkpoint's works too).
+        to: a folder that does not exist yet or is empty.
+        kind: ``"merged"`` is one model in Hugging Face's layout (540 MB for the sample's base), ``"adapter"`` the LoRA
+            matrices alone in PEFT's (about 20 MB). Both carry the chat template of training, and a README that says how
+            to run them, and which of these ways we ran.
+        home: the local API's folder, if it is not the usual one.
+        base: the base model's folder, if it is not the kit's own.
+
+    Raises:
+        DeployError: there is no such model, or the folder cannot be written.
+    """
+    command = [sys.executable, "-m", "helpers.local_api.export", model, "--to", str(to), "--kind", kind]
+    command += ["--home", str(home or local.usual_home())]
+    command += ["--base", str(base)] if base else []
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise DeployError(
+            f"{model} was not exported.", got=said[-1].rstrip(".") if said else f"status {done.returncode}"
+        )
+    return Path(to)

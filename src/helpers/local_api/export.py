@@ -1,0 +1,137 @@
+"""Take a tuned model out of the local API: ``python -m helpers.local_api.export MODEL --to FOLDER``.
+
+``--kind adapter`` copies the LoRA adapter in PEFT's layout; ``--kind merged`` adds it into the base model's weights, so
+that any program that reads a Hugging Face folder runs it. Either way the folder carries the chat template with which
+the model was trained, nothing hidden in it. The API may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from safetensors.numpy import load_file, save_file
+
+from helpers import assets
+from helpers.errors import AssetError, KitError
+from helpers.local_api.adapters import read_adapter
+from helpers.local_api.template import JINJA
+from helpers.project import kit_home
+
+DEFAULT_BASE = "smollm2-135m-instruct"
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
+
+README = {
+    "merged": """# {model}
+
+The tuned model as one: base weights ({base}) with the LoRA adapter added in, fp32 safetensors.
+
+With transformers (run by us):
+
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained("{folder}")
+    model = AutoModelForCausalLM.from_pretrained("{folder}")
+
+With vLLM (not run by us; needs a GPU): `vllm serve {folder} --served-model-name mine`, then
+`connect("http://127.0.0.1:8000/v1")` and `model="mine"`.
+""",
+    "adapter": """# {model}
+
+The LoRA adapter alone, in PEFT's layout, for the base model {base}.
+
+With PEFT (run by us): `PeftModel.from_pretrained(base_model, "{folder}")`, and this folder's chat template.
+
+With vLLM (not run by us; needs a GPU):
+`vllm serve BASE_FOLDER --enable-lora --lora-modules mine={folder} --chat-template {folder}/chat_template.jinja`,
+then `model="mine"`.
+""",
+}
+
+
+def export(model: str, to: Path, kind: str, home: Path, base_folder: Path | None = None) -> None:
+    """Write the folder ``to``: aside first, then renamed into place.
+
+    Raises:
+        AssetError: the model, its base or its files are not there, or ``to`` holds something already.
+    """
+    base, adapter = _find(model, home)
+    if base_folder is None and base != DEFAULT_BASE:
+        raise AssetError(f"{model} was tuned from {base}.", fix="Name that model's folder with --base FOLDER.")
+    base_folder = base_folder or assets.base_model()
+    if to.exists() and any(to.iterdir()):
+        raise AssetError(f"The folder {to} is not empty.", fix="Choose another one; nothing was overwritten.")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    aside = to.with_name(f".{to.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir()
+        (_merge if kind == "merged" else _copy)(base_folder, adapter, aside)
+        for name in TOKENIZER:
+            if (base_folder / name).is_file():
+                shutil.copy(base_folder / name, aside)
+        (aside / "chat_template.jinja").write_text(JINJA, encoding="utf-8")
+        (aside / "README.md").write_text(README[kind].format(model=model, base=base, folder=to), encoding="utf-8")
+        if to.exists():
+            to.rmdir()
+        os.replace(aside, to)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _find(model: str, home: Path) -> tuple[str, Path]:
+    """(base model's id, adapter's folder) of a tuned model, read beside a server that may be running."""
+    file = home / "api.sqlite3"
+    if not file.is_file():
+        raise AssetError(f"There is no local API in {home}.", fix="Start it once, or name its folder with --home.")
+    with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as db:
+        found = db.execute("SELECT base, folder FROM models WHERE id = ?", (model,)).fetchone()
+        known = [row[0] for row in db.execute("SELECT id FROM models ORDER BY seq DESC LIMIT 5")]
+    if found is None:
+        raise AssetError(
+            f"The local API has no tuned model {model!r}.",
+            got=", ".join(known) or "none at all",
+            fix="Name one of them.",
+        )
+    return found[0], home / found[1]
+
+
+def _merge(base: Path, adapter: Path, to: Path) -> None:
+    files = read_adapter(adapter)
+    weights = load_file(base / "model.safetensors")
+    for name, (a, b) in files.pairs.items():
+        weights[f"{name}.weight"] = weights[f"{name}.weight"] + files.scale * (b @ a)
+    save_file(weights, to / "model.safetensors", metadata={"format": "pt"})
+    for name in ("config.json", "generation_config.json"):
+        if (base / name).is_file():
+            shutil.copy(base / name, to)
+
+
+def _copy(base: Path, adapter: Path, to: Path) -> None:
+    read_adapter(adapter)  # whole and plain, or an error
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copy(adapter / name, to)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m helpers.local_api.export", description=__doc__.split("\n")[0])
+    parser.add_argument("model", help="id of a tuned model, such as ft:…")
+    parser.add_argument("--to", type=Path, required=True, help="folder to write; must not hold anything yet")
+    parser.add_argument("--kind", choices=("merged", "adapter"), default="merged")
+    parser.add_argument("--home", type=Path, default=kit_home() / "local_api", help="the local API's folder")
+    parser.add_argument("--base", type=Path, help="the base model's folder, if it is not the kit's own")
+    options = parser.parse_args(arguments)
+    try:
+        export(options.model, options.to.resolve(), options.kind, options.home, options.base)
+    except (KitError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(options.to)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
