@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -72,16 +73,27 @@ def _row(ids: list[int], weights: list[float]) -> Row:
     return Row(len(ids), ids[:last], [i - 1 for i in learned], [ids[i] for i in learned], [weights[i] for i in learned])
 
 
-def epoch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """The batches of one epoch, as row numbers: rows of like length together, the batches in random order.
+def epoch_order(rows: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of one epoch, as row numbers, in random order.
 
     A pure function of its arguments, so that a resumed job goes on with the very same batches.
     """
-    chance = random.Random(f"{seed}/{epoch}")
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i] * chance.uniform(0.9, 1.1))
-    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    chance.shuffle(batches)
-    return batches
+    order = list(range(rows))
+    random.Random(f"{seed}/{epoch}").shuffle(order)
+    return [order[i : i + batch_size] for i in range(0, rows, batch_size)]
+
+
+def packs(rows: Sequence[Row], most_tokens: int) -> list[list[Row]]:
+    """Cut rows into runs of at most ``most_tokens`` tokens (one row always fits), in their order."""
+    runs: list[list[Row]] = []
+    room = 0
+    for row in rows:
+        if len(row) > room:
+            runs.append([])
+            room = most_tokens
+        runs[-1].append(row)
+        room -= len(row)
+    return runs
 
 
 def pieces(batch: Sequence[int], lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
@@ -106,9 +118,37 @@ def padded(rows: Sequence[Row], device: torch.device) -> Tensor:
     return ids.to(device)
 
 
-def answers(rows: Sequence[Row], device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Row number, position, target id and weight of every learned token of a batch, each (learned tokens,)."""
-    line = [n for n, row in enumerate(rows) for _ in row.at]
-    flat = ([p for row in rows for p in row.at], [t for row in rows for t in row.targets])
-    weights = torch.tensor([w for row in rows for w in row.weights], device=device)
-    return torch.tensor(line, device=device), *(torch.tensor(f, device=device) for f in flat), weights
+@dataclass(frozen=True)
+class Pack:
+    """Rows end to end, without padding.
+
+    Attributes:
+        lengths: tokens of each row.
+        ids: (1, tokens).
+        positions: (1, tokens), from 0 in each row.
+        at: positions in the pack whose next token is learned, (learned tokens,).
+        targets, weights: that token and its weight in the loss, (learned tokens,).
+    """
+
+    lengths: list[int]
+    ids: Tensor
+    positions: Tensor
+    at: Tensor
+    targets: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], device: torch.device) -> Pack:
+        starts = [0, *accumulate(map(len, rows))]
+
+        def tensor(values: Iterable[float]) -> Tensor:
+            return torch.tensor(list(values), device=device)
+
+        return cls(
+            lengths=[len(row) for row in rows],
+            ids=tensor(i for row in rows for i in row.ids)[None],
+            positions=tensor(p for row in rows for p in range(len(row)))[None],
+            at=tensor(start + p for start, row in zip(starts, rows, strict=False) for p in row.at),
+            targets=tensor(t for row in rows for t in row.targets),
+            weights=tensor(w for row in rows for w in row.weights),
+        )

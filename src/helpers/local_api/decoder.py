@@ -58,13 +58,12 @@ class Decoder:
     def walk(self, hidden: Tensor, positions: Tensor, first: int = 0, last: int | None = None, **how: Any) -> Tensor:
         """Run layers ``first`` to ``last`` (excluded).
 
-        Without a mask, attention is causal over the row, so rows of different lengths are padded on the right: a real
-        token never sees padding.
+        No mask is made: the attention that the model was set to decides what a token sees.
 
         Args:
             hidden: (rows, tokens, width).
             positions: (rows or 1, tokens).
-            how: what else the layers' attention needs (a key/value cache).
+            how: what that attention needs to know.
         """
         rotary = self.body.rotary_emb(hidden, position_ids=positions)
         for layer in self.layers[first:last]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,16 +14,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
+from transformers import AttentionInterface
 
-from helpers.local_api.batches import Row, answers, padded, pieces
+from helpers.local_api.batches import Pack, Row, packs, padded
 from helpers.local_api.decoder import Decoder
 from helpers.local_api.lora import Adapter
+
+ATTENTION = "prompt_or_fine_tune_packed"
 
 UPPER_SHARE = 0.4
 """The share of layers, from the top, that the quick recipe trains: 12 of 30."""
 
 MOST_TOKENS = 3072
-"""Padded tokens that are trained at once; a larger batch is cut into pieces whose gradients are added up."""
+"""Tokens that are trained at once; a larger batch is cut into pieces whose gradients are added up."""
 
 MEMORY_BYTES = 512 * 2**20
 """Frozen outputs above this size go to a file that is mapped into memory."""
@@ -64,15 +69,18 @@ class _AnswerLoss(torch.autograd.Function):
         loss, right = hidden.new_zeros(()), hidden.new_zeros(())
         for i in range(0, len(hidden), LOGITS_AT_ONCE):
             part = slice(i, i + LOGITS_AT_ONCE)
-            logits, at = hidden[part] @ head.T, targets[part, None]
-            right += (logits.argmax(-1, keepdim=True) == at).sum()
-            at_target = logits.gather(1, at)
-            total = logits.logsumexp(-1, keepdim=True)
-            loss += (weights[part, None] * (total - at_target)).sum()
+            at, weight = targets[part, None], weights[part, None]
+            logits = hidden[part] @ head.T
+            highest, guesses = logits.max(-1, keepdim=True)
+            right += (guesses == at).sum()
+            at_target = logits.gather(1, at) - highest
+            shares = logits.sub_(highest).exp_()
+            total = shares.sum(-1, keepdim=True)
+            loss += (weight * (total.log() - at_target)).sum()
             if grad is not None:
-                shares = logits.sub_(total).exp_()
-                shares.scatter_add_(1, at, shares.new_full(at.shape, -1.0))
-                torch.mm(shares.mul_(weights[part, None]), head, out=grad[part])
+                shares.scatter_add_(1, at, -total)
+                torch.mm(shares, head, out=grad[part])
+                grad[part] *= weight / total
         ctx.save_for_backward(grad)
         ctx.mark_non_differentiable(right)
         return loss, right
@@ -83,10 +91,21 @@ class _AnswerLoss(torch.autograd.Function):
         return grad * grad_loss, None, None, None
 
 
+def _attend_within_rows(module, query, key, value, attention_mask, scaling, dropout=0.0, *, lengths: list[int], **_):
+    """Causal attention in a pack: each row, (1, heads, its tokens, width), sees itself only."""
+    parts = zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
+    mixed = [F.scaled_dot_product_attention(*part, is_causal=True, scale=scaling, enable_gqa=True) for part in parts]
+    return torch.cat([part.transpose(1, 2) for part in mixed], dim=1), None
+
+
+AttentionInterface.register(ATTENTION, _attend_within_rows)
+
+
 class Learner:
     """A base model with a fresh adapter.
 
-    A model that cannot be walked layer by layer is trained through its own ``forward``, all layers, in any recipe.
+    Rows are trained end to end, without padding. A model that cannot be walked layer by layer is trained through its
+    own ``forward``, padded, all layers, in any recipe.
 
     Args:
         decoder: the base model; it is adapted in place.
@@ -99,6 +118,8 @@ class Learner:
         self.decoder = decoder
         count = len(decoder.layers) if decoder.walkable else 0
         self.first = count - max(1, round(count * UPPER_SHARE)) if decoder.walkable and recipe == "quick" else 0
+        if decoder.walkable:
+            decoder.model.set_attn_implementation(ATTENTION)
         layers = list(range(self.first, count)) if self.first else None
         self.adapter = Adapter(decoder.model, layers, base_name, seed)
 
@@ -106,8 +127,7 @@ class Learner:
         """Add the gradient of the batch's mean loss to the adapter's parameters."""
         weight = sum(sum(row.weights) for row in rows)
         total = Score()
-        for piece in pieces(range(len(rows)), [len(row) for row in rows], MOST_TOKENS):
-            some = [rows[i] for i in piece]
+        for some in packs(rows, MOST_TOKENS):
             loss, score = self._loss(some, frozen)
             (loss / weight).backward()
             total += score
@@ -116,33 +136,34 @@ class Learner:
     @torch.no_grad()
     def score(self, rows: Sequence[Row], frozen: FrozenOutputs | None) -> Score:
         """Loss and accuracy on rows, without learning."""
-        order = pieces(range(len(rows)), [len(row) for row in rows], MOST_TOKENS)
-        return sum((self._loss([rows[i] for i in piece], frozen)[1] for piece in order), Score())
+        return sum((self._loss(some, frozen)[1] for some in packs(rows, MOST_TOKENS)), Score())
 
     def _loss(self, rows: Sequence[Row], frozen: FrozenOutputs | None) -> tuple[Tensor, Score]:
-        line, at, targets, weights = answers(rows, self.decoder.device)
+        pack = Pack.of(rows, self.decoder.device)
         if self.decoder.walkable:
-            hidden = self._upper(frozen.of(rows) if frozen else self.lower(rows))
-            loss, right = _AnswerLoss.apply(self.decoder.normed(hidden[line, at]), self.decoder.head, targets, weights)
+            hidden = self._upper(frozen.of(rows) if frozen else self.lower(pack), pack)
+            answers = self.decoder.normed(hidden[0, pack.at])
+            loss, right = _AnswerLoss.apply(answers, self.decoder.head, pack.targets, pack.weights)
         else:
             ids = padded(rows, self.decoder.device)
-            logits = self.decoder.model(input_ids=ids, use_cache=False).logits[line, at]
-            loss = (F.cross_entropy(logits, targets, reduction="none") * weights).sum()
-            right = (logits.argmax(-1) == targets).sum()
-        return loss, Score(float(weights.sum()), float(loss.detach()), float(right), len(targets))
+            every = self.decoder.model(input_ids=ids, use_cache=False).logits
+            logits = torch.cat([every[i, : len(row)] for i, row in enumerate(rows)])[pack.at]
+            loss = (F.cross_entropy(logits, pack.targets, reduction="none") * pack.weights).sum()
+            right = (logits.argmax(-1) == pack.targets).sum()
+        return loss, Score(float(pack.weights.sum()), float(loss.detach()), float(right), len(pack.targets))
 
     @torch.no_grad()
-    def lower(self, rows: Sequence[Row]) -> Tensor:
-        """Output of the frozen layers, (rows, longest, width)."""
-        hidden = self.decoder.embed(padded(rows, self.decoder.device))
-        return self.decoder.walk(hidden, _positions(hidden), 0, self.first)
+    def lower(self, pack: Pack) -> Tensor:
+        """Output of the frozen layers, (1, tokens, width)."""
+        hidden = self.decoder.embed(pack.ids)
+        return self.decoder.walk(hidden, pack.positions, 0, self.first, lengths=pack.lengths)
 
-    def _upper(self, hidden: Tensor) -> Tensor:
-        positions = _positions(hidden)
-        if not torch.is_grad_enabled() or hidden.shape[0] * hidden.shape[1] <= MOST_TOKENS:
-            return self.decoder.walk(hidden, positions, self.first)
-        for i in range(self.first, len(self.decoder.layers)):  # one very long row: keep layer inputs only, run twice
-            hidden = checkpoint(self.decoder.walk, hidden, positions, i, i + 1, use_reentrant=False)
+    def _upper(self, hidden: Tensor, pack: Pack) -> Tensor:
+        if not torch.is_grad_enabled() or hidden.shape[1] <= MOST_TOKENS:
+            return self.decoder.walk(hidden, pack.positions, self.first, lengths=pack.lengths)
+        for i in range(self.first, len(self.decoder.layers)):  # one very long row: each layer is run twice
+            part = partial(self.decoder.walk, first=i, last=i + 1, lengths=pack.lengths)
+            hidden = checkpoint(part, hidden, pack.positions, use_reentrant=False)
         return hidden
 
 
@@ -153,21 +174,20 @@ class FrozenOutputs:
         learner: its :meth:`Learner.lower` is run over all rows.
         rows: training and validation rows.
         scratch: a folder for the file of large data; the file has no name once it is open, so it dies with the process.
-        stop: called between batches; an exception that it raises ends the work.
+        stop: called now and then; an exception that it raises ends the work.
     """
 
     def __init__(self, learner: Learner, rows: Sequence[Row], scratch: Path, stop=lambda: None) -> None:
-        width = learner.decoder.head.shape[1]
-        starts = np.cumsum([0, *map(len, rows)])
-        self.where = {id(row): (int(a), int(b)) for row, a, b in zip(rows, starts, starts[1:], strict=False)}
-        self.values = _room((int(starts[-1]), width), scratch)
         self.device = learner.decoder.device
-        for piece in pieces(range(len(rows)), [len(row) for row in rows], MOST_TOKENS):
+        ends = list(accumulate(map(len, rows)))
+        self.where = {id(row): slice(end - len(row), end) for row, end in zip(rows, ends, strict=True)}
+        self.values = _room((ends[-1], learner.decoder.head.shape[1]), scratch)
+        done = 0
+        for some in packs(rows, MOST_TOKENS):
             stop()
-            some = [rows[i] for i in piece]
-            for row, hidden in zip(some, learner.lower(some), strict=True):
-                first, last = self.where[id(row)]
-                self.values[first:last] = hidden[: len(row)].cpu()
+            hidden = learner.lower(Pack.of(some, self.device))[0]
+            self.values[done : done + len(hidden)] = hidden.cpu()
+            done += len(hidden)
 
     @staticmethod
     def fits(rows: Iterable[Row], width: int, scratch: Path) -> bool:
@@ -176,12 +196,8 @@ class FrozenOutputs:
         return size <= MEMORY_BYTES or size <= shutil.disk_usage(scratch).free // 2
 
     def of(self, rows: Sequence[Row]) -> Tensor:
-        """(rows, longest, width), zeros on the right."""
-        spans = [self.where[id(row)] for row in rows]
-        hidden = torch.zeros(len(rows), max(b - a for a, b in spans), self.values.shape[1])
-        for i, (a, b) in enumerate(spans):
-            hidden[i, : b - a] = self.values[a:b]
-        return hidden.to(self.device)
+        """(1, tokens, width), the rows end to end."""
+        return torch.cat([self.values[self.where[id(row)]] for row in rows])[None].to(self.device)
 
 
 def _room(shape: tuple[int, int], scratch: Path) -> Tensor:
@@ -191,7 +207,3 @@ def _room(shape: tuple[int, int], scratch: Path) -> Tensor:
     values = np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
     file.unlink()
     return torch.from_numpy(values)
-
-
-def _positions(hidden: Tensor) -> Tensor:
-    return torch.arange(hidden.shape[1], device=hidden.device)[None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import torch
@@ -65,7 +66,9 @@ class Adapter:
             layers_to_transform=layers,
             task_type="CAUSAL_LM",
         )
-        self.peft = get_peft_model(model, self.config)
+        with warnings.catch_warnings():  # peft asks transformers by an older name
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            self.peft = get_peft_model(model, self.config)
         self.config.base_model_name_or_path = base_name
         self.modules = [m for m in self.peft.modules() if isinstance(m, PeftLinear)]
         for module in self.modules:

@@ -99,7 +99,7 @@ class Training:
     def batch(self, step: int) -> list[Row]:
         """The rows of one optimiser step, counted from 0."""
         epoch, within = divmod(step, self.steps_per_epoch)
-        order = epoch_order([len(row) for row in self.rows], self.spec.batch_size, self.spec.seed, epoch)
+        order = epoch_order(len(self.rows), self.spec.batch_size, self.spec.seed, epoch)
         return [self.rows[i] for i in order[within]]
 
     def step(self, rows: list[Row]) -> Score:
@@ -292,7 +292,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("job", type=Path, help="the job's folder, with spec.json")
     parser.add_argument("--estimate", action="store_true", help="print how long the job would take, as JSON")
     options = parser.parse_args(arguments)
-    os.nice(NICENESS)
     if options.estimate:
         from helpers.local_api.estimate import estimate
 
@@ -313,4 +312,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(NICENESS)  # so that the API goes on answering
     sys.exit(main())
