@@ -271,6 +271,27 @@ def test_labels_are_watched() -> None:
     assert report.rows["label"].value_counts()["delivery"] == 30
 
 
+def test_a_row_in_another_language_is_noted() -> None:
+    asked = [
+        "Please tell me when the kettle that I ordered from you will be with me.",
+        "The lamp was broken and you have not sent the new one that you promised.",
+        "Ich habe eine Lampe bestellt und die ist nicht bei mir, wie kann das sein?",
+        "My order is late and I have been waiting for it, what is the matter with you?",
+        "Я заказал лампу и до сих пор её не получил",
+        "You have not answered, and this is the third time that I write to you.",
+        "kettle?",
+        "Is it true that you have the rug in blue, and what does it cost with delivery?",
+        "I would like to know what this mug is made of, and when it was made, please.",
+        "The blanket is lovely and it was on my bed within two days, thank you for that.",
+        "They have charged me twice for the same order and I want that money from you.",
+        "What is the size of the shelf, and are you sure that it was made for books?",
+    ]
+    rows = [chat(("user", question), ("assistant", f"Answer number {i}.")) for i, question in enumerate(asked)]
+    report = data.check("\n".join(map(json.dumps, rows)).encode())
+    told = report.problems.query("code == 'language_mix'")
+    assert told["line"].tolist() == [3, 5] and "German" in told["message"].iloc[0]
+
+
 def test_odd_answers_among_json_answers() -> None:
     rows = [chat(("user", f"thing {i * 7919}"), ("assistant", json.dumps({"a": i}))) for i in range(20)]
     rows[3]["messages"][1]["content"] = "no JSON"

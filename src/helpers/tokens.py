@@ -70,9 +70,9 @@ class TokenCounter:
 
     def _message(self, message: Mapping[str, Any]) -> int:
         """Tokens of a message's text; a system prompt, mostly the same in every row, is counted once."""
-        if message.get("role") not in ("system", "developer"):
-            return self.text(_spoken(message))
         text = _spoken(message)
+        if message.get("role") not in ("system", "developer"):
+            return self.text(text)
         if text not in self._systems:
             if len(self._systems) >= SYSTEM_PROMPTS_KEPT:
                 self._systems.clear()

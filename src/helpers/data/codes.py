@@ -55,7 +55,6 @@ CODES: dict[str, Code] = {
     "table_row": Code(
         E, "The table's row cannot be read as one example.", "Mend the row: quote cells that hold separators."
     ),
-    "duplicate_key": Code(W, "An object names the same key twice; only the last counts.", "Keep one of them."),
     # the row
     "unknown_shape": Code(E, "The row is none of the known shapes.", "Name the columns: read(path, columns={…})."),
     "wrong_shape": Code(

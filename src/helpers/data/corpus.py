@@ -10,6 +10,7 @@ import orjson
 import pandas as pd
 
 from helpers.data.duplicates import near_pairs, normalise
+from helpers.data.languages import language
 from helpers.data.report import Findings
 from helpers.data.shapes import Shaped
 
@@ -50,6 +51,7 @@ class Corpus:
         self.forms: list[tuple[str, ...] | None] = []
         self.fields: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.in_prompt: list[int] = []
+        self.languages: list[str | None] = []
         self.licences: Counter[str] = Counter()
         self._system_keys: dict[str, int] = {}
         self._interned: dict[Any, Any] = {}
@@ -68,7 +70,8 @@ class Corpus:
         self.tokens.append(tokens)
         self.prompt_chars.append(len(question) + len(system))
         self.answer_chars.append(len(answer))
-        key = hash(_squeezed(question) or ("no question", at))
+        tidy = _squeezed(question)
+        key = hash(tidy or ("no question", at))
         self.questions.append(key)
         self.systems.append(self._system_key(system))
         self.prompts.append(hash((key, self.systems[-1])))
@@ -78,6 +81,7 @@ class Corpus:
         self._note_answer(at, answer)
         if len(answer) > SHORT_ANSWER and answer.strip() in question:
             self.in_prompt.append(line)
+        self.languages.append(language(tidy))
         if row.extra:
             self._note_licence(row.extra)
 
@@ -173,6 +177,7 @@ def check_whole(corpus: Corpus, found: Findings) -> None:
     _check_systems(corpus, found)
     _check_labels(corpus, found)
     _check_forms(corpus, found)
+    _check_languages(corpus, found)
     for line in corpus.in_prompt:
         found.add("answer_in_prompt", line, "messages", "The whole answer stands in the prompt.")
     n, refusals = len(corpus.lines), found.counts["refusal_answer"]
@@ -297,3 +302,14 @@ def _check_forms(corpus: Corpus, found: Findings) -> None:
             found.add("answer_format", line, "answer", "The answer is not a JSON object; most answers are.")
         elif form != usual and count >= USUAL * len(corpus.forms):
             found.add("answer_format", line, "answer", f"The keys are {', '.join(form)}; usual are {', '.join(usual)}.")
+
+
+def _check_languages(corpus: Corpus, found: Findings) -> None:
+    """Prompts in another language than most, where one language is usual."""
+    counts = Counter(name for name in corpus.languages if name is not None)
+    if not counts or counts.most_common(1)[0][1] < USUAL * sum(counts.values()):
+        return
+    usual = counts.most_common(1)[0][0]
+    for line, name in zip(corpus.lines, corpus.languages, strict=True):
+        if name not in (None, usual):
+            found.add("language_mix", line, "messages", f"The prompt reads as {name}; most read as {usual}.")

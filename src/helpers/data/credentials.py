@@ -129,8 +129,6 @@ def find(text: str) -> Iterator[Hit]:
     lower = text.lower()
     if len(lower) != len(text):  # a few letters grow when lowered; places in the two texts must agree
         lower = text
-    if "-----begin" in lower or "putty-user-key" in lower or "age-secret-key" in lower:
-        yield from (Hit("private_key", *match.span()) for match in PRIVATE_KEY.finditer(text))
     if "://" in text and "@" in text:
         yield from (
             Hit("password", *match.span("value")) for match in URL_PASSWORD.finditer(text) if _real(match["value"])
@@ -139,6 +137,7 @@ def find(text: str) -> Iterator[Hit]:
         yield from (Hit("token", *match.span()) for match in TOKENS.finditer(text) if _real(match.group()))
         yield from (Hit("api_key", *match.span()) for match in API_KEYS.finditer(text) if _real(match.group()))
     if "key" in lower or "secret" in lower:
+        yield from (Hit("private_key", *match.span()) for match in PRIVATE_KEY.finditer(text))
         for match in NAMED_KEY.finditer(text):
             if _random(match["value"]):
                 kind = "private_key" if match["name"].lower().startswith("private") else "api_key"

@@ -106,6 +106,11 @@ NATIONAL: tuple[tuple[re.Pattern, str, str], ...] = tuple(
     )
 )  # fmt: skip
 
+ANY_NATIONAL = re.compile("|".join(f"(?:{form.pattern})" for form, _, _ in NATIONAL), re.IGNORECASE)
+NATIONAL_WORD = re.compile(
+    r"\b(?:national|personal|tax|identity|id) (?:no|nr|number|id)\W{0,3}(?:is )?$", re.IGNORECASE
+)
+
 
 def find(text: str) -> Iterator[Hit]:
     """Every number of a person in ``text``: kinds ``iban``, ``card``, ``national_id``, ``phone``; they may overlap."""
@@ -178,13 +183,11 @@ def _is_card(text: str, start: int, written: str, digits: str) -> bool:
 
 
 def _is_national(text: str, start: int, written: str) -> bool:
-    if _other(text, start) and not re.search(
-        r"\b(?:national|personal|tax|identity|id) (?:no|nr|number|id)\W{0,3}(?:is )?$",
-        _before(text, start),
-        re.IGNORECASE,
-    ):
+    if not ANY_NATIONAL.fullmatch(written):
         return False
     before = _before(text, start)
+    if OTHER_NUMBER.search(before) and not NATIONAL_WORD.search(before):
+        return False
     for form, module, word in NATIONAL:
         said = not word or re.search(word, before, re.IGNORECASE)
         if said and form.fullmatch(written) and (not module or _stdnum(module).is_valid(written)):

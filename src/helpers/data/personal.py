@@ -72,7 +72,10 @@ RESERVED = re.compile(
 
 def find(text: str) -> list[Hit]:
     """Finds in ``text``, in order, none overlapping: where two kinds claim the same characters the surer one stays."""
-    hits = sorted(_all(text), key=lambda hit: (SURER.index(hit.kind), hit.start))
+    hits = list(_all(text))
+    if len(hits) < 2:
+        return hits
+    hits.sort(key=lambda hit: (SURER.index(hit.kind), hit.start))
     kept: list[Hit] = []
     for hit in hits:
         if all(hit.end <= other.start or hit.start >= other.end for other in kept):
