@@ -18,6 +18,7 @@ Segment = tuple[str, bool]
 _NEW_LINE = '<span aria-hidden="true" style="opacity:.55">⏎</span>\n'
 _CELL = "vertical-align:top;text-align:left;padding:4px 10px;"
 _LEARNED = "background:rgba(0,114,178,.16);border-left:5px solid #0072B2;"
+_TEXT = "margin:0;background:transparent;white-space:pre-wrap;word-break:break-word"
 _READ = "border-left:5px solid rgba(128,128,128,.35);"
 
 
@@ -77,5 +78,5 @@ def _row(text: str, learned: bool) -> str:
     shown = escape(text).replace("\n", _NEW_LINE)
     return (
         f'<tr><td style="{_CELL}white-space:nowrap">{mark}</td><td style="{_CELL}{_LEARNED if learned else _READ}">'
-        f'<pre style="margin:0;white-space:pre-wrap;word-break:break-word">{shown}</pre></td></tr>'
+        f'<pre style="{_TEXT}">{shown}</pre></td></tr>'
     )

@@ -18,7 +18,10 @@ def linked(text: str) -> str:
     parts, at = [], 0
     for found in _ADDRESS.finditer(text):
         address = escape(found.group())
-        parts += [escape(text[at : found.start()]), f'<a href="{address}" target="_blank" rel="noopener">{address}</a>']
+        parts += [
+            escape(text[at : found.start()]),
+            f'<a style="text-decoration:underline" href="{address}" target="_blank" rel="noopener">{address}</a>',
+        ]
         at = found.end()
     return "".join([*parts, escape(text[at:])])
 

@@ -72,7 +72,7 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
             xaxis_title_text=plain(x),
             yaxis_title_text=plain(y),
             height=height + words,
-            margin=dict(t=top, l=12, r=24, b=48),
+            margin=dict(t=top, l=12, r=24, b=56),
             showlegend=legend,
             meta={"sentence": sentence},
         )
