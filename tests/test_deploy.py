@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import subprocess
@@ -11,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from running_api import TINY, chat_rows
 
@@ -327,3 +329,39 @@ def test_switching_the_alias_under_load_fails_no_request(production, tuned, loca
         [future.result() for future in futures]
     assert len(seen) == 120 and {model for model, _ in seen} == set(versions)
     assert all(said == expected[model] for model, said in seen)
+
+
+# Leaving a model ------------------------------------------------------------------------------------------------------
+
+
+def recorded(answers):
+    """Results as evaluate.run gives them for one candidate, and the rows that were asked."""
+    from helpers.evaluate import Results
+    from helpers.evaluate.results import row_ids
+
+    rows = trained(len(answers))
+    table = [
+        {"candidate": "old", "row": number, "answer": said, "expected": row.answer}
+        for number, (row, said) in enumerate(zip(rows, answers, strict=True))
+    ]
+    return Results(pd.DataFrame(table), {"old": {}}, ["exact"], "validation", row_ids(rows)), rows
+
+
+def test_frozen_answers_are_the_old_models_own_and_stay(tmp_path):
+    results, rows = recorded(["a", None, "c"])
+    path = deploy.freeze(results, "old", rows, tmp_path / "frozen.jsonl")
+    kept = [json.loads(line)["messages"] for line in path.read_text().splitlines()]
+    assert [messages[-1]["content"] for messages in kept] == ["a", "c"]
+    assert [messages[0]["content"] for messages in kept] == [rows[0].question, rows[2].question]
+    before = path.read_bytes()
+    assert hashlib.sha256(before).hexdigest() in (tmp_path / "frozen.jsonl.sha256").read_text()
+    assert deploy.freeze(results, "old", rows, path) == path
+    others, _ = recorded(["a", "b", "c"])
+    with pytest.raises(DeployError, match="other frozen answers"):
+        deploy.freeze(others, "old", rows, path)
+    assert path.read_bytes() == before and sorted(p.name for p in tmp_path.iterdir()) == [
+        "frozen.jsonl",
+        "frozen.jsonl.sha256",
+    ]
+    with pytest.raises(DeployError, match="none of 1"):
+        deploy.freeze(*(lambda r, e: (r, "old", e))(*recorded([None])), tmp_path / "x.jsonl")
