@@ -9,6 +9,7 @@ from helpers.show.exercise import check, guess, guesses
 from helpers.show.rater_panel import rater
 from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, scores
+from helpers.show.say import say
 from helpers.show.svg import comparisons_svg, scores_svg
 from helpers.show.tables import table
 from helpers.show.training import loss
@@ -23,15 +24,14 @@ __all__ = [
     "checklist",
     "comparisons",
     "comparisons_svg",
-    "comparisons_svg",
     "cost_curves",
     "guess",
     "guesses",
     "loss",
     "rater",
     "review",
+    "say",
     "scores",
-    "scores_svg",
     "scores_svg",
     "table",
     "token_lengths",

@@ -1,0 +1,14 @@
+"""Findings in words: wrapped at words and escaped, one paragraph or list item each."""
+
+from __future__ import annotations
+
+from html import escape
+
+from IPython.display import HTML
+
+
+def say(*sentences: str) -> HTML:
+    """One sentence as a paragraph, several as a list."""
+    if len(sentences) == 1:
+        return HTML(f"<p>{escape(sentences[0])}</p>")
+    return HTML("<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences) + "</ul>")
