@@ -23,6 +23,8 @@ from helpers.project import kit_home
 from helpers.providers.keys import without_keys
 
 START_SECONDS = 60
+ANSWER_SECONDS = 20
+"""Patience with a running API on a busy machine; one that is gone refuses the connection at once."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def _launch(home: Path) -> Server:
 
 def _answers(server: Server) -> bool:
     try:
-        with DefaultHttpxClient(trust_env=False, timeout=5) as http:
+        with DefaultHttpxClient(trust_env=False, timeout=ANSWER_SECONDS) as http:
             reply = http.get(f"{server.base_url}/models", headers={"Authorization": f"Bearer {server.key}"})
         return reply.status_code == 200
     except Exception:  # not up yet, gone, or something else on that port
