@@ -60,6 +60,16 @@ def sample_record(question: str = "Should the support desk fine-tune its triage?
     )
 
 
+def test_counts_in_a_record_have_separators():
+    record = sample_record()
+    scores = tuple({**score, "n": 12345} for score in record.evidence.prompt_scores)
+    pairs = tuple(replace(pair, n=54321) for pair in record.evidence.comparisons)
+    large = replace(record.evidence, prompt_scores=scores, comparisons=pairs, data={"rows": 9876, "leaks": 0})
+    for page in (replace(record, evidence=large).html(), replace(record, evidence=large).markdown()):
+        assert all(count in page for count in ("12,345", "54,321", "9,876 rows"))
+        assert not any(count in page for count in ("54321", "9876"))
+
+
 def test_the_page_says_everything_that_the_record_holds():
     record = sample_record()
     page = re.sub(r"\s+", " ", record.html())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
-from decide_cases import Scenario, cases
+from decide_cases import Scenario, cases, evidence_from
 
-from helpers.decide import decide
+from helpers.decide import decide, flips, questions
 
 CASES = cases("decide_strangers.toml")
 TRAINING = ("tune_yourself", "tune_at_provider", "move_off")
@@ -36,30 +37,16 @@ class Disagreement:
 
 DISAGREEMENTS = [
     Disagreement(
-        "stuck at four broken records in a hundred",
-        kit="tune_yourself",
-        mine="The plateau is one of wording: the reader says that examples, schema, caching and optimisers are all "
-        "untried. A schema takes a day and ends records that do not parse. The answer is not even quoted as a doubt.",
-        kits="Prompting a target model has stopped getting better where consistency or size counts (low confidence).",
-    ),
-    Disagreement(
-        "only one approved host, and nobody's table knows it",
-        kit="tune_at_provider",
-        words=("provider (Nebius",),
-        mine="The verdict is fine, the address is not: data may go to approved hosts only, the reader's is not in the "
-        "table, and the kit names another without a word about approval. Ask the reader's own host whether it tunes.",
-        kits="Nebius Token Factory is open to anyone with an account and lets the weights be taken along.",
-    ),
-    Disagreement(
         "two answers and no prompt",
         kit="not_enough",
         mine="No prompt has been written: writing one is the first step whatever else is answered.",
-        kits="One deciding question is open: is it clear what a good answer is?",
+        kits="One deciding question is open: is it clear what a good answer is? If it is not, 20 ideal answers come "
+        "before a prompt; the flips say that any other answer leads to the prompt. A click, so it is asked first.",
         borderline=True,
     ),
 ]
 BY_NAME = {entry.case: entry for entry in DISAGREEMENTS}
-AGREEMENT = "9 of 12 as expected, 1 another defensible verdict, 1 right verdict with wrong words, 1 another verdict"
+AGREEMENT = "11 of 12 as expected, 1 another defensible verdict"
 
 
 def forbidden(case: Scenario) -> tuple[str, ...]:
@@ -111,3 +98,125 @@ def test_the_table_is_what_it_claims():
     assert all(case.why for case in CASES)
     assert all(("Borderline" in case.why) == bool(case.also_fine) for case in CASES)
     assert len({case.expect for case in CASES}) >= 7
+
+
+# ------------------------------------------------------------------ what the stranger found missing, and stays mended
+
+
+def case_of(name: str) -> Scenario:
+    return next(case for case in CASES if case.name == name)
+
+
+def verdict_of(name: str, **other_answers: str):
+    case = case_of(name)
+    return decide({**case.answers, **other_answers}, case.evidence, case.today)
+
+
+WORDING = "stuck at four broken records in a hundred"
+ONE_HOST = "only one approved host, and nobody's table knows it"
+PERHAPS = "three points, perhaps"
+APPROVAL = "would have to be approved for your data first"
+
+
+def test_a_plateau_of_wording_leads_to_the_techniques_that_are_untried():
+    verdict = verdict_of(WORDING)
+    for technique in ("structured outputs", "worked examples", "caching", "prompt optimiser"):
+        assert technique in verdict.headline and technique in verdict.next_steps[0]
+    assert any("plateaued" in reason for reason in verdict.reasons)
+    assert any("structured outputs" in blocker for blocker in verdict.blockers)
+    assert any("techniques are untried" in flip and "Fine-tune" in flip for flip in verdict.what_would_change_it)
+
+
+def test_a_lead_over_a_prompt_of_plain_instructions_is_no_reason_to_train():
+    case = case_of("two batches a year, nine points")
+    assert decide(case.answers, case.evidence, case.today).allows_training
+    verdict = decide({**case.answers, "techniques": "none"}, case.evidence, case.today)
+    assert verdict.choice == "improve_prompt"
+    assert any("+9.0 points" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize("techniques", ["some", "most"])
+def test_techniques_are_always_named_when_a_measured_plateau_leads_to_tuning(techniques):
+    case = case_of(WORDING)
+    answers = {**case.answers, "techniques": techniques}
+    verdict = decide(answers, case.evidence, case.today)
+    says = questions()["techniques"].option(techniques).says
+    assert verdict.choice == "tune_yourself"
+    assert any(says in reason for reason in verdict.reasons)
+    assert any(says.lower() in one.lower() for one in verdict.blockers) == (techniques == "some")
+    assert ("still untried" in verdict.next_steps[0]) == (techniques == "some")
+    to_the_prompt = [flip for flip in flips(answers, case.evidence, case.today) if flip.input == "techniques"]
+    assert [flip.choice for flip in to_the_prompt] == ["improve_prompt"]
+
+
+def test_nothing_is_said_about_tuning_while_techniques_are_unanswered():
+    case = case_of(WORDING)
+    answers = {name: value for name, value in case.answers.items() if name != "techniques"}
+    verdict = decide(answers, case.evidence, case.today)
+    assert verdict.choice == "not_enough" and questions()["techniques"].text in verdict.next_steps[0]
+
+
+@pytest.mark.parametrize("host", ["other", "none", "openai", "mistral"])
+def test_a_host_that_the_kit_names_comes_with_the_approval_that_it_needs(host):
+    verdict = verdict_of(ONE_HOST, host=host)
+    named = f"Fine-tune at a provider that {APPROVAL} (Nebius Token Factory)"
+    assert verdict.headline.startswith(named)
+    assert f"Nebius Token Factory {APPROVAL}." in verdict.blockers
+    assert any(step.startswith("Send no row to Nebius Token Factory before") for step in verdict.next_steps)
+    assert any("Ask your own host first" in step for step in verdict.next_steps) == (host == "other")
+
+
+def test_no_approval_is_asked_for_the_readers_own_host_or_for_data_that_may_leave():
+    for verdict in (verdict_of(ONE_HOST, host="bedrock"), verdict_of(ONE_HOST, privacy="may_leave")):
+        assert verdict.choice == "tune_at_provider"
+        assert "approved for" not in " ".join((verdict.headline, *verdict.blockers, *verdict.next_steps))
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "settled"),
+    [(0.03, -0.01, 0.07, False), (0.0, -0.02, 0.02, False), (0.0, -0.015, 0.015, True), (-0.04, -0.07, -0.01, True)],
+)
+def test_an_interval_from_nothing_to_a_gain_worth_having_is_not_settled(difference, low, high, settled):
+    lead = {"difference": difference, "low": low, "high": high, "n": 1400}
+    target = {"score": 0.87, "low": 0.83, "high": 0.90, "n": 1400}
+    plateau = {"state": "plateaued", "yardstick": "target"}
+    evidence = evidence_from({"target": target, "plateau": plateau, "tuned_vs_target": lead})
+    case = case_of(PERHAPS)
+    verdict = decide(case.answers, evidence, case.today)
+    assert verdict.choice == "keep_prompting"
+    assert (verdict.confidence == "high") == settled
+    assert any("more test rows" in step for step in verdict.next_steps) == (not settled)
+    assert any("1,400 rows" in reason for reason in verdict.reasons)
+
+
+def test_keep_prompting_names_the_measured_plateau():
+    assert "Measured: the prompts of the target model have plateaued." in verdict_of(PERHAPS).reasons
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.answers.get("gap")], ids=lambda case: case.name)
+@pytest.mark.parametrize("quality", ["unknown", "mixed"])
+def test_doubtful_examples_come_with_the_step_that_mends_them(case, quality):
+    verdict = decide({**case.answers, "quality": quality}, case.evidence, case.today)
+    says = questions()["quality"].option(quality).says
+    assert any(says.lower() in one.lower() for one in verdict.blockers)
+    assert sum("have the examples read" in step for step in verdict.next_steps) == 1
+
+
+def test_a_customer_is_not_told_about_newcomers():
+    closing = "the tune that wins, at the door that closes"
+    newcomer, customer = verdict_of(closing, tuned_now="no"), verdict_of(closing)
+    assert any("not open to new customers" in one for one in newcomer.blockers)
+    assert not any("new customers" in one for one in customer.blockers)
+    assert "The end of fine-tuning at OpenAI is announced, for its customers too." in customer.blockers
+
+
+def test_counts_have_separators():
+    said = " ".join(verdict_of(ONE_HOST).reasons)
+    assert "3,000 good training rows" in said and "3000" not in said
+
+
+def test_the_price_of_many_rows_is_said_in_plain_figures():
+    teaching = {"score": 0.2, "low": 0.19, "high": 0.21, "n": 200_000}
+    case = case_of("fault notes behind an air gap")
+    step = decide(case.answers, evidence_from({"teaching": teaching}), case.today).next_steps[0]
+    assert re.search(r"about \d,\d{3} cents", step) and "e+" not in step

@@ -79,7 +79,7 @@ def read_json(path: Path, kind: str, newest: int) -> dict[str, Any]:
     try:
         size = path.stat().st_size
         if kind == KIND and size > LARGEST_BYTES:
-            raise DecisionError(f"{path} is too large for a file of answers.", got=f"{size} bytes", fix=again)
+            raise DecisionError(f"{path} is too large for a file of answers.", got=f"{size:,} bytes", fix=again)
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DecisionError(f"{path} cannot be read.", got=str(error.strerror or error), fix=again) from error

@@ -56,9 +56,9 @@ class Case:
         data = self.evidence.data or {}
         if (rows := data.get("rows")) is not None:
             bucket = next(name for least, name in BUCKETS if rows >= least)
-            found["examples"] = (bucket, f"the data report counts {rows} good training rows")
+            found["examples"] = (bucket, f"the data report counts {rows:,} good training rows")
         if data.get("errors"):
-            found["quality"] = ("mixed", f"the data report counts {data['errors']} errors")
+            found["quality"] = ("mixed", f"the data report counts {data['errors']:,} errors")
         if self.evidence.prompt_scores:
             found["evaluation"] = ("fixed_set", "prompts were scored on a fixed split")
             if self.answers.get("effort", "none") == "none":

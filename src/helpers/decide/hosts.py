@@ -51,6 +51,20 @@ def end_in_sight(host: str, today: date) -> str:
     return f"{facts.who_may_train(host, today)} Source: {row.source}"
 
 
+def obstacle(host: str, today: date, customer: bool) -> str:
+    """What stands in the way of training at this host, for a customer (who has a tuned model there) or a newcomer.
+
+    Empty when nothing does as far as the facts know: a door that is closed to newcomers is no obstacle to customers.
+    """
+    if open_to_new(host, today):
+        return ""
+    if not customer:
+        return f"Fine-tuning at {name(host)} is not open to new customers, or this is not verified."
+    if not end_in_sight(host, today):
+        return ""
+    return f"The end of fine-tuning at {name(host)} is announced, for its customers too."
+
+
 def best_host(today: date) -> str | None:
     """The host to name for training when the reader has none that is open: the most portable one, or None.
 

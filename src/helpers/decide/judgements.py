@@ -7,6 +7,7 @@ from functools import cache
 
 from helpers.costs import ladder_cost
 from helpers.decide.case import Case, percent, points
+from helpers.decide.ruling import LESSON
 from helpers.errors import KitError
 
 AS_GOOD = 0.03
@@ -27,6 +28,11 @@ WORTH = 0.02
 def won(case: Case) -> bool:
     """The tuned model's lead is real (its whole interval above zero, no leaks) and worth having."""
     return case.lead is not None and case.lead.low > 0 and case.lead.difference >= WORTH and not case.leaks
+
+
+def undecided(case: Case) -> bool:
+    """The interval of the tuned model's lead holds both a gain worth having and one that is none."""
+    return case.lead is not None and not won(case) and case.lead.low < WORTH <= case.lead.high
 
 
 def as_good(case: Case) -> bool:
@@ -70,7 +76,7 @@ def target_sentence(case: Case) -> tuple[str, ...]:
     best = case.best_target
     return (
         f"the best prompted target model, {best['model']}, scores {percent(best['score'])} "
-        f"(interval {percent(best['low'])} to {percent(best['high'])}, {best['n']} rows)",
+        f"(interval {percent(best['low'])} to {percent(best['high'])}, {best['n']:,} rows)",
     )
 
 
@@ -94,8 +100,34 @@ def lead_sentence(case: Case) -> tuple[str, ...]:
     lead = case.lead
     return (
         f"tuned against {lead.rival}, a prompted target model: {points(lead.difference)} "
-        f"(interval {points(lead.low)} to {points(lead.high)}, {lead.n} rows)",
+        f"(interval {points(lead.low)} to {points(lead.high)}, {lead.n:,} rows)",
     )
+
+
+def more_rows(case: Case) -> tuple[str, ...]:
+    """The step that settles an undecided comparison. How many rows it takes, the evaluation room works out."""
+    if not undecided(case):
+        return ()
+    lead = case.lead
+    return (
+        f"Score more test rows: with an interval of {points(lead.low)} to {points(lead.high)} these {lead.n:,} rows "
+        f"neither show nor rule out a gain worth having ({points(WORTH)}). How many it takes: {LESSON['evaluate']}.",
+    )
+
+
+def untried_techniques(case: Case) -> tuple[str, ...]:
+    """The step that gives prompting its last chance: the techniques that the reader has left out, by name."""
+    if case.says("techniques", "none"):
+        return (
+            "Try structured outputs, worked examples (many, and the nearest ones), a prompt optimiser and prompt "
+            f"caching on the target model: {LESSON['decide']}. If the measured prompts used them, change that answer.",
+        )
+    if case.says("techniques", "some"):
+        return (
+            "Try what is still untried of structured outputs, many and nearest examples, prompt optimisers and "
+            f"caching, so that tuning is compared with the best prompt: {LESSON['decide']}.",
+        )
+    return ()
 
 
 def plateau_sentence(case: Case) -> tuple[str, ...]:
@@ -117,6 +149,6 @@ def price_of_measuring(rows: int, today: date) -> str:
         return f"its price is not known ({error.what})"
     if cost.total is None:
         return "its price is not known"
-    return (
-        f"about {cost.total * 100:.2g} cents ({cost.what}; prices as of {cost.as_of}, {cost.how_known}, {cost.source})"
-    )
+    cents = cost.total * 100
+    said = f"{cents:.2g}" if cents < 10 else f"{cents:,.0f}"
+    return f"about {said} cents ({cost.what}; prices as of {cost.as_of}, {cost.how_known}, {cost.source})"

@@ -153,7 +153,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"md": _markdown, "percent": _percent, "points": _points}
+    environment.filters |= {"md": _markdown, "percent": _percent, "points": _points, "count": _count}
     return environment
 
 
@@ -163,6 +163,11 @@ def _percent(share: float) -> str:
 
 def _points(share: float) -> str:
     return f"{share * 100:+.1f}"
+
+
+def _count(value: Any) -> Any:
+    """A whole number with separators between thousands; anything else as it is."""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _markdown(text: Any) -> str:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from helpers.decide import hosts
 from helpers.decide.case import Case, points
+from helpers.decide.checklist import questions
 from helpers.decide.judgements import (
     NO_ROOM,
     as_good,
     cost_sentence,
     gain,
     lead_sentence,
+    more_rows,
     pays,
     plateau_sentence,
     target_sentence,
+    untried_techniques,
     won,
 )
-from helpers.decide.ruling import LESSON, Ruling, ask
+from helpers.decide.ruling import CHECK_EXAMPLES, LESSON, Ruling, ask
 
-BEFORE_TRAINING = ("flexibility", "consistency", "examples", "quality", "rights", "privacy", "maintenance")
+BEFORE_TRAINING = (
+    "flexibility", "consistency", "techniques", "examples", "quality", "rights", "privacy", "maintenance",
+)  # fmt: skip
 """Questions that have to be answered before any verdict says "fine-tune"."""
 
 
@@ -32,7 +37,7 @@ def the_comparison_is_void(case: Case) -> Ruling | None:
         "fix_data",
         why="test rows have leaked into the training data",
         because=("quality",),
-        measured=(f"{case.leaks} test rows also stand in the training data: a comparison on them is void",),
+        measured=(f"{case.leaks:,} test rows also stand in the training data: a comparison on them is void",),
         steps=(f"Split again without leaks and compare again: {LESSON['data']}.",),
     )
 
@@ -61,8 +66,11 @@ def there_is_no_room(case: Case) -> Ruling | None:
         "keep_prompting",
         why="little is left to win",
         because=("consistency",),
-        measured=target_sentence(case),
-        steps=("Look at the remaining errors one by one: often the label is wrong, or the rule is unclear.",),
+        measured=lead_sentence(case) + plateau_sentence(case) + target_sentence(case),
+        steps=(
+            "Look at the remaining errors one by one: often the label is wrong, or the rule is unclear.",
+            *more_rows(case),
+        ),
         needs=("target", "comparison"),
     )
 
@@ -82,19 +90,24 @@ def the_rows_cannot_tell(case: Case) -> Ruling | None:
 
 
 def cheap_techniques_are_untried(case: Case) -> Ruling | None:
-    """Examples, schemas and optimisers are the cheapest points on the table."""
-    if case.says("gap", "cost_or_speed") or case.lead is not None or case.plateau == "plateaued":
+    """Examples, schemas and optimisers are the cheapest points on the table.
+
+    A plateau without any of them is one of wording, and a lead over such a prompt is one over a weak rival.
+    """
+    if case.says("gap", "cost_or_speed"):
         return None
-    if not case.says("techniques", "none") and not case.says("effort", "days"):
+    few_tries = case.says("effort", "days") and case.lead is None
+    if not case.says("techniques", "none") and not few_tries:
         return None
+    untried = questions()["techniques"].option("none").says
     return Ruling(
         "improve_prompt",
-        why="cheaper techniques are untried",
+        why=untried if case.says("techniques", "none") else "the prompt has had a few tries only",
         because=("techniques", "effort"),
-        measured=target_sentence(case),
+        measured=plateau_sentence(case) + lead_sentence(case) + target_sentence(case),
         steps=(
-            f"Try nearest examples, many examples and structured outputs on the target model: {LESSON['decide']}.",
-            f"Test whether the last changes still bring something: {LESSON['decide']}.",
+            *untried_techniques(case),
+            f"Test with these prompts whether the last changes still bring something: {LESSON['decide']}.",
         ),
         needs=("target", "plateau"),
     )
@@ -123,9 +136,11 @@ def nothing_would_pay_it_back(case: Case) -> Ruling | None:
     return Ruling(
         "keep_prompting",
         why="nothing measured so far would pay tuning back",
-        because=("gap", "consistency", "volume", "prompt_length", "latency"),
-        measured=lead_sentence(case) + cost_sentence(case) + target_sentence(case),
+        because=("gap", "techniques", "consistency", "volume", "prompt_length", "latency"),
+        measured=lead_sentence(case) + plateau_sentence(case) + cost_sentence(case) + target_sentence(case),
         steps=(
+            *more_rows(case),
+            *untried_techniques(case),
             f"Do the sums for your own volume, hosting and people's hours included: {LESSON['record']}.",
             "Look again when volume, prices or the task change.",
         ),
@@ -148,7 +163,7 @@ def the_data_does_not_carry_it(case: Case) -> Ruling | None:
         step = "Clear the rights to the data and the base model's licence, in writing."
     elif case.says("quality", "unknown", "mixed"):
         weak, why = "quality", "the examples are not good enough to copy"
-        step = f"Have the rows read by someone who knows, and repair what the check finds: {LESSON['data']}."
+        step = CHECK_EXAMPLES
     elif case.says("examples", "under_10", "10_49") and not won(case) and not as_good(case):
         weak, why = "examples", "there are too few good examples"
         step = f"Collect at least 50 good rows, better 200: {LESSON['data']}."
@@ -158,22 +173,32 @@ def the_data_does_not_carry_it(case: Case) -> Ruling | None:
     return Ruling("fix_data", why, because=(weak, "gap"), measured=measured, steps=(step,), needs=("target", "data"))
 
 
-def _tune(case: Case, choice: str, because: tuple[str, ...], where: str, facts: tuple[str, ...] = ()) -> Ruling:
-    steps = [
+def _tune(
+    case: Case,
+    choice: str,
+    because: tuple[str, ...],
+    where: str,
+    facts: tuple[str, ...] = (),
+    before: tuple[str, ...] = (),
+) -> Ruling:
+    """A verdict to train: ``before`` are the steps that come ahead of splitting, training, testing and releasing."""
+    plan = "Plan the safety test now: probes for refusals and neighbouring tasks, before and after."
+    steps = (
+        *untried_techniques(case),
+        *before,
         f"Split without leaks and check the file for the host: {LESSON['data']}.",
         f"Train, with the estimate shown before: {LESSON['train']}.",
         f"Open the test rows once, against the best prompted rivals: {LESSON['evaluate']}.",
+        *((plan,) if case.says("safety", "no_plan") or not case.knows("safety") else ()),
         f"Pass the release gate (quality, safety probes, a way back) before anyone uses it: {LESSON['deploy']}.",
-    ]
-    if case.says("safety", "no_plan") or not case.knows("safety"):
-        steps.insert(3, "Plan the safety test now: probes for refusals and neighbouring tasks, before and after.")
+    )
     return Ruling(
         choice,
         why=gain(case),
-        because=("gap", "effort", "consistency", "examples", "quality", *because),
+        because=("gap", "effort", "techniques", "consistency", "examples", "quality", *because),
         measured=lead_sentence(case) + plateau_sentence(case) + cost_sentence(case) + target_sentence(case),
         facts=facts,
-        steps=tuple(steps),
+        steps=steps,
         needs=("target", "plateau", "comparison", "cost", "data"),
         where=where,
     )
@@ -207,4 +232,17 @@ def a_host_is_named(case: Case) -> Ruling | None:
     tied_to = case.answers.get("host", "none")
     named = (host,) if tied_to in ("none", "other") else (host, tied_to)
     said = tuple(hosts.about(one, case.today) for one in named)
-    return _tune(case, "tune_at_provider", ("host", "maintenance"), hosts.name(host), said)
+    before = _before_a_host_gets_data(case, hosts.name(host))
+    return _tune(case, "tune_at_provider", ("host", "maintenance", "privacy"), hosts.name(host), said, before)
+
+
+def _before_a_host_gets_data(case: Case, name: str) -> tuple[str, ...]:
+    """What to settle before rows go to a host that the kit names and the reader did not."""
+    ask_yours = "Ask your own host first whether it fine-tunes models: the kit's table does not know it."
+    approve = (
+        f"Send no row to {name} before it is approved for your data. An approved host that trains, or that rents out "
+        "plain GPUs, would do as well."
+    )
+    return ((ask_yours,) if case.says("host", "other") else ()) + (
+        (approve,) if case.says("privacy", "some_hosts") else ()
+    )

@@ -34,6 +34,12 @@ LESSON = {
 }
 """Where a next step is done."""
 
+CHECK_EXAMPLES = (
+    "Before anything is trained on them, have the examples read by someone who knows, and repair what the check finds: "
+    f"{LESSON['data']}."
+)
+"""The step that belongs to examples of doubtful quality, whatever else the verdict says."""
+
 
 @dataclass(frozen=True)
 class Ruling:

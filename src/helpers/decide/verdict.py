@@ -11,8 +11,9 @@ from helpers.decide import hosts
 from helpers.decide.case import Case, checked_evidence
 from helpers.decide.checklist import checked, questions, unanswered
 from helpers.decide.flips import what_would_change_it
+from helpers.decide.judgements import undecided
 from helpers.decide.rules import rule
-from helpers.decide.ruling import CHOICES, TRAINING, Ruling
+from helpers.decide.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling
 from helpers.records import Evidence, Verdict
 
 EVIDENCE = {
@@ -32,11 +33,15 @@ BLOCKING = {
     "good_output": ("no",),
     "flexibility": ("often",),
     "evaluation": ("none", "by_eye"),
+    "techniques": ("none", "some"),
     "examples": ("under_10", "10_49"),
     "quality": ("unknown", "mixed"),
     "safety": ("no_plan",),
 }
 """Answers that stand in the way of tuning, or of releasing what was tuned."""
+
+TO_BE_APPROVED = "would have to be approved for your data first"
+"""Said of every host that the kit names to a reader whose data may go to approved hosts only."""
 
 
 def decide(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> Verdict:
@@ -56,12 +61,12 @@ def decide(answers: Mapping[str, Any], evidence: Evidence | None = None, today: 
     _, ruling = rule(case)
     return Verdict(
         choice=ruling.choice,
-        headline=_headline(ruling),
+        headline=_headline(case, ruling),
         confidence=_confidence(case, ruling),
         reasons=_reasons(case, ruling),
-        blockers=_blockers(case),
+        blockers=_blockers(case, ruling),
         what_would_change_it=what_would_change_it(case, ruling),
-        next_steps=ruling.steps,
+        next_steps=_next_steps(case, ruling),
         not_measured=_not_measured(case),
         allows_training=ruling.choice in TRAINING,
     )
@@ -72,9 +77,22 @@ def rule_name(answers: Mapping[str, Any], evidence: Evidence | None = None, toda
     return rule(Case(checked(answers), checked_evidence(evidence), today or facts.today()))[0]
 
 
-def _headline(ruling: Ruling) -> str:
+def _headline(case: Case, ruling: Ruling) -> str:
+    approval = f" that {TO_BE_APPROVED}" if _names_a_host_to_approve(case, ruling) else ""
     where = f" ({ruling.where})" if ruling.where else ""
-    return f"{CHOICES[ruling.choice]}{where}, because {ruling.why}."
+    return f"{CHOICES[ruling.choice]}{approval}{where}, because {ruling.why}."
+
+
+def _names_a_host_to_approve(case: Case, ruling: Ruling) -> bool:
+    """Whether data may go to approved hosts only and the ruling names one that the reader has not named."""
+    theirs = hosts.name(case.answers.get("host", "none"))
+    return case.says("privacy", "some_hosts") and ruling.choice == "tune_at_provider" and ruling.where != theirs
+
+
+def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:
+    """The ruling's steps, and the one for doubtful examples, which would otherwise be a blocker without a way out."""
+    doubtful = case.says("quality", *BLOCKING["quality"]) and CHECK_EXAMPLES not in ruling.steps
+    return (*ruling.steps, CHECK_EXAMPLES) if doubtful else ruling.steps
 
 
 def _measured(case: Case) -> dict[str, bool]:
@@ -93,13 +111,16 @@ def _measured(case: Case) -> dict[str, bool]:
 def _confidence(case: Case, ruling: Ruling) -> Literal["low", "medium", "high"]:
     """High when all that this ruling would like to rest on is there; one or two pieces missing: medium; more: low.
 
-    Unanswered questions count as one missing piece for rulings that rest on evidence.
+    Unanswered questions count as one missing piece for rulings that rest on evidence, and so does a comparison that
+    neither shows nor rules out a gain worth having, for those that rest on its showing none.
     """
     if ruling.choice == "not_enough":
         return "low"
     measured = _measured(case)
     missing = sum(not measured[need] for need in ruling.needs)
     if ruling.needs and unanswered(case.effective):
+        missing += 1
+    if ruling.choice == "keep_prompting" and "comparison" in ruling.needs and undecided(case):
         missing += 1
     return "high" if missing == 0 else "medium" if missing <= 2 else "low"
 
@@ -124,21 +145,25 @@ def _reasons(case: Case, ruling: Ruling) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _blockers(case: Case) -> tuple[str, ...]:
+def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
     found = []
     if not case.target_scores:
         found.append("No prompted target model has been measured.")
     if case.leaks:
-        found.append(f"{case.leaks} test rows also stand in the training data.")
+        found.append(f"{case.leaks:,} test rows also stand in the training data.")
     for name, options in BLOCKING.items():
         if case.says(name, *options):
             says = questions()[name].option(case.effective[name]).says
             found.append(f"{says[0].upper()}{says[1:]}.")
     host = case.answers.get("host", "none")
-    if host not in ("none", "other") and not hosts.open_to_new(host, case.today):
-        found.append(f"Fine-tuning at {hosts.name(host)} is not open to new customers, or this is not verified.")
-        if case.says("privacy", "some_hosts"):
-            found.append("Another host would have to be approved for your data first.")
+    tied = host not in ("none", "other")
+    obstacle = hosts.obstacle(host, case.today, customer=case.says("tuned_now", "yes")) if tied else ""
+    if obstacle:
+        found.append(obstacle)
+    if _names_a_host_to_approve(case, ruling):
+        found.append(f"{ruling.where} {TO_BE_APPROVED}.")
+    elif obstacle and case.says("privacy", "some_hosts"):
+        found.append(f"Another host {TO_BE_APPROVED}.")
     return tuple(found)
 
 
