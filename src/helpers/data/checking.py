@@ -3,7 +3,8 @@ secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ ENOUGH_TO_LEARN = 50
 """OpenAI's guide sees improvements from 50 to 100 examples."""
 
 TRUNCATED_SHARE = 0.05
+BATCH = 200
 
 
 def check(
@@ -54,22 +56,9 @@ def check(
     whole = corpus.Corpus(keep_texts=near_duplicates)
     shapes: dict[str, list[int]] = {}
     mapping: dict[str, str] = {}
-    for line, value, broken in rows(source, found):
-        if broken is not None:
-            whole.unreadable += 1
-            continue
-        row = shaped(value, columns)
-        if row is None:
-            found.add("unknown_shape", line, "row", f"The keys are {', '.join(map(repr, list(value)[:8])) or 'none'}.")
-            whole.unreadable += 1
-            continue
-        if row.names and not mapping:
-            mapping = dict(columns or recognise(value))
-        shapes.setdefault(row.shape, []).append(line)
-        if rules.check_row(line, row, limits, found):
-            _check_contents(line, row, limits, counted, whole, found)
-        else:
-            whole.unreadable += 1
+    formed = _formed_rows(source, columns, limits, whole, shapes, mapping, found)
+    while batch := list(islice(formed, BATCH)):
+        _check_contents(batch, limits, counted, whole, found)
     if limits.bom:
         found.forgive("bom")
     _check_file(source, limits, whole, shapes, found)
@@ -106,29 +95,63 @@ def _counter(provider: str, model: str | None, found: Findings) -> tokens.TokenC
     return counted
 
 
+def _formed_rows(
+    source: Source,
+    columns: Mapping[str, str] | None,
+    limits: Rules,
+    whole: corpus.Corpus,
+    shapes: dict[str, list[int]],
+    mapping: dict[str, str],
+    found: Findings,
+) -> Iterator[tuple[int, Shaped]]:
+    """Rows that are well formed; the others leave a problem and are counted as unreadable."""
+    for line, value, broken in rows(source, found):
+        row = shaped(value, columns) if broken is None else None
+        if row is None:
+            whole.unreadable += 1
+            if broken is None:
+                keys = ", ".join(map(repr, list(value)[:8])) or "none"
+                found.add("unknown_shape", line, "row", f"The keys are {keys}.")
+            continue
+        if row.names and not mapping:
+            mapping |= columns or recognise(value)
+        shapes.setdefault(row.shape, []).append(line)
+        if rules.check_row(line, row, limits, found):
+            yield line, row
+        else:
+            whole.unreadable += 1
+
+
 def _check_contents(
-    line: int, row: Shaped, limits: Rules, counted: tokens.TokenCounter | None, whole: corpus.Corpus, found: Findings
+    batch: list[tuple[int, Shaped]],
+    limits: Rules,
+    counted: tokens.TokenCounter | None,
+    whole: corpus.Corpus,
+    found: Findings,
 ) -> None:
-    """What is checked once a row is well formed: its text, its length, what it gives away."""
-    messages: list[dict] = row.chat["messages"]
-    place = rules.places(row.names)
-    rules.check_text(line, messages, place, found)
-    texts = [text_of(message.get("content")) for message in messages]
-    personal.check(line, texts, place, found)
-    number = None
-    if counted is not None:
-        tools = row.chat.get("tools")
-        number = counted.example(messages, tools if isinstance(tools, list) else ())
-        limit = limits.max_example_tokens
-        if limit and number > limit:
+    """What is checked once rows are well formed: their text, what it gives away, its length.
+
+    One kind of check after the other for the whole batch: row by row they push each other out of the processor's cache.
+    """
+    texts = [[text_of(message.get("content")) for message in row.chat["messages"]] for _, row in batch]
+    for line, row in batch:
+        rules.check_text(line, row.chat["messages"], rules.places(row.names), found)
+    for (line, row), said in zip(batch, texts, strict=True):
+        personal.check(line, said, rules.places(row.names), found)
+    lengths = [_tokens(counted, row) for _, row in batch]
+    for (line, row), said, length in zip(batch, texts, lengths, strict=True):
+        if length and limits.max_example_tokens and length > limits.max_example_tokens:
             whole.truncated += 1
-            found.add(
-                "tokens_over_limit",
-                line,
-                "row",
-                f"{number:,} tokens; the model reads {limit:,} and the rest is cut off.",
-            )
-    whole.add(line, messages, texts, number, row)
+            told = f"{length:,} tokens; the model reads {limits.max_example_tokens:,} and the rest is cut off."
+            found.add("tokens_over_limit", line, "row", told)
+        whole.add(line, row.chat["messages"], said, length, row)
+
+
+def _tokens(counted: tokens.TokenCounter | None, row: Shaped) -> int | None:
+    if counted is None:
+        return None
+    tools = row.chat.get("tools")
+    return counted.example(row.chat["messages"], tools if isinstance(tools, list) else ())
 
 
 def _check_file(
