@@ -91,9 +91,7 @@ def _line(workload: Workload, option: Option, day: date) -> tuple[float | None, 
     return idle.total, (busy.total - idle.total) / 1e6, idle
 
 
-def break_even(
-    workload: Workload, tuned: Option | str, prompted: Option | str, on: date | None = None
-) -> BreakEven:
+def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, on: date | None = None) -> BreakEven:
     """At how many calls a month the first option becomes cheaper than the second over the whole job, or why never.
 
     Raises:
@@ -160,8 +158,14 @@ def sensitivity(
         flips = (now > 0) != (a > 0) or (now > 0) != (b > 0)
         rows.append(
             {
-                "input": name, "low": getattr(low, name), "now": value, "high": getattr(high, name),
-                "saving_low": a, "saving_now": now, "saving_high": b, "flips": flips,
+                "input": name,
+                "low": getattr(low, name),
+                "now": value,
+                "high": getattr(high, name),
+                "saving_low": a,
+                "saving_now": now,
+                "saving_high": b,
+                "flips": flips,
             }  # fmt: skip
         )
     table = pandas.DataFrame(rows)

@@ -57,7 +57,7 @@ class Request:
 
 
 def host_of(client: openai.OpenAI) -> str:
-    """"this machine" for a loopback address, whatever its port; else the host's name."""
+    """ "this machine" for a loopback address, whatever its port; else the host's name."""
     name = urlsplit(str(client.base_url)).hostname or "?"
     return "this machine" if name in ("127.0.0.1", "localhost", "::1") else name
 

@@ -117,9 +117,7 @@ def pairwise(
     return Pairwise(verdicts, wins, losses, ties, missing, turned, p_value, sentence)
 
 
-def _pair_sentence(
-    a: str, b: str, wins: int, losses: int, ties: int, missing: int, turned: int, p_value: float
-) -> str:
+def _pair_sentence(a: str, b: str, wins: int, losses: int, ties: int, missing: int, turned: int, p_value: float) -> str:
     judged = wins + losses + ties
     text = f"The judge prefers {a} on {wins}, {b} on {losses} of {judged} rows, with {ties} ties"
     text += f" ({turned} because its verdict turned with the order)." if turned else "."

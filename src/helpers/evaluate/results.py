@@ -132,8 +132,14 @@ class Results:
         table = self.table(metric)
         return tuple(
             {
-                "name": name, "model": line["model"], "yardstick": line["yardstick"], "metric": self._metric(metric),
-                "score": line["score"], "low": line["low"], "high": line["high"], "n": line["rows"],
+                "name": name,
+                "model": line["model"],
+                "yardstick": line["yardstick"],
+                "metric": self._metric(metric),
+                "score": line["score"],
+                "low": line["low"],
+                "high": line["high"],
+                "n": line["rows"],
                 "split": self.split,
             }  # fmt: skip
             for name, line in table.to_dict("index").items()
@@ -210,11 +216,18 @@ def score_replies(
     """The results of one candidate from its replies, one an example."""
     lines = [
         {
-            "candidate": name, "row": row, "answer": reply.text, "expected": example.answer, "missing": reply.missing,
+            "candidate": name,
+            "row": row,
+            "answer": reply.text,
+            "expected": example.answer,
+            "missing": reply.missing,
             "finish_reason": reply.finish_reason,
             **{metric.name: _score(metric, reply, example) for metric in metrics},
-            "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens,
-            "cached_tokens": reply.cached_tokens, "seconds": reply.seconds, "usd": usd[row] if usd else 0.0,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "cached_tokens": reply.cached_tokens,
+            "seconds": reply.seconds,
+            "usd": usd[row] if usd else 0.0,
         }  # fmt: skip
         for row, (example, reply) in enumerate(zip(examples, replies, strict=True))
     ]

@@ -68,7 +68,12 @@ def run(
     spending = Spending(price, spend_limit_usd, local=host_of(client) == "this machine")
     parts = [
         score_replies(
-            candidate.name, _about(candidate), examples, answered, metrics, split=split,
+            candidate.name,
+            _about(candidate),
+            examples,
+            answered,
+            metrics,
+            split=split,
             usd=[_cost(spending, candidate.model, reply) for reply in answered],
         )  # fmt: skip
         for candidate, answered in zip(candidates, replies, strict=True)
@@ -84,8 +89,12 @@ def run(
 def _requests(candidate: Candidate, examples: Sequence[Example], sample: int) -> list[Request]:
     return [
         Request(
-            candidate.model, messages(candidate, example), candidate.temperature, candidate.max_tokens,
-            candidate.schema, sample,
+            candidate.model,
+            messages(candidate, example),
+            candidate.temperature,
+            candidate.max_tokens,
+            candidate.schema,
+            sample,
         )  # fmt: skip
         for example in examples
     ]

@@ -148,9 +148,7 @@ def score_interval(scores: ArrayLike, *, clusters: Sequence[Hashable] | None = N
         return Estimate(value, math.nan, math.nan)
 
 
-def _bootstrap_mean(
-    values: np.ndarray, labels: np.ndarray | None, level: float, repeats: int, seed: int
-) -> Estimate:
+def _bootstrap_mean(values: np.ndarray, labels: np.ndarray | None, level: float, repeats: int, seed: int) -> Estimate:
     sums, sizes = _cluster_sums(values, labels)
     groups = len(sums)
     if groups < 2:

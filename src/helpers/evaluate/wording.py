@@ -25,5 +25,5 @@ def percent(level: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """"1 row", "2 rows"."""
+    """ "1 row", "2 rows"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
