@@ -302,4 +302,4 @@ def ladder_cost(
     calls = [one_call_cost(row, tokens, tokens_out, on=on) for tokens in prompt_tokens]
     parts = {f"rung {i}": None if call.total is None else n * call.total for i, call in enumerate(calls, start=1)}
     said = calls[0].remarks if calls else ()
-    return Cost(f"{len(calls)} rungs x {n:g} rows on {row['label']}", parts, (row,), said)
+    return Cost(f"{len(calls)} rungs x {n:,.0f} rows on {row['label']}", parts, (row,), said)
