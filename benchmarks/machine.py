@@ -1,0 +1,44 @@
+"""What the benchmarks ran on, measured in the same run: processor, threads, versions, rate of matrix products."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+import torch
+import transformers
+
+TRIES = 15
+
+
+def describe() -> str:
+    """One line for the top of a benchmark's report."""
+    load = f", load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}, Python {platform.python_version()}"
+    return f"{_processor()}, {torch.get_num_threads()} threads, {versions}{load}"
+
+
+def gemm_gflops(rows: int = 1024, width: int = 576, out: int = 1536) -> float:
+    """fp32 matrix products of the base model's MLP shape: the best of a few, GFLOP/s."""
+    x, w = torch.randn(rows, width), torch.randn(out, width)
+    return 2 * rows * width * out / best(lambda: torch.nn.functional.linear(x, w)) / 1e9
+
+
+def best(work, tries: int = TRIES) -> float:
+    """Seconds of the quickest run: other programs can only slow a run down."""
+    times = []
+    for _ in range(tries):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
