@@ -17,6 +17,9 @@ import pytest
 from pages import KERNEL
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE_MS = 90_000
+"""A cold JupyterLab on a busy machine of two cores takes half a minute to load."""
+
 HARMLESS = re.compile(r"Failed to load resource.*(404|403)|favicon|ResizeObserver|WebSocket|Download the React")
 """Console messages of JupyterLab itself that say nothing about the kit's widgets."""
 
@@ -50,7 +53,7 @@ def lab(tmp_path_factory):
             time.sleep(0.3)
     yield address, token, folder
     server.terminate()
-    server.wait(timeout=20)
+    server.wait(timeout=90)
 
 
 @pytest.fixture(scope="session")
@@ -77,20 +80,21 @@ def open_notebook(lab, browser, tmp_path):
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, folder / name)
         page = browser.new_page(viewport={"width": 1100, "height": 1000})
+        page.set_default_timeout(PATIENCE_MS)
         pages.append(page)
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{address}/lab/tree/{name}?reset&token={token}")
-        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=PATIENCE_MS)
         page.wait_for_function("window.jupyterapp")
         page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})")
-        page.wait_for_function(f"{KERNEL}?.connectionStatus === 'connected'", timeout=60_000)
-        page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        page.wait_for_function(f"{KERNEL}?.connectionStatus === 'connected'", timeout=PATIENCE_MS)
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")  # not awaited
         page.wait_for_function(
             "many => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].slice(0, many)"
             ".every(prompt => /\\d/.test(prompt.textContent))",
             arg=len(cells) if wait_for_cells is None else wait_for_cells,
-            timeout=180_000,
+            timeout=2 * PATIENCE_MS,
         )
         return page
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from pages import kernel_value, shot
@@ -91,7 +92,7 @@ def test_every_control_of_the_calculator_changes_the_chart(open_notebook):
     def changes(act) -> None:
         before = page.evaluate(shown)
         act()
-        page.wait_for_function(f"before => ({shown})() !== before", arg=before, timeout=10_000)
+        page.wait_for_function(f"before => ({shown})() !== before", arg=before)
 
     for slider in page.locator(".kit-calculator [role=slider]").all():
         slider.focus()
@@ -169,15 +170,15 @@ def test_a_real_job_is_watched_live_and_left_by_interrupting(open_notebook):
         "pathlib.Path('train.jsonl').write_text(''.join(json.dumps(row) + '\\n' for row in rows))\n"
         "client = providers.connect('local')\n"
         "job = jobs.start(client, jobs.upload(client, 'train.jsonl').id,\n"
-        "                 hyperparameters={'n_epochs': 8, 'batch_size': 2})",
+        "                 hyperparameters={'n_epochs': 25, 'batch_size': 2})",
         "job = show.watch(client, job.id, every=0.5); job.status",
         wait_for_cells=1,
     )
-    page.locator(".jp-OutputArea-output .js-plotly-plot").wait_for(timeout=120_000)
-    page.get_by_text("tokens/s").wait_for()
+    page.get_by_text(re.compile(r"running, step \d+ of 150, loss .* tokens/s")).wait_for()
+    page.locator(".jp-OutputArea-output .js-plotly-plot").wait_for()
     shot(page, "watch_live")
-    page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
-    page.get_by_text("Come back to it with: show.watch(client").wait_for(timeout=30_000)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
+    page.get_by_text("Come back to it with: show.watch(client").wait_for()
     shot(page, "watch_left")
     assert kernel_value(page, "jobs.look(client, job.id).job.status") in ("running", "queued", "succeeded")
     kernel_value(page, "jobs.cancel(client, job.id).status")

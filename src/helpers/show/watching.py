@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 REDRAW_SECONDS = 2.0
 
 
-def watch(client: openai.OpenAI, job_id: str, every: float = 1.0) -> FineTuningJob:
+def watch(client: openai.OpenAI, job_id: str, every: float | None = None) -> FineTuningJob:
     """Follow a job to its end and return it. Interrupting the cell leaves the job running and says how to come back.
 
     Args:
         client: from ``providers.connect``.
         job_id: from ``jobs.start``; works from another notebook or after a kernel restart too.
-        every: seconds between two looks.
+        every: seconds between two looks; 1 for this machine and 10 for other hosts when not given.
 
     Raises:
         JobError: the job failed or was cancelled, or the host does not know it.
+        HostError: the host was out of reach for too long; the job itself goes on.
     """
     view = _Panel(job_id) if is_live() else _Lines()
     try:
