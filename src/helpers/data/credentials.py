@@ -32,7 +32,7 @@ API_KEYS = re.compile(
     | key-[0-9a-f]{32}                                     # Mailgun
     | [0-9a-f]{32}-us\d{1,2}                               # Mailchimp
     | dapi[0-9a-f]{32}                                     # Databricks
-    | dop_v1_[0-9a-f]{64}                                  # DigitalOcean
+    | GOCSPX-[A-Za-z0-9_-]{20,} | PMAK-[0-9a-f]{24}-[0-9a-f]{34}   # Google client secret, Postman
     | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}                   # Shopify
     | (?:gsk|xai|nvapi|r8|tgp_v1|fw|pplx|csk|lin_api|ntn|secret|rnd|re|whsec|sntrys|phc|phx)
       [_-](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,}
@@ -47,6 +47,7 @@ TOKENS = re.compile(
     | gl(?:pat|dt|rt|cbt|ptt)-[A-Za-z0-9_.-]{20,}                    # GitLab
     | xox[abeoprs](?:\.xox[bp])?-[A-Za-z0-9-]{10,} | xapp-\d-[A-Za-z0-9-]{20,}   # Slack
     | npm_[A-Za-z0-9]{30,} | pypi-[A-Za-z0-9_-]{40,} | hf_[A-Za-z0-9]{30,}   # npm, PyPI, Hugging Face
+    | do[opr]_v1_[0-9a-f]{64}                                        # DigitalOcean
     | EAA[A-Za-z0-9]{60,} | ya29\.[A-Za-z0-9_-]{20,}                 # Meta, Google OAuth
     | \d{8,10}:AA[A-Za-z0-9_-]{33}                                     # Telegram
     | eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,} # JSON web token
@@ -62,14 +63,14 @@ WORD_BYTES = bytes(
 holds no key or token of the two patterns above, and this finds out many times faster than they do."""
 
 PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    r"(?=(?:[^-]|-(?!----)){0,600}?[A-Za-z0-9+/=]{20})"
-    r"(?:(?:[^-]|-(?!----)){1,20000}(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)?)"
+    r"-{4,5} ?BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)? ?-{4,5}"
+    r"(?=(?:[^-]|-(?!---)){0,600}?[A-Za-z0-9+/=]{20})"
+    r"(?:(?:[^-]|-(?!---)){1,20000}(?:-{4,5} ?END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)? ?-{4,5})?)"
     r"|PuTTY-User-Key-File-\d: [^\n]{1,200}(?:\n[^\n]{0,200}){1,60}"
     r"|AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{50,60}",
 )
 
-_LINK = r"""["'`]?\s{0,3}(?:[:=]>?|\bis\b:?|\bwas\b:?)\s{0,3}"""
+_LINK = r"""["'`]?\s{0,3}(?:[:=]>?|,|\b(?:is|was|ist|est|es|è|é)\b:?)\s{0,3}"""
 
 NAMED_KEY = re.compile(
     r"""(?P<name>api[ _-]?key|apikey|secret[ _-]?(?:access[ _-]?)?key|access[ _-]?key|account[ _-]?key
@@ -83,21 +84,33 @@ NAMED_KEY = re.compile(
 NAMED_TOKEN = re.compile(
     r"""(?:(?:access|auth|refresh|session|bearer|bot|deploy|personal[ _-]access|oauth|csrf|id|user|admin|service|api
       |security)[ _-]?token
-      |(?<![a-z])token)"""
+      |[a-z]{0,12}token)"""
     + _LINK
     + r"""["'`]?(?P<value>[A-Za-z0-9_+/=.~-]{16,})|\bbearer[ ]{1,3}(?P<bearer>[A-Za-z0-9_+/=.~-]{20,})""",
     re.IGNORECASE | re.VERBOSE,
 )
 
-PASSWORD_STEMS = ("pass", "pwd", "kennwort", "wachtwoord", "lösenord", "contrase", "senha", "hasl", "hasł")
+PASSWORD_STEMS = ("pass", "pw", "kennwort", "wachtwoord", "lösenord", "contrase", "senha", "hasl", "hasł")
 NAMED_PASSWORD = re.compile(
-    r"""(?:pass(?:word|wd|phrase|code|wort)|(?<=mot\ de\ )passe|pwd|kennwort|wachtwoord|lösenord|contrase[ñn]a|senha
-      |has[lł]o|(?<![a-z])pass(?=["'`]?\s{0,2}[:=]))
+    r"""(?:pass(?:word|wd|phrase|code|wort)|(?:(?<=mot\ de\ )|(?<=palavra-))passe|pwd|(?<![a-z])pw(?![a-z])|kennwort
+      |wachtwoord|lösenord|contrase[ñn]a|senha|has[lł]o|(?<![a-z])pass(?=["'`]?\s{0,2}[:=]))
       (?:\s(?:for|to|of|on|für|pour|para)\s[\w.@-]{1,40}(?:\s[\w.@-]{1,20}){0,3}?)?
       ["'`]?\s{0,3}(?P<link>[:=]>?|\b(?:is|was|ist|lautet|est|es|é|reset\sto|set\sto|changed\sto)\b:?)\s{0,3}
       (?P<quote>["'`“‘]?)(?P<value>[^\s"'`“”’]{4,64})""",
     re.IGNORECASE | re.VERBOSE,
 )
+PASSWORD_BESIDE = re.compile(
+    r"""(?:pass(?:word|phrase|code|wort|ord)?|pw|pwd|has[lł]o|contrase[ñn]a|senha)(?:\s|\ ?[-–→]\ |\ to\ |['’]?s\ )
+      (?=\S{0,62}\d)(?=\S{0,62}[A-Za-z])(?P<value>[A-Z\d]\S{4,62}[^\s.,;:?)"'])(?=\s|$|[.,;:?)"'])
+    | passphrase\s{0,2}[:=]\s{0,2}(?P<phrase>[a-z]{3,12}(?:[ -][a-z]{3,12}){2,7})(?=\s{0,2}(?:$|[.\n]))
+    | (?<=--)pass(?:word|wd)?[ =](?P<option>[^\s"'-]\S{3,62})""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A password right beside its name: a word of letters and digits, six characters or more; three words or more that fill
+the line; or a command's option."""
+
+PASSWORD_BEFORE = re.compile(r"(?P<value>\S{4,64})['\"]? (?:is|was|as) (?:my|the|our|his|her|your|a) (?:\w{2,12} )?$")
+
 URL_PASSWORD = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,64}:(?P<value>[^\s/@\"'<>]{3,128})@[\w.-]", re.IGNORECASE
 )
@@ -169,6 +182,10 @@ def _passwords(text: str, lower: str) -> Iterator[Hit]:
         while at >= 0:
             if match := NAMED_PASSWORD.match(text, at):
                 yield from _password(text, match)
+            elif match := PASSWORD_BESIDE.match(text, at):
+                yield Hit("password", *match.span(match.lastgroup))
+            elif (match := PASSWORD_BEFORE.search(text, max(0, at - 100), at)) and _chosen(match["value"]):
+                yield Hit("password", *match.span("value"))
             at = lower.find(stem, at + 1)
 
 

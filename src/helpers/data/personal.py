@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from helpers.data import credentials, identifiers
 from helpers.data.credentials import Hit
+from helpers.data.national import COUNTRIES
 from helpers.data.report import Findings
 
 KINDS = {
@@ -21,8 +22,8 @@ KINDS = {
     "card": "Payment cards of the eight large networks: issuer digits, length, grouping and Luhn digit must fit.",
     "iban": "Bank account numbers (IBAN): the country's length and the check digits must fit.",
     "national_id": (
-        "Identity and tax numbers of 25 countries, check digits verified where there are any (US social security and "
-        "UK national insurance numbers have none)."
+        f"Identity and tax numbers of {', '.join(COUNTRIES)}; check digits verified where there are any (US social "
+        "security and UK national insurance numbers have none); plain digits only beside a word that names them."
     ),
     "api_key": (
         "Keys with the prefix of a known issuer (AWS, OpenAI, Anthropic, Stripe, Google, SendGrid, Twilio …), and "
@@ -60,9 +61,14 @@ REMOVED = {kind: f"[{kind.replace('_', ' ')} removed]" for kind in KINDS}
 
 EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])(?!:[\w~/])")
 SPELLED_EMAIL = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64} ?[\[(] ?at ?[\])] ?[\w-]{1,63}(?: ?(?:[\[(] ?dot ?[\])]|\.) ?[\w-]{2,63}){1,4}",
+    r"(?<![\w.+-])[\w.+-]{1,64}(?:"
+    r" ?[\[({] ?at ?[\])}] ?[\w-]{1,63}(?: ?(?:[\[({] ?dot ?[\])}]|\.| dot ) ?[\w-]{2,63}){1,4}"
+    r"| at [\w-]{2,63} dot (?:com|org|net|io|co|uk|de|fr|es|it|nl|eu|us|ca|au|info|biz)\b)",
     re.IGNORECASE,
 )
+AT_SIGNS = ("@", "at)", "at]", "at}", "at )", "at ]", " dot ")
+"""One of these stands in every address, plain or spelled out."""
+
 FILE_ENDINGS = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "txt", "pdf", "html"))
 RESERVED = re.compile(
     r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net)|(?:[\w-]+\.)?(?:example|test|invalid|localhost|local))$", re.IGNORECASE
@@ -83,11 +89,11 @@ def find(text: str) -> list[Hit]:
     return sorted(kept, key=lambda hit: hit.start)
 
 
-SURER = ("private_key", "password", "token", "api_key", "email", "iban", "card", "national_id", "phone")
+SURER = ("private_key", "token", "api_key", "password", "email", "iban", "card", "national_id", "phone")
 
 
 def _all(text: str) -> Iterator[Hit]:
-    if "@" in text or "(at" in text or "[at" in text or "( at" in text:
+    if any(map(text.__contains__, AT_SIGNS)):
         yield from _emails(text)
     yield from identifiers.find(text)
     yield from credentials.find(text)
