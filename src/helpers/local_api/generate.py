@@ -350,7 +350,8 @@ class Engine:
         places = MOST_ROWS - len(flying)
         if not self._waiting or places < 1 or (flying and self._waiting[0].cells > budget):
             return False
-        chosen = plan(list(self._waiting), self._prefixes, places, budget)
+        alone = Plan([self._waiting[0]], 0, None, 0)
+        chosen = plan(list(self._waiting), self._prefixes, places, budget) if self._runner.shares else alone
         self._waiting = deque(answer for answer in self._waiting if answer not in chosen.members)
         self._guarded(chosen.members, self._start, chosen)
         return True
@@ -363,11 +364,13 @@ class Engine:
         rows, logits = runner.start([answer.ids[shared:] for answer in members], prefix)
         for n, answer in enumerate(members):
             answer.cached = shared if n else chosen.known
-        if len(members) == 1:  # whoever comes next may continue this conversation, or share its beginning
+        if (
+            len(members) == 1 and runner.shares
+        ):  # whoever comes next may continue this conversation, or share its beginning
             self._prefixes.keep(adapter, members[0].ids, rows.whole(0))
         batch = _Batch((adapter, tuple(members[0].ids[:shared])), members, rows, logits)
         for other in self._batches:
-            if other.key == batch.key:
+            if runner.shares and other.key == batch.key:
                 other.join(batch)
                 return
         self._batches.append(batch)

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AttentionInterface
+from transformers import AttentionInterface, DynamicCache
 
-from helpers.errors import AssetError
 from helpers.local_api.adapters import AdapterFiles
 from helpers.local_api.batches import pieces
 from helpers.local_api.decoder import open_model
@@ -123,25 +122,34 @@ def _attend(module, query, key, value, attention_mask, scaling, dropout=0.0, *, 
 AttentionInterface.register(ATTENTION, _attend)
 
 
+class OneRow:
+    """One row of a model that cannot be walked layer by layer, with the library's own cache: slow, never shared."""
+
+    def __init__(self) -> None:
+        self.cache = DynamicCache()
+
+    def __len__(self) -> int:
+        return 1
+
+
 class Runner:
     """A base model that answers, with one adapter at a time in place. Used by one thread, in torch's inference mode.
 
     Args:
         base_dir: the base model's folder.
 
+    Attributes:
+        shares: whether rows can share a prefix and a batch. Without it, each row is started and stepped by itself.
+
     Raises:
-        AssetError: the model cannot be loaded, or its layers cannot be run one by one.
+        AssetError: the model cannot be loaded.
     """
 
     def __init__(self, base_dir: Path) -> None:
         self.decoder = open_model(base_dir)
-        if not self.decoder.walkable:
-            raise AssetError(
-                "This engine cannot serve the base model: its layers are not a plain stack with rotary positions.",
-                got=self.decoder.model.config.model_type,
-                fix="Choose a model of Llama's shape (SmolLM2, Qwen3, …).",
-            )
-        self.decoder.model.set_attn_implementation(ATTENTION)
+        self.shares = self.decoder.walkable
+        if self.shares:
+            self.decoder.model.set_attn_implementation(ATTENTION)
         config = self.decoder.model.config
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         self._shape = (config.num_hidden_layers, 2, config.num_key_value_heads, width)
@@ -152,12 +160,15 @@ class Runner:
         self._merged: OrderedDict[AdapterFiles, dict[str, Tensor]] = OrderedDict()
         self._current: AdapterFiles | None = None
 
-    def start(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows, Tensor]:
+    def start(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows | OneRow, Tensor]:
         """Read prompts, the shared prefix excluded (each has at least one token of its own).
 
         Returns:
             The rows, in the order of ``prompts``, and the logits of each one's next token, (rows, vocabulary).
         """
+        if not self.shares:
+            row = OneRow()
+            return row, self.step(row, *prompts)
         lengths = [len(prompt) for prompt in prompts]
         rows: Rows | None = None
         order, logits = [], []
@@ -193,8 +204,11 @@ class Runner:
             last[here] = hidden[here, ends[here] - first]
         return rows, self._logits(last)
 
-    def step(self, rows: Rows, tokens: Sequence[int]) -> Tensor:
+    def step(self, rows: Rows | OneRow, tokens: Sequence[int]) -> Tensor:
         """Add one token to each row; returns the logits of the next one, (rows, vocabulary)."""
+        if isinstance(rows, OneRow):
+            ids = torch.tensor([tokens], device=self.decoder.device)
+            return self.decoder.model(input_ids=ids, past_key_values=rows.cache, logits_to_keep=1).logits[:, -1]
         ids = torch.tensor(tokens, device=self.decoder.device)[:, None]
         rows.next_column()
         positions = (rows.lengths + rows.prefix.shape[3])[:, None]
