@@ -25,6 +25,7 @@ def tab_to(page, role: str, name: str, most: int = 80) -> None:
 
 def into_outputs(page) -> None:
     """Put the focus on the first control of the cell's output, once JupyterLab's shortcuts leave it alone there."""
+    page.wait_for_timeout(1500)  # a cold JupyterLab may still move the focus by itself
     page.wait_for_function("""() => {
         const first = document.querySelector('.jp-OutputArea-output').querySelector('input, select, button');
         first.blur(), first.focus();
