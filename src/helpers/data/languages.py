@@ -23,7 +23,7 @@ SCRIPTS = {
     "Devanagari": "\u0900-\u097f", "Thai": "\u0e00-\u0e7f", "Japanese": "\u3040-\u30ff", "Korean": "\uac00-\ud7af",
     "Chinese": "\u4e00-\u9fff",
 }  # fmt: skip
-READ = 400
+READ = 250
 """Characters that are looked at."""
 
 ENOUGH_WORDS = 4

@@ -43,60 +43,61 @@ FORMED: tuple[tuple[str, str], ...] = (
     (r"[A-Z]{5}\d{4}[A-Z]", "in_.pan"),
 )
 
-NAMED: tuple[tuple[str, str, str], ...] = (
-    (r"ssn|social security", r"(?!000|666|9)\d{9}", ""),
-    (r"nhs", r"\d{10}", "gb.nhs"),
-    (r"national insurance|\bnino?\b", r"[A-Z]{2}\d{6}[A-D]", ""),
-    (r"dni|\bnif\b|\bnie\b", r"[XYZ]?\d{7,8}[A-Z]", "es.nif"),
-    (r"codice fiscale|\bc\.?f\.", r"[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]", "it.codicefiscale"),
-    (r"s[eé]curit[eé] sociale|insee|\bnir\b", r"\d{15}", "fr.nir"),
-    (r"itin", r"9\d{8}", "us.itin"),
-    (r"\butr\b|taxpayer ref", r"\d{10}", "gb.utr"),
-    (r"hetu|henkil", r"\d{6}[0-9A]?\d{3}[0-9A-Y]", "fi.hetu"),
-    (r"resident registration|\brrn\b", r"\d{13}", "kr.rrn"),
-    (r"nric|mykad", r"\d{12}", "my.nric"),
-    (r"thai|citizen id", r"\d{13}", "th.pin"),
-    (r"pps", r"\d{7}[A-W][A-IW]?", "ie.pps"),
-    (r"steuer|\bidnr|\btin\b|tax id|identifikation", r"\d{11}", "de.idnr"),
-    (r"\bnif\b|contribuinte|fiscal", r"\d{9}", "pt.nif"),
-    (r"bsn|burgerservice|sofi", r"\d{8,9}", "nl.bsn"),
-    (r"rijksregister|registre national|national (?:register|number)", r"\d{11}", "be.nn"),
-    (r"\bahv|\bavs", r"\d{13}", "ch.ssn"),
-    (r"\bsvnr|sozialversicherung", r"\d{10}", "at.vnr"),
-    (r"cpr|personnummer", r"\d{10}", "dk.cpr"),
-    (r"personnummer", r"\d{10}|\d{12}", "se.personnummer"),
-    (r"fødsels|fodsels|personnummer", r"\d{11}", "no.fodselsnummer"),
-    (r"kennitala", r"\d{10}", "is_.kennitala"),
-    (r"pesel", r"\d{11}", "pl.pesel"),
-    (r"rodn", r"\d{9,10}", "cz.rc"),
-    (r"\bcnp\b", r"\d{13}", "ro.cnp"),
-    (r"\begn\b|егн", r"\d{10}", "bg.egn"),
-    (r"\boib\b", r"\d{11}", "hr.oib"),
-    (r"amka|αμκα", r"\d{11}", "gr.amka"),
-    (r"isikukood", r"\d{11}", "ee.ik"),
-    (r"asmens", r"\d{11}", "lt.asmens"),
-    (r"kimlik|t\.?c\.? ", r"\d{11}", "tr.tckimlik"),
-    (r"zehut|\bid\b", r"\d{9}", "il.idnr"),
-    (r"\bid\b|identity|\brsa\b", r"\d{13}", "za.idnr"),
-    (r"aadha+r|uidai", r"\d{12}", "in_.aadhaar"),
-    (r"\bcpf\b", r"\d{11}", "br.cpf"),
-    (r"\bsin\b|social insurance", r"\d{9}", "ca.sin"),
-    (r"\btfn\b|tax file", r"\d{8,9}", "au.tfn"),
-    (r"\bird\b", r"\d{8,9}", "nz.ird"),
-    (r"c[eé]dula", r"\d{10}", "ec.ci"),
-    (r"\brut\b|\brun\b", r"\d{7,8}[\dK]", "cl.rut"),
-    (r"cui[tl]", r"\d{11}", "ar.cuit"),
-    (r"身份证|identity card", r"\d{17}[\dX]", "cn.ric"),
+NAMED: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    ((" ssn", "social security"), r"(?!000|666|9)\d{9}", ""),
+    ((" itin ",), r"9\d{8}", "us.itin"),
+    ((" nhs ",), r"\d{10}", "gb.nhs"),
+    ((" utr ", "taxpayer ref"), r"\d{10}", "gb.utr"),
+    (("national insurance", " ni ", " nino "), r"[A-Z]{2}\d{6}[A-D]", ""),
+    ((" pps",), r"\d{7}[A-W][A-IW]?", "ie.pps"),
+    ((" dni ", " nif ", " nie "), r"[XYZ]?\d{7,8}[A-Z]", "es.nif"),
+    ((" nif ", "contribuinte", "fiscal"), r"\d{9}", "pt.nif"),
+    (("codice fiscale", " cf ", " c f "), r"[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]", "it.codicefiscale"),
+    (("sécurité sociale", "securite sociale", " insee ", " nir "), r"\d{15}", "fr.nir"),
+    (("steuer", " idnr", " tin ", " tax id", "identifikation"), r"\d{11}", "de.idnr"),
+    ((" bsn", "burgerservice", " sofi"), r"\d{8,9}", "nl.bsn"),
+    (("rijksregister", "registre national", "national register", "national number"), r"\d{11}", "be.nn"),
+    ((" ahv", " avs"), r"\d{13}", "ch.ssn"),
+    ((" svnr", "sozialversicherung"), r"\d{10}", "at.vnr"),
+    ((" cpr", "personnummer"), r"\d{10}", "dk.cpr"),
+    (("personnummer",), r"\d{10}|\d{12}", "se.personnummer"),
+    (("fødsels", "fodsels", "personnummer"), r"\d{11}", "no.fodselsnummer"),
+    ((" hetu", "henkil"), r"\d{6}A?\d{3}[0-9A-Y]", "fi.hetu"),
+    (("kennitala",), r"\d{10}", "is_.kennitala"),
+    ((" pesel",), r"\d{11}", "pl.pesel"),
+    ((" rodn",), r"\d{9,10}", "cz.rc"),
+    ((" cnp ",), r"\d{13}", "ro.cnp"),
+    ((" egn ", " егн "), r"\d{10}", "bg.egn"),
+    ((" oib ",), r"\d{11}", "hr.oib"),
+    ((" amka", "αμκα"), r"\d{11}", "gr.amka"),
+    (("isikukood",), r"\d{11}", "ee.ik"),
+    (("asmens",), r"\d{11}", "lt.asmens"),
+    (("kimlik", " tc ", " t c "), r"\d{11}", "tr.tckimlik"),
+    (("zehut", " id "), r"\d{9}", "il.idnr"),
+    ((" id ", "identity", " rsa "), r"\d{13}", "za.idnr"),
+    (("aadha", "uidai"), r"\d{12}", "in_.aadhaar"),
+    ((" rrn ", "resident registration"), r"\d{13}", "kr.rrn"),
+    ((" thai ", "citizen id"), r"\d{13}", "th.pin"),
+    (("nric", "mykad"), r"\d{12}", "my.nric"),
+    (("身份证", "identity card"), r"\d{17}[\dX]", "cn.ric"),
+    ((" cpf ",), r"\d{11}", "br.cpf"),
+    ((" rut ", " run "), r"\d{7,8}[\dK]", "cl.rut"),
+    ((" cuit ", " cuil "), r"\d{11}", "ar.cuit"),
+    (("cédula", "cedula"), r"\d{10}", "ec.ci"),
+    ((" sin ", "social insurance"), r"\d{9}", "ca.sin"),
+    ((" tfn ", "tax file"), r"\d{8,9}", "au.tfn"),
+    ((" ird ",), r"\d{8,9}", "nz.ird"),
 )
-"""A word beside the number, the number without separators, and the module that verifies it."""
+"""Names beside the number (lower case, a blank marks a word's edge), the number without separators, and its module."""
 
+WORD = re.compile(r"\w+")
 NEAR = 40
 """Characters before a number in which a naming word is looked for; behind it, what the caller gives."""
 
 _FORMED = tuple((re.compile(form, re.IGNORECASE), module) for form, module in FORMED)
 _ANY_FORM = re.compile("|".join(f"(?:{form})" for form, _ in FORMED), re.IGNORECASE)
-_NAMED = tuple((re.compile(word, re.IGNORECASE), re.compile(form, re.IGNORECASE), mod) for word, form, mod in NAMED)
-_ANY_NAME = re.compile("|".join(f"(?:{word})" for word, _, _ in NAMED), re.IGNORECASE)
+_NAMED = tuple((names, re.compile(form, re.IGNORECASE), module) for names, form, module in NAMED)
+_NAMES = tuple({name for names, _, _ in NAMED for name in names})
 
 
 def is_national(written: str, before: str, after: str, other: bool) -> bool:
@@ -107,15 +108,19 @@ def is_national(written: str, before: str, after: str, other: bool) -> bool:
         after: the text behind it.
         other: whether these say that it is something else (an order, an invoice): then only a naming word counts.
     """
-    near = f"{before[-NEAR:]} {after}"
-    if _ANY_NAME.search(near):
+    near = f" {' '.join(WORD.findall(f'{before[-NEAR:]} {after}'.lower()))} "
+    if any(map(near.__contains__, _NAMES)):
         compact = re.sub(r"[^0-9A-Za-z]", "", written)
-        for word, form, module in _NAMED:
-            if form.fullmatch(compact) and word.search(near) and (not module or _module(module).is_valid(compact)):
+        for names, form, module in _NAMED:
+            if form.fullmatch(compact) and any(map(near.__contains__, names)) and _is_valid(module, compact):
                 return True
     if other or not _ANY_FORM.fullmatch(written):
         return False
-    return any(form.fullmatch(written) and (not mod or _module(mod).is_valid(written)) for form, mod in _FORMED)
+    return any(form.fullmatch(written) and _is_valid(module, written) for form, module in _FORMED)
+
+
+def _is_valid(module: str, number: str) -> bool:
+    return not module or bool(_module(module).is_valid(number))
 
 
 @cache
