@@ -62,10 +62,9 @@ def check(
     if limits.bom:
         found.forgive("bom")
     _check_file(source, limits, whole, shapes, found)
-    corpus.check_whole(whole, found)
-    for name, split in (("validation", validation), ("test", test)):
-        if split is not None:
-            corpus.check_leaks(whole, _texts_of(split, columns, near_duplicates), name, found)
+    splits = {"validation": validation, "test": test}
+    others = {name: _texts_of(split, columns, near_duplicates) for name, split in splits.items() if split is not None}
+    corpus.check_whole(whole, others, found)
     return CheckReport(
         problems=_table(found.sorted(), Problem._fields),
         rows=whole.table(),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 import pandas as pd
 
-from helpers.data.duplicates import near_pairs, normalise
+from helpers.data.duplicates import clusters, near_pairs, normalise, tidy
 from helpers.data.languages import language
 from helpers.data.report import Findings
 from helpers.data.shapes import Shaped
@@ -46,7 +46,7 @@ class Corpus:
         self.answers: list[int] = []
         self.systems: list[int] = []
         self.system_texts: dict[int, str] = {}
-        self.texts: list[str] = []
+        self.texts: list[bytes] = []
         self.labels: list[str | None] = []
         self.forms: list[tuple[str, ...] | None] = []
         self.fields: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -70,18 +70,18 @@ class Corpus:
         self.tokens.append(tokens)
         self.prompt_chars.append(len(question) + len(system))
         self.answer_chars.append(len(answer))
-        tidy = _squeezed(question)
-        key = hash(tidy or ("no question", at))
+        squeezed = _squeezed(question)
+        key = hash(squeezed or ("no question", at))
         self.questions.append(key)
         self.systems.append(self._system_key(system))
         self.prompts.append(hash((key, self.systems[-1])))
         self.answers.append(hash(_canonical(answer)))
         if self.keep_texts:
-            self.texts.append(question)
+            self.texts.append(tidy(question))
         self._note_answer(at, answer)
         if len(answer) > SHORT_ANSWER and answer.strip() in question:
             self.in_prompt.append(line)
-        self.languages.append(language(tidy))
+        self.languages.append(language(squeezed))
         if row.extra:
             self._note_licence(row.extra)
 
@@ -169,11 +169,12 @@ def _calls(message: dict) -> str:
     return orjson.dumps(calls, default=str).decode() if calls else ""
 
 
-def check_whole(corpus: Corpus, found: Findings) -> None:
-    """All checks that need every row."""
+def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> None:
+    """All checks that need every row; ``others`` are the splits, by name, that may share no prompt with this one."""
     _check_same_prompts(corpus, found)
+    leaked = {at for name, other in others.items() for at in _check_leaks(corpus, other, name, found)}
     if corpus.keep_texts:
-        _check_near(corpus, found)
+        _check_near(corpus, others, leaked, found)
     _check_systems(corpus, found)
     _check_labels(corpus, found)
     _check_forms(corpus, found)
@@ -212,38 +213,39 @@ def _check_same_prompts(corpus: Corpus, found: Findings) -> None:
                 found.add("contradiction", corpus.lines[at], "messages", told, other=others[0])
 
 
-def _check_near(corpus: Corpus, found: Findings) -> None:
-    told: set[int] = set()
-    for a, b, similarity in sorted(near_pairs(corpus.texts), key=lambda pair: -pair.similarity):
-        if corpus.prompts[a] == corpus.prompts[b] or b in told:
-            continue
-        told.add(b)
-        message = f"The prompt resembles line {corpus.lines[a]} ({similarity:.0%})."
-        found.add("near_duplicate", corpus.lines[b], "messages", message, other=corpus.lines[a])
-
-
-def check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> None:
-    """Prompts that stand in another split too. System prompts are not compared: the question is what leaks."""
+def _check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> Iterator[int]:
+    """Positions of prompts that stand in another split too; system prompts are not compared: the question leaks."""
     there: dict[int, int] = {}
     for at, question in enumerate(other.questions):
         there.setdefault(question, at)
-    exact = set()
     for at, question in enumerate(corpus.questions):
         if question in there:
-            exact.add(at)
             line = other.lines[there[question]]
             found.add(
                 "leak", corpus.lines[at], "messages", f"The same prompt stands on line {line} of the {name} split."
             )
-    if not (corpus.keep_texts and other.keep_texts):
-        return
-    size = len(corpus.texts)
+            yield at
+
+
+def _check_near(corpus: Corpus, others: dict[str, Corpus], leaked: set[int], found: Findings) -> None:
+    """Near-duplicates within the file, and rows that hang together with a row of another split."""
+    places = [("", line) for line in corpus.lines]
+    places += [(name, line) for name, other in others.items() for line in other.lines]
+    size = len(corpus.lines)
+    pairs = near_pairs([text for part in (corpus, *others.values()) for text in part.texts])
     told: set[int] = set()
-    for a, b, similarity in sorted(near_pairs(corpus.texts + other.texts), key=lambda pair: -pair.similarity):
-        if a < size <= b and a not in exact and a not in told:
-            told.add(a)
-            message = f"The prompt resembles line {other.lines[b - size]} of the {name} split ({similarity:.0%})."
-            found.add("near_leak", corpus.lines[a], "messages", message)
+    for a, b, similarity in sorted(pairs, key=lambda pair: -pair.similarity):
+        if b < size and corpus.prompts[a] != corpus.prompts[b] and b not in told:
+            told.add(b)
+            message = f"The prompt resembles line {corpus.lines[a]} ({similarity:.0%})."
+            found.add("near_duplicate", corpus.lines[b], "messages", message, other=corpus.lines[a])
+    roots = clusters(len(places), ((pair.a, pair.b) for pair in pairs))
+    elsewhere = dict(zip(roots[size:], places[size:], strict=True))
+    for at, root in enumerate(roots[:size]):
+        if root in elsewhere and at not in leaked:
+            name, line = elsewhere[root]
+            message = f"The prompt resembles line {line} of the {name} split, itself or through rows between them."
+            found.add("near_leak", corpus.lines[at], "messages", message)
 
 
 def _check_systems(corpus: Corpus, found: Findings) -> None:

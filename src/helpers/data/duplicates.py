@@ -1,7 +1,7 @@
 """Which prompts are the same, or almost: found in time that grows with the number of prompts, and each pair verified.
 
-Two prompts are *almost the same* when, in lower case and without punctuation, they share 90 % of their characters in
-order (the normalised indel similarity, ``2·LCS / (a + b)``). What most prompts begin or end with (an instruction before
+Two prompts are *almost the same* when, in lower case and without punctuation, they share 90 % of their bytes in order
+(the normalised indel similarity, ``2·LCS / (a + b)``). What most prompts begin or end with (an instruction before
 the real question) is left out of the comparison, or everything would resemble everything.
 
 Up to ``ALL_PAIRS`` different prompts of ``ALL_CHARACTERS`` together every pair is compared. Above, MinHash proposes the
@@ -34,6 +34,9 @@ ESTIMATE_FLOOR = 0.3
 SHINGLE = 4
 BATCH = 1_024
 SAID_BY_MOST = 0.5
+FRAME_SAMPLE = 5_000
+"""Texts that tell what most begin or end with."""
+
 NOT_A_LETTER = re.compile(r"[\W_]+")
 
 
@@ -50,14 +53,21 @@ def normalise(text: str) -> str:
     return NOT_A_LETTER.sub(" ", text.casefold()).strip()
 
 
-def near_pairs(texts: Sequence[str]) -> list[Pair]:
-    """Pairs of positions whose texts are the same or almost; not every pair of a large group, but enough to join it.
+def tidy(text: str) -> bytes:
+    """What of a prompt is compared: its normal form, of a long one the beginning and the end, as UTF-8."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} {text[-LONGEST // 2 :]}"
+    return normalise(text).encode("utf-8", "replace")
+
+
+def near_pairs(texts: Sequence[bytes]) -> list[Pair]:
+    """Pairs of positions whose tidy texts are (almost) the same; not every pair of a large group, but enough to join it.
 
     Texts without a letter or digit are never paired.
     """
-    first: dict[str, int] = {}
+    first: dict[bytes, int] = {}
     pairs = []
-    for position, text in enumerate(_without_frame([normalise(_ends(text)) for text in texts])):
+    for position, text in enumerate(_without_frame(texts)):
         if not text:
             continue
         if text in first:
@@ -69,10 +79,6 @@ def near_pairs(texts: Sequence[str]) -> list[Pair]:
     found = _every_pair(different) if few else _proposed_pairs(different)
     pairs += (Pair(*sorted((positions[i], positions[j])), similarity) for i, j, similarity in found)
     return pairs
-
-
-def _ends(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} {text[-LONGEST // 2 :]}"
 
 
 def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
@@ -91,37 +97,39 @@ def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     return [find(i) for i in range(size)]
 
 
-def _without_frame(texts: list[str]) -> list[str]:
+def _without_frame(texts: Sequence[bytes]) -> Sequence[bytes]:
     """Texts without the beginning and the end that more than half of them share."""
-    head = _shared_beginning(texts)
-    texts = [text[len(head) :].strip() if head and text.startswith(head) else text for text in texts]
-    tail = _shared_beginning([text[::-1] for text in texts])[::-1]
-    return [text[: -len(tail)].strip() if tail and text.endswith(tail) else text for text in texts]
+    sample = sorted(set(texts[:: len(texts) // FRAME_SAMPLE + 1]))
+    if len(sample) < 10:
+        return texts
+    if head := _shared_beginning(sample):
+        texts = [text.removeprefix(head) for text in texts]
+        sample = [text.removeprefix(head) for text in sample]
+    if tail := _shared_beginning(sorted(text[::-1] for text in sample))[::-1]:
+        texts = [text.removesuffix(tail) for text in texts]
+    return texts
 
 
-def _shared_beginning(texts: list[str]) -> str:
+def _shared_beginning(ordered: list[bytes]) -> bytes:
     """The longest beginning, in whole words, that more than half of the different texts share.
 
     In sorted order such texts stand together and cover the middle, so the middle text begins with it.
     """
-    ordered = sorted(set(texts))
-    if len(ordered) < 10:
-        return ""
     middle = ordered[len(ordered) // 2]
 
     def shared(length: int) -> bool:
         start = middle[:length]
-        count = bisect_right(ordered, start + "\U0010ffff") - bisect_left(ordered, start)
+        count = bisect_right(ordered, start + b"\xff") - bisect_left(ordered, start)
         return count > SAID_BY_MOST * len(ordered)
 
     low, high = 0, len(middle)
     while low < high:
         length = (low + high + 1) // 2
         low, high = (length, high) if shared(length) else (low, length - 1)
-    return middle[: middle.rfind(" ", 0, low + 1) + 1] if low < len(middle) else ""
+    return middle[: middle.rfind(b" ", 0, low + 1) + 1]
 
 
-def _every_pair(texts: list[str]) -> Iterator[tuple[int, int, float]]:
+def _every_pair(texts: list[bytes]) -> Iterator[tuple[int, int, float]]:
     if not texts:
         return
     similar = cdist(texts, texts, scorer=Indel.normalized_similarity, score_cutoff=SIMILAR, dtype=np.float32)
@@ -129,7 +137,7 @@ def _every_pair(texts: list[str]) -> Iterator[tuple[int, int, float]]:
         yield int(i), int(j), float(similar[i, j])
 
 
-def _proposed_pairs(texts: list[str]) -> Iterator[tuple[int, int, float]]:
+def _proposed_pairs(texts: list[bytes]) -> Iterator[tuple[int, int, float]]:
     sketches = _sketches(texts)
     for i, j in _candidates(sketches):
         similarity = Indel.normalized_similarity(texts[i], texts[j], score_cutoff=SIMILAR)
@@ -137,20 +145,20 @@ def _proposed_pairs(texts: list[str]) -> Iterator[tuple[int, int, float]]:
             yield i, j, similarity
 
 
-def _sketches(texts: list[str]) -> np.ndarray:
-    """MinHash of each text's runs of four bytes, one row a text."""
+def _sketches(texts: list[bytes]) -> np.ndarray:
+    """MinHash of each text's runs of four bytes, one row a text; the lower half of each number suffices."""
     from rensa import RMinHash
 
-    rows = np.empty((len(texts), BANDS * BAND_ROWS), dtype=np.uint32)
+    rows = np.empty((len(texts), BANDS * BAND_ROWS), dtype=np.uint16)
     for start in range(0, len(texts), BATCH):
-        batch = [f"  {text}  ".encode() for text in texts[start : start + BATCH]]
+        batch = [b"  " + text + b"  " for text in texts[start : start + BATCH]]
         ends = np.cumsum([len(text) for text in batch])
         joined = b"".join(batch) + bytes(4)
         runs = np.ndarray(len(joined) - 4, dtype="<u4", buffer=joined, strides=(1,)).astype(np.uint64)
         runs = (runs + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)  # spreads the four bytes over all 64 bits
         offsets = np.concatenate(([0], ends)).astype(np.uint64)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(runs, offsets, rows.shape[1], 1)
-        rows[start : start + len(batch)] = matrix.to_rows()
+        rows[start : start + len(batch)] = np.array(matrix.to_rows(), dtype=np.uint32) & 0xFFFF
     return rows
 
 
@@ -159,7 +167,7 @@ def _candidates(sketches: np.ndarray) -> list[tuple[int, int]]:
     seen: list[np.ndarray] = []
     for band in range(BANDS):
         part = np.ascontiguousarray(sketches[:, band * BAND_ROWS : (band + 1) * BAND_ROWS])
-        keys = part.view([("", np.uint64)] * (BAND_ROWS // 2)).ravel()
+        keys = part.view(np.uint64).ravel()
         order = np.argsort(keys, kind="stable")
         ordered = keys[order]
         for step in range(1, NEIGHBOURS + 1):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helpers.data.duplicates import clusters, near_pairs
+from helpers.data.duplicates import clusters, near_pairs, tidy
 from helpers.errors import DataError
 from helpers.records import Example
 
@@ -182,7 +182,7 @@ def _largest_remainder(shares: Mapping[Any, float]) -> dict[Any, int]:
 
 def _units(examples: Sequence[Example], group: Callable[[Example], Hashable] | None) -> list[list[int]]:
     """Positions that must stay together."""
-    pairs = [(pair.a, pair.b) for pair in near_pairs([prompt_text(example) for example in examples])]
+    pairs = [(pair.a, pair.b) for pair in near_pairs([tidy(prompt_text(example)) for example in examples])]
     first: dict[Hashable, int] = {}
     for at, example in enumerate(examples):
         name = group(example) if group else None
