@@ -61,7 +61,7 @@ def tidy(text: str) -> bytes:
 
 
 def near_pairs(texts: Sequence[bytes]) -> list[Pair]:
-    """Pairs of positions whose tidy texts are (almost) the same; not every pair of a large group, but enough to join it.
+    """Pairs of positions whose tidy texts are (almost) the same; of a large group enough pairs to join it, not all.
 
     Texts without a letter or digit are never paired.
     """
