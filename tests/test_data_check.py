@@ -400,3 +400,12 @@ def test_dataframes_are_a_source() -> None:
     report = data.check(table)
     assert report.problems.query("code == 'empty_answer'")["line"].tolist() == [2, 4, 6, 8, 10, 12]
     assert report.mapping == {"question": "question", "answer": "answer"}
+
+
+def test_a_schema_cannot_make_the_check_fetch_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda address, *_, **__: asked.append(str(address)))
+    parameters = {"type": "object", "properties": {"city": {"$ref": "http://127.0.0.1:9/schema.json"}}}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": parameters}}
+    problems = found(message(tool_calls=[call()]) | {"tools": [tool]})
+    assert (1, "tool_schema") in problems and asked == []

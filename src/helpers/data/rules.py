@@ -340,11 +340,14 @@ def _check_arguments(line: int, function: dict, where: str, declared: dict[str, 
 def _schema_problem(values: dict, schema: dict) -> str:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
+    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
     try:
         Draft202012Validator.check_schema(schema)
-        errors = [error.message for error in Draft202012Validator(schema).iter_errors(values)]
+        # an empty registry of its own: the default one would fetch whatever address a schema names
+        checked = Draft202012Validator(schema, registry=Registry()).iter_errors(values)
+        errors = [error.message for error in checked]
     except SchemaError as error:
         return f"The declared schema is not a JSON schema: {error.message[:200]}"
     except (Unresolvable, RecursionError):
