@@ -71,7 +71,10 @@ def test_the_files_pass_the_kits_own_check_without_a_leak():
     report = data.check(
         TRIAGE / "train.jsonl", provider="local", validation=TRIAGE / "validation.jsonl", test=TRIAGE / "test.jsonl"
     )
-    assert report.problems.empty, report.problems.to_string()
+    # Phone numbers and addresses in the messages are invented; the check sees that, says so, and says nothing else.
+    rest = report.problems[~report.problems["message"].str.startswith("An invented ")]
+    assert rest.empty, rest.to_string()
+    assert set(report.problems["code"]) <= {"personal_email", "personal_phone"}
 
 
 def test_nothing_in_the_sample_is_half_written_or_oversized():
