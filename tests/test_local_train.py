@@ -309,7 +309,8 @@ def test_killed_and_started_again_it_ends_as_if_it_had_never_stopped(job, tmp_pa
     training = job.parent / "train.jsonl"
     whole = new_job(tmp_path / "whole", folders["llama"], training, n_epochs=15)
     killed = new_job(tmp_path / "killed", folders["llama"], training, n_epochs=15)
-    process = subprocess.Popen([sys.executable, "-m", "helpers.local_api.train", str(killed)])
+    one_thread_too = os.environ | {"OMP_NUM_THREADS": "1"}  # sums in another order would not be the same to the bit
+    process = subprocess.Popen([sys.executable, "-m", "helpers.local_api.train", str(killed)], env=one_thread_too)
     wait_for(lambda: len(progress(killed, "checkpoint")) >= 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
