@@ -163,12 +163,17 @@ class _Answer:
         self.constraint: Constraint | None = None
         self.chooser = Chooser(request.temperature, request.top_p, request.seed)
         self.made = 0
-        self.cached = 0
+        self.shared = self.cached = 0
+
+    @property
+    def answer_cells(self) -> int:
+        """Tokens to reserve for the answer."""
+        return self.room if self.request.max_tokens else min(self.room, USUAL_ANSWER)
 
     @property
     def cells(self) -> int:
-        """Tokens to reserve memory for."""
-        return len(self.ids) + (self.room if self.request.max_tokens else min(self.room, USUAL_ANSWER))
+        """Tokens to reserve memory for, the shared beginning apart."""
+        return len(self.ids) - self.shared + self.answer_cells
 
     def take(self, token: int, stops: frozenset[int]) -> bool:
         """Add a token; returns whether the answer is complete (then it has been closed)."""
@@ -363,10 +368,8 @@ class Engine:
         prefix = self._prefix(chosen)
         rows, logits = runner.start([answer.ids[shared:] for answer in members], prefix)
         for n, answer in enumerate(members):
-            answer.cached = shared if n else chosen.known
-        if (
-            len(members) == 1 and runner.shares
-        ):  # whoever comes next may continue this conversation, or share its beginning
+            answer.cached, answer.shared = shared if n else chosen.known, shared
+        if len(members) == 1 and runner.shares:  # whoever comes next may go on from here, or share the beginning
             self._prefixes.keep(adapter, members[0].ids, rows.whole(0))
         batch = _Batch((adapter, tuple(members[0].ids[:shared])), members, rows, logits)
         for other in self._batches:

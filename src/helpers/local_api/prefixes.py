@@ -17,16 +17,18 @@ SHORTEST = 8
 """A shared beginning of fewer tokens is not worth a copy of its own."""
 COST_OF_A_BATCH = 500
 """Running a group apart costs about as much as reading so many tokens."""
+MOST_COMPARED = 256
+"""Of a longer queue, only so many are looked at."""
 
 
 class Request(Protocol):
-    """What planning looks at."""
+    """What planning looks at: a prompt, its adapter, and tokens to reserve for the answer."""
 
     ids: list[int]
     adapter: AdapterFiles | None
 
     @property
-    def cells(self) -> int: ...
+    def answer_cells(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,8 @@ class PrefixCache:
 def plan(waiting: Sequence[Request], cache: PrefixCache, places: int, cells: int) -> Plan:
     """Choose the requests to start with the oldest one, and how much of their beginning they share.
 
-    Of all shared lengths the one that saves most work is taken.
+    Of all shared lengths the one that saves most work is taken. An oldest request that shares nothing takes along the
+    others like it; those that would save by running with each other wait for their turn.
 
     Args:
         waiting: oldest first.
@@ -100,28 +103,54 @@ def plan(waiting: Sequence[Request], cache: PrefixCache, places: int, cells: int
         cells: tokens that there is memory for (one member is always taken).
     """
     first = waiting[0]
-    peers = [request for request in waiting if request.adapter is first.adapter]
+    peers = [request for request in waiting if request.adapter is first.adapter][:MOST_COMPARED]
     entry, known = cache.best(first.adapter, first.ids)
-    most = len(first.ids) - 1  # a prompt's last token is always run: its logits are needed
-    known = min(known, most)
-    shared = [min(most, len(peer.ids) - 1, common(first.ids, peer.ids)) for peer in peers]
-
-    def saved(length: int) -> int:
-        members = sum(length <= n for n in shared)
-        apart = COST_OF_A_BATCH if members < len(peers) else 0
-        return (members - 1) * length + min(known, length) - apart
-
-    length = max({0, known, *shared}, key=lambda length: (saved(length), -length))
-    length = length if length >= SHORTEST else 0
+    length, fitting = _best_length(peers, known, others=False)
+    if not length:
+        fitting = [first, *_loners(peers[1:])]
     members: list[Request] = []
-    for peer, n in zip(peers, shared, strict=True):
-        if n < length or len(members) == places:
-            continue
-        cells -= peer.cells - length
+    for peer in fitting[:places]:
+        cells -= len(peer.ids) + peer.answer_cells - length
         if cells < 0 and members:
             break
         members.append(peer)
     return Plan(members, length, entry, min(known, length))
+
+
+def _best_length(peers: Sequence[Request], known: int, others: bool) -> tuple[int, list[Request]]:
+    """The length of a beginning of the first peer that saves most, and who has it: (0, all) where nothing is saved.
+
+    Args:
+        known: tokens of the first one's beginning that need not be computed at all.
+        others: whether somebody beside these peers waits, so that they cost a batch of their own in any case.
+    """
+    first = peers[0]
+    # a prompt's last token is always run: its logits are needed
+    shared = [min(len(first.ids) - 1, len(peer.ids) - 1, common(first.ids, peer.ids)) for peer in peers]
+    known = min(known, shared[0])
+
+    def saved(length: int) -> int:
+        members = sum(length <= n for n in shared)
+        apart = COST_OF_A_BATCH if others or members < len(peers) else 0
+        return (members - 1) * length + min(known, length) - apart
+
+    length = max({0, known, *shared}, key=lambda length: (saved(length), -length))
+    if length < SHORTEST or saved(length) <= 0:
+        return 0, list(peers)
+    return length, [peer for peer, n in zip(peers, shared, strict=True) if n >= length]
+
+
+def _loners(peers: Sequence[Request]) -> list[Request]:
+    """Those that save nothing by running with others among them."""
+    alone, left = [], list(peers)
+    while left:
+        length, members = _best_length(left, known=0, others=True)
+        if length:
+            together = set(map(id, members))
+            left = [peer for peer in left if id(peer) not in together]
+        else:
+            alone.append(left.pop(0))
+    return alone
 
 
 def common(a: Sequence[int], b: Sequence[int]) -> int:

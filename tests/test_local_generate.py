@@ -1,0 +1,462 @@
+"""The engine: the same answers as transformers, whatever is batched, shared, cached, streamed or constrained."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import random
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from peft import PeftModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GraniteConfig,
+    GraniteForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from helpers import assets
+from helpers.errors import AssetError
+from helpers.local_api import inference
+from helpers.local_api.constrain import SchemaError
+from helpers.local_api.decoder import open_model
+from helpers.local_api.decoding import TextStream
+from helpers.local_api.generate import (
+    ContextLengthError,
+    Engine,
+    EngineClosedError,
+    GenerationRequest,
+    UnknownAdapterError,
+)
+from helpers.local_api.learner import Learner
+from helpers.local_api.prefixes import PrefixCache, common, plan
+from helpers.local_api.sampling import Chooser
+from helpers.local_api.template import ChatTemplate
+
+SHAPE = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 2048,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 2,
+}
+MODELS = {
+    "llama": (LlamaForCausalLM, LlamaConfig, {}),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {}),
+    "granite": (GraniteForCausalLM, GraniteConfig, {"embedding_multiplier": 3.0, "logits_scaling": 4.0}),
+}
+SYSTEM = "Sort the customer's message. Answer with one line of JSON: category, urgency and order_id. " * 12
+QUESTIONS = [
+    "where is my kettle",
+    "The lamp BM-48213 came broken!!! I want my money back today.",
+    "hi",
+    "Do you ship to Ireland, and how long does that take? I would like two of the green ones.",
+    "I'd like to change the address of my order BM-11111 to 5 High Street, please. " * 4,
+    "thanks, that's all",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Models this small gain nothing from a second thread, and on a busy machine each step would wait for it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Tiny models with random weights, and the real tokenizer."""
+    tokenizer = AutoTokenizer.from_pretrained(assets.base_model())
+    made = {}
+    for name, (model, config, more) in MODELS.items():
+        torch.manual_seed(0)
+        made[name] = tmp_path_factory.mktemp(name)
+        tiny = model(config(vocab_size=len(tokenizer), **SHAPE, **more))
+        for parameter in tiny.parameters():
+            parameter.data.normal_(std=0.2) if parameter.dim() > 1 else None
+        tiny.save_pretrained(made[name])
+        tokenizer.save_pretrained(made[name])
+    return made
+
+
+@pytest.fixture(scope="module")
+def adapters(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three adapters of the tiny Llama, with random numbers; the last one spans all layers."""
+    home, made = tmp_path_factory.mktemp("adapters"), []
+    for seed, recipe in enumerate(("quick", "quick", "thorough")):
+        learner = Learner(open_model(folders["llama"]), recipe, "tiny", seed)
+        with torch.no_grad():
+            for parameter in learner.adapter.parameters:
+                parameter.normal_(std=0.2)
+        learner.adapter.save(home / str(seed))
+        made.append(home / str(seed))
+    return made
+
+
+@pytest.fixture(scope="module")
+def tiny(folders: dict[str, Path]):
+    engine = Engine(folders["llama"])
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def base():
+    engine = Engine(assets.base_model())
+    yield engine
+    engine.close()
+
+
+def chat(text: str, system: str | None = None) -> list[dict[str, str]]:
+    return [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": text}]
+
+
+def plain(model, prompt: list[int], tokens: int) -> list[int]:
+    """What transformers says, one prompt at a time."""
+    asked = torch.tensor([prompt])
+    made = model.generate(
+        asked,
+        attention_mask=torch.ones_like(asked),
+        max_new_tokens=tokens,
+        do_sample=False,
+        eos_token_id=[2, 0],
+        pad_token_id=2,
+    )
+    return made[0, len(prompt) :].tolist()
+
+
+def text_of(template: ChatTemplate, ids: list[int]) -> str:
+    return template.tokenizer.decode(ids, skip_special_tokens=True)
+
+
+# Exactness -----------------------------------------------------------------------------------------------------------
+
+
+def test_batched_cached_and_streamed_answers_of_the_real_model_are_those_of_transformers(base):
+    model = AutoModelForCausalLM.from_pretrained(assets.base_model())
+    asked = [chat(q) for q in QUESTIONS[:3]] + [chat(q, SYSTEM) for q in QUESTIONS[:4]]
+    expected = [plain(model, base.template.prompt(messages), 12) for messages in asked]
+    for round_number in range(2):  # the second time, their beginnings are known
+        requests = [GenerationRequest(messages=messages, max_tokens=12) for messages in asked]
+        generations = [base.submit(request) for request in requests]
+        for generation, ids in zip(generations, expected, strict=True):
+            streamed = "".join(generation)
+            result = generation.result()
+            assert streamed == result.text == text_of(base.template, ids)
+            assert result.completion_tokens == len(ids)
+            assert result.finish_reason == ("stop" if ids[-1] in (0, 2) else "length")
+        if round_number:
+            assert all(g.result().cached_tokens > 0 for g in generations[3:])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_ragged_batches_long_prompts_and_other_architectures(name, folders, monkeypatch):
+    monkeypatch.setattr(inference, "CHUNK", 64)
+    monkeypatch.setattr(inference, "PREFILL_TOKENS", 300)
+    model = AutoModelForCausalLM.from_pretrained(folders[name])
+    engine = Engine(folders[name])
+    chance = random.Random(1)
+    shared = [chance.randrange(3, 40_000) for _ in range(150)]
+    prompts = [
+        shared[: chance.choice((0, 150))] + [chance.randrange(3, 40_000) for _ in range(n)] for n in (1, 3, 90, 7, 40)
+    ]
+    lengths = [20, 3, 35, 8, 40]
+    requests = [GenerationRequest(prompt_ids=ids, max_tokens=n) for ids, n in zip(prompts, lengths, strict=True)]
+    answers = [generation.result() for generation in [engine.submit(request) for request in requests]]
+    engine.close()
+    for prompt, n, answer in zip(prompts, lengths, answers, strict=True):
+        ids = plain(model, prompt, n)
+        assert answer.text == text_of(engine.template, ids)
+        assert (answer.prompt_tokens, answer.completion_tokens) == (len(prompt), len(ids))
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+def test_adapters_answer_as_plain_peft_does_also_side_by_side(tiny, folders, adapters, monkeypatch):
+    monkeypatch.setattr(inference, "MERGED_BYTES", 1)  # keep one merged copy only, so that they push each other out
+    messages = chat("where is my kettle")
+    prompt = tiny.template.prompt(messages)
+    expected = {None: plain(AutoModelForCausalLM.from_pretrained(folders["llama"]), prompt, 10)}
+    for folder in adapters:
+        tiny.load_adapter(folder.name, folder)
+        tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(folders["llama"]), folder)
+        expected[folder.name] = plain(tuned, prompt, 10)
+    assert len({tuple(ids) for ids in expected.values()}) == 4
+    for _ in range(2):
+        requests = {name: GenerationRequest(messages=messages, adapter=name, max_tokens=10) for name in expected}
+        generations = {name: tiny.submit(request) for name, request in requests.items()}
+        for name, generation in generations.items():
+            assert generation.result().text == text_of(tiny.template, expected[name]), name
+
+    tiny.load_adapter("0", adapters[1])  # replaced: nothing of the old one is left
+    replaced = tiny.submit(GenerationRequest(messages=messages, adapter="0", max_tokens=10)).result()
+    assert replaced.text == text_of(tiny.template, expected["1"]) and replaced.cached_tokens == 0
+    tiny.unload_adapter("0")
+    with pytest.raises(UnknownAdapterError):
+        tiny.submit(GenerationRequest(messages=messages, adapter="0"))
+
+
+def test_damaged_and_foreign_adapters_are_refused(tiny, adapters, tmp_path):
+    with pytest.raises(AssetError):
+        tiny.load_adapter("x", tmp_path)
+    config = json.loads((adapters[0] / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"use_dora": True}))
+    (tmp_path / "adapter_model.safetensors").write_bytes((adapters[0] / "adapter_model.safetensors").read_bytes())
+    with pytest.raises(AssetError, match="use_dora"):
+        tiny.load_adapter("x", tmp_path)
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(AssetError):
+        tiny.load_adapter("x", tmp_path)
+
+
+# Sharing -------------------------------------------------------------------------------------------------------------
+
+
+def test_cached_tokens_tell_what_was_not_computed(folders):
+    engine = Engine(folders["llama"])
+    first = engine.submit(GenerationRequest(prompt_ids=range(100, 160), max_tokens=2)).result()
+    assert first.cached_tokens == 0
+    again = engine.submit(GenerationRequest(prompt_ids=range(100, 160), max_tokens=2)).result()
+    assert again.cached_tokens == 59  # the last token is always run, for its logits
+    assert again.text == first.text
+    longer = engine.submit(GenerationRequest(prompt_ids=[*range(100, 130), *range(500, 540)], max_tokens=2)).result()
+    assert longer.cached_tokens == 30
+    group = [GenerationRequest(prompt_ids=[*range(900, 950), n], max_tokens=2) for n in range(5)]
+    cached = [g.result().cached_tokens for g in [engine.submit(request) for request in group]]
+    assert cached == [0, 50, 50, 50, 50]
+    engine.close()
+
+
+class Asked:
+    def __init__(self, ids, adapter=None):
+        self.ids, self.adapter, self.answer_cells = list(ids), adapter, 10
+
+
+def test_a_plan_takes_what_saves_most():
+    cache = PrefixCache(bytes_per_token=46_080)
+    other = object()
+    same = [Asked([*range(600), n]) for n in range(5)]
+    odd, tuned = Asked(range(9000, 9040)), Asked([*range(600), 7], other)
+    chosen = plan([*same, odd, tuned], cache, 64, 10**6)
+    assert (chosen.members, chosen.length, chosen.known) == (same, 600, 0)
+    another = Asked(range(5000, 5020))
+    chosen = plan([odd, *same, another], cache, 64, 10**6)
+    assert (chosen.members, chosen.length) == ([odd, another], 0)  # those who share wait for their turn together
+    little = [Asked([*range(20), n]) for n in range(5)]
+    assert plan([odd, *little], cache, 64, 10**6).members == [odd, *little]  # not worth a batch of its own
+    assert plan(same, cache, 3, 10**6).members == same[:3]
+    assert plan(same, cache, 64, 1).members == same[:1]  # one always runs
+    twice = plan([Asked(range(50)), Asked(range(50))], cache, 64, 10**6)
+    assert twice.length == 49  # not 50: the last token's logits are needed
+
+
+def test_kept_beginnings_are_bounded_and_the_oldest_goes():
+    cache = PrefixCache(bytes_per_token=2**20)  # room for 256 tokens
+    for start in range(0, 1000, 100):
+        cache.keep(None, list(range(start, start + 100)), None)
+    assert cache.best(None, list(range(100)))[1] == 0
+    assert cache.best(None, list(range(900, 1000)))[1] == 100
+    cache.keep(None, list(range(5000, 6000)), None)
+    assert cache.best(None, list(range(5000, 6000)))[1] == 0  # too large to keep
+
+
+@given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
+def test_common_beginning(a, b):
+    n = common(a, b)
+    assert a[:n] == b[:n] and (n == min(len(a), len(b)) or a[n] != b[n])
+
+
+# Text ----------------------------------------------------------------------------------------------------------------
+
+TEXTS = st.text(alphabet=st.sampled_from('abc \n.{}"é漢🙂👩‍👩‍👧'), max_size=40)
+
+
+@functools.cache
+def template() -> ChatTemplate:
+    return ChatTemplate(assets.base_model())
+
+
+@settings(deadline=None, max_examples=150)
+@given(text=TEXTS, stops=st.lists(st.text(alphabet="abc .{é🙂", min_size=1, max_size=4), max_size=3))
+def test_a_stream_never_splits_a_character_or_leaks_a_stop(text, stops):
+    tokenizer = template().tokenizer
+    stream = TextStream(tokenizer, stops)
+    pieces = []
+    for token in tokenizer.encode(text, add_special_tokens=False).ids:
+        if stream.stopped:
+            break
+        pieces.append(stream.push(token))
+    pieces.append(stream.finish())
+    first = min((at for at in map(text.find, stops) if at >= 0), default=len(text))
+    assert "".join(pieces) == stream.text == text[:first]
+    assert stream.stopped == any(stop in text for stop in stops)
+
+
+def test_an_unfinished_character_ends_as_a_replacement():
+    tokenizer = template().tokenizer
+    ids = tokenizer.encode("a漢🙂", add_special_tokens=False).ids
+    stream = TextStream(tokenizer)
+    assert [stream.push(token) for token in ids[:-1]][0] == "a"
+    stream.finish()
+    assert stream.text == tokenizer.decode(ids[:-1]) and stream.text.endswith("\ufffd")
+
+
+def test_stop_strings_end_an_answer(base):
+    whole = base.submit(GenerationRequest(messages=chat("Count from one to ten."), max_tokens=24)).result().text
+    stop = whole[6:10]
+    generation = base.submit(GenerationRequest(messages=chat("Count from one to ten."), max_tokens=24, stop=[stop]))
+    streamed = "".join(generation)
+    assert streamed == generation.result().text == whole[: whole.index(stop)]
+    assert generation.result().finish_reason == "stop"
+
+
+# Choosing ------------------------------------------------------------------------------------------------------------
+
+
+def test_sampling_follows_the_shares():
+    shares = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    draws = 20_000
+    chooser = Chooser(1.0, 1.0, seed=1)
+    counts = Counter(chooser.choose(shares.log()) for _ in range(draws))
+    for token, share in enumerate(shares.tolist()):
+        assert counts[token] / draws == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / draws))
+    narrow = Chooser(1.0, 0.7, seed=1)
+    assert {narrow.choose(shares.log()) for _ in range(500)} == {0, 1}
+    assert {Chooser(1.0, 1e-9, seed=n).choose(shares.log()) for n in range(50)} == {0}
+    flat = torch.zeros(5000)  # more tokens than are looked at first
+    assert max(Chooser(1.0, 1.0, seed=n).choose(flat) for n in range(50)) > 2000
+    cold = Counter(Chooser(0.25, 1.0, seed=n).choose(shares.log()) for n in range(2000))
+    assert cold[0] / 2000 == pytest.approx(0.5**4 / (0.5**4 + 0.3**4 + 0.15**4 + 0.05**4), abs=0.04)
+
+
+def test_same_seed_same_answer(tiny):
+    def answers(seed: int | None) -> list[str]:
+        request = GenerationRequest(messages=chat("hi"), temperature=1.0, top_p=0.9, seed=seed, max_tokens=8)
+        return [tiny.submit(request).result().text for _ in range(2)]
+
+    assert len({*answers(1), *answers(1)}) == 1
+    assert answers(1) != answers(2)
+    assert len(set(answers(None))) == 2
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "category": {"enum": ["delivery", "refund"]},
+        "order_id": {"type": ["string", "null"], "pattern": "^BM-[0-9]{5}$"},
+    },
+    "required": ["category", "order_id"],
+    "additionalProperties": False,
+}
+
+
+def test_constrained_answers_are_valid_beside_free_ones(base):
+    schema = base.submit(GenerationRequest(messages=chat(QUESTIONS[1]), max_tokens=40, schema=SCHEMA))
+    free = base.submit(GenerationRequest(messages=chat(QUESTIONS[1]), max_tokens=8))
+    thing = base.submit(GenerationRequest(messages=chat("Give me JSON."), max_tokens=8, schema="json_object"))
+    answer = json.loads(schema.result().text)
+    assert set(answer) == {"category", "order_id"} and answer["category"] in ("delivery", "refund")
+    assert schema.result().finish_reason == "stop" and "\n" not in schema.result().text
+    assert thing.result().text.startswith("{")
+    alone = base.submit(GenerationRequest(messages=chat(QUESTIONS[1]), max_tokens=8)).result()
+    assert free.result().text == alone.text
+
+
+@pytest.mark.parametrize("schema", [{"type": "frog"}, {"properties": 3}, {"$ref": "#/nowhere"}])
+def test_schemas_that_cannot_be_enforced_are_refused_at_once(tiny, schema):
+    with pytest.raises(SchemaError):
+        tiny.submit(GenerationRequest(messages=chat("hi"), schema=schema))
+
+
+# Life ----------------------------------------------------------------------------------------------------------------
+
+
+def test_what_does_not_fit_the_context_is_refused_before_anything_is_computed(tiny):
+    for request in (
+        GenerationRequest(prompt_ids=[5] * 2048),
+        GenerationRequest(prompt_ids=[5] * 2000, max_tokens=49),
+        GenerationRequest(prompt_ids=[]),
+    ):
+        with pytest.raises(ContextLengthError):
+            tiny.submit(request)
+    full = tiny.submit(GenerationRequest(prompt_ids=[5] * 2000, max_tokens=48)).result()
+    assert full.prompt_tokens + full.completion_tokens <= 2048
+
+
+def test_a_cancelled_request_is_dropped_and_the_others_go_on(tiny):
+    endless = tiny.submit(GenerationRequest(prompt_ids=[70, 71, 72], temperature=1.0, seed=0, max_tokens=2000))
+    next(iter(endless))
+    other = tiny.submit(GenerationRequest(prompt_ids=[70, 71, 73], max_tokens=5))
+    assert other.result().completion_tokens <= 5  # it did not have to wait for the long one
+    endless.cancel()
+    with pytest.raises(EngineClosedError):
+        endless.result(timeout=30)
+    assert tiny.submit(GenerationRequest(messages=chat("still there?"), max_tokens=3)).result().completion_tokens > 0
+
+
+def test_many_threads_at_once(tiny):
+    asked = [[100 + n % 7, 200 + n % 3, 300 + n] for n in range(100)]
+    alone = {
+        tuple(ids): tiny.submit(GenerationRequest(prompt_ids=ids, max_tokens=4)).result().text for ids in asked[:10]
+    }
+    results: dict[tuple[int, ...], str] = {}
+
+    def ask(ids: list[int]) -> None:
+        time.sleep(random.random() / 5)
+        results[tuple(ids)] = tiny.submit(GenerationRequest(prompt_ids=ids, max_tokens=4)).result(timeout=60).text
+
+    threads = [threading.Thread(target=ask, args=(ids,)) for ids in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 100
+    assert all(results[ids] == text for ids, text in alone.items())
+
+
+def test_a_listener_hears_everything_in_order(tiny):
+    heard: list[object] = []
+    generation = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=6), heard.append)
+    result = generation.result()
+    assert heard[-1] == result and "".join(heard[:-1]) == result.text
+
+
+def test_closing_ends_what_is_in_flight_and_refuses_more(folders):
+    engine = Engine(folders["llama"])
+    request = GenerationRequest(prompt_ids=[9, 8, 7], temperature=1.0, seed=0, max_tokens=2000)
+    generation = engine.submit(request)
+    next(iter(generation))
+    engine.close()
+    with pytest.raises(EngineClosedError):
+        generation.result(timeout=1)
+    with pytest.raises(EngineClosedError):
+        engine.submit(request)
+
+
+def test_a_model_that_cannot_be_loaded_is_told_to_whoever_waits(folders, tmp_path):
+    for file in folders["llama"].iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    engine = Engine(tmp_path)
+    with pytest.raises(AssetError):
+        engine.submit(GenerationRequest(messages=chat("hi"))).result(timeout=120)
+    with pytest.raises(EngineClosedError):
+        engine.submit(GenerationRequest(messages=chat("hi")))
