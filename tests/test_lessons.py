@@ -98,11 +98,16 @@ def test_only_allowed_metadata_is_committed(path):
         assert set(cell.metadata) <= {"tags"}
         assert set(cell.metadata.get("tags", [])) <= TAGS
         if cell.cell_type == "code":
-            assert cell.execution_count is None
             for output in cell.outputs:
                 assert output.output_type != "error"
                 assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
                 assert output.get("name") != "stderr"
+
+
+@everywhere
+def test_cells_are_numbered_as_one_run_from_top_to_bottom(path):
+    code = cells(path, "code")
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
 
 
 @everywhere
