@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -197,3 +199,14 @@ def test_the_table_explains_its_keys():
     plain = {"default_model", "why_not", "as_of", "source", "facts_name", "path", "key_optional"}
     assert {key for key in used - plain if not re.search(rf"\b{key}\b", comments)} == set()
     assert used <= set(Host.__dataclass_fields__)
+
+
+def test_a_rehearsal_announces_the_end_of_its_models_and_stop_ends_it_too(home):
+    client = providers.rehearse("retiring", shutdown_date=date(2027, 1, 14))
+    try:
+        assert providers.rehearse("retiring").base_url == client.base_url
+        assert {model.shutdown_date for model in client.models.list()} == {"2027-01-14"}
+        assert client.models.retrieve(providers.LOCAL.default_model).shutdown_date == "2027-01-14"
+    finally:
+        done = subprocess.run([sys.executable, "-m", "helpers.providers", "stop"], capture_output=True, text=True)
+    assert done.stdout == "stopped\n" and providers.local.running(providers.rehearsal_home("retiring")) is None

@@ -18,6 +18,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import uvicorn
@@ -62,7 +63,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
 
     store = Store(home)
     tempfile.tempdir = str(store.temporary)  # uploads go to the home's disk, not to a small or in-memory /tmp
-    serving = Serving(store, options.model)
+    serving = Serving(store, options.model, options.shutdown_date)
     worker = Worker(store, serving)
     api = application(store, serving, worker, key, LOOPBACK | {options.host})
     config = uvicorn.Config(
@@ -146,6 +147,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         default=[],
         metavar="NAME=FOLDER",
         help="a further base model: a local folder of a causal chat model (may be repeated)",
+    )
+    parser.add_argument(
+        "--shutdown-date",
+        type=date.fromisoformat,
+        metavar="YYYY-MM-DD",
+        help="announce this day as the end of every model, as a provider does that retires them (for rehearsals)",
     )
     parser.add_argument(
         "--allow-network",

@@ -21,15 +21,15 @@ def router(store: Store, serving: Serving) -> APIRouter:
 
     @routes.get("/models")
     def list_models() -> dict[str, Any]:
-        bases = [_of_base(base, serving.started_at) for base in serving.bases.values()]
-        tuned = [_of_tuned(model) for model in store.all("models")]
+        bases = [_of_base(base, serving) for base in serving.bases.values()]
+        tuned = [_of_tuned(model, serving) for model in store.all("models")]
         return {"object": "list", "data": bases + tuned}
 
     @routes.get("/models/{model_id:path}")
     def retrieve(model_id: str) -> dict[str, Any]:
         if base := serving.bases.get(model_id):
-            return _of_base(base, serving.started_at)
-        return _of_tuned(serving.tuned(model_id))
+            return _of_base(base, serving)
+        return _of_tuned(serving.tuned(model_id), serving)
 
     @routes.delete("/models/{model_id:path}")
     def delete(model_id: str) -> dict[str, Any]:
@@ -53,21 +53,21 @@ def router(store: Store, serving: Serving) -> APIRouter:
     return routes
 
 
-def _of_base(base: Base, created: int) -> dict[str, Any]:
-    return _entry(base.id, created, name=base.title)
+def _of_base(base: Base, serving: Serving) -> dict[str, Any]:
+    return _entry(base.id, serving.started_at, serving, name=base.title)
 
 
-def _of_tuned(model: Model) -> dict[str, Any]:
-    return _entry(model.id, model.created_at, base_model=model.base, fine_tuning_job=model.job_id)
+def _of_tuned(model: Model, serving: Serving) -> dict[str, Any]:
+    return _entry(model.id, model.created_at, serving, base_model=model.base, fine_tuning_job=model.job_id)
 
 
-def _entry(model_id: str, created: int, **more: Any) -> dict[str, Any]:
+def _entry(model_id: str, created: int, serving: Serving, **more: Any) -> dict[str, Any]:
     return {
         "id": model_id,
         "object": "model",
         "created": created,
         "owned_by": "local-teaching-engine",
-        "shutdown_date": None,
+        "shutdown_date": serving.shutdown_date and serving.shutdown_date.isoformat(),
         "note": NOTE,
         **more,
     }

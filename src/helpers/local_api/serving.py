@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from helpers import assets
@@ -42,9 +43,13 @@ class Serving:
     Args:
         store: knows the tuned models.
         further: more base models, as pairs of id and local folder.
+        shutdown_date: the day that is announced as the end of every model; none is when not given.
     """
 
-    def __init__(self, store: Store, further: Iterable[tuple[str, Path]] = ()) -> None:
+    def __init__(
+        self, store: Store, further: Iterable[tuple[str, Path]] = (), shutdown_date: date | None = None
+    ) -> None:
+        self.shutdown_date = shutdown_date
         self._store = store
         named = [
             Base(name, f"{folder.name} (a folder of this machine)", lambda folder=folder: folder)

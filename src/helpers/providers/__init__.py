@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,15 +65,19 @@ def connect(name: str = "local", *, key_variable: str | None = None) -> openai.O
     return _client(host, key_for(host))
 
 
-def rehearse(name: str) -> openai.OpenAI:
+def rehearse(name: str, shutdown_date: date | None = None) -> openai.OpenAI:
     """A client for a second local API that plays another provider, with files, models and a key of its own.
 
     ``providers.local.stop(providers.rehearsal_home(name))`` ends it; what it made is kept.
 
+    Args:
+        name: what to call the provider that it plays.
+        shutdown_date: the day that its list of models announces as their end.
+
     Raises:
         HostError: it does not start.
     """
-    server = local.start(rehearsal_home(name))
+    server = local.start(rehearsal_home(name), *([f"--shutdown-date={shutdown_date}"] if shutdown_date else []))
     return _client(replace(LOCAL, base_url=server.base_url), server.key)
 
 

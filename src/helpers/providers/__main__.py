@@ -1,14 +1,20 @@
-"""Start, stop or show the API on this machine: ``python -m helpers.providers start|stop|status``."""
+"""Start, stop or show the API on this machine: ``python -m helpers.providers start|stop|status``.
+
+``stop`` ends the second ones too that rehearse another provider.
+"""
 
 import sys
 
+from helpers.project import kit_home
 from helpers.providers import local
 
 
 def main(action: str = "status") -> int:
     """Do what was asked; for ``status`` the exit status is 1 when nothing runs."""
     if action == "stop":
-        print("stopped" if local.stop() else "was not running")
+        rehearsals = sorted((kit_home() / "rehearsals").glob("*"))
+        stopped = [local.stop(), *[local.stop(home) for home in rehearsals]]
+        print("stopped" if any(stopped) else "was not running")
         return 0
     server = local.start() if action == "start" else local.running()
     print(f"running at {server.base_url}, process {server.pid}" if server else "not running")

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,12 @@ def usual_home() -> Path:
     return kit_home() / "local_api"
 
 
-def start(home: Path | None = None) -> Server:
+def start(home: Path | None = None, *options: str) -> Server:
     """The running API, started first if need be. Safe to call from several notebooks at once.
 
     Args:
         home: its folder; another one than the usual is another API, with files, models and a key of its own.
+        options: further ones of ``python -m helpers.local_api``; they count when it is started, not when it runs.
 
     Raises:
         HostError: it did not answer in time; the message quotes the end of its log.
@@ -53,7 +55,7 @@ def start(home: Path | None = None) -> Server:
     home = home or usual_home()
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / ".starting", timeout=START_SECONDS + 30):
-        return running(home) or _launch(home)
+        return running(home) or _launch(home, options)
 
 
 def running(home: Path | None = None) -> Server | None:
@@ -78,9 +80,9 @@ def stop(home: Path | None = None) -> bool:
     return True
 
 
-def _launch(home: Path) -> Server:
+def _launch(home: Path, options: Sequence[str]) -> Server:
     log = home / "server.log"
-    command = [sys.executable, "-m", "helpers.local_api", "--home", str(home)]
+    command = [sys.executable, "-m", "helpers.local_api", "--home", str(home), *options]
     with open(log, "ab") as errors:
         process = subprocess.Popen(
             command,
