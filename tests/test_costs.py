@@ -239,13 +239,27 @@ def test_the_estimate_of_a_job_carries_its_band_and_never_hides_an_unknown_price
 
 
 def test_a_batch_of_cached_calls_by_hand() -> None:
-    """GPT-6 Luna: half of 1,000 calls as a batch, 900 in of which 800 open alike and are found 4 times in 5, 30 out."""
-    w = costs.Workload(calls_per_month=1000, months=1, tokens_in=900, cacheable=800, cache_hit_rate=0.8, tokens_out=30,
-                       batch_share=0.5, evaluation_rows=0)  # fmt: skip
-    usual = 100 * 0.10 + 800 * (0.8 * 0.01 + 0.2 * 0.125) + 30 * 0.50
-    waiting = 100 * 0.05 + 800 * (0.8 * 0.005 + 0.2 * 0.0625) + 30 * 0.25
+    """GPT-6 Luna: half of 1,000 calls as a batch, 1,300 in, 1,200 of them alike and found 4 times in 5, 30 out."""
+    w = costs.Workload(calls_per_month=1000, months=1, tokens_in=1300, cacheable=1200, cache_hit_rate=0.8,
+                       tokens_out=30, batch_share=0.5, evaluation_rows=0)  # fmt: skip
+    usual = 100 * 0.10 + 1200 * (0.8 * 0.01 + 0.2 * 0.125) + 30 * 0.50
+    waiting = 100 * 0.05 + 1200 * (0.8 * 0.005 + 0.2 * 0.0625) + 30 * 0.25
     expected = 1000 * (usual + waiting) / 2 / 1e6
     assert costs.total_cost(w, LUNA, TODAY).parts["inference"] == pytest.approx(expected)
+
+
+def test_an_opening_that_is_too_short_for_the_cache_is_billed_in_full() -> None:
+    """OpenAI caches from 1,024 tokens on: one token less saves nothing, and the bill says so."""
+    short, long = (costs.one_call_cost("gpt-6-luna", n + 60, 0, cached=n, on=TODAY) for n in (1023, 1024))
+    assert short.total == pytest.approx(1083 * 0.10 / 1e6) and "too short to be cached" in short.remarks[-1]
+    assert long.total == pytest.approx((60 * 0.10 + 1024 * 0.01) / 1e6) and "1,024" in long.remarks[-1]
+    w = costs.Workload(tokens_in=900, cacheable=800)
+    cached, fresh = (costs.total_cost(w, one, TODAY) for one in (LUNA, LUNA + ":uncached"))
+    assert cached.total == fresh.total and any("too short" in said for said in cached.remarks)
+    unknown = costs.one_call_cost("deepseek-flash", 900, 0, cached=800, on=TODAY)
+    assert any("not known: taken to be cached" in said for said in unknown.remarks)
+    doubtful = costs.one_call_cost("claude-haiku-5-5", 900, 0, cached=800, on=TODAY)
+    assert any("not verified" in said for said in doubtful.remarks)
 
 
 def test_a_whole_bill_by_hand() -> None:
@@ -305,8 +319,10 @@ def test_equal_bills_never_pay() -> None:
 
 
 def test_a_small_frontier_model_makes_tuning_gpt_4o_mini_pointless() -> None:
-    found = costs.break_even(costs.Workload(), MINI, LUNA, TODAY)
+    long = costs.Workload(tokens_in=1300, cacheable=1200)
+    found = costs.break_even(long, MINI, LUNA, TODAY)
     assert found.state == "never" and "never pays" in found.sentence and "existing customers only" in found.sentence
+    assert costs.break_even(costs.Workload(), MINI, LUNA, TODAY).state == "above", "800 tokens are not cached"
 
 
 def test_the_own_machine_says_when_it_is_too_slow() -> None:
@@ -350,11 +366,13 @@ def test_sensitivity_finds_what_flips_the_answer() -> None:
 
 def test_cached_long_prompts_beat_a_short_one_on_a_tuned_model() -> None:
     table = costs.short_against_cached(on=TODAY)
-    at = table.set_index("long_prompt").loc[800]
-    assert at["tuned"] == pytest.approx(1000 * (100 * 0.30 + 30 * 1.20) / 1e6)
-    assert at["prompted_cached"] == pytest.approx(1000 * (60 * 0.10 + 740 * 0.01 + 30 * 0.50) / 1e6)
-    assert at["prompted_cached"] < at["tuned"] < at["prompted_fresh"]
-    assert "3,200 tokens" in table.attrs["sentence"]
+    tuned = 1000 * (100 * 0.30 + 30 * 1.20) / 1e6
+    at = table.set_index("long_prompt")
+    assert at.loc[1600, "tuned"] == pytest.approx(tuned)
+    assert at.loc[1600, "prompted_cached"] == pytest.approx(1000 * (60 * 0.10 + 1540 * 0.01 + 30 * 0.50) / 1e6)
+    assert at.loc[1600, "prompted_cached"] < tuned < at.loc[1600, "prompted_fresh"]
+    assert at.loc[800, "prompted_cached"] == at.loc[800, "prompted_fresh"] > tuned, "too short to be cached"
+    assert "from 100 to 500 and from 1,100 to 4,500 tokens" in table.attrs["sentence"]
 
 
 def test_measuring_the_ladder_costs_cents() -> None:

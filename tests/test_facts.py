@@ -119,6 +119,13 @@ def test_price_follows_the_day() -> None:
         facts.price("gemini-3.8-flash", on=date(2026, 10, 13))
 
 
+def test_the_cache_row_that_names_the_model_counts() -> None:
+    assert facts.cached_from("openai", "gpt-6-luna")["min_tokens"] == 1024
+    assert facts.cached_from("google", "gemini-3.8-flash")["min_tokens"] == 4096
+    assert facts.cached_from("google", "gemini-2.5-flash")["min_tokens"] == 2048
+    assert facts.cached_from("deepseek", "deepseek-flash") is None
+
+
 def test_who_may_train_at_openai_changes_with_the_day() -> None:
     now = facts.who_may_train("openai", TODAY)
     assert "Since 2026-05-07" in now and "From 2027-01-06 (in 44 days)" in now and "2027-01-14" in now

@@ -67,7 +67,7 @@ def tuned_against_base(on: date | None = None) -> pandas.DataFrame:
 
 
 def short_against_cached(
-    long_prompts: Sequence[float] = (100, 200, 400, 800, 1600, 3200, 6400),
+    long_prompts: Sequence[float] = tuple(range(100, 6001, 100)),
     question: float = 60,
     short_prompt: float = 100,
     tokens_out: float = 30,
@@ -78,7 +78,8 @@ def short_against_cached(
     """A short prompt on a tuned model against a long one on a prompted model, cached and not: USD for 1,000 calls.
 
     Columns: ``long_prompt`` (tokens, the question among them), ``tuned``, ``prompted_fresh``, ``prompted_cached`` (all
-    but the question read from the cache, the best case). ``attrs["sentence"]`` states the finding.
+    but the question read from the cache, the best case; nothing where that is too short for the provider's cache).
+    ``attrs``: ``sentence`` states the finding, ``names`` and ``cite`` say what was compared and whence the prices come.
 
     Raises:
         CostError: numbers that make no sense. FactsError: a model or day without a row.
@@ -99,13 +100,28 @@ def short_against_cached(
             }
         )
     table = pandas.DataFrame(rows)
-    cheaper = table[table["prompted_cached"] <= table["tuned"]]["long_prompt"]
-    reach = f"up to {cheaper.max():,.0f} tokens (the longest here that is)" if len(cheaper) else "at no length here"
+    names = (short.rows[0]["label"], target["label"])
     table.attrs["sentence"] = (
-        f"A cached prompt on {target['label']} is no dearer than a {short_prompt:g}-token prompt on {tuned} {reach}."
+        f"Beside {short_prompt:,.0f} tokens on “{names[0]}”, a prompt on {names[1]} is no dearer "
+        f"{_stretches(table['long_prompt'], table['prompted_cached'] <= table['tuned'])}."
     )
-    table.attrs["cite"] = [target.cite, *(row.cite for row in short.rows)]
+    table.attrs["names"] = names
+    table.attrs["cite"] = [*(row.cite for row in short.rows), target.cite, *_cite_cache(target)]
     return table
+
+
+def _cite_cache(price: facts.FactRow) -> list[str]:
+    shortest = facts.cached_from(price["provider"], price["model"])
+    return [f"cached from {shortest['min_tokens']:,.0f} equal opening tokens on, {shortest.cite}"] if shortest else []
+
+
+def _stretches(lengths: pandas.Series, holds: pandas.Series) -> str:
+    """Where something holds along a column, in words: "from 100 to 500 and from 1,100 to 4,500 tokens"."""
+    block = (holds != holds.shift()).cumsum()[holds]
+    ends = [(part.min(), part.max()) for _, part in lengths[holds].groupby(block)]
+    if not ends:
+        return "at no length here"
+    return " and ".join(f"from {low:,.0f} to {high:,.0f}" for low, high in ends) + " tokens"
 
 
 def training_hours(trained_tokens: float, tokens_per_second: float) -> float:

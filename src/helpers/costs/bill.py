@@ -26,11 +26,14 @@ def call_usd(price: FactRow, tokens_in: Any, tokens_out: Any, prefix: Any = 0, h
         hits: share of calls that find them there; the others pay for writing them, where that has a price.
         batch: share of calls sent as a batch.
 
-    A prefix is billed as fresh input where no cached price is known, a batch at the usual price where no batch price
-    is known: never less than the truth.
+    A prefix is billed as fresh input where no cached price is known or where it is too short for the provider's cache,
+    a batch at the usual price where no batch price is known: never less than the truth.
     """
     if price["input"] is None or price["output"] is None:
         return None
+    shortest = facts.cached_from(price["provider"], price["model"])
+    if shortest:
+        prefix = np.where(np.asarray(prefix) < shortest["min_tokens"], 0, prefix)
     over = price.get("long_over")
 
     def at(column: str) -> Any:
@@ -49,6 +52,25 @@ def call_usd(price: FactRow, tokens_in: Any, tokens_out: Any, prefix: Any = 0, h
     opening = hits * low_held + (1 - hits) * fresh * writing * low_in
     waiting = (tokens_in - prefix) * fresh * low_in + prefix * opening + tokens_out * answer * low_out
     return ((1 - batch) * usual + batch * waiting) / MILLION
+
+
+def caching_remarks(price: FactRow, prefix: float) -> tuple[str, ...]:
+    """What must be said about a prefix that may not be cached, or not for less."""
+    if not prefix:
+        return ()
+    if price.get("cached") is None:
+        return ("no price for cached input is known: billed as fresh input",)
+    shortest = facts.cached_from(price["provider"], price["model"])
+    if shortest is None:
+        return ("from how many tokens on this provider caches is not known: taken to be cached",)
+    doubt = "" if shortest.how_known.startswith("read") else f" ({shortest.how_known}: {shortest.remark})"
+    cite = f"{doubt}, as of {shortest.as_of}: {shortest.source}"
+    if prefix >= shortest["min_tokens"]:
+        return (f"caches openings of {shortest['min_tokens']:,.0f} tokens and more{cite}",)
+    return (
+        f"an opening of {prefix:,.0f} tokens is too short to be cached, {shortest['min_tokens']:,.0f} are needed: "
+        f"billed as fresh input{cite}",
+    )
 
 
 def _called(model: str | FactRow, provider: str | None, day: date) -> FactRow:
@@ -86,9 +108,7 @@ def one_call_cost(
     tokens_in, tokens_out = number("tokens_in", tokens_in), number("tokens_out", tokens_out)
     cached = number("cached", cached, most=tokens_in)
     row = _called(model, provider, day)
-    said = list(remarks_on([row], day))
-    if cached and row.get("cached") is None:
-        said.append("no price for cached input is known: billed as fresh input")
+    said = [*remarks_on([row], day), *caching_remarks(row, cached)]
     if batch and row.get("batch_input") is None:
         said.append("no batch price is known: billed at the usual price")
     every = {"prefix": cached, "hits": 1, "batch": float(batch)}

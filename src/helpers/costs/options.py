@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Literal
 
 from helpers import facts
-from helpers.costs.bill import call_usd, training_remarks, training_usd
+from helpers.costs.bill import caching_remarks, call_usd, training_remarks, training_usd
 from helpers.costs.cost import HOURS_A_MONTH, Cost, remarks_on
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
@@ -214,8 +214,8 @@ def _call(w: Any, option: Option, rate: Rates) -> Any:
 def _remarks(w: Workload, option: Option, rate: Rates) -> tuple[str, ...]:
     said = list(rate.remarks)
     price = rate.price
-    if option.kind in ("prompt", "few-shot") and option.caching and price.get("cached") is None:
-        said.append("no price for cached input is known: billed as fresh input")
+    if option.kind in ("prompt", "few-shot") and option.caching:
+        said += caching_remarks(price, w.cacheable + (w.shots_tokens if option.kind == "few-shot" else 0))
     if price and w.batch_share and price.get("batch_input") is None:
         said.append("no batch price is known: billed at the usual price")
     if rate.hosting and option.kind == "tuned":

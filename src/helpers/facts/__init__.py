@@ -16,6 +16,7 @@ from helpers.errors import FactsError
 from helpers.facts.lookup import (
     STALE_DAYS,
     Life,
+    cached_from,
     cheapest_target,
     default,
     gone,
@@ -37,6 +38,7 @@ __all__ = [
     "TABLES",
     "FactRow",
     "Life",
+    "cached_from",
     "cheapest_target",
     "default",
     "gone",

@@ -110,6 +110,18 @@ def tuning_price(model: str, provider: str | None = None, on: date | None = None
     return _on(_priced("tunable", model, provider), model, on or today())
 
 
+@cache
+def cached_from(provider: str, model: str) -> FactRow | None:
+    """From how many equal opening tokens on a provider caches a prompt: a row with ``min_tokens``; None: not known.
+
+    A row that names a model counts for models whose name begins with it, before the provider's general row.
+    """
+    found = [
+        row for row in rows("caching") if row["provider"] == provider and model.startswith(row.get("model", ""))
+    ]
+    return max(found, key=lambda row: len(row.get("model", "")), default=None)
+
+
 def hosting(item: str) -> FactRow:
     """The row of one hosting or storage item: ``usd`` (None: not known) per ``per``.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-TABLES = ("providers", "tunable", "prompting", "hosting", "life", "defaults", "durations", "limits")
+TABLES = ("providers", "tunable", "prompting", "caching", "hosting", "life", "defaults", "durations", "limits")
 
 HOW_KNOWN = (
     "read on the provider's page",
@@ -40,6 +40,7 @@ HOW_KNOWN = (
 NUMBERS = {
     "train", "train_hour", "input", "cached", "cache_write", "output", "batch_input", "batch_cached", "batch_output",
     "long_over", "long_input", "long_cached", "long_output", "usd", "min_job_usd", "trained_tokens", "minutes",
+    "min_tokens",
 }  # fmt: skip
 DATES = {"as_of", "from", "until", "date"}
 
