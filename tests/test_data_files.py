@@ -288,3 +288,48 @@ def test_people_decide_contradictions(tmp_path: Path) -> None:
     queue.loc[0, "decision"] = "maybe"
     with pytest.raises(DataError, match="Unknown decisions"):
         data.resolve(source, queue, tmp_path / "c.jsonl")
+
+
+def test_one_doubtful_row_is_one_item_and_pairs_come_first(tmp_path: Path) -> None:
+    rows = clean_rows()
+    empty = {
+        "messages": [{"role": "user", "content": " "}, {"role": "assistant", "content": "I'm sorry, but I can't."}]
+    }
+    other = {"messages": [rows[0]["messages"][0], {"role": "assistant", "content": "No, never."}]}
+    source = tmp_path / "raw.jsonl"
+    source.write_bytes(lines(empty, *rows, other))
+    queue = data.queue(source, data.check(source))
+    assert queue["code"].tolist() == ["contradiction", "refusal_answer, empty_content"]
+    assert queue["line"].tolist() == [2, 1]
+    doubles = data.queue(source, data.check(source), codes=data.PAIRS)
+    assert doubles["code"].tolist() == ["contradiction"]
+
+
+@pytest.mark.parametrize("provider", ["openai", "bedrock", "vertex"])
+def test_an_edited_answer_keeps_the_provider_s_shape(provider: str, tmp_path: Path) -> None:
+    source = data.write(data.read(lines(*clean_rows())), tmp_path / "rows.jsonl", provider=provider)
+    decided = pd.DataFrame([{"line": 2, "other": 0, "decision": "edit", "new_answer": "It whistles."}])
+    done = data.resolve(source, decided, tmp_path / "done.jsonl")
+    assert data.read(done)[1].answer == "It whistles."
+    assert data.check(done, provider=provider).ok
+    everything = pd.DataFrame([{"line": n, "other": 0, "decision": "drop", "new_answer": ""} for n in range(1, 13)])
+    with pytest.raises(DataError, match="No row is left"):
+        data.resolve(source, everything, tmp_path / "none.jsonl")
+
+
+def test_blank_rows_and_odd_headings_of_tables(tmp_path: Path) -> None:
+    raw = tmp_path / "raw.csv"
+    raw.write_bytes(b"\nquestion,answer,note,note\na,b,1,2\n\n , ,,\nc,d,3,4\n\n\n")
+    problems = data.check(raw, provider="together").problems
+    blank = problems[problems["code"] == "blank_line"]
+    assert blank["message"].tolist() == ["Line 1 is blank.", "Lines 4 to 5 are blank."]
+    repaired = data.repair(raw, data.check(raw, provider="together"), to=tmp_path / "clean.jsonl")
+    assert len(data.read(repaired.path)) == 2
+    table = tmp_path / "book.xlsx"
+    pd.DataFrame([[None] * 4, ["question", "answer", "note", "note"], ["a", "b", 1, 2], ["c", "d", 3, None]]).to_excel(
+        table, header=False, index=False
+    )
+
+    assert len(data.read(table)) == 2
+    assert data.mapping(table).left_out == ("note", "note.1")
+    assert str(data.mapping(table)).startswith("question_answer: question ← 'question', answer ← 'answer'")

@@ -9,7 +9,7 @@ from helpers.data.codes import CODES
 from helpers.data.mending import FIXES
 from helpers.data.personal import KINDS, NOT_COVERED
 from helpers.data.reading import Understood, mapping, read
-from helpers.data.repairing import Repaired, queue, repair, replay, resolve
+from helpers.data.repairing import PAIRS, Repaired, queue, repair, replay, resolve
 from helpers.data.report import CheckReport
 from helpers.data.splitting import Split, content_hash, split
 from helpers.data.writing import safe_cell, write
@@ -19,6 +19,7 @@ __all__ = [
     "FIXES",
     "KINDS",
     "NOT_COVERED",
+    "PAIRS",
     "CheckReport",
     "Repaired",
     "Split",

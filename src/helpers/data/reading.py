@@ -25,6 +25,11 @@ class Understood:
     columns: dict[str, str]
     left_out: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        parts = ", ".join(f"{part} ← {column!r}" for part, column in self.columns.items()) or "as it is"
+        rest = f"; left out: {', '.join(map(repr, self.left_out))}" if self.left_out else ""
+        return f"{self.shape}: {parts}{rest}"
+
 
 def mapping(source: Source, columns: Mapping[str, str] | None = None) -> Understood:
     """How ``read`` would understand ``source``: look before you read; name ``columns`` where it guesses wrong.

@@ -19,11 +19,12 @@ from helpers.data.checking import check
 from helpers.data.mending import DROPPED, FIXES, Draft, Dropped, as_text, drop, spell_label
 from helpers.data.reading import as_example
 from helpers.data.report import CheckReport, Findings
-from helpers.data.shapes import shaped, text_of
+from helpers.data.shapes import Shaped, shaped, text_of
 from helpers.data.sources import Row, Source, mend_json, rows
 from helpers.data.writing import row_writer
 from helpers.errors import DataError
 from helpers.project import write_atomically
+from helpers.records import Example
 
 LINE_CODES = ("json", "not_object", "line_too_long", "table_row")
 WHOLE_FILE_CODES = ("duplicate", "leak", "near_leak", "label_variant")
@@ -31,15 +32,13 @@ FILE_CODES = ("blank_line", "bom", "encoding")
 """Codes that a line is refused for; those that only the whole file shows; those that writing the file again mends."""
 
 QUEUED = (
-    "contradiction",
-    "near_duplicate",
-    "refusal_answer",
-    "answer_format",
-    "html_residue",
-    "near_leak",
-    "language_mix",
-)
+    "contradiction", "near_duplicate", "near_leak", "refusal_answer", "answer_format", "answer_in_prompt",
+    "empty_content", "role_order", "no_user", "html_residue", "mojibake", "language_mix",
+)  # fmt: skip
 """Codes that a person decides: see ``queue``."""
+
+PAIRS = ("duplicate", "contradiction", "near_duplicate")
+"""Codes that two rows of one file have with each other."""
 
 MOST_STEPS = 50
 """Menders applied to one row before it is given up."""
@@ -129,12 +128,9 @@ def replay(
 def _whole_file_problems(report: CheckReport, allowed: frozenset[str]) -> dict[int, list[str]]:
     """Codes by line that the row alone cannot be asked for again."""
     by_line: dict[int, list[str]] = {}
+    wanted = (allowed & frozenset(WHOLE_FILE_CODES)) | frozenset(LINE_CODES)
     for problem in report.problems.itertuples():
-        if (
-            problem.code in ("duplicate", "leak", "near_leak", "label_variant")
-            and problem.code in allowed
-            and problem.line
-        ):
+        if problem.code in wanted and problem.line:
             by_line.setdefault(problem.line, []).append(problem.code)
     return by_line
 
@@ -145,14 +141,14 @@ def _mend(row: Row, report: CheckReport, codes: Collection[str], allowed: frozen
     def note(code: str, before: str, after: str | None) -> None:
         log.append({"line": row.line, "code": code, "before": before, "after": after})
 
-    value, columns = row.value, report.mapping or None
+    value = row.value
     if row.broken is not None:
         value = mend_json(row.broken) if "json" in allowed else None
         code = next((code for code in codes if code in LINE_CODES), "json")
         note(code, row.broken[:10_000], as_text(value) if value is not None else None)
         if value is None:
             return None
-    shape = shaped(value, columns if columns and set(columns.values()) <= set(value) else None)
+    shape = _shaped(value, report.mapping)
     if shape is None:
         note("unknown_shape", as_text(value), None)
         return None
@@ -169,7 +165,7 @@ def _mend(row: Row, report: CheckReport, codes: Collection[str], allowed: frozen
         if problem is None:
             break
         try:
-            _step(current, problem, FIXES.get(problem, drop), note)
+            _step(current, problem, drop if problem in current.given_up else FIXES.get(problem, drop), note)
         except Dropped:
             note(problem, current.text(), None)
             return None
@@ -195,17 +191,16 @@ def _step(draft: Draft, code: str, mend: Callable[[Draft], None], note: Callable
 
 
 def _next_problem(draft: Draft, limits: rules.Rules, allowed: frozenset[str]) -> str | None:
-    """The next code to mend: any that is allowed, and any error at all (its row cannot stay)."""
+    """The next code to mend: any that is allowed, and any error at all: where its mender has given up, too, since the
+    row cannot stay."""
     found = Findings()
     if rules.check_row(0, draft.as_shaped(), limits, found):
         rules.check_text(0, draft.messages, rules.places(()), found)
         personal.check(0, [text_of(message.get("content")) for message in draft.messages], rules.places(()), found)
     for problem in found.problems:
-        if problem.code in draft.given_up or problem.severity == "note":
-            if problem.severity == "error":
-                return "messages"
-            continue
-        if problem.severity == "error" or problem.code in allowed:
+        if problem.severity == "error":
+            return problem.code
+        if problem.severity == "warning" and problem.code in allowed and problem.code not in draft.given_up:
             return problem.code
     return None
 
@@ -221,37 +216,49 @@ def _final_text(draft: Draft, provider: str, line: int) -> str | None:
 
 
 def _serialised(row: Row, provider: str, columns: Mapping[str, str] | None) -> str | None:
-    shape = shaped(row.value, columns) if row.broken is None else None
+    shape = _shaped(row.value, columns) if row.broken is None else None
     return _final_text(Draft.of(shape), provider, row.line) if shape else None
+
+
+def _shaped(value: Mapping[str, Any] | Example, columns: Mapping[str, str] | None) -> Shaped | None:
+    """The row in chat shape; ``columns`` count for the rows that have them, as in a file that mixes shapes."""
+    fits = columns and not isinstance(value, Example) and set(columns.values()) <= set(value)
+    return shaped(value, columns if fits else None)
 
 
 # --- what a person decides --------------------------------------------------------------------------------------------
 
 
-def queue(source: Source, report: CheckReport) -> pd.DataFrame:
-    """Problems that no machine should decide, one a row, for a person to work through.
+def queue(source: Source, report: CheckReport, codes: Collection[str] = QUEUED) -> pd.DataFrame:
+    """What no machine should decide: one row for each doubtful row or pair of rows, contradictions first.
 
-    Columns: ``line``, ``code``, ``message``, ``question``, ``answer``, and for pairs ``other`` (line),
-    ``other_question``, ``other_answer``; then ``decision`` and ``new_answer``, empty, for ``resolve``.
+    Columns: ``line``, ``code`` (all codes of the row), ``message``, ``question``, ``answer``, and for pairs ``other``
+    (line), ``other_question``, ``other_answer``; then ``decision`` and ``new_answer``, empty, for ``resolve``.
+
+    Args:
+        source: what ``report`` was made from.
+        report: what ``check`` found.
+        codes: which problems; ``PAIRS`` gives those that two rows have with each other.
     """
-    flagged = report.problems[report.problems["code"].isin(QUEUED) & (report.problems["line"] > 0)]
+    flagged = report.problems[report.problems["code"].isin(codes) & (report.problems["line"] > 0)]
     wanted = set(flagged["line"]) | set(flagged["other"])
     texts = {line: text for line, text in _texts(source, report) if line in wanted}
-    table, seen = [], set()
-    for problem in flagged.itertuples():
-        pair = (problem.code, *sorted((problem.line, problem.other)))
-        if problem.line not in texts or pair in seen:
+    items: dict[tuple[int, ...], list[Any]] = {}
+    for problem in sorted(flagged.itertuples(), key=lambda problem: list(codes).index(problem.code)):
+        if problem.line not in texts:
             continue
-        seen.add(pair)
         other = texts.get(problem.other, ("", ""))
-        table.append((problem.line, problem.code, problem.message, *texts[problem.line], problem.other, *other, "", ""))
+        new = [problem.line, problem.code, problem.message, *texts[problem.line], problem.other, *other, "", ""]
+        item = items.setdefault(tuple(sorted((problem.line, problem.other))), new)
+        if problem.code not in item[1]:
+            item[1], item[2] = f"{item[1]}, {problem.code}", f"{item[2]} {problem.message}"
     names = ["line", "code", "message", "question", "answer", "other", "other_question", "other_answer"]
-    return pd.DataFrame(table, columns=[*names, "decision", "new_answer"])
+    return pd.DataFrame(list(items.values()), columns=[*names, "decision", "new_answer"])
 
 
 def _texts(source: Source, report: CheckReport) -> Iterator[tuple[int, tuple[str, str]]]:
     for row in rows(source, Findings()):
-        shape = shaped(row.value, report.mapping or None) if row.broken is None else None
+        shape = _shaped(row.value, report.mapping) if row.broken is None else None
         messages = shape.chat.get("messages") if shape else None
         if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
             texts = [text_of(message.get("content")) for message in messages]
@@ -259,7 +266,7 @@ def _texts(source: Source, report: CheckReport) -> Iterator[tuple[int, tuple[str
 
 
 def resolve(source: str | Path, decisions: pd.DataFrame, to: str | Path) -> Path:
-    """Write ``source`` (JSON Lines in chat shape) with a person's decisions carried out.
+    """Write ``source`` (JSON Lines, as ``repair`` wrote it) with a person's decisions carried out.
 
     Args:
         decisions: ``queue``'s table; ``decision`` is "" or "keep" (nothing happens), "drop" (leave ``line`` out),
@@ -283,7 +290,24 @@ def resolve(source: str | Path, decisions: pd.DataFrame, to: str | Path) -> Path
         if row.line in dropped or row.broken is not None:
             continue
         if row.line in edited:
-            row.value["messages"][-1]["content"] = edited[row.line]
+            _give_answer(row, edited[row.line])
         lines.append(as_text(row.value))
+    if not lines:
+        raise DataError("No row is left after the decisions.", fix="Take some of them back, or look at the export.")
     write_atomically(Path(to), "\n".join(lines) + "\n")
     return Path(to)
+
+
+def _give_answer(row: Row, answer: str) -> None:
+    """Write the answer into the row's last turn, in the shape that the row has."""
+    shapes = (("messages", "content"), ("contents", "parts"), ("preferred_output", "content"))
+    for turns, text in shapes:
+        if isinstance(row.value.get(turns), list) and row.value[turns]:
+            in_parts = turns == "contents" or "schemaVersion" in row.value
+            row.value[turns][-1][text] = [{"text": answer}] if in_parts else answer
+            return
+    raise DataError(
+        f"Line {row.line} has no turns to write the answer into.",
+        got=", ".join(row.value),
+        fix="Repair the file first: resolve() works on the file that repair() wrote.",
+    )

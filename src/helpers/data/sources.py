@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -301,7 +302,8 @@ def _excel(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
         raise
     except Exception as error:  # a damaged workbook fails in any of a zip, XML or number parser's ways
         raise DataError("The workbook cannot be read.", got=str(error)[:200], fix="Export the sheet as CSV.") from error
-    yield from _table(((number, cells) for number, cells in enumerate(table, 1)), found)
+    width = max((at for cells in table for at, cell in enumerate(cells, 1) if cell is not None), default=0)
+    yield from _table(((number, (cells + [None] * width)[:width]) for number, cells in enumerate(table, 1)), found)
 
 
 def _parquet(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
@@ -327,7 +329,7 @@ def _csv(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
     encoding = _table_encoding(head, found)
     text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
     sample = head.decode(encoding, "replace")
-    reader = csv.reader(text, delimiter=_delimiter(sample.split("\n", 1)[0]))
+    reader = csv.reader(text, delimiter=_delimiter(sample.lstrip("\ufeff\r\n").split("\n", 1)[0]))
     yield from _table(_csv_cells(reader, found), found)
     text.detach()
 
@@ -342,8 +344,7 @@ def _csv_cells(reader: Any, found: Findings) -> Iterator[tuple[int, list]]:
         except csv.Error as error:
             found.add("table_row", first, "row", f"The row cannot be read: {error}.")
             continue
-        if cells:
-            yield first, cells
+        yield first, cells
 
 
 def _table_encoding(head: bytes, found: Findings) -> str:
@@ -364,20 +365,36 @@ def _delimiter(first: str) -> str:
 
 
 def _table(lines: Iterable[tuple[int, list]], found: Findings) -> Iterator[Row]:
-    """Rows below a heading; cells too many or too few are a problem of that row."""
+    """Rows below a heading; cells too many or too few are a problem of that row. Blank rows at the end are none: a
+    spreadsheet may carry thousands."""
     heading: list[str] | None = None
+    blank_from = 0
     for number, cells in lines:
-        if heading is None:
-            heading = [str(cell if cell is not None else "").strip() for cell in cells]
+        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells):
+            blank_from = blank_from or number
             continue
-        if not any(cell not in (None, "") for cell in cells):
-            found.add("blank_line", number, "row", f"Row {number} is blank.")
+        if blank_from:
+            _blank(found, blank_from, number - 1)
+            blank_from = 0
+        if heading is None:
+            heading = _heading(cells)
             continue
         if len(cells) != len(heading):
             found.add("table_row", number, "row", f"{len(cells)} cells under {len(heading)} headings.")
             yield Row(number, None, "\t".join(str(cell) for cell in cells))
             continue
         yield Row(number, {name: cell for name, cell in zip(heading, cells, strict=True) if name})
+
+
+def _heading(cells: list) -> list[str]:
+    """The columns' names; one that comes again gets a number, as pandas gives it."""
+    seen: Counter[str] = Counter()
+    names = []
+    for cell in cells:
+        name = str(cell if cell is not None else "").strip()
+        names.append(f"{name}.{seen[name]}" if name and seen[name] else name)
+        seen[name] += 1
+    return names
 
 
 def _records(records: Iterable[dict], first: int) -> Iterator[Row]:
