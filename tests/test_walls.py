@@ -19,7 +19,7 @@ FLOORS = [
     {"tokens"},
     {"data", "costs", "providers"},
     {"jobs", "evaluate", "decide"},
-    {"deploy"},
+    {"deploy", "trial"},
     {"show", "doctor"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
