@@ -1,14 +1,17 @@
 """Held-out quality of the kit's recipes against all-layer LoRA by TRL: same rows, rank, batch, rate, epochs.
 
-    python benchmarks/training_quality.py RESULTS.json [--seeds 1,2,3] [--only quick,thorough,trl] [--report]
+    python benchmarks/training_quality.py FOLDER [--tasks triage,two_way] [--seeds 1,2,3] [--only quick,thorough,trl]
+                                          [--at-once 1] [--report]
 
-Each contender trains on the sample task's 240 training rows (with ``"auto"``'s settings) and answers its 200 validation
-and 200 test rows, greedily, in this kit's engine. The share of right fields counts; the share of rows with all fields
-right is shown too. Finished runs are kept in RESULTS.json and not repeated, so that the whole (about
-two hours on two cores, nearly all of it TRL's) can be done in parts.
+Each contender trains on a sample task's training rows (triage 240, two_way 100; ``"auto"``'s settings) and answers its
+validation and test rows (400 and 300), greedily, in this kit's engine. A row's score is the share of its fields that
+are right (triage has three, two_way one word).
 
-The difference quick - trl is averaged over seeds within each row; its 95 % interval is from a bootstrap over rows, so
-that a row's answers of three seeds count as one cluster.
+Each run is a process of its own and leaves a file in FOLDER; runs that are there are not repeated, so that the whole
+(on two cores about two hours, nearly all of it TRL's) can be done in parts, and ``--at-once`` on a larger machine.
+
+The difference between two contenders is averaged over seeds within each row; its 95 % interval is from a bootstrap over
+the rows of all tasks together, so that a row's answers of three seeds count as one cluster.
 """
 
 from __future__ import annotations
@@ -20,34 +23,47 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean
 
 from helpers import assets
-from helpers.local_api.hyperparameters import BASE_LEARNING_RATE, resolve
+from helpers.local_api.hyperparameters import BASE_LEARNING_RATE, Hyperparameters, resolve
 
-TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
-FIELDS = ("category", "urgency", "order_id")
-SETTINGS = resolve(240)
+SAMPLES = Path(__file__).parents[1] / "data" / "sample"
+FIELDS = {"triage": ("category", "urgency", "order_id"), "two_way": ("answer",)}
+CONTENDERS = ("quick", "thorough", "trl")
+DRAWS = 10_000
 
 
-def train_ours(recipe: str, seed: int, folder: Path) -> Path:
+def rows_of(task: str, *splits: str) -> list[list[dict[str, str]]]:
+    """The conversations of a task's splits."""
+    files = [SAMPLES / task / f"{split}.jsonl" for split in splits]
+    return [json.loads(line)["messages"] for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def settings_of(task: str) -> Hyperparameters:
+    return resolve(len(rows_of(task, "train")))
+
+
+def train_ours(recipe: str, task: str, seed: int, folder: Path) -> Path:
+    settings = settings_of(task)
     spec = {
         "id": "q",
         "base_dir": str(assets.base_model()),
-        "training_file": str(TRIAGE / "train.jsonl"),
+        "training_file": str(SAMPLES / task / "train.jsonl"),
         "seed": seed,
-        "n_epochs": SETTINGS.n_epochs,
-        "batch_size": SETTINGS.batch_size,
-        "learning_rate_multiplier": SETTINGS.learning_rate_multiplier,
+        "n_epochs": settings.n_epochs,
+        "batch_size": settings.batch_size,
+        "learning_rate_multiplier": settings.learning_rate_multiplier,
         "recipe": recipe,
     }
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "helpers.local_api.train", str(folder)], check=True)
-    return folder / f"checkpoints/step-{SETTINGS.total_steps}"
+    return folder / f"checkpoints/step-{settings.total_steps}"
 
 
-def train_trl(seed: int, folder: Path) -> Path:
+def train_trl(task: str, seed: int, folder: Path) -> Path:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -58,14 +74,14 @@ def train_trl(seed: int, folder: Path) -> Path:
 
     tokenizer = AutoTokenizer.from_pretrained(assets.base_model())
     tokenizer.chat_template = JINJA
-    lines = [json.loads(line)["messages"] for line in (TRIAGE / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    settings = settings_of(task)
     config = SFTConfig(
         output_dir=str(folder),
-        per_device_train_batch_size=SETTINGS.batch_size,
-        num_train_epochs=SETTINGS.n_epochs,
-        learning_rate=BASE_LEARNING_RATE * SETTINGS.learning_rate_multiplier,
+        per_device_train_batch_size=settings.batch_size,
+        num_train_epochs=settings.n_epochs,
+        learning_rate=BASE_LEARNING_RATE * settings.learning_rate_multiplier,
         lr_scheduler_type="linear",
-        warmup_ratio=0.1,
+        warmup_steps=0.1,
         weight_decay=0.0,
         seed=seed,
         gradient_checkpointing=False,
@@ -75,10 +91,11 @@ def train_trl(seed: int, folder: Path) -> Path:
         use_cpu=not torch.cuda.is_available(),
     )
     lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+    pairs = [{"prompt": messages[:-1], "completion": messages[-1:]} for messages in rows_of(task, "train")]
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(assets.base_model(), dtype=torch.float32),
         args=config,
-        train_dataset=Dataset.from_list([{"prompt": m[:-1], "completion": m[-1:]} for m in lines]),
+        train_dataset=Dataset.from_list(pairs),
         processing_class=tokenizer,
         peft_config=lora,
     )
@@ -87,75 +104,114 @@ def train_trl(seed: int, folder: Path) -> Path:
     return folder / "adapter"
 
 
-def right_fields(adapter: Path) -> list[list[bool]]:
+def right_fields(task: str, adapter: Path) -> list[list[bool]]:
     """For each held-out row, which fields are right."""
     from helpers.local_api.generate import Engine, GenerationRequest
 
     engine = Engine(assets.base_model())
     engine.load_adapter("tuned", adapter)
-    rows = []
-    for name in ("validation.jsonl", "test.jsonl"):
-        rows += [json.loads(line)["messages"] for line in (TRIAGE / name).read_text(encoding="utf-8").splitlines()]
+    rows = rows_of(task, "validation", "test")
     asked = [engine.submit(GenerationRequest(messages=row[:-1], adapter="tuned", max_tokens=64)) for row in rows]
     found = []
     for generation, row in zip(asked, rows, strict=True):
-        expected = json.loads(row[-1]["content"])
-        try:
-            answer = json.loads(generation.result().text)
-        except ValueError:
-            answer = None
-        answer = answer if isinstance(answer, dict) else {}
-        found.append([field in answer and answer[field] == expected[field] for field in FIELDS])
+        answer, expected = (_read(task, text) for text in (generation.result().text, row[-1]["content"]))
+        found.append([field in answer and answer[field] == expected[field] for field in FIELDS[task]])
     engine.close()
     return found
 
 
-def one(contender: str, seed: int) -> dict:
+def _read(task: str, text: str) -> dict:
+    """An answer's fields; none where it is not the JSON that was asked for."""
+    if task == "two_way":
+        return {"answer": text.strip()}
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def one(contender: str, task: str, seed: int) -> dict:
+    from machine import describe
+
     with tempfile.TemporaryDirectory() as name:
         began = time.perf_counter()
-        adapter = train_trl(seed, Path(name)) if contender == "trl" else train_ours(contender, seed, Path(name))
+        folder = Path(name)
+        adapter = train_trl(task, seed, folder) if contender == "trl" else train_ours(contender, task, seed, folder)
         seconds = time.perf_counter() - began
-        return {"contender": contender, "seed": seed, "train_s": seconds, "right": right_fields(adapter)}
+        run = {"contender": contender, "task": task, "seed": seed, "machine": describe(), "train_s": seconds}
+        return run | {"right": right_fields(task, adapter)}
 
 
 def report(runs: list[dict]) -> None:
-    for contender in dict.fromkeys(run["contender"] for run in runs):
-        mine = [run for run in runs if run["contender"] == contender]
-        rows = mean(mean(map(all, run["right"])) for run in mine)
-        fields = [mean(row[n] for run in mine for row in run["right"]) for n in range(len(FIELDS))]
-        shown = ", ".join(f"{name} {share:.1%}" for name, share in zip(FIELDS, fields, strict=True))
-        seconds = mean(run["train_s"] for run in mine)
-        print(f"{contender:9} {len(mine)} seeds: all fields {rows:.1%} ({shown}), {seconds:.0f} s")
-    for a, b in (("quick", "trl"), ("thorough", "trl"), ("quick", "thorough")):
-        pairs = [
-            (r, s) for r in runs for s in runs if (r["contender"], s["contender"]) == (a, b) and r["seed"] == s["seed"]
-        ]
-        if pairs:
-            rows = range(len(pairs[0][0]["right"]))
-            by_row = [mean(mean(r["right"][i]) - mean(s["right"][i]) for r, s in pairs) for i in rows]
-            chance = random.Random(0)
-            means = sorted(mean(chance.choices(by_row, k=len(by_row))) for _ in range(4000))
-            print(
-                f"{a} - {b}, right fields, {len(by_row)} rows x {len(pairs)} seeds: {mean(by_row):+.1%} "
-                f"(95 % interval {means[100]:+.1%} to {means[3899]:+.1%})"
-            )
+    for machine in sorted({run["machine"].split(", load")[0] for run in runs}):
+        print(f"on {machine}")
+    for task in FIELDS:
+        for contender in CONTENDERS:
+            mine = [run for run in runs if (run["task"], run["contender"]) == (task, contender)]
+            if mine:
+                every = [row for run in mine for row in run["right"]]
+                fields = [f"{name} {mean(row[n] for row in every):.1%}" for n, name in enumerate(FIELDS[task])]
+                print(
+                    f"{task} {contender:9} {len(mine)} seeds: all fields {mean(map(all, every)):.1%} "
+                    f"({', '.join(fields)}), trained in {mean(run['train_s'] for run in mine):.0f} s"
+                )
+    for mine, theirs in (("quick", "trl"), ("thorough", "trl"), ("quick", "thorough")):
+        compare(runs, mine, theirs)
+
+
+def compare(runs: list[dict], mine: str, theirs: str) -> None:
+    """Print the mean difference of scores, row by row, with its interval, where both ran."""
+    scores = {(r["task"], r["seed"], r["contender"]): [mean(row) for row in r["right"]] for r in runs}
+    by_row: dict[tuple[str, int], list[float]] = {}
+    for (task, seed, contender), ours in scores.items():
+        if contender == mine and (task, seed, theirs) in scores:
+            for n, (a, b) in enumerate(zip(ours, scores[task, seed, theirs], strict=True)):
+                by_row.setdefault((task, n), []).append(a - b)
+    if not by_row:
+        return
+    chance, rows = random.Random(0), [mean(found) for found in by_row.values()]
+    means = sorted(mean(chance.choices(rows, k=len(rows))) for _ in range(DRAWS))
+    seeds = len(next(iter(by_row.values())))
+    low, high = means[round(0.025 * DRAWS)], means[round(0.975 * DRAWS) - 1]
+    print(
+        f"{mine} - {theirs}, share of right fields, {len(rows)} rows x {seeds} seeds, pooled: "
+        f"{100 * mean(rows):+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, help="a folder, one file a run")
+    parser.add_argument("--tasks", default=",".join(FIELDS))
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--only", default="quick,thorough,trl")
+    parser.add_argument("--only", default=",".join(CONTENDERS))
+    parser.add_argument("--at-once", type=int, default=1, help="runs side by side")
     parser.add_argument("--report", action="store_true", help="only show what is there")
+    parser.add_argument("--one", nargs=3, metavar=("CONTENDER", "TASK", "SEED"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    runs = json.loads(options.results.read_text()) if options.results.exists() else []
-    for seed in map(int, options.seeds.split(",")):
-        for contender in options.only.split(","):
-            if not options.report and not any((r["contender"], r["seed"]) == (contender, seed) for r in runs):
-                runs.append(one(contender, seed))
-                options.results.write_text(json.dumps(runs))
-                print(f"{contender} seed {seed}: {runs[-1]['train_s']:.0f} s", flush=True)
-    report(runs)
+    if options.one:
+        contender, task, seed = options.one
+        found = json.dumps(one(contender, task, int(seed)))
+        (options.results / f"{task}-{contender}-{seed}.json").write_text(found)
+        return
+    options.results.mkdir(parents=True, exist_ok=True)
+
+    def run(asked: tuple[str, str, str]) -> None:
+        if not (options.results / f"{asked[1]}-{asked[0]}-{asked[2]}.json").exists():
+            subprocess.run([sys.executable, __file__, str(options.results), "--one", *asked], check=True)
+            print("done:", *asked, flush=True)
+
+    if not options.report:
+        wanted = [
+            (contender, task, seed)
+            for task in options.tasks.split(",")
+            for contender in reversed(options.only.split(","))  # the slowest first
+            for seed in options.seeds.split(",")
+        ]
+        with ThreadPoolExecutor(options.at_once) as pool:
+            list(pool.map(run, wanted))
+    report([json.loads(file.read_text()) for file in sorted(options.results.glob("*.json"))])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from machine import synchronize
+
 from helpers import assets
 
 DATA = Path(__file__).parents[1] / "data" / "sample" / "triage" / "train.jsonl"
@@ -46,12 +48,14 @@ def ours(recipe: str, steps: int) -> dict[str, float]:
         if training.learner.first:
             began = time.perf_counter()
             training.frozen = FrozenOutputs(training.learner, training.rows, job)
+            synchronize()
             freezing = time.perf_counter() - began
         rows = training.batch(0)
         times = []
         for _ in range(steps):
             began = time.perf_counter()
             training.step(rows)
+            synchronize()
             times.append(time.perf_counter() - began)
     tokens = sum(row.tokens for row in rows)
     rate = tokens / min(times[1:])
@@ -94,6 +98,7 @@ def trl(kind: str, steps: int) -> dict[str, float]:
             self.began = time.perf_counter()
 
         def on_step_end(self, *_, **__):
+            synchronize()
             times.append(time.perf_counter() - self.began)
 
     with tempfile.TemporaryDirectory() as folder:
