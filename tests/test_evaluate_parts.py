@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from helpers.errors import EvaluationError
-from helpers.evaluate import Results, majority, metrics, rules, tfidf
+from helpers.evaluate import Results, majority, metrics, rules, second_look, statistics, tfidf
 from helpers.evaluate.candidates import messages, nearest
 from helpers.evaluate.results import score_replies
 from helpers.evaluate.store import Reply
@@ -123,6 +123,14 @@ def test_a_schema_is_checked_whole():
     assert check('{"category": "delivery"}', example("q")) == 0
 
 
+@pytest.mark.parametrize(
+    "metric", [metrics.exact_match, metrics.label_accuracy, metrics.similarity, metrics.length, metrics.all_fields,
+               metrics.field("category"), metrics.valid_json(), rules.rule_check([{"id": "r", "kind": "json_object"}])]
+)  # fmt: skip
+def test_a_missing_answer_has_no_score(metric):
+    assert metric(None, example("q", WANTED)) is None and metric("", example("q", WANTED)) == 0
+
+
 def test_metrics_that_do_not_apply_say_so():
     assert metrics.field("missing")(WANTED, example("q", WANTED)) is None
     assert metrics.all_fields("x", example("q", "plain text")) is None
@@ -133,6 +141,10 @@ def test_metrics_that_do_not_apply_say_so():
 )
 def test_labels(answer, right):
     assert metrics.label_accuracy(answer, example("q", "refund")) == right
+
+
+def test_a_letter_is_the_same_letter_however_it_was_typed():
+    assert metrics.label_accuracy("caf\u00e9", example("q", "Cafe\u0301")) == 1
 
 
 @given(st.text(), st.text())
@@ -208,10 +220,29 @@ def test_all_wrong_rules_are_named_at_once(tmp_path):
         rules.check_rules(wrong)
     for problem in ("rule 1: has no id", "b: unknown", "c: any_word", "d: its pattern"):
         assert problem in str(caught.value)
-    for text in ("", "not = [toml", "[[rule]]\nid = 'x'"):
+    for text in ("", "not = [toml", "[[rule]]\nid = 'x'", "rule = 'x'", "[rule]\nid = 'x'"):
         (tmp_path / "rules.toml").write_text(text)
         with pytest.raises(EvaluationError):
             rules.load_rules(tmp_path / "rules.toml")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"kind": "any_word", "words": "oak"},
+        {"kind": "any_word", "words": []},
+        {"kind": "all_words", "words": [1]},
+        {"kind": "equals", "options": "yes"},
+        {"kind": "word_count", "min": "2", "max": 3},
+        {"kind": "sentence_count", "min": 1, "max": True},
+        {"kind": "regex_present", "pattern": ""},
+        {"kind": "regex_present", "pattern": ["a"]},
+    ],
+)
+def test_parameters_of_the_wrong_type_are_refused_not_misread(parameters):
+    """A single word in place of a list would be read letter by letter, and pass."""
+    with pytest.raises(EvaluationError, match="must be"):
+        rules.check_rules([{"id": "r", **parameters}])
 
 
 # --- results ---------------------------------------------------------------------------------------------------------
@@ -240,6 +271,83 @@ def test_compare_uses_rows_that_both_answered():
 def test_compare_all_names_every_rival_once():
     both = RIGHT.merge(ALWAYS).merge(measured("always yes", ["yes"] * 40))
     assert {(c.a, c.b) for c in both.compare_all("right")} == {("right", "always no"), ("right", "always yes")}
+
+
+def test_the_winner_is_a_prompt_and_the_first_of_equals():
+    half = [row.answer if i % 2 else "?" for i, row in enumerate(ROWS)]
+    tried = measured("first", half).merge(measured("same", half)).merge(RIGHT)
+    assert tried.winner("exact_match") == "first"  # RIGHT is better, and tuned
+    with pytest.raises(EvaluationError, match="No prompted"):
+        RIGHT.winner()
+    with pytest.raises(EvaluationError, match="No prompted"):
+        measured("silent", [None] * 40).winner()
+
+
+FRESH = [example(f"fresh {i}", "yes" if i % 2 else "no") for i in range(60)]
+
+
+def share_right(rows: list[Example], right: int, name: str = "best") -> Results:
+    return measured(name, [row.answer if i < right else "?" for i, row in enumerate(rows)], rows)
+
+
+@pytest.mark.parametrize(
+    ("picked", "fresh", "says"), [(36, 20, "partly for its luck"), (4, 50, "seem easier"), (20, 28, "do not show")]
+)
+def test_the_winner_is_scored_again_on_fresh_rows(picked, fresh, says):
+    look = second_look(
+        share_right(ROWS, picked).merge(share_right(ROWS, 1, "other")), share_right(FRESH, fresh), "best"
+    )
+    assert (look.picked.value, look.fresh.value) == (picked / 40, fresh / 60)
+    assert (look.change.low, look.change.high) == statistics.newcombe(fresh, 60, picked, 40)
+    assert says in look.sentence and "the best of 2 prompts" in look.sentence and "40 rows" in look.sentence
+
+
+def test_rows_that_picked_the_winner_are_not_fresh():
+    with pytest.raises(EvaluationError, match="Fresh rows"):
+        second_look(share_right(ROWS, 9), share_right(ROWS[:5], 2), "best")
+    with pytest.raises(EvaluationError, match="no score"):
+        second_look(share_right(ROWS, 9), measured("best", [None] * 60, FRESH), "best")
+
+
+def test_a_second_look_at_scores_that_are_no_shares_of_rows():
+    picked, fresh = measured("best", ["two words"] * 40), measured("best", ["now three words"] * 60, FRESH)
+    look = second_look(picked, fresh, "best", "length")
+    assert (
+        (look.picked.value, look.fresh.value) == (2, 3)
+        and math.isnan(look.change.low)
+        and "%" not in look.sentence.split("(95")[0]
+    )
+
+
+def test_pairs_are_rows_with_two_different_answers_spread_over_the_file():
+    both = RIGHT.merge(ALWAYS)
+    rows, ours, theirs = both.pairs("right", "always no", ROWS, most=5)
+    assert len(rows) == len(ours) == len(theirs) == 5
+    assert set(ours) == {"yes"} and set(theirs) == {"no"}
+    places = [ROWS.index(row) for row in rows]
+    assert places == sorted(places) and places[0] == 1 and places[-1] == 37  # row 39 has no second answer
+    assert len(both.pairs("right", "always no", ROWS, most=100)[0]) == 19
+    with pytest.raises(EvaluationError, match="not the rows"):
+        both.pairs("right", "always no", ROWS[:5])
+    with pytest.raises(EvaluationError, match="no two different"):
+        both.pairs("right", "right", ROWS)
+
+
+def test_macro_f1_sees_what_accuracy_hides():
+    rare = [example(f"q{i}", "rare" if i < 4 else "usual") for i in range(40)]
+    lines = (
+        measured("lazy", ["usual"] * 40, rare).merge(measured("exact", [r.answer for r in rare], rare)).label_table()
+    )
+    assert lines.loc["lazy", "accuracy"] == pytest.approx(0.9)
+    assert lines.loc["lazy", "macro_f1"] == pytest.approx((0 + 2 * 36 / 76) / 2)
+    assert lines.loc["exact", ["accuracy", "macro_f1", "low", "high"]].tolist() == [1, 1, 1, 1]
+
+
+def test_a_missing_answer_and_a_missing_field_in_the_label_table():
+    wanted = [example("q1", '{"a": "x"}'), example("q2", '{"a": "y"}'), example("q3", '{"a": "x"}')]
+    lines = measured("m", ['{"a": "x"}', "nonsense", None], wanted).label_table("a")
+    assert lines.loc["m", "accuracy"] == 0.5
+    assert math.isnan(measured("m", [None] * 3, wanted).label_table("a").loc["m", "accuracy"])
 
 
 def test_results_survive_json():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import sqlite3
@@ -15,7 +16,7 @@ import pytest
 from evaluate_host import Host, completion, error
 
 from helpers.errors import ConsentError, EvaluationError, HostError
-from helpers.evaluate import asking, metrics, run
+from helpers.evaluate import Results, asking, metrics, run
 from helpers.evaluate.asking import Request, ask
 from helpers.records import Candidate, Example
 
@@ -200,6 +201,16 @@ def test_odd_answers(host, tmp_path, answer, text, missing):
     results = measure(server, tmp_path / "s.sqlite", rows=ROWS[:1])
     assert results.answers("plain") == [text]
     assert results.rows["missing"].tolist() == [missing]
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "half \ud83d and \ude00", "\x00", "e\u0301 的 🙂", "x" * 300_000])
+def test_answers_of_any_letters_are_kept_and_scored(host, tmp_path, text):
+    server = host(lambda body, before: (200, {}, completion(body, text)))
+    every = [*metrics.default(ROWS), metrics.similarity, metrics.length, metrics.all_fields, metrics.valid_json()]
+    results = run(server.client(), [PLAIN], ROWS[:2], every, store=tmp_path / "s", progress=False)
+    assert results.answers("plain") == [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")] * 2
+    assert Results.from_json(json.loads(json.dumps(results.to_json()))).answers("plain") == results.answers("plain")
+    assert len(results.label_table()) == 1 and not results.missing().any()
 
 
 @pytest.mark.parametrize("body", [{"choices": []}, {"nonsense": 1}, []])

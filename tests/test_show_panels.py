@@ -36,7 +36,8 @@ def test_the_checklist_is_generated_from_the_table(project):
     for question in decide.questions().values():
         choice = panel.choices[question.id]
         assert choice.description == question.text
-        assert [value for _, value in choice.options] == [None, *question.values]
+        assert [value for _, value in choice.options] == ["", *question.values]
+        assert choice.options[choice.index][0] == "not answered yet", "an open question says so"
         assert question.source in panel.notes[question.id].value
     assert panel.answers == {}
     assert f"0 of {len(decide.questions())} questions" in panel.progress.value
@@ -46,12 +47,13 @@ def test_the_checklist_is_generated_from_the_table(project):
 def test_each_answer_is_saved_and_moves_the_verdict(project):
     panel = show.checklist(project, answers=SAMPLE, today=TODAY)
     assert project.get(CHECKLIST) == {"first": SAMPLE}, "answers to begin with are saved at once"
-    before = panel.verdict_area.value
+    before = panel.headline.value, panel.details.value
     panel.choices["gap"].value = "knowledge"
     assert project.get(CHECKLIST)["first"]["gap"] == "knowledge"
     assert panel.verdict.choice == "use_retrieval"
-    assert panel.verdict_area.value != before
-    panel.choices["gap"].value = None
+    assert panel.headline.value != before[0] and panel.details.value != before[1]
+    assert panel.verdict.headline in panel.headline.value
+    panel.choices["gap"].value = ""
     assert "gap" not in project.get(CHECKLIST)["first"]
 
 
@@ -262,6 +264,14 @@ def test_the_rater_hides_names_until_the_end_and_escapes_answers(tmp_path):
     field.value = "02"  # typed faster than the answer came
     assert panel.rating.choices == ["first", "tie", "second"]
     assert "zeta" in panel.shown.value and "Sign test" in panel.shown.value
+
+
+def test_a_rater_moved_by_code_is_the_rater_moved_by_keys(tmp_path):
+    panel = show.rater([("q", {"zeta": "a", "theta": "b"})] * 3, tmp_path / "r.json")
+    panel.press("1u")
+    assert panel.rating.choices == [] and "Pair 1 of 3" in panel.shown.value
+    panel.press("2 0")
+    assert panel.rating.choices == ["second", "skip", "tie"] and "Sign test" in panel.shown.value
 
 
 def test_each_key_has_a_button_that_does_the_same():

@@ -21,7 +21,7 @@ from helpers.evaluate import (
     statistics,
 )
 from helpers.evaluate.baselines import majority, tfidf
-from helpers.evaluate.ladder import Plateau, plateau
+from helpers.evaluate.ladder import Plateau, SecondLook, plateau, second_look
 from helpers.evaluate.results import Results
 from helpers.evaluate.runner import run
 from helpers.evaluate.statistics import compare, compare_many
@@ -29,6 +29,7 @@ from helpers.evaluate.statistics import compare, compare_many
 __all__ = [
     "Plateau",
     "Results",
+    "SecondLook",
     "candidates",
     "compare",
     "compare_many",
@@ -41,6 +42,7 @@ __all__ = [
     "probes",
     "rules",
     "run",
+    "second_look",
     "statistics",
     "tfidf",
 ]

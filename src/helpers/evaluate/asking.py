@@ -279,9 +279,14 @@ def _read(completion: Any) -> Reply:
     usage = completion.usage
     details = usage and usage.prompt_tokens_details
     return Reply(
-        text=text if text is not None else refusal or "",
+        text=_whole(text if text is not None else refusal or ""),
         finish_reason="refusal" if text is None and refusal else finish,
         prompt_tokens=usage and usage.prompt_tokens,
         completion_tokens=usage and usage.completion_tokens,
         cached_tokens=details and details.cached_tokens,
     )
+
+
+def _whole(text: str) -> str:
+    """The text with half characters (an emoji cut in two) replaced: nothing could be stored or printed with them."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

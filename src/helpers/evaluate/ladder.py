@@ -1,4 +1,4 @@
-"""Has prompting stopped improving? A test, not a feeling."""
+"""Has prompting stopped improving, and does its winner hold on fresh rows? Tests, not feelings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from helpers.errors import EvaluationError
 from helpers.evaluate import statistics
+from helpers.evaluate.results import Results
 from helpers.evaluate.wording import amount, number
 from helpers.records import Yardstick
 
@@ -93,6 +94,70 @@ def plateau(
     if yardstick == "teaching":
         sentence += " This is the teaching model: it says nothing about prompts for the model that you would use."
     return Plateau(state, yardstick, sentence, len(names), names[best], gains, worth, rows)
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """A winner's score where it was picked, and on rows that had no part in the picking.
+
+    Attributes:
+        name: the prompt.
+        picked: its score on the rows that it was picked on: flattered, because it is the best of several.
+        fresh: its score on fresh rows: this is the one to quote.
+        change: fresh minus picked, with its interval where both are right/wrong scores (else ``nan``).
+        sentence: the finding in words.
+    """
+
+    name: str
+    picked: statistics.Estimate
+    fresh: statistics.Estimate
+    change: statistics.Estimate
+    sentence: str
+
+
+def second_look(picked: Results, fresh: Results, name: str, metric: str | None = None) -> SecondLook:
+    """Whether the best of several prompts keeps its score on fresh rows.
+
+    The best of several is partly the luckiest. The same prompt on rows that had no part in picking it is not.
+
+    Raises:
+        EvaluationError: the two share rows, or one of them has no score of this prompt.
+    """
+    if shared := set(picked.row_ids) & set(fresh.row_ids):
+        raise EvaluationError(
+            "Fresh rows must not be among those that the prompt was picked on.",
+            got=f"{len(shared)} shared rows",
+            fix="Take other validation rows.",
+        )
+    before, after = ((s := r.scores(name, metric))[~np.isnan(s)] for r in (picked, fresh))
+    if not len(before) or not len(after):
+        raise EvaluationError(f"{name} has no score on one of the two sets of rows.", fix="Measure it on both.")
+    one, other = statistics.score_interval(before), statistics.score_interval(after)
+    change, share = other.value - one.value, statistics.is_right_or_wrong(np.concatenate([before, after]))
+    interval = statistics.Interval(math.nan, math.nan)
+    if share:
+        interval = statistics.newcombe(int(after.sum()), len(after), int(before.sum()), len(before))
+    return SecondLook(
+        name, one, other, statistics.Estimate(change, *interval),
+        _second_look(name, one, other, interval, len(picked.history()), (len(before), len(after)), share),
+    )  # fmt: skip
+
+
+def _second_look(
+    name: str, picked: statistics.Estimate, fresh: statistics.Estimate, change: statistics.Interval, tries: int,
+    rows: tuple[int, int], share: bool,
+) -> str:  # fmt: skip
+    unit = " %" if share else ""
+    said = [number(value, share) for value in (picked.value, fresh.value, fresh.low, fresh.high)]
+    text = (
+        f"{name}, the best of {tries} prompts, scored {said[0]}{unit} on the {rows[0]} rows that it was picked on and "
+        f"{said[1]}{unit} on {rows[1]} fresh ones (95 % interval {said[2]} to {said[3]})."
+    )
+    if change.high < 0:
+        return text + " It was picked partly for its luck: quote the fresh score."
+    if change.low > 0:
+        return text + " The fresh rows seem easier. Quote the fresh score all the same: nothing was picked on them."
+    return text + " These rows do not show that the first score was flattered; the fresh one is still the one to quote."
 
 
 def _gain(name: str, difference: np.ndarray, earlier: int, level: float) -> dict[str, Any]:

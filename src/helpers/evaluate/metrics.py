@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,9 @@ class Metric:
     name: str
     score: Callable[[str, Example], float | None]
 
-    def __call__(self, answer: str, example: Example) -> float | None:
-        return self.score(answer, example)
+    def __call__(self, answer: str | None, example: Example) -> float | None:
+        """The score, or None where the answer is missing."""
+        return None if answer is None else self.score(answer, example)
 
 
 # --- texts and labels ------------------------------------------------------------------------------------------------
@@ -52,6 +54,7 @@ length = Metric("length", lambda answer, example: float(len(answer.split())))
 
 
 def _label(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)  # "é" is one letter to some keyboards and two to others
     return re.sub(r"\s+", " ", text).strip().strip("\"'`.").strip().casefold()
 
 

@@ -101,6 +101,61 @@ class Results:
         rows = rows[rows["missing"] == ""]
         return scoring.macro_f1(rows["answer"].tolist(), rows["expected"].tolist(), field, level)
 
+    def label_table(self, field: str | None = None) -> pd.DataFrame:
+        """One line a candidate: ``accuracy`` of the label and its ``macro_f1`` with ``low`` to ``high``.
+
+        The two part ways when labels are uneven: always giving the most frequent one is often right, and its macro-F1
+        is poor.
+
+        Args:
+            field: the field of a JSON answer that holds the label; None: the whole answer is the label.
+        """
+        lines = []
+        for name in self.candidates:
+            rows = self._of(name)
+            rows = rows[rows["missing"] == ""]
+            pairs = zip(rows["answer"], rows["expected"], strict=True)
+            right = [scoring.label_of(answer, field) == scoring.label_of(wanted, field) for answer, wanted in pairs]
+            f1 = self.macro_f1(name, field)
+            accuracy = float(np.mean(right)) if right else math.nan
+            lines.append(
+                {"candidate": name, "accuracy": accuracy, "macro_f1": f1.value, "low": f1.low, "high": f1.high}
+            )
+        return pd.DataFrame(lines).set_index("candidate")
+
+    def winner(self, metric: str | None = None) -> str:
+        """The prompted candidate with the best score; of equals the one tried first.
+
+        Raises:
+            EvaluationError: no prompted candidate has a score.
+        """
+        means = {name: np.nanmean(s) for name, s in self.history(metric=metric).items() if not np.isnan(s).all()}
+        if not means:
+            raise EvaluationError("No prompted candidate has a score.", fix="Measure some prompts first.")
+        return max(means, key=lambda name: means[name])
+
+    def pairs(
+        self, a: str, b: str, examples: Sequence[Example], most: int = 12
+    ) -> tuple[list[Example], list[str], list[str]]:
+        """Rows on which the two gave different answers, with *a*'s and *b*'s answers: what a rater or judge is shown.
+
+        Args:
+            examples: the rows that were measured, in their order.
+            most: how many rows at most, taken evenly over the file.
+
+        Raises:
+            EvaluationError: other rows than those measured, or none with two different answers.
+        """
+        if row_ids(examples) != self.row_ids:
+            raise EvaluationError("These are not the rows that were measured.", got=f"{len(examples)} rows")
+        answers = zip(examples, self.answers(a), self.answers(b), strict=True)
+        found = [(row, x, y) for row, x, y in answers if None not in (x, y) and x.strip() != y.strip()]
+        if not found:
+            raise EvaluationError(f"{a} and {b} gave no two different answers to the same row.")
+        chosen = [found[i] for i in np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int)]
+        rows, of_a, of_b = zip(*chosen, strict=True)
+        return list(rows), list(of_a), list(of_b)
+
     # --- comparing ---
 
     def compare(

@@ -72,6 +72,24 @@ KINDS: dict[str, tuple[tuple[str, ...], Callable[[Rule, str], bool]]] = {
 """Kind of rule → the parameters that it needs, and its test."""
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(v, str) and v for v in value)
+
+
+PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "min": (_is_count, "a whole number"),
+    "max": (_is_count, "a whole number"),
+    "pattern": (lambda value: isinstance(value, str) and value != "", "a pattern"),
+    "words": (_is_words, "a list of words"),
+    "options": (_is_words, "a list of texts"),
+}
+"""Parameter → whether a value is one, and what it must be."""
+
+
 def keeps(rule: Rule, text: str) -> bool:
     """Whether a text keeps one rule (already checked by :func:`check_rules`)."""
     return KINDS[rule["kind"]][1](rule, text)
@@ -95,9 +113,10 @@ def load_rules(path: Path | str) -> list[Rule]:
         EvaluationError: no such file, not TOML, or rules that do not fit the table above; all of them are named.
     """
     try:
-        return check_rules(tomllib.loads(Path(path).read_text(encoding="utf-8")).get("rule", []))
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("rule", [])
     except (OSError, ValueError) as error:
         raise EvaluationError(f"The rules in {path} cannot be read.", got=str(error), fix="Mend the file.") from error
+    return check_rules(tables if isinstance(tables, list) else [tables])
 
 
 def check_rules(rules: Sequence[Rule]) -> list[Rule]:
@@ -106,20 +125,29 @@ def check_rules(rules: Sequence[Rule]) -> list[Rule]:
     Raises:
         EvaluationError: naming every rule that has not.
     """
-    problems = [f"{rule.get('id', f'rule {place}')}: {wrong}" for place, rule in enumerate(rules, 1)
+    problems = [f"{_id(rule) or f'rule {place}'}: {wrong}" for place, rule in enumerate(rules, 1)
                 if (wrong := _wrong(rule))]  # fmt: skip
     if problems or not rules:
         raise EvaluationError("The rules cannot be used.", got="; ".join(problems) or "no rules at all")
     return list(rules)
 
 
+def _id(rule: Rule) -> object:
+    return rule.get("id") if isinstance(rule, Mapping) else None
+
+
 def _wrong(rule: Rule) -> str:
+    if not isinstance(rule, Mapping):
+        return f"is no table of parameters but {type(rule).__name__}"
     if not rule.get("id"):
         return "has no id"
     if rule.get("kind") not in KINDS:
         return f"unknown kind {rule.get('kind')!r} (known: {', '.join(KINDS)})"
     if missing := [parameter for parameter in KINDS[rule["kind"]][0] if parameter not in rule]:
         return f"{rule['kind']} needs {', '.join(missing)}"
+    for parameter, (is_one, what) in PARAMETERS.items():
+        if parameter in KINDS[rule["kind"]][0] and not is_one(rule[parameter]):
+            return f"{parameter} must be {what}, not {rule[parameter]!r}"
     try:
         re.compile(rule.get("pattern", ""))
     except re.error as error:

@@ -34,16 +34,14 @@ class Rater(widgets.VBox):
         self.rating = Rating(pairs, store)
         self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="100%"))
         self.shown = widgets.HTML()
-        keys = keyboard(
-            {
-                "1": ("the first is better", lambda: self._choose("first")),
-                "2": ("the second is better", lambda: self._choose("second")),
-                "0": ("equally good", lambda: self._choose("tie")),
-                SPACE: ("skip", lambda: self._choose("skip")),
-                "u": ("undo", self._undo),
-            }
-        )
-        super().__init__([self.bar, self.shown, keys])
+        self.actions = {
+            "1": ("the first is better", lambda: self._choose("first")),
+            "2": ("the second is better", lambda: self._choose("second")),
+            "0": ("equally good", lambda: self._choose("tie")),
+            SPACE: ("skip", lambda: self._choose("skip")),
+            "u": ("undo", self._undo),
+        }
+        super().__init__([self.bar, self.shown, keyboard(self.actions)])
         self.children += (for_keyboards(self, "kit-rater"),)
         self._draw()
 
@@ -51,6 +49,11 @@ class Rater(widgets.VBox):
     def result(self) -> Ratings:
         """Wins, ties and the sign test of what has been rated so far."""
         return self.rating.result()
+
+    def press(self, keys: str) -> None:
+        """Do what these keys do, one after the other: ``panel.press("1u")`` rates a pair and takes that back."""
+        for key in keys:
+            self.actions[key][1]()
 
     def _choose(self, choice: Choice) -> None:
         self.rating.choose(choice)
