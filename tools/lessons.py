@@ -29,14 +29,20 @@ ORDER = (
 
 
 @contextlib.contextmanager
-def own_home(home: Path):
-    """A fresh home that shares the fetched assets, so that nobody's own projects and jobs are touched."""
+def own_home(home: Path, *, fresh: bool = True):
+    """A home that shares the fetched assets, so that nobody's own projects and jobs are touched.
+
+    Args:
+        fresh: start with nothing in it; else what earlier runs left is used again.
+    """
     from helpers import assets
 
     assets.base_model(), assets.vocabularies()
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    (home / "assets").symlink_to(assets.folder())
+    if fresh:
+        shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "assets").exists():
+        (home / "assets").symlink_to(assets.folder())
     before = os.environ.get("KIT_HOME")
     os.environ["KIT_HOME"] = str(home)
     try:
