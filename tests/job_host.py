@@ -27,7 +27,7 @@ class JobHost:
 
     Args:
         shape: "openai" or "nebius" (top-level hyperparameters only, no metadata, null file status, no metrics events,
-            checkpoints with result files).
+            checkpoints with result files; a tuned model answers once its job is in ``deployed``).
         key: the only key that it takes.
         job_seconds: how long a job runs.
         fails: every job fails half-way.
@@ -45,6 +45,7 @@ class JobHost:
         self.contents: dict[str, bytes] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
+        self.deployed: set[str] = set()
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.lock = threading.RLock()
         self.numbers = itertools.count(1)
@@ -137,7 +138,10 @@ class JobHost:
                 del self.models[name]
                 return 200, {"id": name, "object": "model", "deleted": True}
             case "POST", ["chat", "completions"]:
-                return 200, self.chat(json.loads(body))
+                asked = json.loads(body)
+                if self.shape == "nebius" and asked["model"] in self.jobs and asked["model"] not in self.deployed:
+                    return error(404, f"There is no model {asked['model']}")
+                return 200, self.chat(asked)
         return error(404, f"There is no {url.path}")
 
     def chat(self, asked: dict[str, Any]) -> dict[str, Any]:

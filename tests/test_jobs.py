@@ -70,7 +70,14 @@ def test_one_source_two_hosts(host, tmp_path, quick):
     result = jobs.result(client, job.id)
     assert len(result.checkpoints) == 2 and result.next_step
     assert (result.model is None) == (host.shape == "nebius")
+    if host.shape == "openai":
+        assert jobs.answering(client, job.id) == result.model
     if host.shape == "nebius":
+        with pytest.raises(JobError, match="not deployed") as caught:
+            jobs.answering(client, job.id)
+        assert "hour" in caught.value.fix and "the job's id" in caught.value.fix
+        host.deployed.add(job.id)
+        assert jobs.answering(client, job.id) == job.id
         saved = jobs.download(client, job.id, tmp_path / "weights")
         assert [path.read_bytes() for path in saved] == [b"weights of step 3", b"weights of step 6"]
         assert jobs.download(client, job.id, tmp_path / "weights") == saved
@@ -88,6 +95,26 @@ def test_what_is_asked_for_is_in_the_hosts_own_shape(host, tmp_path):
     else:
         assert asked["method"]["supervised"]["hyperparameters"] == {"n_epochs": 2}
         assert "hyperparameters" not in asked and asked["metadata"]["kit_request"]
+
+
+@pytest.mark.parametrize("name", ["openai", "azure", "nebius"])
+def test_where_nothing_can_be_measured_beforehand_the_forecast_says_what_is_known(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_TODAY", "2026-11-23")
+    host, path = providers.HOSTS[name], rows(tmp_path)
+    client = openai.OpenAI(base_url=host.base_url or "https://mine.openai.azure.com/openai/v1", api_key="none")
+    said = jobs.predict(client, path, training_file="file-1", hyperparameters={"n_epochs": 3})
+    assert said.minutes is None and "queue" in said.sentence
+    assert (said.usd is None) == ("not known" in said.sentence or "price is unknown" in said.sentence)
+    if name != "azure":  # no price of training was found there
+        assert 0 < said.usd < 0.1 and "as of 20" in said.sentence
+    ended = openai.types.fine_tuning.FineTuningJob.construct(created_at=60, finished_at=180, trained_tokens=900)
+    assert said.against(ended) == "Nothing was predicted, took 2.0 min; 900 tokens trained, epochs included."
+
+
+def test_a_price_per_hour_is_told_with_its_date_or_not_at_all():
+    said = jobs.price_while_deployed(providers.HOSTS["azure"])
+    assert "$1.70 an hour" in said and "as of 2026-03-19" in said
+    assert "not known" in jobs.price_while_deployed(providers.HOSTS["openai"])
 
 
 def test_nothing_is_uploaded_or_started_at_a_host_for_prompting(tmp_path):

@@ -5,8 +5,9 @@ trains twice, a job is found again after a kernel restart, and an answer that is
 """
 
 from helpers.jobs.calling import reason
+from helpers.jobs.forecast import Forecast, predict
 from helpers.jobs.leftovers import delete_file, delete_model, inventory
-from helpers.jobs.results import Result, download, result
+from helpers.jobs.results import Result, answering, download, price_while_deployed, result
 from helpers.jobs.running import (
     ENDED,
     Progress,
@@ -18,12 +19,15 @@ from helpers.jobs.running import (
     start,
     watch,
 )
+from helpers.jobs.several import estimate_all
 from helpers.jobs.uploads import ask_before_upload, upload
 
 __all__ = [
     "ENDED",
+    "Forecast",
     "Progress",
     "Result",
+    "answering",
     "ask_before_upload",
     "cancel",
     "curve",
@@ -31,9 +35,12 @@ __all__ = [
     "delete_model",
     "download",
     "estimate",
+    "estimate_all",
     "inventory",
     "look",
     "messages",
+    "predict",
+    "price_while_deployed",
     "reason",
     "result",
     "start",

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import openai
 
+from helpers import facts
 from helpers.errors import JobError
 from helpers.jobs.calling import patiently
 from helpers.jobs.running import look
-from helpers.providers import host_of
+from helpers.providers import Host, host_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,42 @@ def result(client: openai.OpenAI, job_id: str) -> Result:
         trained_tokens=job.trained_tokens,
         next_step=host_of(client).after_training,
     )
+
+
+def answering(client: openai.OpenAI, job_id: str) -> str:
+    """The name under which the job's model answers calls.
+
+    At most hosts that is the job's own ``fine_tuned_model``. Where a tuned model must be deployed first, by hand and
+    for money, it is the job's id, given to the deployment as its name; one token is asked for, to see if it answers.
+
+    Raises:
+        JobError: the job has not succeeded, or its model is not deployed: the message has the step and its price.
+        HostError: the host does not answer, or refuses the key.
+    """
+    host, made = host_of(client), result(client, job_id)
+    if not host.deployment:
+        return made.model or made.checkpoints[-1]
+    hello = [{"role": "user", "content": "Hello"}]
+    try:
+        patiently(client, lambda c: c.chat.completions.create(model=job_id, messages=hello, max_tokens=1))
+    except (openai.NotFoundError, openai.BadRequestError):
+        raise JobError(
+            f"The model of job {job_id} is trained, and not deployed at {host.name}.",
+            got=f"nothing there answers to {job_id}",
+            fix=f"{made.next_step} {price_while_deployed(host)} Then run this again.",
+        ) from None
+    return job_id
+
+
+def price_while_deployed(host: Host) -> str:
+    """What a deployment costs by the hour, with date and source; that it is not known where the facts have nothing."""
+    rows = [row for row in facts.rows("hosting") if row["provider"] == (host.facts_name or host.name)]
+    known = [f"{row['label']}: ${row['usd']:.2f} an hour ({row.cite})" for row in rows if _by_the_hour(row)]
+    return f"It costs, called or not: {'; '.join(known)}." if known else "What it costs by the hour is not known here."
+
+
+def _by_the_hour(row: facts.FactRow) -> bool:
+    return row["per"] == "hour" and row["usd"] is not None
 
 
 def download(client: openai.OpenAI, job_id: str, folder: str | Path) -> list[Path]:

@@ -19,7 +19,7 @@ from helpers.project import kit_home
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHIPPED = Path(__file__).with_name("hosts.toml")
-NOT_INHERITED = ("base_url", "address_variable", "domains", "key_variable", "facts_name", "seen")
+NOT_INHERITED = ("base_url", "address_variable", "domains", "key_variable", "facts_name", "priced_as", "seen")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Host:
     key_variable: str
     trains: bool
     default_model: str = ""
+    priced_as: str = ""
     leaves_machine: bool = True
     key_optional: bool = False
     address_variable: str = ""
@@ -52,6 +53,7 @@ class Host:
     learning_rate: str = "multiplier"
     always: Mapping[str, Any] = field(default_factory=dict)
     job_metadata: bool = True
+    deployment: bool = False
     after_training: str = ""
     facts_name: str = ""
     seen: str = "read"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,48 @@ def watch(client: openai.OpenAI, job_id: str, every: float | None = None) -> Fin
         return jobs.look(client, job_id).job
 
 
+def watch_all(
+    client: openai.OpenAI, job_ids: Sequence[str], expected: Sequence[float] | None = None, every: float | None = None
+) -> list[FineTuningJob]:
+    """Follow several jobs to their ends, in the order in which they were started, with one line for each that ended.
+
+    Interrupting the cell leaves them running; running it again goes on where they are.
+
+    Args:
+        client: from ``providers.connect``.
+        job_ids: from ``jobs.start``.
+        expected: seconds that each was predicted to take; the time left is scaled by how they came out so far.
+        every: seconds between two looks, as in ``watch``.
+
+    Raises:
+        JobError: one failed or was cancelled, or the host does not know it.
+        HostError: the host was out of reach for too long; the jobs themselves go on.
+    """
+    ended: list[FineTuningJob] = []
+    try:
+        for job_id in job_ids:
+            ended.append(jobs.watch(client, job_id, every=every))
+            print(f"{len(ended):3} of {len(job_ids)} {_together(ended, expected)}", flush=True)
+    except KeyboardInterrupt:
+        left = len(job_ids) - len(ended)
+        print(f"You stopped watching; {left} jobs go on ({host_of(client).whereabouts}). Run the cell again.")
+        raise
+    return ended
+
+
+def _together(ended: Sequence[FineTuningJob], expected: Sequence[float] | None) -> str:
+    """How long the last one took, and what is left: hosts that train one job after the other give no such sum."""
+    last = ended[-1]
+    done = [(job.finished_at or job.created_at) for job in ended]
+    took = done[-1] - max([last.created_at, *done[:-1]])
+    name = (last.model_extra or {}).get("user_provided_suffix") or last.id
+    said = f"took {_duration(max(0, took))}: {name}"
+    if not expected or len(ended) == len(expected):
+        return said
+    so_far = (done[-1] - ended[0].created_at) / sum(expected[: len(ended)])
+    return f"{said}, about {_duration(so_far * sum(expected[len(ended) :]))} left"
+
+
 def is_live() -> bool:
     """Whether a person has this notebook open: Jupyter names the session of such a kernel in its environment.
 
@@ -62,7 +105,10 @@ def words(progress: Progress, now: float | None = None) -> str:
     job, metrics = progress.job, progress.metrics
     if job.status == "succeeded":
         tokens = f", {job.trained_tokens:,} tokens trained" if job.trained_tokens else ""
-        return f"succeeded after {_duration((job.finished_at or job.created_at) - job.created_at)}{tokens}"
+        seconds = job.finished_at - job.created_at if job.finished_at else progress.seconds
+        return f"succeeded after {_duration(seconds)}{tokens}"
+    if not len(metrics) and progress.share:
+        return f"{job.status}, no loss told yet ({_duration(progress.seconds)} watched)"
     if not len(metrics):
         return f"{job.status.replace('_', ' ')}, no training step yet ({_duration(progress.seconds)} watched)"
     last = metrics.iloc[-1]
