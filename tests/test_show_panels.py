@@ -266,12 +266,15 @@ def test_the_rater_hides_names_until_the_end_and_escapes_answers(tmp_path):
     assert "zeta" in panel.shown.value and "Sign test" in panel.shown.value
 
 
-def test_a_rater_moved_by_code_is_the_rater_moved_by_keys(tmp_path):
-    panel = show.rater([("q", {"zeta": "a", "theta": "b"})] * 3, tmp_path / "r.json")
+@pytest.mark.parametrize("store", ["r.json", None])
+def test_a_rater_moved_by_code_is_the_rater_moved_by_keys(tmp_path, monkeypatch, store):
+    monkeypatch.chdir(tmp_path)
+    panel = show.rater([("q", {"zeta": "a", "theta": "b"})] * 3, store)
     panel.press("1u")
     assert panel.rating.choices == [] and "Pair 1 of 3" in panel.shown.value
     panel.press("2 0")
     assert panel.rating.choices == ["second", "skip", "tie"] and "Sign test" in panel.shown.value
+    assert [path.name for path in tmp_path.iterdir()] == [store] * (store is not None)
 
 
 def test_each_key_has_a_button_that_does_the_same():

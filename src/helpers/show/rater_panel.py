@@ -14,12 +14,13 @@ from helpers.show.output import for_keyboards
 from helpers.show.rating import Choice, Pair, Rating, Ratings
 
 
-def rater(pairs: Sequence[Pair], store: Path | str) -> Rater:
+def rater(pairs: Sequence[Pair], store: Path | str | None) -> Rater:
     """Rate pairs of answers without knowing whose they are.
 
     Args:
         pairs: ``(question, {name: answer, other name: answer})``, the same two names throughout.
-        store: JSON file that every choice is written to; run the cell again to go on where you stopped.
+        store: JSON file that every choice is written to; run the cell again to go on where you stopped. None keeps
+            nothing.
 
     Raises:
         EvaluationError: the pairs do not fit together, or the file belongs to other pairs.
@@ -30,7 +31,7 @@ def rater(pairs: Sequence[Pair], store: Path | str) -> Rater:
 class Rater(widgets.VBox):
     """The panel that :func:`rater` makes; ``rating`` holds the session."""
 
-    def __init__(self, pairs: Sequence[Pair], store: Path | str) -> None:
+    def __init__(self, pairs: Sequence[Pair], store: Path | str | None) -> None:
         self.rating = Rating(pairs, store)
         self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="100%"))
         self.shown = widgets.HTML()

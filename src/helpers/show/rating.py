@@ -40,14 +40,14 @@ class Rating:
 
     Args:
         pairs: the questions with two answers each, the same two names throughout.
-        store: JSON file that every choice is written to.
+        store: JSON file that every choice is written to; None keeps nothing.
 
     Raises:
         EvaluationError: the pairs do not fit together, or the file belongs to other pairs.
     """
 
-    def __init__(self, pairs: Sequence[Pair], store: Path | str) -> None:
-        self.pairs, self.store = list(pairs), Path(store)
+    def __init__(self, pairs: Sequence[Pair], store: Path | str | None) -> None:
+        self.pairs, self.store = list(pairs), None if store is None else Path(store)
         self.names = _names(self.pairs)
         self.digest = hashlib.sha256(json.dumps([[q, dict(a)] for q, a in self.pairs]).encode()).hexdigest()[:16]
         kept = self._load()
@@ -101,11 +101,13 @@ class Rating:
         return Ratings(dict(wins), ties, skipped, p_value, f"{counted}. Sign test p = {p_value:.3g}: {verdict}.")
 
     def _save(self) -> None:
+        if self.store is None:
+            return
         state = {"format": FORMAT, "pairs": self.digest, "seed": self.seed, "choices": self.choices}
         write_atomically(self.store, json.dumps(state) + "\n")
 
     def _load(self) -> dict:
-        if not self.store.exists():
+        if self.store is None or not self.store.exists():
             return {}
         again = "Choose another file name, or delete this one to start afresh."
         try:
