@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab tour test test-all soak notebooks bench doctor stop lock clean purge
+.PHONY: help setup lab tour trial test test-all soak notebooks bench doctor stop lock clean purge
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ lab: setup ## set up, then open JupyterLab on the first lesson
 
 tour: setup ## the whole journey without a browser: pages and record land in .local/tour
 	@$(BIN)/python tools/tour.py
+
+trial: setup ## every claim of the article, tested on this machine; goes on where an earlier run stopped
+	@$(BIN)/python -m helpers.trial
 
 test: ## set up, then unit tests and every lesson, run for real
 	@$(PYTHON) tools/setup.py --extra test

@@ -21,7 +21,8 @@ WRONG_EVERY = 3
 
 def _sizes(bench: Bench) -> dict[str, int]:
     """The few, those below a hundred, and the most."""
-    return {"few": bench.sizes.curve[0], "below": bench.sizes.curve[1], "most": bench.sizes.curve[-1]}
+    few, below, *_ = bench.sizes.curve
+    return {"few": few, "below": below, "most": bench.sizes.most}
 
 
 def _in_the_prompt(size: int, rows: Sequence[Example]) -> Candidate:
@@ -89,7 +90,7 @@ def hundreds(bench: Bench) -> Finding:
             below.sentence,
             above.sentence,
             more.sentence,
-            f"The sample ends at {most} rows: the upper end of the range, 10,000, could not be tested here.",
+            f"This run ends at {most} rows: the upper end of the range, 10,000, could not be tested here.",
         ),
         marks=tuple(one for one in _curve_marks(results) if one["series"] != "classifier"),
         axis="share of fields right",
@@ -110,12 +111,12 @@ def spoiled(rows: Sequence[Example]) -> list[Example]:
 
 def quality(bench: Bench) -> Finding:
     """Half of the rows, all right, against all of them with a third of the categories wrong."""
-    full = bench.sizes.curve[-2]
+    full = list(bench.sizes.curve)[-2]
     half = full // 2
     category = metrics.field("category")
     models = {
         f"{half} rows, all right": bench.triage_model(half),
-        f"{full} rows, a third wrong": bench.tuned("spoiled", spoiled(bench.train[:full])),
+        f"{full} rows, a third wrong": bench.tuned("spoiled", spoiled(bench.train[:full]), bench.sizes.curve[full]),
         f"{full} rows, all right": bench.triage_model(full),
     }
     results = bench.ask([m.candidate(name) for name, m in models.items()], bench.validation, [category])

@@ -33,6 +33,7 @@ class Finding:
         axis: what the values are, with their unit.
         x_axis: what ``x`` is, for curves.
         reading: how to read the chart, one sentence.
+        log: whether each step of the axis is a factor of ten.
         numbers: measured numbers that other claims build on.
         sources: date and source of each fact used.
     """
@@ -45,6 +46,7 @@ class Finding:
     axis: str = ""
     x_axis: str = ""
     reading: str = ""
+    log: bool = False
     numbers: Mapping[str, float] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
 

@@ -26,7 +26,7 @@ from helpers.trial.bench import (
 )
 from helpers.trial.finding import UNTESTED, Finding, mark
 
-LONG_ANSWER = 60
+LONG_ANSWER = 40
 """Tokens for an answer in plain words."""
 RENAMED = {"return": "send_back"}
 NEW, TAKEN_FROM = "wrong_item", "damaged_or_wrong"
@@ -83,7 +83,7 @@ def goalposts(bench: Bench) -> Finding:
     touched = [row for row in rows if _is_new(labels(row)["category"])]
     others = [row for row in rows if not _is_new(labels(row)["category"])][:OTHERS]
     asked = touched + others
-    retrained = bench.tuned("goalposts", train)
+    retrained = bench.tuned("goalposts", train, bench.sizes.curve[bench.sizes.most])
     rivals = _before_and_after(bench, train, retrained)
     category = metrics.field("category")
     results = bench.ask(rivals, asked, [category])
@@ -111,10 +111,7 @@ def goalposts(bench: Bench) -> Finding:
         ),
         marks=tuple(
             mark(series, name, *statistics.score_interval(scores))
-            for series, part in (
-                ("rows that changed", slice(0, len(touched))),
-                ("other rows", slice(len(touched), None)),
-            )
+            for series, part in parts.items()
             for name in only_touched
             for scores in [results.scores(name)[part]]
         ),

@@ -69,7 +69,7 @@ def few_rows(at_few: Comparison, at_many: Comparison) -> str:
 def hundreds(below: Comparison, above: Comparison, more: Comparison) -> str:
     """Tuned against the prompt with the same rows, below and above 100 rows; and the most rows against few.
 
-    The sample ends at a few hundred rows, so the upper end of the range stays open: never more than "partly".
+    The run ends at a few hundred rows, so the upper end of the range stays open: never more than "partly".
     """
     if told(below) > 0 >= told(more):
         return NOT

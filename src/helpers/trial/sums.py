@@ -43,6 +43,7 @@ def cheap_training(bench: Bench, found: Mapping[str, Finding]) -> Finding:
         ),
         marks=tuple(mark("USD", name, usd) for name, usd in {**training, "people who make the rows": people}.items()),
         axis="USD (each step is a factor of ten)",
+        log=True,
         reading="Supervised tuning at hosts that are open to anyone; serving the model comes on top.",
         sources=tuple(row.cite for name in (cheapest, dearest) for row in hosted[name].rows),
     )
@@ -80,6 +81,7 @@ def hours_to_days(bench: Bench, found: Mapping[str, Finding]) -> Finding:
         ),
         marks=tuple(mark("minutes", name, value) for name, value in minutes.items()),
         axis="minutes of training (each step is a factor of ten)",
+        log=True,
         reading="Time in a provider's queue is not in it, and can be longer than the training.",
         sources=tuple(
             f"as of {one.as_of}, {one.how_known}: {one.source} {one.remark}".strip() for one in written.itertuples()

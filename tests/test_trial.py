@@ -1,0 +1,251 @@
+"""The article on trial: the rules that give the verdicts, the data, and that every claim is heard once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from helpers import facts
+from helpers.errors import EvaluationError
+from helpers.evaluate import statistics
+from helpers.evaluate.candidates import messages
+from helpers.records import Candidate, Comparison
+from helpers.show import trial as showing
+from helpers.trial import VERDICTS, Finding, Trial, amount, bench, claims, limits, rules, sums
+from helpers.trial.finding import HOLDS, LEFT_OUT, NOT, OVERTAKEN, PARTLY, UNTESTED, mark
+from helpers.trial.trial import COUNTED, MEASURED
+
+TOP = Path(__file__).resolve().parents[1]
+NOTEBOOK = TOP / "notebooks" / "extra" / "the_article_on_trial.ipynb"
+
+
+def pair(a_right: int, b_right: int, rows: int = 80) -> Comparison:
+    """Two candidates on the same rows, so many of them right, as unlike as can be."""
+    a, b = np.arange(rows) < a_right, np.arange(rows)[::-1] < b_right
+    return statistics.compare(a.astype(float), b.astype(float))
+
+
+BETTER, WORSE, CLOSE = pair(70, 20), pair(20, 70), pair(41, 39)
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_comparisons_of_this_test_say_what_they_are_called():
+    assert [rules.told(one) for one in (BETTER, WORSE, CLOSE)] == [1, -1, 0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "given", "verdict"),
+    [
+        (rules.by_direction, (BETTER,), HOLDS),
+        (rules.by_direction, (WORSE,), NOT),
+        (rules.by_direction, (CLOSE,), UNTESTED),
+        (rules.behaviour, ([BETTER, BETTER], BETTER), HOLDS),
+        (rules.behaviour, ([BETTER, CLOSE], BETTER), PARTLY),
+        (rules.behaviour, ([WORSE, WORSE], CLOSE), UNTESTED),
+        (rules.behaviour, ([WORSE, WORSE], WORSE), NOT),
+        (rules.prompt_length, (WORSE, BETTER), HOLDS),
+        (rules.prompt_length, (WORSE, CLOSE), HOLDS),
+        (rules.prompt_length, (WORSE, WORSE), PARTLY),
+        (rules.prompt_length, (CLOSE, BETTER), NOT),
+        (rules.plateau, ("plateaued", BETTER), HOLDS),
+        (rules.plateau, ("plateaued", WORSE), NOT),
+        (rules.plateau, ("still rising", WORSE), HOLDS),
+        (rules.plateau, ("still rising", BETTER), NOT),
+        (rules.plateau, ("cannot tell", BETTER), UNTESTED),
+        (rules.plateau, ("plateaued", CLOSE), UNTESTED),
+        (rules.few_rows, (BETTER, BETTER), HOLDS),
+        (rules.few_rows, (BETTER, CLOSE), PARTLY),
+        (rules.few_rows, (CLOSE, BETTER), PARTLY),
+        (rules.few_rows, (CLOSE, CLOSE), UNTESTED),
+        (rules.few_rows, (WORSE, BETTER), NOT),
+        (rules.hundreds, (BETTER, BETTER, CLOSE), NOT),
+        (rules.hundreds, (BETTER, BETTER, BETTER), PARTLY),
+        (rules.hundreds, (CLOSE, BETTER, BETTER), PARTLY),
+        (rules.hundreds, (CLOSE, CLOSE, CLOSE), UNTESTED),
+        (rules.quality, (BETTER, BETTER), HOLDS),
+        (rules.quality, (CLOSE, BETTER), PARTLY),
+        (rules.quality, (WORSE, CLOSE), NOT),
+        (rules.quality, (CLOSE, CLOSE), UNTESTED),
+        (rules.goalposts, (0, BETTER, BETTER), HOLDS),
+        (rules.goalposts, (0, CLOSE, BETTER), PARTLY),
+        (rules.goalposts, (0, CLOSE, CLOSE), UNTESTED),
+        (rules.goalposts, (3, BETTER, BETTER), NOT),
+        (rules.new_facts, (pair(0, 0), CLOSE, BETTER), HOLDS),
+        (rules.new_facts, (pair(2, 0, rows=6), CLOSE, BETTER), UNTESTED),
+        (rules.new_facts, (BETTER, CLOSE, CLOSE), PARTLY),
+        (rules.new_facts, (BETTER, BETTER, BETTER), PARTLY),
+        (rules.new_facts, (BETTER, BETTER, CLOSE), NOT),
+        (rules.old_facts, ([WORSE, WORSE],), NOT),
+        (rules.old_facts, ([WORSE, CLOSE],), PARTLY),
+        (rules.old_facts, ([BETTER, pair(80, 80)],), HOLDS),
+        (rules.old_facts, ([CLOSE, CLOSE],), UNTESTED),
+        (rules.cheap_training, (320.0, [0.01, 4.0, 60.0]), HOLDS),
+        (rules.cheap_training, (320.0, [0.01, 100.0]), PARTLY),
+        (rules.cheap_training, (1.0, [4.0]), NOT),
+        (rules.hours_to_days, ([61.0, 500.0],), HOLDS),
+        (rules.hours_to_days, ([3.0, 500.0],), PARTLY),
+        (rules.hours_to_days, ([3.0, 59.0],), NOT),
+        (rules.four_dollars, (4.0, "ended"), OVERTAKEN),
+        (rules.four_dollars, (4.0, "open"), HOLDS),
+        (rules.four_dollars, (12.0, "ended"), NOT),
+        (rules.dearer_calls, ([1.0, 1.2],), HOLDS),
+        (rules.dearer_calls, ([1.2, 2.0],), PARTLY),
+        (rules.dearer_calls, ([1.5, 2.0],), NOT),
+        (rules.shorter_saves, (1.0, 3.0, 2.0), HOLDS),
+        (rules.shorter_saves, (2.5, 3.0, 2.0), PARTLY),
+        (rules.shorter_saves, (4.0, 3.0, 2.0), NOT),
+        (rules.hosts, (["existing customers", "nobody"],), OVERTAKEN),
+        (rules.hosts, (["anyone", "nobody"],), PARTLY),
+        (rules.hosts, (["anyone", "anyone"],), HOLDS),
+    ],
+)
+def test_a_verdict_follows_from_what_was_measured(rule, given, verdict):
+    assert rule(*given) == verdict
+
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_claim_has_its_experiment_and_stands_once_in_the_notebook():
+    ids = [claim.id for claim in claims()]
+    assert len(ids) >= 12 and [*MEASURED, *COUNTED] == ids
+    assert {claim.id for claim in claims() if claim.looks_at == "models"} == set(MEASURED)
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert [line for line in code if "trial.run(" in line] == [f'show.finding(trial.run("{name}"))' for name in ids]
+    assert [claim.says for claim in claims() if f"## {claim.says.rstrip('.')}\n" not in prose] == []
+
+
+def test_the_first_claims_run_in_a_short_form_and_the_others_say_that_they_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    trial = Trial(client=None, first=3)
+    assert trial.bench.sizes == bench.SHORT and len(trial.bench.validation) == bench.SHORT.rows
+    assert trial.run("hosts").verdict == LEFT_OUT and trial.found == {}
+    with pytest.raises(EvaluationError, match="no claim 'hots'"):
+        trial.run("hots")
+    for first in ("some", 0, -1, 99):
+        with pytest.raises(EvaluationError, match="a number or 'all'"):
+            Trial(client=None, first=first)
+
+
+def test_a_finding_is_kept_under_its_inputs_and_not_measured_twice(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    calls = []
+
+    def measured(workbench):
+        calls.append(workbench)
+        return Finding("behaviour", HOLDS, "because", ("a",), (mark("s", "l", 0.5),), numbers={"n": 1.0})
+
+    monkeypatch.setitem(MEASURED, "behaviour", measured)
+    first = Trial(client=None).run("behaviour")
+    assert Trial(client=None).run("behaviour") == first and len(calls) == 1
+    kept = list((tmp_path / "trial" / "whole" / "findings").iterdir())
+    assert len(kept) == 1 and json.loads(kept[0].read_text())["verdict"] == HOLDS
+    assert Trial(client=None, first=2).run("behaviour") == first and len(calls) == 2  # other sizes, another hash
+
+
+# --- what is counted from the tables ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Measured:
+    """What the sums take from the workbench: the rows, and a model that was trained in so many seconds."""
+
+    train: list
+
+    def triage_model(self) -> bench.Tuned:
+        return bench.Tuned("ft:x", seconds=180.0, tokens=90_000)
+
+
+@pytest.mark.parametrize("claim", COUNTED)
+def test_what_is_counted_has_a_verdict_sources_and_a_chart(claim, monkeypatch):
+    monkeypatch.setenv("KIT_TODAY", "2026-11-23")
+    lengths = {"short": 60.0, "long": 900.0, "question": 60.0, "answer": 25.0}
+    before = {"prompt_length": Finding("prompt_length", HOLDS, numbers=lengths)}
+    found = COUNTED[claim](Measured(bench.triage("train")[:160]), before)
+    assert found.claim == claim and found.verdict in VERDICTS and found.marks
+    assert found.sources and all("as of 20" in source and "http" in source for source in found.sources)
+    chart = showing.chart_of(found)
+    assert chart.layout.title.text.replace("<br>", " ") == found.because.replace("&", "&amp;")
+
+
+def test_the_verdicts_of_the_tables_on_a_frozen_day(monkeypatch):
+    monkeypatch.setenv("KIT_TODAY", "2026-11-23")
+    found = sums.hosts(Measured([]), {})
+    assert found.verdict == OVERTAKEN and "2026-05-07" in " ".join(found.details)
+    assert sums.four_dollars(Measured([]), {}).verdict == OVERTAKEN
+    assert "2026-10-23" in sums.four_dollars(Measured([]), {}).because
+    assert facts.provider("anthropic")["open_to"] == "nobody"
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def test_invented_facts_can_be_answered_from_their_sentence_and_not_from_the_question():
+    invented = limits.invented_facts()
+    assert len(invented) >= 30 and len({fact["id"] for fact in invented}) == len(invented)
+    asked = [fact[wording] for fact in invented for wording in ("asked", "asked_too", "other_words", "turned")]
+    assert len(set(asked)) == len(asked)
+    for fact in invented:
+        assert any(word in fact["answer"] for word in fact["key"]), fact["id"]
+        for wording in ("asked", "asked_too", "other_words"):
+            assert not any(word.casefold() in fact[wording].casefold() for word in fact["key"]), fact["id"]
+        assert not any(word.casefold() in fact["turned"].casefold() for word in fact["turned_key"]), fact["id"]
+
+
+def test_the_new_category_takes_over_from_one_old_category_only():
+    wrong = bench.wrong_items()
+    rows = {split: bench.triage(split) for split in ("train", "validation")}
+    taken = [row for some in rows.values() for row in some if row.question in wrong]
+    assert len(taken) == len(wrong)
+    assert {bench.labels(row)["category"] for row in taken} == {limits.TAKEN_FROM}
+    after = [limits.after_the_change(row, wrong) for row in rows["validation"]]
+    names = {bench.labels(row)["category"] for row in after}
+    assert limits.NEW in names and "send_back" in names and "return" not in names
+    prompt = bench.text("trial", "instructions_after.md")
+    assert all(f"- {name}:" in prompt for name in names) and "- return:" not in prompt
+    assert not wrong & {row.question for row in bench.triage("test")}
+
+
+def test_spoiled_rows_differ_in_the_category_of_a_third_only():
+    rows = bench.triage("train")[:80]
+    spoiled = amount.spoiled(rows)
+    changed = [place for place, (old, new) in enumerate(zip(rows, spoiled, strict=True)) if old.answer != new.answer]
+    assert changed == list(range(0, 80, amount.WRONG_EVERY))
+    for place in changed:
+        old, new = bench.labels(rows[place]), bench.labels(spoiled[place])
+        assert old["category"] != new["category"] and old | {"category": ""} == new | {"category": ""}
+
+
+def test_the_prompt_with_few_rows_shows_them_all_and_with_many_the_nearest(monkeypatch):
+    rows = bench.triage("train")[:40]
+    few, many = (amount._in_the_prompt(size, rows[:size]) for size in (10, 40))
+    question = bench.triage("validation")[0]
+    assert len(messages(few, question)) == 1 + 2 * 10 + 1
+    assert len(messages(many, question)) == 1 + 2 * amount.NEAREST + 1
+    assert isinstance(few, Candidate) and few.system
+
+
+# --- charts ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_curve_and_a_row_of_marks_state_the_finding_and_escape_it():
+    dots = Finding(
+        "x", HOLDS, "A <b> finding", ("It's & so",), (mark("s", "l", 0.5, 0.4, 0.6), mark("s", "m", 0.2, 0.1, 0.3)),
+        axis="share of rows", reading="Read it so.",
+    )  # fmt: skip
+    chart = showing.chart_of(dots)
+    assert "&lt;b&gt;" in chart.layout.title.text and list(chart.data[0].x) == [50.0, 20.0]
+    assert "&amp; so" in showing.verdict_of(dots).data and HOLDS in showing.verdict_of(dots).data
+    curve = Finding("x", HOLDS, "So", (), tuple(mark("s", str(n), n / 100, x=n) for n in (10, 40)), x_axis="rows")
+    chart = showing.chart_of(curve)
+    assert chart.layout.xaxis.type == "log" and list(chart.data[0].x) == [10, 40]
+    assert "left out" in showing.verdict_of(Finding("x", LEFT_OUT)).data
