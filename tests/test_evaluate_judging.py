@@ -112,6 +112,16 @@ def test_agreement_with_the_readers_labels():
     assert "too few rows" in judge.agreement(judged[:30], human[:30]).sentence
 
 
+def test_a_judge_that_says_nothing_or_always_the_same():
+    silent = judge.agreement([math.nan] * 3, [1, 0, 1])
+    assert silent.rows == 0 and silent.sentence == "The judge gave no verdict on 3 labelled rows."
+    always = judge.agreement([1] * 60, [1, 0] * 30)
+    assert always.share.value == 0.5 and always.kappa.value == 0 and "said yes to every one" in always.sentence
+    assert "both said the same throughout" in judge.agreement([0, 0], [0, 0]).sentence
+    with pytest.raises(EvaluationError, match="No row has both"):
+        judge.agreement([1, 0], [math.nan] * 2)
+
+
 def test_the_correction_by_hand():
     """Sensitivity 0.9, specificity 0.8, 66 % called good: (0.66 + 0.8 - 1) / 0.7."""
     human = np.full(1000, math.nan)

@@ -74,7 +74,7 @@ def open_notebook(lab, browser, tmp_path):
     address, token, folder = lab
     pages, errors = [], []
 
-    def open_(*cells: str, theme: str = "JupyterLab Light", wait_for_cells: int | None = None):
+    def open_(*cells: str, theme: str = "JupyterLab Light", wait_for_cells: int | None = None, run: bool = True):
         name = f"t{secrets.token_hex(4)}.ipynb"
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -89,6 +89,8 @@ def open_notebook(lab, browser, tmp_path):
         page.wait_for_function("window.jupyterapp")
         page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})")
         page.wait_for_function(f"{KERNEL}?.connectionStatus === 'connected'", timeout=PATIENCE_MS)
+        if not run:
+            return page
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")  # not awaited
         page.wait_for_function(
             "many => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].slice(0, many)"

@@ -182,16 +182,29 @@ class Agreement:
 
 
 def agreement(judged: Sequence[float], human: Sequence[float]) -> Agreement:
-    """The judge's verdicts (1, 0, ``nan``) against the reader's labels (1, 0, ``nan`` where there is none)."""
+    """The judge's verdicts (1, 0, ``nan``) against the reader's labels (1, 0, ``nan`` where there is none).
+
+    Raises:
+        EvaluationError: there are no labels, or values other than these.
+    """
+    labelled = int((~np.isnan(np.asarray(human, dtype=float))).sum())
+    if labelled and np.isnan(np.asarray(judged, dtype=float)).all():
+        none, sentence = (
+            Estimate(math.nan, math.nan, math.nan),
+            f"The judge gave no verdict on {labelled} labelled rows.",
+        )
+        return Agreement(0, none, none, math.nan, math.nan, sentence)
     judge, reader = _labelled(judged, human)
     share = statistics.score_interval((judge == reader).astype(float))
     kappa = statistics.cohen_kappa(judge.tolist(), reader.tolist())
     good, bad = judge[reader == 1], judge[reader == 0]
     sensitivity = float(good.mean()) if len(good) else math.nan
     specificity = float(1 - bad.mean()) if len(bad) else math.nan
+    beyond = f"kappa {kappa.value:.2f}" if not math.isnan(kappa.value) else "and both said the same throughout"
     sentence = (
         f"Judge and reader agree on {100 * share.value:.0f} % of {len(judge)} rows (95 % interval "
-        f"{100 * share.low:.0f} to {100 * share.high:.0f}), kappa {kappa.value:.2f}. "
+        f"{100 * share.low:.0f} to {100 * share.high:.0f}), {beyond}. "
+        + (f"The judge said {'yes' if judge[0] else 'no'} to every one of them. " if len(set(judge)) == 1 else "")
         + ("That is too few rows to rely on: label 50 to 100." if len(judge) < 50 else "")
     ).strip()
     return Agreement(len(judge), share, kappa, sensitivity, specificity, sentence)

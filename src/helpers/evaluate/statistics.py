@@ -262,7 +262,8 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable], level: fl
     if len(codes) == 1:
         return Estimate(math.nan, math.nan, math.nan)
     pairs = np.array([[codes[x], codes[y]] for x, y in zip(first, second, strict=True)])
-    result = cohens_kappa(to_table(pairs, bins=np.arange(len(codes) + 1) - 0.5)[0])
+    with np.errstate(invalid="ignore", divide="ignore"):  # a rater who always says the same has no z value
+        result = cohens_kappa(to_table(pairs, bins=np.arange(len(codes) + 1) - 0.5)[0])
     half = normal_quantile(level) * float(result.std_kappa)
     return Estimate(float(result.kappa), max(-1.0, float(result.kappa) - half), min(1.0, float(result.kappa) + half))
 
