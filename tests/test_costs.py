@@ -8,13 +8,14 @@ import math
 import time
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from types import FunctionType
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import costs, facts
+from helpers import costs, facts, tokens
 from helpers.costs.workload import bounds
 from helpers.errors import CostError, FactsError, KitError
 
@@ -373,6 +374,74 @@ def test_cached_long_prompts_beat_a_short_one_on_a_tuned_model() -> None:
     assert at.loc[1600, "prompted_cached"] < tuned < at.loc[1600, "prompted_fresh"]
     assert at.loc[800, "prompted_cached"] == at.loc[800, "prompted_fresh"] > tuned, "too short to be cached"
     assert "from 100 to 500 and from 1,100 to 4,500 tokens" in table.attrs["sentence"]
+
+
+CHAT = [{"role": "user", "content": "Where is my kettle?"}, {"role": "assistant", "content": "On its way."}]
+
+
+def test_a_file_is_counted_as_the_token_room_counts_it(tmp_path: Path) -> None:
+    system = {"role": "system", "content": "Be kind."}
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps({"messages": CHAT}) + "\n\n" + json.dumps({"messages": [system, *CHAT]}) + "\n")
+    counter = tokens.counter("gpt-4o-mini")
+    first, second = counter.example(CHAT), counter.example([system, *CHAT])
+    found = costs.count(file, "gpt-4o-mini")
+    assert (found.rows, found.band) == (2, (first + second, first + second + 6))
+    assert found.answer == counter.text("On its way.")
+    assert found.prompt == (counter.example(CHAT[:1]) + counter.example([system, *CHAT[:1]])) / 2
+    assert "o200k_base, the model's own" in found.sentence and "not public" in found.sentence
+    here = costs.count(file, "smollm2-135m-instruct")
+    assert here.low == here.high and "band" not in here.sentence
+    assert "stand-in" in costs.count(file, "Llama-3.1-8B").sentence
+
+
+@pytest.mark.parametrize(
+    "line", ["not json", "[]", "{}", '{"messages": 5}', '{"messages": []}', '{"messages": [1, 2]}']
+)
+def test_a_file_that_is_no_training_file_names_its_line(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text(json.dumps({"messages": CHAT}) + "\n" + line + "\n")
+    with pytest.raises(CostError, match="line 2") as caught:
+        costs.count(file)
+    assert caught.value.fix
+    file.write_text("\n")
+    with pytest.raises(CostError, match="no examples"):
+        costs.count(file)
+
+
+def test_a_readers_workload_comes_from_their_files(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text((json.dumps({"messages": CHAT}) + "\n") * 30)
+    counter = tokens.counter()
+    told = counter.example([{"role": "system", "content": "Be brief and kind."}])
+    w = costs.Workload.from_files(file, file, instructions="Be brief and kind.", calls_per_month=7)
+    assert (w.examples, w.calls_per_month, w.validation_tokens) == (30, 7, 30 * counter.example(CHAT))
+    assert (w.cacheable, w.tokens_in) == (told, told + counter.example(CHAT[:1]))
+    assert w.tuned_tokens_in == counter.example(CHAT[:1]) and w.tokens_out == counter.text("On its way.")
+    with pytest.raises(CostError, match="calls_per_month"):
+        costs.Workload.from_files(file, calls_per_month=-1)
+
+
+def test_a_machine_of_ones_own_is_full_at_some_volume() -> None:
+    w = costs.Workload(seconds_per_call=36, replicas=2)
+    here = costs.Option.parse("own:local/this-machine")
+    assert costs.most_calls(w, here) == 2 * 720 * 100
+    assert costs.most_calls(w, costs.Option.parse(LUNA)) is None
+    assert costs.most_calls(dataclasses.replace(w, seconds_per_call=0), here) is None
+    slow = costs.break_even(costs.Workload(seconds_per_call=5), here, LUNA, TODAY)
+    assert slow.calls > 518_400 and "at most 518,000 calls a month" in slow.sentence
+    assert "at most" not in costs.break_even(costs.Workload(), here, LUNA, TODAY).sentence
+
+
+def test_what_ends_before_the_job_does_is_marked_with_its_date() -> None:
+    llama = "tuned:bedrock/meta.llama3-1-8b-instruct-v1:0"
+    year, quarter = (costs.compare(costs.Workload(months=m), [llama, MINI], TODAY).set_index("option") for m in (12, 3))
+    assert "ends on 2027-03-30" in year.loc[llama, "mark"] and quarter.loc[llama, "mark"] == ""
+    assert year.loc[MINI, "mark"] == "existing customers only, next date 2027-01-06"
+    prompted = costs.compare(costs.Workload(), ["prompt:openai/gpt-4o-mini-2024-07-18", LUNA], TODAY).set_index(
+        "option"
+    )
+    assert "2027-01-14" in prompted["mark"].iloc[0] + prompted["mark"].iloc[1] and prompted.loc[LUNA, "mark"] == ""
 
 
 def test_measuring_the_ladder_costs_cents() -> None:

@@ -35,8 +35,9 @@ from helpers.costs.compare import (
     probability_cheaper,
     sensitivity,
 )
-from helpers.costs.cost import HOURS_A_MONTH, Cost, dollars
-from helpers.costs.options import PARTS, Option, monthly_cost, options, total_cost
+from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
+from helpers.costs.counted import Counted, count
+from helpers.costs.options import PARTS, Option, monthly_cost, most_calls, options, total_cost
 from helpers.costs.workload import Workload
 
 __all__ = [
@@ -45,17 +46,21 @@ __all__ = [
     "BreakEven",
     "Chance",
     "Cost",
+    "Counted",
     "Epochs",
     "JobEstimate",
     "Option",
     "Workload",
+    "about",
     "article_training",
     "break_even",
     "compare",
+    "count",
     "dollars",
     "job_estimate",
     "ladder_cost",
     "monthly_cost",
+    "most_calls",
     "one_call_cost",
     "options",
     "predicted_epochs",

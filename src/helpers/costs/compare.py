@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import date
+from datetime import date, timedelta
 from types import SimpleNamespace
 
 import numpy as np
 import pandas
 
 from helpers import facts
-from helpers.costs.cost import Cost, dollars, number
-from helpers.costs.options import PARTS, Option, bill, options, rates, total_cost
+from helpers.costs.cost import Cost, about, dollars, number
+from helpers.costs.options import PARTS, Option, bill, most_calls, options, rates, total_cost
 from helpers.costs.workload import Workload, bounds
 from helpers.errors import CostError
 
@@ -25,9 +25,10 @@ def compare(
 ) -> pandas.DataFrame:
     """Every option's whole bill, cheapest first, unknown totals last (NaN, never 0).
 
-    Columns: ``option`` (id), ``label``, ``kind``, ``state`` (of tuning there), ``total``, ``per_call`` (total over all
-    calls), ``per_month``, every one of :data:`~helpers.costs.options.PARTS`, ``unknown`` (parts without a price),
-    ``as_of`` (the oldest fact), ``how_known``, ``source``, ``remarks``. Money in USD.
+    Columns: ``option`` (id), ``label``, ``kind``, ``state`` (of tuning there), ``mark`` (that and the date on which
+    something ends, where it matters for this job), ``total``, ``per_call`` (total over all calls), ``per_month``, every
+    one of :data:`~helpers.costs.options.PARTS`, ``unknown`` (parts without a price), ``as_of`` (the oldest fact),
+    ``how_known``, ``source``, ``remarks``. Money in USD.
 
     Args:
         chosen: options or their ids; default :func:`~helpers.costs.options.options`.
@@ -50,6 +51,7 @@ def _row(workload: Workload, option: Option, day: date) -> dict[str, object]:
         "label": option.label,
         "kind": option.kind,
         "state": rates(option, day).state,
+        "mark": rates(option, day).mark(day + timedelta(days=30 * workload.months)),
         "total": total,
         "per_call": total / calls if calls else math.nan,
         "per_month": total / workload.months,
@@ -107,9 +109,14 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
     else:
         state, calls = _crossing(fixed_a - fixed_b, each_b - each_a)
         said = _finding(state, calls, a, b, (fixed_a - fixed_b) / workload.months, (each_b - each_a) / workload.months)
-    where = rates(tuned, day).state
-    if where != "open":
-        said += f" Mind that tuning there is marked: {where}."
+    mark = rates(tuned, day).mark(day + timedelta(days=30 * workload.months))
+    said += f" Mind that tuning there is marked: {mark}." if mark else ""
+    most = most_calls(workload, tuned)
+    if most is not None and calls and state == "above" and calls > most:
+        said += (
+            f" But at {workload.seconds_per_call:g} s a call {workload.replicas:g} machine(s) answer at most "
+            f"{about(most)} calls a month: that many more machines are not in this sum."
+        )
     return BreakEven(state, calls, said, (fixed_a, each_a), (fixed_b, each_b))
 
 
@@ -127,8 +134,8 @@ def _finding(state: str, calls: float | None, a: str, b: str, extra: float, savi
     fixed = f"{dollars(abs(extra))} a month {'more' if extra > 0 else 'less'} before the first call"
     beside = f"Beside “{b}”, “{a}” costs {fixed} and {each}"
     return {
-        "above": f"{beside}: it is cheaper above {calls or 0:,.0f} calls a month.",
-        "below": f"{beside}: it is cheaper only below {calls or 0:,.0f} calls a month.",
+        "above": f"{beside}: it is cheaper above about {about(calls or 0)} calls a month.",
+        "below": f"{beside}: it is cheaper only below about {about(calls or 0)} calls a month.",
         "always": f"{beside}: it is cheaper at every volume.",
         "never": f"{beside}: it never pays.",
     }[state]
@@ -237,11 +244,16 @@ def probability_cheaper(
     saving = b - a
     share = float(np.mean(saving > 0))
     low, middle, high = (float(x) for x in np.percentile(saving, (5, 50, 95)))
+    often = {0.0: "none", 1.0: "all"}.get(share, f"{share:.0%}")
     sentence = (
-        f"“{first.label}” is cheaper than “{second.label}” in {share:.0%} of {n:,} draws; it saves {dollars(middle)} "
-        f"in the middle draw and {dollars(low)} to {dollars(high)} in nine of ten (negative: it costs more)."
+        f"“{first.label}” is cheaper than “{second.label}” in {often} of {n:,} draws. In the middle draw it "
+        f"{_saves(middle)}; nine of ten draws lie between “{_saves(low)}” and “{_saves(high)}”."
     )
     return Chance(share, (low, middle, high), n, seed, sentence)
+
+
+def _saves(usd: float) -> str:
+    return f"saves {dollars(usd)}" if usd >= 0 else f"costs {dollars(-usd)} more"
 
 
 def _draw(

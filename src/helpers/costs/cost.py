@@ -95,6 +95,11 @@ def dollars(usd: float | None) -> str:
     return f"{sign}${size:.{1 - math.floor(math.log10(size))}f}"
 
 
+def about(amount: float) -> str:
+    """A count for people, to three figures: more would pretend to know it."""
+    return f"{float(f'{amount:.3g}'):,.0f}"
+
+
 def remarks_on(rows: Iterable[FactRow], on: date) -> tuple[str, ...]:
     """What must be said about rows: models that are gone, their own remarks, "not verified", how old they are."""
     said = []

@@ -87,6 +87,15 @@ class Rates:
     storage: FactRow | None
     state: str
     remarks: tuple[str, ...]
+    next_date: date | None = None
+
+    def mark(self, until: date) -> str:
+        """What must stand right beside the option's name when it is to run until a day; empty when nothing does."""
+        if self.state == "ended":
+            return f"ended on {self.next_date}" if self.next_date else "ended"
+        if self.state != "open":
+            return self.state + (f", next date {self.next_date}" if self.next_date else "")
+        return f"ends on {self.next_date}, before this job" if self.next_date and self.next_date <= until else ""
 
     @property
     def rows(self) -> tuple[FactRow, ...]:
@@ -108,11 +117,21 @@ def rates(option: Option, day: date) -> Rates:
         return Rates(None, rented, None, "open", remarks_on([rented], day))
     if option.kind != "tuned":
         price = facts.price(option.model, option.provider, day)
-        return Rates(price, None, None, "ended" if facts.gone(price, day) else "open", remarks_on([price], day))
+        event = facts.shutdown(price)
+        state = "ended" if event and event["date"] <= day else "open"
+        return Rates(price, None, None, state, remarks_on([price], day), event and event["date"])
     price = facts.tuning_price(option.model, option.provider, day)
     hosting, storage = (price[item] and facts.hosting(price[item]) for item in ("hosting", "storage"))
     said = training_remarks(price, 0, day) + remarks_on([row for row in (hosting, storage) if row], day)
-    return Rates(price, hosting, storage, facts.standing(price["model"], price["provider"], day).state, said)
+    where = facts.standing(price["model"], price["provider"], day)
+    return Rates(price, hosting, storage, where.state, said, where.next_date)
+
+
+def most_calls(w: Any, option: Option) -> float | None:
+    """Calls a month that machines of one's own can answer, one after the other; None where nothing limits them here."""
+    if option.kind != "own" or not w.seconds_per_call:
+        return None
+    return HOURS_A_MONTH * w.replicas * 3600 / w.seconds_per_call
 
 
 def options(on: date | None = None, *, every: bool = False) -> list[Option]:
@@ -223,7 +242,8 @@ def _remarks(w: Workload, option: Option, rate: Rates) -> tuple[str, ...]:
     if option.kind == "own":
         hours = w.calls_per_month * w.seconds_per_call / 3600
         said.append(f"needs {hours:,.1f} machine-hours a month of {HOURS_A_MONTH * w.replicas:g}")
-        if hours > HOURS_A_MONTH * w.replicas:
+        most = most_calls(w, option)
+        if most is not None and w.calls_per_month > most:
             said.append("TOO MUCH for that many machines: raise replicas")
     return tuple(dict.fromkeys(said))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
+from helpers import tokens
 from helpers.costs.cost import HOURS_A_MONTH, problem_with
+from helpers.costs.counted import count
 from helpers.errors import CostError
 from helpers.facts import default
 
@@ -117,6 +120,43 @@ class Workload:
     def file_tokens(self) -> float:
         """Tokens of the training file: one pass over all examples."""
         return self.examples * self.tokens_per_example
+
+    @classmethod
+    def from_files(
+        cls,
+        train: str | Path,
+        validation: str | Path | None = None,
+        *,
+        instructions: str = "",
+        model: str | None = None,
+        **known: float,
+    ) -> Workload:
+        """The reader's own job, as far as their files tell it; the rest keeps its default.
+
+        Args:
+            train: JSONL file of chat examples: how many, how long, and what a question and an answer are.
+            validation: the same for the validation file.
+            instructions: the prompt that a model needs which was not tuned; the same before every question.
+            model: whose vocabulary to count with; a present OpenAI model by default.
+            known: other numbers of the workload, such as ``calls_per_month``.
+
+        Raises:
+            CostError: a file that holds no chat examples, or numbers that make no sense.
+        """
+        file = count(train, model)
+        told = tokens.counter(model).example([{"role": "system", "content": instructions}]) if instructions else 0
+        found = {
+            "examples": file.rows,
+            "tokens_per_example": round(file.low / file.rows, 1),
+            "tuned_tokens_in": round(file.prompt),
+            "tokens_in": round(file.prompt) + told,
+            "cacheable": told,
+            "tokens_out": round(file.answer),
+            "shots_tokens": round(8 * file.low / file.rows),
+        }
+        if validation:
+            found["validation_tokens"] = count(validation, model).low
+        return cls(**{name: float(value) for name, value in (found | known).items()})
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as JSON values."""

@@ -116,9 +116,7 @@ def cached_from(provider: str, model: str) -> FactRow | None:
 
     A row that names a model counts for models whose name begins with it, before the provider's general row.
     """
-    found = [
-        row for row in rows("caching") if row["provider"] == provider and model.startswith(row.get("model", ""))
-    ]
+    found = [row for row in rows("caching") if row["provider"] == provider and model.startswith(row.get("model", ""))]
     return max(found, key=lambda row: len(row.get("model", "")), default=None)
 
 
@@ -151,10 +149,13 @@ def life(model: str | None = None, provider: str | None = None) -> list[FactRow]
 
 def gone(row: FactRow, on: date) -> str:
     """That the model of a price row no longer answers on that day; empty while it does."""
-    for event in life(row["model"], row["provider"]):
-        if event["event"] == "shut down" and event["date"] <= on:
-            return f"ended: shut down on {event['date']} ({event.source})"
-    return ""
+    event = shutdown(row)
+    return f"ended: shut down on {event['date']} ({event.source})" if event and event["date"] <= on else ""
+
+
+def shutdown(row: FactRow) -> FactRow | None:
+    """The event after which the model of a price row no longer answers; None where no date is known."""
+    return next((event for event in life(row["model"], row["provider"]) if event["event"] == "shut down"), None)
 
 
 @cache

@@ -43,10 +43,11 @@ def cost_curves(
     lines = _lines(workload, chosen, on)
     unknown = [option.label for option in chosen if option.id not in lines]
     chart = figure(
-        _title(finding, first, second),
+        _title(finding, first, second, workload),
         f"Whole bill over {workload.months:g} months, people's hours included. The dotted line is your volume"
         + ", the star the break-even." * bool(finding and finding.calls)
         + "." * (not (finding and finding.calls))
+        + " The line of an own machine ends where it is busy day and night." * any(o.kind == "own" for o in chosen)
         + f" Not drawn, because a price is not known: {', '.join(unknown)}." * bool(unknown),
         x="calls a month (logarithmic)",
         y=f"USD over {workload.months:g} months (logarithmic)",
@@ -59,8 +60,10 @@ def cost_curves(
         if option.id in lines:
             fixed, each = lines[option.id]
             nth = seen[option.kind] = seen.get(option.kind, -1) + 1
+            reached = _within(calls, costs.most_calls(workload, option))
             chart.add_scatter(
-                x=calls, y=[round(fixed + each * c, 4) for c in calls], name=plain(option.label), mode="lines+markers",
+                x=reached, y=[round(fixed + each * c, 4) for c in reached], name=plain(option.label),
+                mode="lines+markers",
                 line=dict(color=_LOOK[option.kind], dash=DASHES[nth % 4], width=2),
                 marker=dict(symbol=SHAPES[(nth + nth // 4) % 4], size=7, maxdisplayed=6),
                 hovertemplate="%{x:,.0f} calls: $%{y:,.2f}<extra>%{fullData.name}</extra>",
@@ -71,7 +74,7 @@ def cost_curves(
         fixed, each = finding.first
         chart.add_scatter(
             x=[finding.calls], y=[fixed + each * finding.calls], mode="markers+text", name="break-even",
-            text=[f"{finding.calls:,.0f} calls a month"], textposition="bottom right", showlegend=False,
+            text=[f"{costs.about(finding.calls)} calls a month"], textposition="bottom left", showlegend=False,
             marker=dict(symbol="star", size=16, color=INK), hoverinfo="text",
         )  # fmt: skip
     totals = [total for line in chart.data for total in line.y]
@@ -81,9 +84,10 @@ def cost_curves(
     return chart
 
 
-def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD") -> HTML:
+def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its largest parts first") -> HTML:
     """``costs.compare(…)`` as a table: each part that any option has, with dates and sources one click away."""
     parts = [part for part in costs.PARTS if not (table[part] == 0).all()]
+    parts = sorted(parts, key=lambda part: -table[part].max() if table[part].notna().any() else 0)
     head = ["option", "total", "a month", "a call", *parts]
     cells = "".join(f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in head)
     body = "".join(_bill_row(row, parts) for row in table.to_dict("records"))
@@ -117,13 +121,23 @@ def _axis(workload: Workload, finding: costs.BreakEven | None) -> list[float]:
     return [float(f"{calls:.3g}") for calls in np.logspace(max(0, low), high, 25)]
 
 
-def _title(finding: costs.BreakEven | None, first: Option | str | None, second: Option | str | None) -> str:
+def _within(calls: Sequence[float], most: float | None) -> list[float]:
+    """The part of the axis that an option can answer, its last point at the most."""
+    return list(calls) if most is None else [c for c in calls if c < most] + [most] * (calls[0] < most < calls[-1])
+
+
+def _title(
+    finding: costs.BreakEven | None, first: Option | str | None, second: Option | str | None, workload: Workload
+) -> str:
     if finding is None:
         return "Choose a tuned option and a prompted one to see when tuning pays"
-    a, b = Option.parse(first).label, Option.parse(second).label
+    a, b, calls = Option.parse(first).label, Option.parse(second).label, costs.about(finding.calls or 0)
+    most = costs.most_calls(workload, Option.parse(first))
+    if finding.state == "above" and most is not None and finding.calls > most:
+        return f"“{a}” is full at {costs.about(most)} calls a month, before it becomes cheaper than “{b}”"
     return {
-        "above": f"“{a}” becomes cheaper than “{b}” above {finding.calls or 0:,.0f} calls a month",
-        "below": f"“{a}” is cheaper than “{b}” only below {finding.calls or 0:,.0f} calls a month",
+        "above": f"“{a}” becomes cheaper than “{b}” above {calls} calls a month",
+        "below": f"“{a}” is cheaper than “{b}” only below {calls} calls a month",
         "always": f"“{a}” is cheaper than “{b}” at every volume",
         "never": f"“{a}” never becomes cheaper than “{b}”",
         "unknown": f"Whether “{a}” pays beside “{b}” cannot be told: a price is not known",
@@ -141,9 +155,9 @@ _TOP = "vertical-align:top;text-align"
 
 
 def _bill_row(row: dict, parts: Sequence[str]) -> str:
-    mark = "" if row["state"] == "open" else f"<br>⚠ {escape(row['state'])}"
+    mark = f"<br>⚠ {escape(row['mark'])}" if row["mark"] else ""
     amounts = [row["total"], row["per_month"], row["per_call"], *(row[part] for part in parts)]
-    cells = "".join(f'<td style="{_TOP}:right">{escape(dollars(usd))}</td>' for usd in amounts)
+    cells = "".join(f'<td style="{_TOP}:right">{escape("$0" if usd == 0 else dollars(usd))}</td>' for usd in amounts)
     return (
         f'<tr><td style="{_TOP}:left;min-width:13em;max-width:22em;white-space:normal">'
         f"<b>{escape(row['label'])}{mark}</b>{_source(row)}</td>{cells}</tr>"

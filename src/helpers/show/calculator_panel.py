@@ -63,7 +63,7 @@ FIELDS = {
     "review_hours_per_month": "Review, hours a month",
     "evaluation_rows": "Test rows",
     "evaluations_per_year": "Evaluations a year",
-    "hosted_hours_per_month": "Deployment up, hours a month",
+    "hosted_hours_per_month": "Deployed, hours a month",
     "replicas": "Deployments or machines",
     "stored_gb": "Stored model, GB",
     "training_hours": "Training here, hours",
@@ -72,6 +72,8 @@ FIELDS = {
     "usd_per_kwh": "Electricity, USD per kWh",
     "machine_usd_per_month": "This machine, USD a month",
 }
+
+CAVEAT = "These are costs only: whether the answers are good enough is for a test to say (lesson 4)."
 
 RANGES = ("calls_per_month", "label_minutes", "tuning_hours", "months")
 """Numbers that nobody knows well beforehand: "how sure" draws each between half and double."""
@@ -83,8 +85,8 @@ def calculator(
     """The calculator, ready to be read before anything is touched.
 
     Args:
-        workload: the numbers to begin with, such as the reader's own; by default what the project has kept, else the
-            sample shop's.
+        workload: the numbers to begin with, such as the reader's own; by default what the project has kept, else what
+            its training file tells, else the sample shop's.
         project: keeps every change under ``"calculator"``.
         on: the day whose prices count; the facts' today by default.
     """
@@ -98,7 +100,8 @@ class Calculator(widgets.VBox):
         self.project, self.on = project, on
         self.numbers: dict[str, widgets.BoundedFloatText] = {}
         self._loading = True
-        start = workload or Workload()
+        kept = project.get(KEY) if project and workload is None else None
+        start = workload or _from_project(project) or Workload()
         dials = [self._dial(name, dial, getattr(start, name)) for name, dial in DIALS.items()]
         more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
         self._make_options(start)
@@ -123,7 +126,6 @@ class Calculator(widgets.VBox):
             ]
         )  # fmt: skip
         self.children += (for_keyboards(self, "kit-calculator"),)
-        kept = project.get(KEY) if project and workload is None else None
         if kept:
             self._try(lambda: self.set_state(kept))
         self._loading = False
@@ -224,7 +226,7 @@ class Calculator(widgets.VBox):
         self.boxes = {
             row.option: widgets.Checkbox(
                 value=row.option in ticked, indent=False, layout=widgets.Layout(width="auto"),
-                description=row.label + ("" if row.state == "open" else f" ({row.state})"),
+                description=row.label + (f" ({row.mark})" if row.mark else ""),
             )
             for row in table.itertuples()
         }  # fmt: skip
@@ -256,10 +258,15 @@ class Calculator(widgets.VBox):
         cheapest = ""
         if table is not None and table["total"].notna().any():
             best = table.iloc[0]
-            cheapest = f"Cheapest of your options: {best['label']}, {costs.dollars(best['total'])} in all. "
-        self.sentence.value = f'<div role="status" style="{CARD}"><b>{escape(cheapest + finding.sentence)}</b></div>'
+            cheapest = (
+                f"Cheapest of your options over {workload.months:g} months: {best['label']}, "
+                f"{costs.dollars(best['total'])}. "
+            )
+        self.sentence.value = (
+            f'<div role="status" style="{CARD}"><b>{escape(cheapest + finding.sentence)}</b><br>{CAVEAT}</div>'
+        )
         draw(self.chart, cost_curves(workload, chosen, self.pair, self.on))
-        self.table.value = "Tick at least one option." if table is None else bill(table).data
+        self.table.value = "Tick at least one option." if table is None else bill(table, _caption(workload)).data
         self.sure.value = folded("How sure is this?", f"<p>{escape(self._chance(workload))}</p>")
         if self.project:
             self.project.set(KEY, self.state())
@@ -292,3 +299,16 @@ class Calculator(widgets.VBox):
     def _load(self) -> str:
         self.set_state(json.loads(Path(self.file.value).read_text(encoding="utf-8")))
         return f"loaded from {self.file.value}"
+
+
+def _from_project(project: Project | None) -> Workload | None:
+    """What the project's own files tell; None where there are none, or where they cannot be counted."""
+    splits = (project.get("splits") if project else None) or {}
+    try:
+        return Workload.from_files(splits["train"]["path"], splits.get("validation", {}).get("path"))
+    except (KeyError, OSError, KitError):
+        return None
+
+
+def _caption(workload: Workload) -> str:
+    return f"The whole bill over {workload.months:g} months, in USD, its largest parts first"

@@ -1,0 +1,86 @@
+"""What a file of chat examples is in numbers, as a bill needs them: rows, tokens, prompt and answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helpers import tokens
+from helpers.errors import CostError
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A training or validation file, counted for one model.
+
+    Attributes:
+        rows: examples.
+        low: tokens of all of them.
+        high: the same with what the provider may add to each; equal to ``low`` where its rule is known.
+        prompt: mean tokens of an example before its answer.
+        answer: mean tokens of the answer's text.
+        vocabulary: with which they were counted.
+        exact: whether that is the named model's own.
+    """
+
+    rows: int
+    low: int
+    high: int
+    prompt: float
+    answer: float
+    vocabulary: str
+    exact: bool
+
+    @property
+    def band(self) -> tuple[int, int]:
+        """Low and high, as :func:`helpers.costs.job_estimate` takes them."""
+        return self.low, self.high
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words."""
+        count = f"{self.low:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
+        whose = "the model's own vocabulary" if self.exact else "a stand-in: this model's vocabulary is not public here"
+        band = "" if self.low == self.high else "; the band is there because the provider's rule is not public"
+        return f"{self.rows:,} rows, {count} tokens ({self.vocabulary}, {whose}{band})."
+
+
+def count(path: str | Path, model: str | None = None) -> Counted:
+    """Count a JSONL file of chat examples for a model, in one pass.
+
+    Args:
+        model: whose vocabulary to count with; a present OpenAI model by default.
+
+    Raises:
+        CostError: a line that is not a chat example with an answer, or no line at all.
+        AssetError: the vocabulary is not on this machine and could not be fetched.
+    """
+    counter = tokens.counter(model)
+    rows = total = before = answers = 0
+    with open(path, encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            messages, tools = _example(line, f"{Path(path).name}, line {number}")
+            rows += 1
+            whole, prompt = counter.example(messages, tools), counter.example(messages[:-1], tools)
+            total, before = total + whole, before + prompt
+            answers += whole - prompt - counter.example([{**messages[-1], "content": "", "tool_calls": None}])
+    if not rows:
+        raise CostError(f"{Path(path).name} holds no examples.", fix="Prepare the data first (lesson 01).")
+    extra = 0 if counter.vocabulary == "smollm2" else tokens.PER_EXAMPLE_BAND[1] * rows
+    return Counted(rows, total, total + extra, before / rows, answers / rows, counter.vocabulary, counter.exact)
+
+
+def _example(line: str, where: str) -> tuple[list[dict[str, Any]], list[Any]]:
+    try:
+        row = json.loads(line)
+        messages, tools = row["messages"], row.get("tools") or []
+        fine = len(messages) > 1 and all(isinstance(message, dict) for message in messages)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        fine = False
+    if not fine:
+        raise CostError(f"{where} is not a chat example with an answer.", fix="Check the file first (lesson 01).")
+    return messages, tools
