@@ -7,6 +7,8 @@ repeats: points that do not follow a power law get "cannot tell", not a forecast
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +19,69 @@ from scipy import stats
 from helpers.errors import EvaluationError
 from helpers.evaluate.statistics import Estimate
 from helpers.evaluate.wording import amount, number, percent
+from helpers.records import Example
 
 FARTHEST = 4
 """No forecast beyond this many times the largest size measured."""
 EXPONENTS = np.linspace(0.05, 2.0, 60)
 DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The training rows of one run of a learning curve.
+
+    Attributes:
+        name: such as "40-rows-draw-2"; for file names and tables.
+        size: how many rows.
+        seed: for the job; another one for each repeat.
+        rows: drawn at random.
+        hyperparameters: so that every size gets about as many training steps.
+    """
+
+    name: str
+    size: int
+    seed: int
+    rows: tuple[Example, ...]
+    hyperparameters: dict[str, int]
+
+
+def draw(
+    examples: Sequence[Example],
+    sizes: Sequence[int],
+    repeats: int,
+    *,
+    steps: int = 120,
+    batch_size: int = 4,
+    most_epochs: int = 20,
+    seed: int = 0,
+) -> list[Draw]:
+    """Rows for each run: every size, ``repeats`` times, each time drawn afresh, smallest first.
+
+    With as many epochs at each size a small size would also be trained for fewer steps, and the curve would show steps,
+    not rows. So epochs follow from ``steps``; ``most_epochs`` keeps the smallest sizes from being learned by heart.
+    The same arguments draw the same rows in the same order, so that files and jobs are found again. A draw of *all*
+    rows differs from its repeats by the job's seed only: there the repeats show less luck than there is.
+
+    Raises:
+        EvaluationError: a size below 1 or above the number of examples, or no repeat.
+    """
+    wrong = [size for size in sizes if not 1 <= size <= len(examples)]
+    if wrong or not sizes or repeats < 1:
+        raise EvaluationError(
+            f"{len(examples)} rows cannot be drawn like that.",
+            got=f"sizes {wrong or list(sizes)}, {repeats} repeats",
+            fix=f"Choose sizes from 1 to {len(examples)} and at least one repeat.",
+        )
+    draws = []
+    for size in sorted(set(sizes)):
+        epochs = min(most_epochs, max(1, round(steps / math.ceil(size / batch_size))))
+        for repeat in range(1, repeats + 1):
+            picked = random.Random(f"{seed}/{size}/{repeat}").sample(range(len(examples)), size)
+            rows = tuple(examples[place] for place in sorted(picked))
+            settings = {"n_epochs": epochs, "batch_size": min(batch_size, size)}
+            draws.append(Draw(f"{size}-rows-draw-{repeat}", size, repeat, rows, settings))
+    return draws
 
 
 @dataclass(frozen=True)
@@ -107,6 +167,33 @@ def fit(
     gain = _band(_curve(fits, 2 * top) - _curve(fits, top), level)
     state, sentence = _answer(gain, int(top), worth, level)
     return LearningCurve(x, y, state, sentence, gain, level, fits)
+
+
+def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 0.02, level: float = 0.9) -> str:
+    """Whether the forecast can be believed here: the largest size is hidden, forecast from the others, and uncovered.
+
+    The measured score is the mean of the largest size's runs. It has scatter of its own, which the band does not cover,
+    so a near miss is no disproof.
+
+    Raises:
+        EvaluationError: what is left without the largest size is too little for a curve.
+    """
+    x, y = np.asarray(sizes, dtype=float), np.asarray(scores, dtype=float)
+    top = x.max()
+    before = fit(x[x < top], y[x < top], worth=worth, level=level)
+    measured = float(y[x == top].mean())
+    told = f"Measured with {top:,.0f}: {percent(round(measured, 3))}."
+    if not len(before._fits):
+        return f"Without the runs of {top:,.0f} rows there is no forecast: the others follow no power law. {told}"
+    if top > FARTHEST * before.sizes.max():
+        return f"{top:,.0f} rows are more than {FARTHEST} times the next smaller size: no forecast goes there. {told}"
+    forecast = before.predict(top)
+    inside = "inside" if forecast.low <= measured <= forecast.high else "outside"
+    band = f"{percent(level)} band {number(forecast.low)} to {number(forecast.high)}"
+    return (
+        f"From the runs up to {before.sizes.max():,.0f} rows, {top:,.0f} rows were forecast to reach "
+        f"{percent(round(forecast.value, 3))} ({band}). {told} That is {inside} the band."
+    )
 
 
 def _fit_many(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from helpers.show.bills import bill, cost_curves
 from helpers.show.calculator_panel import calculator
 from helpers.show.chat import what_the_model_sees
 from helpers.show.checklist_panel import checklist
+from helpers.show.curves import learning_curve
 from helpers.show.dataset import balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.rater_panel import rater
@@ -14,7 +15,7 @@ from helpers.show.svg import comparisons_svg, scores_svg
 from helpers.show.tables import table
 from helpers.show.training import loss
 from helpers.show.verdicts import verdict
-from helpers.show.watching import watch
+from helpers.show.watching import watch, watch_all
 
 __all__ = [
     "balance",
@@ -27,6 +28,7 @@ __all__ = [
     "cost_curves",
     "guess",
     "guesses",
+    "learning_curve",
     "loss",
     "rater",
     "review",
@@ -37,5 +39,6 @@ __all__ = [
     "token_lengths",
     "verdict",
     "watch",
+    "watch_all",
     "what_the_model_sees",
 ]
