@@ -170,7 +170,7 @@ def test_what_is_counted_has_a_verdict_sources_and_a_chart(claim, monkeypatch):
     monkeypatch.setenv("KIT_TODAY", "2026-11-23")
     lengths = {"short": 60.0, "long": 900.0, "question": 60.0, "answer": 25.0}
     before = {"prompt_length": Finding("prompt_length", HOLDS, numbers=lengths)}
-    found = COUNTED[claim](Measured(bench.triage("train")[:160]), before)
+    found = COUNTED[claim](Measured(bench.triage("train")[:120]), before)
     assert found.claim == claim and found.verdict in VERDICTS and found.marks
     assert found.sources and all("as of 20" in source and "http" in source for source in found.sources)
     chart = showing.chart_of(found)
@@ -216,10 +216,10 @@ def test_the_new_category_takes_over_from_one_old_category_only():
 
 
 def test_spoiled_rows_differ_in_the_category_of_a_third_only():
-    rows = bench.triage("train")[:80]
+    rows = bench.triage("train")[:60]
     spoiled = amount.spoiled(rows)
     changed = [place for place, (old, new) in enumerate(zip(rows, spoiled, strict=True)) if old.answer != new.answer]
-    assert changed == list(range(0, 80, amount.WRONG_EVERY))
+    assert changed == list(range(0, 60, amount.WRONG_EVERY))
     for place in changed:
         old, new = bench.labels(rows[place]), bench.labels(spoiled[place])
         assert old["category"] != new["category"] and old | {"category": ""} == new | {"category": ""}
