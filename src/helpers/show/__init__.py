@@ -14,6 +14,7 @@ from helpers.show.say import say
 from helpers.show.svg import comparisons_svg, scores_svg
 from helpers.show.tables import table
 from helpers.show.training import loss
+from helpers.show.trial import finding
 from helpers.show.verdicts import verdict
 from helpers.show.watching import watch, watch_all
 
@@ -26,6 +27,7 @@ __all__ = [
     "comparisons",
     "comparisons_svg",
     "cost_curves",
+    "finding",
     "guess",
     "guesses",
     "learning_curve",
