@@ -10,6 +10,7 @@ import ast
 import csv
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -235,7 +236,7 @@ def mend_json(text: str) -> dict | None:
     text = text.strip().removesuffix(",").removeprefix("\ufeff")
     if len(text) > 1_000_000:
         return None
-    for parse in (orjson.loads, lambda t: json.loads(t, strict=False), ast.literal_eval):
+    for parse in (orjson.loads, lambda t: json.loads(t, strict=False), _python_literal):
         try:
             value = parse(text)
             orjson.dumps(value)
@@ -243,6 +244,13 @@ def mend_json(text: str) -> dict | None:
             continue
         return value if isinstance(value, dict) else None
     return None
+
+
+def _python_literal(text: str) -> Any:
+    """What Python wrote; it never writes octal escapes, so that text with a digit behind a backslash is no such."""
+    if re.search(r"\\[0-7]", text):
+        raise ValueError("an octal escape")
+    return ast.literal_eval(text)
 
 
 # --- read whole: JSON, Excel, Parquet ---------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ from helpers.show.calculator_panel import calculator
 from helpers.show.chat import what_the_model_sees
 from helpers.show.checklist_panel import checklist
 from helpers.show.curves import learning_curve
-from helpers.show.dataset import balance, token_lengths
+from helpers.show.dataset import answer_lengths, balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.rater_panel import rater
+from helpers.show.repairs import changes, pairs
 from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, scores
 from helpers.show.say import say
-from helpers.show.svg import comparisons_svg, scores_svg
+from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
 from helpers.show.training import loss
 from helpers.show.trial import finding
@@ -19,9 +20,11 @@ from helpers.show.verdicts import verdict
 from helpers.show.watching import watch, watch_all
 
 __all__ = [
+    "answer_lengths",
     "balance",
     "bill",
     "calculator",
+    "changes",
     "check",
     "checklist",
     "comparisons",
@@ -32,7 +35,9 @@ __all__ = [
     "guesses",
     "learning_curve",
     "loss",
+    "pairs",
     "rater",
+    "record_charts",
     "review",
     "say",
     "scores",

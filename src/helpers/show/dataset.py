@@ -1,4 +1,4 @@
-"""What is in the data: label balance of each split, and how long the examples are."""
+"""What is in the data: label balance of each split, and how long the examples and their answers are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from helpers.records import Example
@@ -13,6 +14,10 @@ from helpers.show.theme import BLUE, INK, PATTERNS, SERIES, VERMILION, figure, p
 
 MOST_LABELS = 15
 OTHERS = "all others"
+NO_LABEL = "no label"
+ALIKE = 1.5
+"""Labels whose median lengths lie within this factor count as alike in the title."""
+
 RARE = 5
 """Fewer rows than this and a label can hardly be learned or measured: the title says so."""
 
@@ -111,3 +116,44 @@ def _length_finding(lengths: np.ndarray, limit: int) -> str:
         share = 100 * over / len(lengths)
         return f"{over:,} of {plural(len(lengths), 'example')} ({share:.1f} %) are over the limit of {limit:,} tokens"
     return f"All {plural(len(lengths), 'example')} fit: the longest has {lengths.max():,} of at most {limit:,} tokens"
+
+
+def answer_lengths(rows: pd.DataFrame) -> go.Figure:
+    """How long the answers are under each label: a box holds the middle half, the line in it the median.
+
+    Args:
+        rows: ``CheckReport.rows``. Answers without a label (where most have one: look at those) get a box of their own.
+    """
+    labels = rows["label"].fillna(NO_LABEL) if len(rows) else rows["label"]
+    spread = rows.groupby(labels)["answer_chars"].quantile([0, 0.25, 0.5, 0.75, 1]).unstack()
+    spread = spread.loc[labels.value_counts().index[:MOST_LABELS]]
+    chart = figure(
+        _spread_finding(spread[0.5] if len(spread) else spread),
+        "A box holds the middle half of a label's answers, the line in it their median; the whiskers reach the "
+        "shortest and the longest. A model learns lengths, too.",
+        x="length of the answer (characters)",
+        y="label",
+        height=110 + 30 * len(spread),
+    )
+    counts = labels.value_counts()
+    if len(spread):
+        chart.add_box(
+            y=[f"{shorten(name, 28)} ({counts[name]:,})" for name in spread.index], orientation="h",
+            lowerfence=spread[0], q1=spread[0.25], median=spread[0.5], q3=spread[0.75], upperfence=spread[1],
+            marker_color=BLUE, line_width=1.5,
+        )  # fmt: skip
+    chart.update_yaxes(autorange="reversed", showgrid=False, title_text=None)
+    return chart
+
+
+def _spread_finding(medians: pd.Series) -> str:
+    if not len(medians):
+        return "There are no answers yet"
+    long, short = medians.idxmax(), medians.idxmin()
+    if medians[long] <= ALIKE * max(medians[short], 1):
+        between = f"{medians[short]:,.0f} to {medians[long]:,.0f}"
+        return f"Answers are about as long under every label: half of them have at least {between} characters"
+    return (
+        f"Half of the answers under {long!r} have at least {medians[long]:,.0f} characters, "
+        f"under {short!r} at least {medians[short]:,.0f}"
+    )

@@ -51,9 +51,15 @@ class ReviewPanel(widgets.VBox):
                 "u": ("undo", self._undo),
             }
         )
+        self.field = keys.children[1]
         super().__init__([self.bar, self.shown, keys, self.answer])
         self.children += (for_keyboards(self, "kit-review"),)
         self._draw()
+
+    def first_key(self, letter: str) -> None:
+        """Press a key on the reader's behalf where nothing is decided yet: a lesson shows what a decision does."""
+        if not self.review.steps:
+            self.field.value = letter
 
     @property
     def decisions(self) -> pd.DataFrame:
