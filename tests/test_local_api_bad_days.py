@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import random
 import shutil
 import socket
@@ -171,6 +173,17 @@ def test_a_damaged_base_model_fails_the_job_and_not_the_api(tmp_path: Path, tiny
     assert ended.status == "failed" and ended.error.message
     with pytest.raises(openai.InternalServerError):
         client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1)
+    # whoever got an error may send the next request down the same connection
+    place = urlsplit(api.ready["base_url"])
+    line = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
+    headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
+    for _ in range(3):
+        line.request("POST", "/v1/chat/completions", json.dumps({"model": TINY, "messages": HELLO}), headers)
+        assert line.getresponse().read() and line.sock, "the server did not announce that it would hang up"
+        time.sleep(0.3)
+        line.request("GET", "/v1/models", headers=headers)
+        answer = line.getresponse()
+        assert answer.status == 200 and answer.read()
     (broken / "model.safetensors").write_bytes(weights)
     wait_until(lambda: answers(client))
     assert api.stop() == 0

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpers.local_api import chat, files, fine_tuning, models
 from helpers.local_api.refusal import Refusal
@@ -37,7 +37,28 @@ def application(store: Store, serving: Serving, worker: Worker, key: str, hosts:
     api.add_exception_handler(OSError, _full_or_broken)
     api.add_exception_handler(sqlite3.OperationalError, _full_or_broken)
     api.add_exception_handler(Exception, _broken)
-    return Gate(api, key, hosts)
+    return Gate(_over_when_answered(api), key, hosts)
+
+
+def _over_when_answered(app: ASGIApp) -> ASGIApp:
+    """Starlette answers an unexpected exception and raises it again; uvicorn then closes the connection behind the
+    answer, and cuts off whoever sends the next request down it at that moment. Once answered, it is over."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        complete = False
+
+        async def watched(message: Message) -> None:
+            nonlocal complete
+            await send(message)
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+        try:
+            await app(scope, receive, watched)
+        except Exception:
+            if not complete:
+                raise
+
+    return answering
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:
