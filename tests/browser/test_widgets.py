@@ -48,6 +48,9 @@ def test_checklist_by_keyboard(open_notebook):
     page = open_notebook(START + "panel = show.checklist(Project('keys'), answers={'gap': 'behaviour'}); panel")
     status = page.locator(".jp-OutputArea-output [role=status]")
     status.wait_for()
+    untouched = page.get_by_role("combobox", name="How often does the task change?")
+    shown = untouched.evaluate("list => list.selectedOptions[0]?.text").replace("\xa0", " ")
+    assert shown == "not answered yet", "an open question says so"
     shot(page, "checklist_light")
     assert unnamed_controls(page) == []
 

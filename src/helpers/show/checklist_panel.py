@@ -15,19 +15,23 @@ from helpers.project import Project
 from helpers.records import Evidence
 from helpers.show.html import linked
 from helpers.show.output import for_keyboards
-from helpers.show.verdicts import short_verdict
+from helpers.show.verdicts import verdict_details, verdict_headline
 
 KEY = "checklist"
 """In the project file: decision's name to its answers (question id to option value)."""
 
 LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
-OPEN = "not answered yet"
+OPEN, OPEN_VALUE = "not answered yet", ""
+"""What an open question shows, and its value in the list: with None the list would show nothing at all."""
 
+_COLUMNS = "repeat(auto-fit, minmax(340px, 1fr))"
 _STYLE = """<style>
 .kit-stacked { flex-direction: column !important; align-items: stretch !important; height: auto !important; }
 .kit-stacked > .widget-label { width: auto !important; white-space: normal; height: auto; line-height: 1.4;
   text-align: left; font-weight: 600; }
 .kit-stacked select { max-width: 100%; flex: 0 0 auto !important; height: var(--jp-widgets-inline-height, 28px); }
+.kit-live { min-height: 6.5em; }
+.kit-scrolling { border: 1px solid rgba(128,128,128,.45); padding: 2px 10px 8px; }
 </style>"""
 
 
@@ -52,7 +56,11 @@ def checklist(
 
 
 class Checklist(widgets.VBox):
-    """The panel that :func:`checklist` makes; ``answers`` and ``verdict`` are what it holds now."""
+    """The panel that :func:`checklist` makes; ``answers`` and ``verdict`` are what it holds now.
+
+    The verdict's headline stands above the questions and keeps its height, so that no question moves away under the
+    pointer; its reasons stand beside the questions, or below them where the page is narrow.
+    """
 
     def __init__(
         self, project: Project, name: str, answers: Mapping[str, str], evidence: Evidence | None, today: date | None
@@ -66,7 +74,9 @@ class Checklist(widgets.VBox):
         self.copy_name = widgets.Text(description="New name", placeholder="such as: with twice the data")
         self.copy = widgets.Button(description="Copy answers to the new name", layout=widgets.Layout(width="auto"))
         self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="100%"))
-        self.progress, self.verdict_area, self.side_by_side = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.progress, self.side_by_side = widgets.HTML(), widgets.HTML()
+        self.headline, self.details = widgets.HTML(), widgets.HTML()
+        self.headline.add_class("kit-live")
         self.choices = {question.id: _choice(question) for question in decide.questions().values()}
         self.notes = {question: widgets.HTML() for question in self.choices}
         self._open(name)
@@ -80,8 +90,13 @@ class Checklist(widgets.VBox):
                 widgets.HBox([self.decision, self.copy_name, self.copy], layout=widgets.Layout(flex_flow="row wrap")),
                 self.bar,
                 self.progress,
-                self.verdict_area,
-                widgets.VBox(self._questions(), layout=widgets.Layout(max_height="460px", overflow="auto")),
+                self.headline,
+                widgets.GridBox(
+                    [_scrolling(self._questions()), _scrolling([self.details])],
+                    layout=widgets.Layout(
+                        grid_template_columns="repeat(auto-fit, minmax(340px, 1fr))", grid_gap="16px"
+                    ),
+                ),
                 self.side_by_side,
             ]
         )
@@ -90,7 +105,7 @@ class Checklist(widgets.VBox):
     @property
     def answers(self) -> dict[str, str]:
         """Question id to option value, of the questions that are answered."""
-        return {name: choice.value for name, choice in self.choices.items() if choice.value is not None}
+        return {name: choice.value for name, choice in self.choices.items() if choice.value != OPEN_VALUE}
 
     @property
     def verdict(self) -> Any:
@@ -110,7 +125,7 @@ class Checklist(widgets.VBox):
         stored = self._stored().get(name, {})
         self._loading = True  # one redraw for all answers, and nothing to save
         for question, choice in self.choices.items():
-            choice.value = stored.get(question)
+            choice.value = stored.get(question, OPEN_VALUE)
         self._loading = False
         for question in decide.questions().values():
             self._note(question)
@@ -146,7 +161,8 @@ class Checklist(widgets.VBox):
         done, all_ = len(self.answers), len(self.choices)
         self.bar.value = done
         self.progress.value = f"<b>{done} of {all_} questions answered.</b> Each answer is saved at once."
-        self.verdict_area.value = short_verdict(self.verdict)
+        verdict = self.verdict
+        self.headline.value, self.details.value = verdict_headline(verdict), verdict_details(verdict)
         self.side_by_side.value = _side_by_side(self._stored(), self.evidence, self.today)
 
     def _stored(self) -> dict[str, dict[str, str]]:
@@ -158,13 +174,20 @@ class Checklist(widgets.VBox):
 
 def _choice(question: Question) -> widgets.Dropdown:
     """A list to choose from: its label is bound to it, arrow keys and letters work, and it can be left open again."""
-    options = [(OPEN, None)] + [
+    options = [(OPEN, OPEN_VALUE)] + [
         (f"{option.label} – {option.help}" if option.help else option.label, option.value)
         for option in question.options
     ]
     choice = widgets.Dropdown(description=question.text, options=options, layout=widgets.Layout(width="auto"))
     choice.add_class("kit-stacked")
     return choice
+
+
+def _scrolling(parts: list[widgets.Widget]) -> widgets.VBox:
+    """Parts that scroll by themselves, so that questions and verdict stay on one page."""
+    box = widgets.VBox(parts, layout=widgets.Layout(max_height="520px", min_width="0", overflow="auto"))
+    box.add_class("kit-scrolling")
+    return box
 
 
 def _known(answers: Mapping[str, Any]) -> dict[str, str]:

@@ -20,6 +20,7 @@ _KEYBOARD = """
 const keep = event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
 const mend = () => document.querySelectorAll('.CLASS').forEach(panel => {
   panel.addEventListener('focusin', keep);
+  panel.querySelectorAll('.kit-live .widget-html-content').forEach(text => text.setAttribute('role', 'status'));
   panel.querySelectorAll('.widget-vbox').forEach(box => {
     const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
     if (label && handle) handle.setAttribute('aria-label', label.textContent);
@@ -34,6 +35,7 @@ def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
 
     JupyterLab takes arrow keys and letters away from lists and buttons in an output (in a list, "a" would insert a
     cell), and ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with.
+    Text of the class ``kit-live`` is read out by screen readers whenever it changes.
     Where scripts are not run, fields and buttons still work.
     """
     panel.add_class(css_class)

@@ -7,37 +7,29 @@ from html import escape
 from IPython.display import HTML
 
 from helpers.records import Verdict
-from helpers.show.html import CARD, folded, section
-
-SHOWN = 3
+from helpers.show.html import CARD, section
 
 
 def verdict(verdict: Verdict) -> HTML:
     """The whole verdict, to be read and challenged."""
-    return HTML(
-        f'<div style="{CARD}">{_headline(verdict)}'
-        + section("Why", verdict.reasons)
-        + section("What stands in the way of tuning", verdict.blockers)
-        + section("What would change it", verdict.what_would_change_it)
-        + section("Next steps", verdict.next_steps)
-        + section("Not measured", verdict.not_measured)
-        + "</div>"
-    )
+    return HTML(f'<div style="{CARD}">{_headline(verdict)}{verdict_details(verdict)}</div>')
 
 
-def short_verdict(verdict: Verdict) -> str:
-    """The verdict for a panel, as HTML: the first reasons open, the rest one key away."""
-    return (
-        f'<div style="{CARD}" role="status">{_headline(verdict)}'
-        + section("Why", verdict.reasons[:SHOWN])
-        + folded("More reasons", section("", verdict.reasons[SHOWN:]))
-        + folded("What stands in the way of tuning", section("", verdict.blockers))
-        + section("What would change it", verdict.what_would_change_it[:2])
-        + folded("Other changes that would change it", section("", verdict.what_would_change_it[2:]))
-        + folded("Next steps", section("", verdict.next_steps))
-        + folded("Not measured", section("", verdict.not_measured))
-        + "</div>"
-    )
+def verdict_headline(verdict: Verdict) -> str:
+    """The recommendation alone, as HTML."""
+    return f'<div style="{CARD}">{_headline(verdict)}</div>'
+
+
+def verdict_details(verdict: Verdict) -> str:
+    """All that stands behind the headline, as HTML."""
+    parts = {
+        "Why": verdict.reasons,
+        "What stands in the way of tuning": verdict.blockers,
+        "What would change it": verdict.what_would_change_it,
+        "Next steps": verdict.next_steps,
+        "Not measured": verdict.not_measured,
+    }
+    return f'<div style="line-height:1.4">{"".join(section(*part) for part in parts.items())}</div>'
 
 
 def _headline(verdict: Verdict) -> str:
