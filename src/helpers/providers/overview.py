@@ -34,7 +34,7 @@ def _line(row: FactRow, host: Host | None, day: date) -> dict[str, str]:
         "name": row["name"],
         "who may train": _cited(row["who"], row),
         "next dates": _dates(row["provider"], day),
-        "training, USD per 1M tokens": _prices(row["provider"]),
+        "training, USD per 1M tokens": _prices(row["provider"], day),
         "hosting a tuned model": _hosting(row["provider"]),
         "weights are yours": _cited({"unknown": NOT_KNOWN}.get(row["weights_out"], row["weights_out"]), row),
         "connect": _support(host),
@@ -58,8 +58,9 @@ def _dates(provider: str, day: date) -> str:
     return _cited(text, *first)
 
 
-def _prices(provider: str) -> str:
+def _prices(provider: str, day: date) -> str:
     rows = [r for r in facts.rows("tunable") if r["provider"] == provider and r["method"] == "supervised"]
+    rows = [r for r in rows if facts.standing(r["model"], provider, day).state != "ended"] or rows
     priced = [r for r in rows if r["train"] is not None]
     if not priced:
         return _cited(NOT_KNOWN, *rows) if rows else _cited(NOT_KNOWN, facts.provider(provider))
@@ -73,7 +74,7 @@ def _hosting(provider: str) -> str:
     rows = [r for r in facts.rows("hosting") if r["provider"] == provider]
     known = [r for r in rows if r["usd"] is not None]
     if known:
-        return _cited("; ".join(f"{r['label']}: ${r['usd']:g} per {r['per']}" for r in known), *known)
+        return _cited("; ".join(f"{r['label']}: ${r['usd']:,.2f} per {r['per']}" for r in known), *known)
     return _cited(NOT_KNOWN, *rows) if rows else _cited("no separate charge is known", facts.provider(provider))
 
 
