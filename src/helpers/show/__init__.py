@@ -1,5 +1,6 @@
 """Views for the lessons: charts (plotly) and panels (ipywidgets). Numbers and rules come from the rooms below."""
 
+from helpers.show.article import prompt_lengths, training_sums, training_times
 from helpers.show.bills import bill, cost_curves
 from helpers.show.calculator_panel import calculator
 from helpers.show.chat import what_the_model_sees
@@ -7,6 +8,7 @@ from helpers.show.checklist_panel import checklist
 from helpers.show.curves import learning_curve
 from helpers.show.dataset import answer_lengths, balance, token_lengths
 from helpers.show.exercise import check, guess, guesses
+from helpers.show.provider_page import provider_page
 from helpers.show.rater_panel import rater
 from helpers.show.repairs import changes, pairs
 from helpers.show.review_panel import review
@@ -36,6 +38,8 @@ __all__ = [
     "learning_curve",
     "loss",
     "pairs",
+    "prompt_lengths",
+    "provider_page",
     "rater",
     "record_charts",
     "review",
@@ -44,6 +48,8 @@ __all__ = [
     "scores_svg",
     "table",
     "token_lengths",
+    "training_sums",
+    "training_times",
     "verdict",
     "watch",
     "watch_all",
