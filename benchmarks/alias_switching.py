@@ -24,7 +24,7 @@ from helpers.providers import LOCAL, connect
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample" / "triage"
 SECONDS, A_SECOND, SWITCHES = 60, 2, 5
 QUESTIONS = 8
-TRAIN_ROWS = 48
+TRAIN_ROWS, EPOCHS = 120, 4
 
 
 @dataclass
@@ -43,7 +43,7 @@ def main() -> int:
     client, project = connect("local"), Project("alias-benchmark")
     rows = data.read(SAMPLE / "train.jsonl")[:TRAIN_ROWS]
     file = jobs.upload(client, data.write(rows, project.folder / "train.jsonl"))
-    tuned = jobs.watch(client, jobs.start(client, file.id, suffix="alias", hyperparameters={"n_epochs": 2}).id)
+    tuned = jobs.watch(client, jobs.start(client, file.id, suffix="alias", hyperparameters={"n_epochs": EPOCHS}).id)
     versions = [LOCAL.default_model, tuned.fine_tuned_model]
     questions = [row.question for row in data.read(SAMPLE / "validation.jsonl")[:QUESTIONS]]
     expected = {(model, question): ask(client, model, question) for model in versions for question in questions}

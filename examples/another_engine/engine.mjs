@@ -1,12 +1,15 @@
 // llama.cpp answers prompts, greedily, one after the other. Reads one JSON object on standard input
 // ({model, prompts, stop, longest}) and prints one: {answers, tokens_per_second, megabytes}. Started by run.py.
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 
 const { model: file, prompts, stop, longest } = JSON.parse(readFileSync(0, "utf8"));
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error });
 const model = await llama.loadModel({ modelPath: file });
-const context = await model.createContext({ contextSize: 2048, sequences: 1 });
+// One core is left to others: llama.cpp's threads wait for each other by spinning, and stand still where one has no core.
+const threads = Math.max(1, availableParallelism() - 1);
+const context = await model.createContext({ contextSize: 2048, sequences: 1, threads });
 const sequence = context.getSequence();
 const [end] = model.tokenize(stop, true);
 

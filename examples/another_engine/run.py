@@ -73,8 +73,9 @@ def compare(options: argparse.Namespace) -> int:
         there = elsewhere(tools, file, questions)
         alike = sum(one == other for one, other in zip(here, there["answers"], strict=True))
         worst = min(worst, alike / len(here)) if kind == "f32" else worst
-        print(f"{kind}: {alike} of {len(here)} answers the same; {there['tokens_per_second']:.0f} tokens/s, "
-              f"{there['megabytes']:.0f} MB of memory, {file.stat().st_size / 1e6:.0f} MB on disk", flush=True)  # fmt: skip
+        speed, memory, disk = there["tokens_per_second"], there["megabytes"], file.stat().st_size / 1e6
+        print(f"{kind}: {alike} of {len(here)} answers the same; {speed:.0f} tokens/s, {memory:.0f} MB of memory, "
+              f"{disk:.0f} MB on disk", flush=True)  # fmt: skip
         for question, one, other in zip(questions, here, there["answers"], strict=True):
             if one != other:
                 print(f"  {question[:60]!r}\n    here:  {one}\n    there: {other}")
