@@ -9,12 +9,13 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from running_api import TINY
 
 from helpers import facts
 from helpers.errors import EvaluationError
 from helpers.evaluate import statistics
 from helpers.evaluate.candidates import messages
-from helpers.records import Candidate, Comparison
+from helpers.records import Comparison
 from helpers.show import trial as showing
 from helpers.trial import VERDICTS, Finding, Trial, amount, bench, claims, limits, rules, sums
 from helpers.trial.finding import HOLDS, LEFT_OUT, NOT, OVERTAKEN, PARTLY, UNTESTED, mark
@@ -29,6 +30,9 @@ def pair(a_right: int, b_right: int, rows: int = 80) -> Comparison:
     a, b = np.arange(rows) < a_right, np.arange(rows)[::-1] < b_right
     return statistics.compare(a.astype(float), b.astype(float))
 
+
+TRUE_OF_NONSENSE = ("prompt_length",)
+"""What holds even for a model that answers at random: its prompts are shorter."""
 
 BETTER, WORSE, CLOSE = pair(70, 20), pair(20, 70), pair(41, 39)
 
@@ -225,13 +229,31 @@ def test_spoiled_rows_differ_in_the_category_of_a_third_only():
         assert old["category"] != new["category"] and old | {"category": ""} == new | {"category": ""}
 
 
-def test_the_prompt_with_few_rows_shows_them_all_and_with_many_the_nearest(monkeypatch):
-    rows = bench.triage("train")[:40]
-    few, many = (amount._in_the_prompt(size, rows[:size]) for size in (10, 40))
-    question = bench.triage("validation")[0]
-    assert len(messages(few, question)) == 1 + 2 * 10 + 1
+def test_the_prompt_with_few_rows_shows_them_all_and_with_many_the_nearest(tmp_path):
+    workbench = bench.Bench(None, tmp_path, bench.WHOLE)
+    few, many = (amount.in_the_prompt(workbench, size) for size in (10, 60))
+    question = workbench.validation[0]
+    assert few.system and len(messages(few, question)) == 1 + 2 * 10 + 1
     assert len(messages(many, question)) == 1 + 2 * amount.NEAREST + 1
-    assert isinstance(few, Candidate) and few.system
+
+
+# --- all experiments, with a model that says nonsense ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def workbench(local_api, tmp_path_factory) -> bench.Bench:
+    """Real jobs and real answers of the randomly initialised model."""
+    sizes = bench.Sizes(rows=8, draws=2, curve={10: 1, 12: 1, 16: 1})
+    return bench.Bench(local_api.client(), tmp_path_factory.mktemp("trial"), sizes, base=TINY)
+
+
+@pytest.mark.parametrize("claim", MEASURED)
+def test_every_experiment_runs_and_a_model_that_knows_nothing_confirms_nothing(claim, workbench):
+    found = MEASURED[claim](workbench)
+    assert found.claim == claim and found.because and found.details and found.reading
+    assert found.verdict in ((HOLDS,) if claim in TRUE_OF_NONSENSE else (UNTESTED, NOT, PARTLY))
+    assert showing.chart_of(found).layout.xaxis.title.text
+    assert Finding.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 # --- charts ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from helpers.evaluate import metrics, statistics
 from helpers.evaluate.results import Results
 from helpers.records import Candidate, Example
 from helpers.trial import rules
-from helpers.trial.bench import ANSWER_TOKENS, BASE, Bench, fields_right, labels, relabelled, text
+from helpers.trial.bench import ANSWER_TOKENS, Bench, fields_right, labels, relabelled, text
 from helpers.trial.finding import Finding, mark
 
 SHOTS = 10
@@ -25,17 +25,19 @@ def _sizes(bench: Bench) -> dict[str, int]:
     return {"few": few, "below": below, "most": bench.sizes.most}
 
 
-def _in_the_prompt(size: int, rows: Sequence[Example]) -> Candidate:
+def in_the_prompt(bench: Bench, size: int) -> Candidate:
+    """A prompt that uses the first ``size`` training rows: all of them where they are few, else the nearest."""
+    rows = bench.train[:size]
     given = {"shots": tuple(rows)} if size <= SHOTS else {"nearest": NEAREST, "pool": tuple(rows)}
     return Candidate(
-        f"prompt, {size} rows", BASE, system=text("triage", "instructions.md"), max_tokens=ANSWER_TOKENS, **given
+        f"prompt, {size} rows", bench.base, system=text("triage", "instructions.md"), max_tokens=ANSWER_TOKENS, **given
     )
 
 
 def curves(bench: Bench) -> Results:
     """Tuned models and prompts that use the same rows, and the textbook classifier, on the same validation rows."""
     sizes = sorted(set(bench.sizes.curve))
-    prompted = [_in_the_prompt(size, bench.train[:size]) for size in sorted(set(_sizes(bench).values()))]
+    prompted = [in_the_prompt(bench, size) for size in sorted(set(_sizes(bench).values()))]
     tuned = [bench.triage_model(size).candidate(f"tuned, {size} rows") for size in sizes]
     results = bench.ask([*prompted, *tuned], bench.validation, [fields_right])
     for size in sizes:

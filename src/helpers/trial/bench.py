@@ -80,20 +80,20 @@ class Bench:
         client: from ``helpers.providers.connect("local")``.
         folder: where training files and answers are kept.
         sizes: :data:`WHOLE` or :data:`SHORT`.
+        base: id of the model that is prompted and tuned.
     """
 
-    def __init__(self, client: openai.OpenAI, folder: Path, sizes: Sizes) -> None:
-        self.client, self.folder, self.sizes = client, folder, sizes
+    def __init__(self, client: openai.OpenAI, folder: Path, sizes: Sizes, base: str = BASE) -> None:
+        self.client, self.folder, self.sizes, self.base = client, folder, sizes, base
         self.train = triage("train")[: sizes.most]
         self.validation = triage("validation")[: sizes.rows]
 
     def tuned(self, name: str, rows: Sequence[Example], epochs: int) -> Tuned:
         """The model trained on these rows, found again when there is one already."""
         path = data.write(rows, self.folder / "files" / f"{name}.jsonl", "local")
-        job = jobs.start(
-            self.client, jobs.upload(self.client, path).id, suffix=f"trial-{name.replace('_', '-')}", seed=1,
-            hyperparameters={"n_epochs": epochs, "batch_size": min(BATCH, len(rows) // 2)},
-        )  # fmt: skip
+        settings = {"n_epochs": epochs, "batch_size": min(BATCH, len(rows) // 2)}
+        file, suffix = jobs.upload(self.client, path), f"trial-{name.replace('_', '-')}"
+        job = jobs.start(self.client, file.id, model=self.base, suffix=suffix, seed=1, hyperparameters=settings)
         with tqdm(total=100, desc=f"training {name}", unit="%", bar_format="{desc}: {n:.0f} % {elapsed}") as bar:
 
             def draw(progress: jobs.Progress) -> None:
@@ -196,4 +196,4 @@ def prompts(bench: Bench) -> dict[str, Candidate]:
         "+ 8 examples, schema": {"system": rules, "shots": shots, "schema": schema},
         "+ 4 nearest": {"system": rules, "nearest": 4, "pool": tuple(bench.train)},
     }
-    return {name: Candidate(name, BASE, max_tokens=ANSWER_TOKENS, **way) for name, way in ways.items()}
+    return {name: Candidate(name, bench.base, max_tokens=ANSWER_TOKENS, **way) for name, way in ways.items()}

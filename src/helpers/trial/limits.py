@@ -13,7 +13,6 @@ from helpers.records import Candidate, Example
 from helpers.trial import rules
 from helpers.trial.bench import (
     ANSWER_TOKENS,
-    BASE,
     SAMPLE,
     Bench,
     Tuned,
@@ -39,7 +38,7 @@ OTHERS = 24
 
 def something_else(bench: Bench) -> Finding:
     """The probes before and after tuning on triage."""
-    before = Candidate("before", BASE, max_tokens=LONG_ANSWER)
+    before = Candidate("before", bench.base, max_tokens=LONG_ANSWER)
     after = bench.triage_model().candidate("tuned on triage", max_tokens=LONG_ANSWER)
     results = bench.ask([before, after], probes.load(), [probes.kept])
     damage = probes.damage(results, before.name, after.name)
@@ -131,7 +130,7 @@ def _before_and_after(bench: Bench, train: Sequence[Example], retrained: Tuned) 
     )
     return [
         *(
-            Candidate(name, BASE, system=system, shots=shots, schema=schema, max_tokens=ANSWER_TOKENS)
+            Candidate(name, bench.base, system=system, shots=shots, schema=schema, max_tokens=ANSWER_TOKENS)
             for name, system, shots, schema in prompts
         ),
         bench.triage_model().candidate("tuned, old"),
@@ -184,8 +183,8 @@ def new_facts(bench: Bench) -> Finding:
     """Train on invented facts; ask as trained, in other words, turned round; and give them in the prompt instead."""
     facts = invented_facts()
     sheet = "Answer from these notes:\n" + "\n".join(f"- {fact['answer']}" for fact in facts)
-    before = Candidate("before", BASE, max_tokens=LONG_ANSWER)
-    prompted = Candidate("facts in the prompt", BASE, system=sheet, max_tokens=LONG_ANSWER)
+    before = Candidate("before", bench.base, max_tokens=LONG_ANSWER)
+    prompted = Candidate("facts in the prompt", bench.base, system=sheet, max_tokens=LONG_ANSWER)
     tuned = fact_model(bench).candidate("tuned on the facts", max_tokens=LONG_ANSWER)
     rivals = [before, prompted, tuned]
     wordings = {"as trained": "asked", "in other words": "other_words", "turned round": "turned"}
@@ -220,7 +219,7 @@ def old_facts(bench: Bench) -> Finding:
     """Plain facts before tuning, after tuning on triage, and after tuning on the invented facts."""
     plain = [one for one in probes.load() if one.extra["kind"] == "fact"]
     plain += probes.load(SAMPLE / "trial" / "old_facts.jsonl")
-    before = Candidate("before", BASE, max_tokens=LONG_ANSWER)
+    before = Candidate("before", bench.base, max_tokens=LONG_ANSWER)
     tuned = [
         bench.triage_model().candidate("tuned on triage", max_tokens=LONG_ANSWER),
         fact_model(bench).candidate("tuned on invented facts", max_tokens=LONG_ANSWER),

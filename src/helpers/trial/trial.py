@@ -14,7 +14,7 @@ from helpers.errors import EvaluationError
 from helpers.evaluate.candidates import digest
 from helpers.project import kit_home, write_atomically
 from helpers.trial import amount, limits, prompting, sums
-from helpers.trial.bench import BASE, SAMPLE, SHORT, WHOLE, Bench
+from helpers.trial.bench import SAMPLE, SHORT, WHOLE, Bench
 from helpers.trial.finding import LEFT_OUT, VERDICTS, Claim, Finding, claims
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Trial:
         """A hash of the claim, the sizes, the base model, the sample files and the code of the experiments."""
         files = [path for room in USED_SAMPLES for path in sorted((SAMPLE / room).iterdir())]
         contents = [path.read_text(encoding="utf-8") for path in (*files, *CODE)]
-        return digest([claim, BASE, asdict(self.bench.sizes), contents])
+        return digest([claim, self.bench.base, asdict(self.bench.sizes), contents])
 
 
 def _first(first: str | int) -> tuple[Claim, ...]:
