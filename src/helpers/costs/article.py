@@ -24,11 +24,12 @@ def article_training(on: date | None = None) -> pandas.DataFrame:
 
     Columns: ``model``, ``usd_per_million``, ``epochs``, ``usd``, ``state`` (whether jobs can still be started),
     ``as_of``, ``how_known``, ``source``. The first row is the article's own sum: one epoch of gpt-3.5-turbo.
+    ``attrs["cite"]`` says whence the prices come.
     """
     day = on or facts.today()
     default = predicted_epochs(EXAMPLES).n
     asked = [("gpt-3.5-turbo", 1), ("gpt-3.5-turbo", default), ("gpt-4o-mini", 1), ("gpt-4o-mini", default)]
-    rows = []
+    rows, cites = [], []
     for model, epochs in asked:
         row = facts.tuning_price(model, "openai", day)
         cost = training_cost(row, EXAMPLES * TOKENS_EACH, epochs, on=day)
@@ -44,7 +45,10 @@ def article_training(on: date | None = None) -> pandas.DataFrame:
                 "source": row.source,
             }
         )
-    return pandas.DataFrame(rows)
+        cites.append(f"{row['label']}: {row.cite}")
+    table = pandas.DataFrame(rows)
+    table.attrs["cite"] = list(dict.fromkeys(cites))
+    return table
 
 
 def tuned_against_base(on: date | None = None) -> pandas.DataFrame:
@@ -106,13 +110,15 @@ def short_against_cached(
         f"{_stretches(table['long_prompt'], table['prompted_cached'] <= table['tuned'])}."
     )
     table.attrs["names"] = names
-    table.attrs["cite"] = [*(row.cite for row in short.rows), target.cite, *_cite_cache(target)]
+    table.attrs["cite"] = [*(f"{row['label']}: {row.cite}" for row in (*short.rows, target)), *_cite_cache(target)]
     return table
 
 
 def _cite_cache(price: facts.FactRow) -> list[str]:
     shortest = facts.cached_from(price["provider"], price["model"])
-    return [f"cached from {shortest['min_tokens']:,.0f} equal opening tokens on, {shortest.cite}"] if shortest else []
+    if shortest is None:
+        return []
+    return [f"{price['label']} is cached from {shortest['min_tokens']:,.0f} equal opening tokens on: {shortest.cite}"]
 
 
 def _stretches(lengths: pandas.Series, holds: pandas.Series) -> str:
@@ -137,8 +143,13 @@ def training_durations() -> pandas.DataFrame:
     """How long training took where somebody wrote it down, and how long the article's file (3 epochs) would have taken.
 
     Columns of the table ``durations``, and ``tokens_per_second`` and ``article_minutes`` at that speed.
+    ``attrs["cite"]`` says who wrote it down.
     """
     table = facts.load("durations")
     table["tokens_per_second"] = table["trained_tokens"] / table["minutes"] / 60
     table["article_minutes"] = EXAMPLES * TOKENS_EACH * 3 / table["tokens_per_second"] / 60
+    table.attrs["cite"] = [
+        f"{row['model']}, {row['minutes']:g} minutes: {'; '.join(filter(None, (row.remark, row.cite)))}"
+        for row in facts.rows("durations")
+    ]
     return table
