@@ -15,6 +15,7 @@ def main(names: list[str]) -> int:
     began = time.monotonic()
     try:
         trial = Trial(connect("local"))
+        print(trial.forecast(), flush=True)
         for name in names or [claim.id for claim in claims()]:
             started = time.monotonic()
             found = trial.run(name)

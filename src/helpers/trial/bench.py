@@ -90,10 +90,9 @@ class Bench:
 
     def tuned(self, name: str, rows: Sequence[Example], epochs: int) -> Tuned:
         """The model trained on these rows, found again when there is one already."""
-        path = data.write(rows, self.folder / "files" / f"{name}.jsonl", "local")
-        settings = {"n_epochs": epochs, "batch_size": min(BATCH, len(rows) // 2)}
-        file, suffix = jobs.upload(self.client, path), f"trial-{name.replace('_', '-')}"
-        job = jobs.start(self.client, file.id, model=self.base, suffix=suffix, seed=1, hyperparameters=settings)
+        file, suffix = self._uploaded(name, rows), f"trial-{name.replace('_', '-')}"
+        settings = _settings(len(rows), epochs)
+        job = jobs.start(self.client, file, model=self.base, suffix=suffix, seed=1, hyperparameters=settings)
         with tqdm(total=100, desc=f"training {name}", unit="%", bar_format="{desc}: {n:.0f} % {elapsed}") as bar:
 
             def draw(progress: jobs.Progress) -> None:
@@ -102,6 +101,13 @@ class Bench:
 
             job = jobs.watch(self.client, job.id, on_progress=draw)
         return Tuned(job.fine_tuned_model, self._seconds(job), job.trained_tokens)
+
+    def seconds_of_main_job(self) -> float:
+        """What the largest job is likely to take here and now, from a short real probe."""
+        size = self.sizes.most
+        file = self._uploaded(f"triage_{size}", self.train)
+        settings = _settings(size, self.sizes.curve[size])
+        return jobs.estimate(self.client, file, model=self.base, hyperparameters=settings)["seconds"]
 
     def triage_model(self, size: int | None = None) -> Tuned:
         """The triage model trained on the first ``size`` rows, on all rows when not given."""
@@ -121,11 +127,19 @@ class Bench:
         """The file with all answers."""
         return self.folder / "answers.sqlite"
 
+    def _uploaded(self, name: str, rows: Sequence[Example]) -> str:
+        path = data.write(rows, self.folder / "files" / f"{name}.jsonl", "local")
+        return jobs.upload(self.client, path).id
+
     def _seconds(self, job: Any) -> float:
         """From the start of training to its end, without the time in the queue."""
         events = self.client.fine_tuning.jobs.list_events(job.id, limit=100)
         began = min((event.created_at for event in events if "started" in event.message), default=job.created_at)
         return float(job.finished_at - began)
+
+
+def _settings(rows: int, epochs: int) -> dict[str, int]:
+    return {"n_epochs": epochs, "batch_size": min(BATCH, rows // 2)}
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

@@ -103,8 +103,8 @@ def goalposts(bench: Bench) -> Finding:
         details=(
             edited.sentence,
             trained.sentence,
-            f"The prompt: three lines edited, an answer {first_answer:.1f} s later. The tuned model: about "
-            f"{people:.0f} minutes of reading for the new category (at {Workload().label_minutes:g} minutes a row, an "
+            f"The prompt: three lines and its examples edited, an answer {first_answer:.1f} s later. The tuned model: "
+            f"about {people:.0f} minutes of reading for the new category (at {Workload().label_minutes:g} minutes a row, an "
             f"assumption of the cost lesson; the new name is put in by a program), then {retrained.seconds / 60:.1f} "
             "minutes of training, measured; and lesson 4 again.",
         ),

@@ -42,6 +42,8 @@ COUNTED: Mapping[str, Callable[[Bench, Mapping[str, Finding]], Finding]] = {
     "hosts": sums.hosts,
 }
 BUILDS_ON = {"shorter_saves": ("prompt_length",)}
+WHOLE_RUN, SHORT_RUN = 10.0, 4.0
+"""A run takes so many times its largest job."""
 USED_SAMPLES = ("triage", "trial", "probes")
 CODE = tuple(sorted(Path(__file__).parent.glob("*.py")))
 
@@ -78,6 +80,19 @@ class Trial:
             self.found[claim] = self._measured(claim) if claim in MEASURED else self._counted(claim)
         return self.found[claim]
 
+    def forecast(self) -> str:
+        """How long this run will take here and now: a probe of the largest job, scaled to all jobs and answers."""
+        ids = [one.id for one in self.chosen if one.id in MEASURED]
+        missing = [name for name in ids if not self._kept(name).exists()]
+        if not missing:
+            return "Everything that is measured is kept from an earlier run: seconds."
+        times = WHOLE_RUN if self.bench.sizes == WHOLE else SHORT_RUN
+        minutes = times * self.bench.seconds_of_main_job() / 60
+        return (
+            f"About {minutes:.0f} minutes for a first run on this machine, as busy as it is now. {len(missing)} of "
+            f"{len(ids)} experiments are still to do; what an interrupted one has finished is not done again."
+        )
+
     def table(self) -> pd.DataFrame:
         """One line a claim that was tested: what it says, its verdict, the finding."""
         says = {one.id: one.says for one in claims()}
@@ -90,7 +105,7 @@ class Trial:
         return {verdict: given.count(verdict) for verdict in VERDICTS}
 
     def _measured(self, claim: str) -> Finding:
-        kept = self.folder / "findings" / f"{claim}-{self._inputs(claim)}.json"
+        kept = self._kept(claim)
         if kept.exists():
             return Finding.from_json(json.loads(kept.read_text(encoding="utf-8")))
         finding = MEASURED[claim](self.bench)
@@ -101,6 +116,9 @@ class Trial:
         """Never kept: the tables and the day change, and counting takes no time."""
         before = {name: self.run(name) for name in BUILDS_ON.get(claim, ())}
         return COUNTED[claim](self.bench, before)
+
+    def _kept(self, claim: str) -> Path:
+        return self.folder / "findings" / f"{claim}-{self._inputs(claim)}.json"
 
     def _inputs(self, claim: str) -> str:
         """A hash of the claim, the sizes, the base model, the sample files and the code of the experiments."""
