@@ -90,7 +90,7 @@ def test_a_trial_without_a_forecast_says_so():
 
 
 def test_the_time_of_many_jobs_comes_from_two_probes(local_api, tmp_path):
-    client = local_api.client()
+    client = local_api.client(timeout=170)  # a probe loads the model
     files = []
     for n in (10, 20, 40):
         path = tmp_path / f"curve-{n}.jsonl"
