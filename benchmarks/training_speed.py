@@ -32,6 +32,7 @@ from helpers import assets
 DATA = Path(__file__).parents[1] / "data" / "sample" / "triage" / "train.jsonl"
 CONTENDERS = ("quick", "thorough", "trl-default", "trl-best", "trl-frozen")
 BATCH, EPOCHS, SEED = 16, 8, 1
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def ours(recipe: str, steps: int) -> dict[str, float]:
@@ -81,14 +82,14 @@ def trl(kind: str, steps: int) -> dict[str, float]:
     batch = epoch_order(len(rows), BATCH, SEED, 0)[0]
     lines = [json.loads(line)["messages"] for line in DATA.read_text(encoding="utf-8").splitlines()]
     pairs = [{"prompt": lines[i][:-1], "completion": lines[i][-1:]} for i in batch]
-    layers = list(range(18, 30)) if kind == "trl-frozen" else None
+    frozen = {"layers_to_transform": list(range(18, 30))} if kind == "trl-frozen" else {}
     lora = LoraConfig(
         r=16,
         lora_alpha=32,
         lora_dropout=0.0,
-        target_modules="all-linear",
-        layers_to_transform=layers,
+        target_modules=LINEAR,
         task_type="CAUSAL_LM",
+        **frozen,
     )
     settings = {} if kind == "trl-default" else {"gradient_checkpointing": False, "bf16": False}
     times: list[float] = []
