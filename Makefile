@@ -1,6 +1,8 @@
 # The two commands that a newcomer needs: `make lab` and `make test`. `make` alone lists them all.
 PYTHON ?= python3
 BIN := .venv/bin
+# Jupyter refuses to run as root unless told; in most containers there is nobody else to run it.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab tour trial test test-all soak notebooks bench doctor stop lock clean purge
@@ -12,7 +14,7 @@ setup:
 	@$(PYTHON) tools/setup.py
 
 lab: setup ## set up, then open JupyterLab on the first lesson
-	@$(BIN)/jupyter lab notebooks/00_should_you_fine_tune.ipynb
+	@$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_should_you_fine_tune.ipynb
 
 tour: setup ## the whole journey without a browser: pages and record land in .local/tour
 	@$(BIN)/python tools/tour.py
