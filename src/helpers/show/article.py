@@ -72,7 +72,7 @@ def training_times(table: pd.DataFrame) -> go.Figure:
     longest = table["minutes"].max()
     chart = figure(
         f"“Hours to days”? Of {len(table)} recorded jobs the longest took {_time(longest)}",
-        "Jobs whose size and time somebody wrote down, time in a queue not counted. Their sources stand in the table.",
+        "Jobs whose size and time somebody wrote down, time in a queue not counted. Their sources stand below.",
         x="tokens trained, all epochs (logarithmic)",
         y="minutes (logarithmic)",
         height=320,

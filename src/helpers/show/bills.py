@@ -74,7 +74,7 @@ def cost_curves(
         fixed, each = finding.first
         chart.add_scatter(
             x=[finding.calls], y=[fixed + each * finding.calls], mode="markers+text", name="break-even",
-            text=[f"{costs.about(finding.calls)} calls a month"], textposition="bottom left", showlegend=False,
+            text=[f"{costs.about(finding.calls)} calls a month"], textposition="top left", showlegend=False,
             marker=dict(symbol="star", size=16, color=INK), hoverinfo="text",
         )  # fmt: skip
     totals = [total for line in chart.data for total in line.y]

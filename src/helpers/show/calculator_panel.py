@@ -221,7 +221,8 @@ class Calculator(widgets.VBox):
         """A box for each option that the tables know; the ones that teach most are ticked."""
         table = costs.compare(workload, costs.options(self.on), self.on)
         tuned = table[(table["kind"] == "tuned") & table["total"].notna()]
-        ticked = set(table[table["kind"].isin(("prompt", "few-shot"))]["option"].head(3)) | set(tuned["option"].head(2))
+        prompted = table[table["kind"].isin(("prompt", "few-shot")) & ~table["option"].str.endswith(":uncached")]
+        ticked = set(prompted["option"].head(3)) | set(tuned["option"].head(2))
         ticked |= set(tuned[tuned["hosting"] > 0]["option"].head(1)) | {"own:local/this-machine"}
         self.boxes = {
             row.option: widgets.Checkbox(
