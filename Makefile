@@ -14,7 +14,7 @@ setup:
 	@$(PYTHON) tools/setup.py
 
 lab: setup ## set up, then open JupyterLab on the first lesson
-	@$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_should_you_fine_tune.ipynb
+	@$(BIN)/jupyter lab $(AS_ROOT) notebooks --LabApp.default_url=/lab/tree/00_should_you_fine_tune.ipynb
 
 tour: setup ## the whole journey without a browser: pages and record land in .local/tour
 	@$(BIN)/python tools/tour.py
