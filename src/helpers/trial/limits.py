@@ -103,10 +103,10 @@ def goalposts(bench: Bench) -> Finding:
         details=(
             edited.sentence,
             trained.sentence,
-            f"The prompt: three lines and its examples edited, an answer {first_answer:.1f} s later. The tuned model: "
-            f"about {people:.0f} minutes of reading for the new category (at {Workload().label_minutes:g} minutes a row, an "
-            f"assumption of the cost lesson; the new name is put in by a program), then {retrained.seconds / 60:.1f} "
-            "minutes of training, measured; and lesson 4 again.",
+            f"The prompt: three lines and its examples edited, an answer {first_answer:.1f} s later.",
+            f"The tuned model: about {people:.0f} minutes of reading for the new category (at "
+            f"{Workload().label_minutes:g} minutes a row, an assumption of the cost lesson; a program puts in the new "
+            f"name), then {retrained.seconds / 60:.1f} minutes of training, measured; and lesson 4 again.",
         ),
         marks=tuple(
             mark(series, name, *statistics.score_interval(scores))
