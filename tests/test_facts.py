@@ -199,7 +199,10 @@ def test_the_report_names_what_ends_what_is_old_and_what_is_doubtful() -> None:
     text = report(TODAY)
     for said in ("older than 90 days", "44 2027-01-06", "dates have passed", "not verified", "agree"):
         assert said in text
-    assert "Traceback" not in report(date(2031, 1, 1))
+    assert "Prices that are known to change" in text and "gemini-3.8-flash" in text.split("known to change")[1]
+    assert "taken to be as at OpenAI" in text, "a doubt without a remark says how it is known"
+    later = report(date(2031, 1, 1))
+    assert "Traceback" not in later and "known to change" not in later
 
 
 def test_prices_for_prompting_agree_with_the_library_on_the_day_they_were_read() -> None:

@@ -11,7 +11,7 @@ from datetime import date
 import pandas
 
 from helpers.errors import FactsError
-from helpers.facts import STALE_DAYS, TABLES, life, rows, stale, today
+from helpers.facts import STALE_DAYS, TABLES, FactRow, life, rows, stale, today
 from helpers.facts.library import compare_with_library, library_version
 
 SOON_DAYS = 120
@@ -19,11 +19,12 @@ SOON_DAYS = 120
 
 def report(on: date) -> str:
     """The whole report for one day, as text."""
-    return "\n\n".join([_counts(on), _old(on), _dates(on), _unverified(), _library(on)])
+    parts = [_counts(on), _old(on), _dates(on), _changes(on), _unverified(), _library(on)]
+    return "\n\n".join(filter(None, parts))
 
 
 def _table(frame: pandas.DataFrame) -> str:
-    return frame.to_string(index=False, max_colwidth=90, na_rep="")
+    return frame.to_string(index=False, max_colwidth=70, na_rep="")
 
 
 def _counts(on: date) -> str:
@@ -48,15 +49,33 @@ def _dates(on: date) -> str:
     return "\n\n".join(f"{title}\n{_table(part)}" for title, part in parts if len(part))
 
 
+def _changes(on: date) -> str:
+    """Prices that a table already knows to change."""
+    coming = [
+        ((row["from"] - on).days, row["from"], row["provider"], row["model"], row["input"], row.get("output"))
+        for table in ("prompting", "tunable")
+        for row in rows(table)
+        if row["from"] and row["from"] > on
+    ]
+    frame = pandas.DataFrame(coming, columns=["days", "from", "provider", "model", "input", "output"])
+    return (
+        f"{len(frame)} prices are known to change (USD per 1M tokens from then on):\n{_table(frame)}" if coming else ""
+    )
+
+
 def _unverified() -> str:
     doubtful = [
-        (row.table, row.line, row.get("provider", ""), row.get("model") or row.get("item") or "", row.remark)
+        (row.table, row.line, row.get("provider", ""), _what(row), row.remark or row.how_known)
         for table in TABLES
         for row in rows(table)
         if row.how_known.startswith("not verified") or "conflict" in row.remark
     ]
     frame = pandas.DataFrame(doubtful, columns=["table", "line", "provider", "what", "remark"])
     return f"{len(frame)} rows are not verified, or their sources conflict:\n{_table(frame)}"
+
+
+def _what(row: FactRow) -> str:
+    return row.get("model") or row.get("item") or row.get("limit") or row.get("name") or ""
 
 
 def _library(on: date) -> str:
