@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import os
 import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -94,6 +97,31 @@ def test_a_full_disk_is_said_before_the_download(home, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with pytest.raises(AssetError, match=r"full.*0 MB free.*KIT_HOME"):
         assets._fetch(pinned("thing", b"x", "http://127.0.0.1:9/a"))
+
+
+def test_a_disk_that_fills_up_in_mid_download_leaves_nothing(tmp_path, mirror):
+    """A disk of 3 MB of its own; the mirror says 1 MB and sends 6."""
+    folder, address = mirror
+    (folder / "big").write_bytes(b"x" * 6_000_000)
+    home = tmp_path / "home"
+    home.mkdir()
+    own_disk = ["unshare", "-rm", "sh", "-c", f"mount -t tmpfs -o size=3m tmpfs '{home}' && exec \"$@\"", "sh"]
+    if not shutil.which("unshare") or subprocess.run([*own_disk, "true"], capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a small disk")
+    program = f"""
+from helpers import assets
+try:
+    assets._fetch(assets.Asset("big", "0" * 64, (assets.Url("{address}/big", 1),)))
+except assets.AssetError as error:
+    print(error)
+print(sorted(path.name for path in assets.folder().rglob("*")))
+"""
+    environment = os.environ | {"KIT_HOME": str(home), "KIT_ASSETS_FROM": ""}
+    program = f"import os; os.makedirs({str(home / 'assets')!r})" + program
+    command = [*own_disk, sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    said, left = done.stdout.splitlines()
+    assert "is full" in said and "KIT_HOME" in said and left == "[]", done.stderr
 
 
 def test_the_real_assets_are_here_and_verified():
