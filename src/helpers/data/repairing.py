@@ -64,7 +64,7 @@ class Repaired:
         dropped = int(self.log["after"].isna().sum())
         changed = self.log.loc[self.log["after"].notna(), "line"].nunique()
         return (
-            f"{changed:,} rows changed, {dropped:,} left out, {len(self.report.rows):,} written to {self.path}; "
+            f"{changed:,} rows changed, {dropped:,} left out, {len(self.report.rows):,} written to {self.path.name}; "
             f"{len(self.queue):,} wait for a person."
         )
 
