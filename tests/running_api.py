@@ -67,7 +67,7 @@ class Api:
             trust_env=False,
             base_url=self.ready["base_url"],
             headers={"Authorization": f"Bearer {self.key}"},
-            timeout=30,
+            timeout=120,
         )
 
     def kill(self) -> None:
@@ -76,7 +76,7 @@ class Api:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(90)
 
 
 def wait_until(true: Callable[[], Any], seconds: float = 300, every: float = 0.1) -> Any:

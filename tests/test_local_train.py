@@ -217,7 +217,7 @@ def test_loss_and_gradients_equal_plain_peft(name, recipe, folders, rows, tmp_pa
         ours = {n: p.grad for n, p in learner.adapter.peft.named_parameters() if p.requires_grad}
         assert ours.keys() == gradients.keys()
         for parameter, gradient in gradients.items():
-            error = (ours[parameter] - gradient).norm() / gradient.norm()
+            error = (ours[parameter].cpu() - gradient).norm() / gradient.norm()
             assert error < 1e-4, parameter
 
 
