@@ -58,9 +58,7 @@ def _changes(on: date) -> str:
         if row["from"] and row["from"] > on
     ]
     frame = pandas.DataFrame(coming, columns=["days", "from", "provider", "model", "input", "output"])
-    return (
-        f"{len(frame)} prices are known to change (USD per 1M tokens from then on):\n{_table(frame)}" if coming else ""
-    )
+    return f"Prices that are known to change (USD per 1M tokens from then on):\n{_table(frame)}" if coming else ""
 
 
 def _unverified() -> str:
