@@ -7,8 +7,8 @@ change the verdict. ``python -m helpers.decide record.json`` runs a record again
 
 from helpers.decide.answers import Answers, load, save
 from helpers.decide.checklist import Option, Question, article, groups, questions, unanswered
-from helpers.decide.collect import collect
-from helpers.decide.flips import Flip, flips
+from helpers.decide.collect import collect, versions
+from helpers.decide.flips import Flip, flips, suppose
 from helpers.decide.record import Record, evidence_from, load_record
 from helpers.decide.rules import RULES
 from helpers.decide.ruling import CHOICES
@@ -33,5 +33,7 @@ __all__ = [
     "questions",
     "rule_name",
     "save",
+    "suppose",
     "unanswered",
+    "versions",
 ]

@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from statsmodels.stats.proportion import proportion_confint
+
 from helpers import facts
 from helpers.decide.case import Case, checked_evidence, percent
 from helpers.decide.checklist import checked, questions
 from helpers.decide.rules import rule
 from helpers.decide.ruling import CHOICES, TRAINING, Ruling
+from helpers.errors import DecisionError
 from helpers.records import Comparison, Evidence
 
 SHOWN_FLIPS = 6
+SUPPOSED = "a target model"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,31 @@ class Flip:
     choice: str
     answers: Mapping[str, str]
     evidence: Evidence
+
+
+def suppose(evidence: Evidence | None, score: float, *, rows: int = 200, plateau: str | None = None) -> Evidence:
+    """The evidence as it would be if a target model had been prompted, with this share of ``rows`` right.
+
+    For "what if" questions only: the supposed score is called "a target model", and its interval is Wilson's.
+
+    Args:
+        plateau: what its plateau test would have said ("plateaued", "still rising", "cannot tell"); None: not made.
+
+    Raises:
+        DecisionError: the score is no share, or there are no rows.
+    """
+    if not 0 <= score <= 1 or rows < 1:
+        raise DecisionError(
+            "A supposed score is a share of rows.", got=f"{score!r} of {rows!r} rows", fix="Use a share from 0 to 1."
+        )
+    low, high = proportion_confint(round(score * rows), rows, method="wilson")
+    supposed = {
+        "name": SUPPOSED, "model": SUPPOSED, "yardstick": "target", "metric": "score", "score": score,
+        "low": float(low), "high": float(high), "n": rows, "split": "validation",
+    }  # fmt: skip
+    evidence = evidence or Evidence()
+    said = {"state": plateau, "yardstick": "target", "sentence": ""} if plateau else evidence.plateau
+    return checked_evidence(replace(evidence, prompt_scores=(*evidence.prompt_scores, supposed), plateau=said))
 
 
 def flips(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> list[Flip]:
@@ -93,13 +122,8 @@ def _changes(case: Case) -> Iterator[Change]:
 def _other_measurements(case: Case) -> Iterator[tuple[str, str, Evidence]]:
     evidence = case.evidence
     if not case.target_scores:
-        rows = case.rows_measured
-        score = {
-            "name": "a target model", "model": "a target model", "yardstick": "target", "metric": "score",
-            "score": 0.8, "low": 0.74, "high": 0.85, "n": rows, "split": "validation",
-        }  # fmt: skip
         words = "If a target model were prompted, measured, and found right in 80 % of the rows"
-        yield "target score", words, replace(evidence, prompt_scores=(*evidence.prompt_scores, score))
+        yield "target score", words, suppose(evidence, 0.8, rows=case.rows_measured)
     else:
         for state in ("plateaued", "still rising", "cannot tell"):
             if state != case.plateau:

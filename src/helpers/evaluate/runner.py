@@ -117,8 +117,13 @@ def _open(store: Path | str, split: str, examples: Sequence[Example], host: str,
 
 
 def _about(candidate: Candidate) -> dict[str, str]:
+    """What the results remember of a candidate; ``prompt`` is a hash of all that it sends beside the question."""
     kind = "tuned" if candidate.tuned else "prompted"
-    return {"model": candidate.model, "yardstick": candidate.yardstick, "kind": kind}
+    rows = [
+        [list(row.messages) for row in some] for some in (candidate.shots, candidate.pool if candidate.nearest else ())
+    ]
+    prompt = digest([candidate.system, *rows, candidate.nearest, candidate.schema])[:12]
+    return {"model": candidate.model, "yardstick": candidate.yardstick, "kind": kind, "prompt": prompt}
 
 
 def _cost(spending: Spending, model: str, reply: Reply) -> float:

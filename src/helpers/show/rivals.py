@@ -37,7 +37,7 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
     share = bool(((table["score"] >= 0) & (table["score"] <= 1)).all())
     factor = 100 if share else 1
     chart = figure(
-        title or _score_finding(table, metric, share),
+        title or score_finding(table, metric, share),
         "Marks are scores, bars their 95 % intervals; hollow marks are teaching models. "
         + "The dashed line always gives the most frequent answer. " * (MAJORITY in table.index)
         + "Overlapping bars do not mean equal: the paired comparison decides.",
@@ -86,7 +86,7 @@ def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
     share = all(0 <= score <= 1 for c in rows for score in (c.score_a, c.score_b))
     factor, unit = (100, "points") if share else (1, rows[0].metric)
     chart = figure(
-        _comparison_finding(rows),
+        comparison_finding(rows),
         "Each line is the first candidate's score minus the second's on the same rows, with its interval. A line that "
         "touches zero cannot tell the two apart.",
         x=f"difference ({unit}; right of zero: the first is {'better' if share else 'higher'})",
@@ -136,7 +136,8 @@ def _said(score: float, share: bool) -> str:
     return f"{100 * score:.0f} %" if share else f"{score:.3g}"
 
 
-def _score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
+def score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
+    """Who scores highest, in how many of how many rows; ``table`` is sorted by score, the best last."""
     if table.empty:
         return "Nothing has been measured yet"
     best = table.iloc[-1]
@@ -145,7 +146,7 @@ def _score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
     return f"{best.name} scores highest in {name}: {score} (interval {low} to {high}) on {int(best['rows'])} rows"
 
 
-def _comparison_finding(rows: Sequence[Comparison]) -> str:
+def comparison_finding(rows: Sequence[Comparison]) -> str:
     """The sentence of a single comparison; of several, how many are told apart."""
     if not rows:
         return "Nothing has been compared yet"

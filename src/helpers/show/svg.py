@@ -1,16 +1,18 @@
-"""The two charts of the record as self-contained SVG: no script, no library, readable on paper and offline."""
+"""The charts of the record as self-contained SVG: no script, no library, readable on paper and offline."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from datetime import date
 from html import escape
 from typing import NamedTuple
 
 import pandas as pd
 
+from helpers import costs
 from helpers.records import Comparison
-from helpers.show.rivals import BASELINES, is_told_apart, kind_of
+from helpers.show.rivals import BASELINES, comparison_finding, is_told_apart, kind_of, score_finding
 from helpers.show.theme import BLUE, GREY, GRID, INK, PAPER, VERMILION
 
 _WIDTH, _NAMES, _RIGHT, _ROW, _TOP, _BOTTOM = 720, 250, 60, 34, 14, 46
@@ -26,6 +28,67 @@ class Line(NamedTuple):
     high: float
     colour: str
     hollow: bool
+
+
+def record_charts(
+    table: pd.DataFrame,
+    metric: str,
+    comparisons: Sequence[Comparison] = (),
+    workload: costs.Workload | None = None,
+    on: date | None = None,
+) -> list[dict[str, str]]:
+    """The record's charts, each with its finding as title, a sentence for those who cannot see it, and its SVG.
+
+    Args:
+        table: ``Results.table(metric)``.
+        metric: what the scores are.
+        comparisons: paired differences, when there are any.
+        workload: the reader's own volume and prices of work, for the bill; None leaves the bill out.
+        on: the day whose prices count.
+    """
+    ranked = table.dropna(subset=["score"]).sort_values("score")
+    share = bool(ranked["score"].between(0, 1).all())
+    worst = (
+        f"{ranked.index[0]} stands last with {_share_or_number(ranked['score'].iloc[0], share)}." if len(ranked) else ""
+    )
+    found = [
+        {
+            "title": f"{score_finding(ranked, metric, share)}.",
+            "text": f"{worst} Bars are 95 % intervals; hollow marks are teaching models.",
+            "svg": scores_svg(table),
+        }
+    ]
+    if comparisons:
+        text = "Differences on the same rows; where the bar touches zero, these rows cannot tell the two apart."
+        title = f"{comparison_finding(comparisons).rstrip('.')}."
+        found.append({"title": title, "text": text, "svg": comparisons_svg(comparisons)})
+    if workload is not None:
+        bills = costs.compare(workload, on=on).dropna(subset=["total"])
+        cheapest, dearest = bills.iloc[0], bills.iloc[-1]
+        found.append(
+            {
+                "title": f"“{cheapest['label']}” is the cheapest of {len(bills)} options at "
+                f"{workload.calls_per_month:,.0f} calls a month.",
+                "text": f"Whole bills over {workload.months:g} months, people's hours included: from "
+                f"{costs.dollars(cheapest['total'])} to {costs.dollars(dearest['total'])} ({dearest['label']}).",
+                "svg": bills_svg(bills, workload),
+            }
+        )
+    return found
+
+
+def _share_or_number(score: float, share: bool) -> str:
+    return f"{100 * score:.0f} %" if share else f"{score:.3g}"
+
+
+def bills_svg(bills: pd.DataFrame, workload: costs.Workload) -> str:
+    """``costs.compare()`` as a mark an option, cheapest on top; options without a known price are left out."""
+    colours = {"prompt": BLUE, "few-shot": BLUE}
+    lines = [
+        Line(row["label"], *[row["total"]] * 3, colours.get(row["kind"], VERMILION), row["kind"] in colours)
+        for _, row in bills.dropna(subset=["total"]).sort_values("total").iterrows()
+    ]
+    return _draw(lines, _ends(lines), f"USD over {workload.months:g} months; hollow: prompting, filled: a tuned model")
 
 
 def scores_svg(table: pd.DataFrame) -> str:
@@ -85,7 +148,7 @@ def _draw(lines: Sequence[Line], ends: tuple[float, float], axis: str, zero: boo
     for tick in _ticks(low, high):
         parts += [
             f'<line x1="{at(tick)}" y1="{_TOP}" x2="{at(tick)}" y2="{bottom}" stroke="{GRID}"/>',
-            f'<text x="{at(tick)}" y="{bottom + 16}" text-anchor="middle" fill="{INK}">{tick:g}</text>',
+            f'<text x="{at(tick)}" y="{bottom + 16}" text-anchor="middle" fill="{INK}">{tick:,g}</text>',
         ]
     if zero:
         parts.append(f'<line x1="{at(0)}" y1="{_TOP}" x2="{at(0)}" y2="{bottom}" stroke="{INK}" stroke-width="1.5"/>')
@@ -105,8 +168,13 @@ def _mark(line: Line, at: Callable[[float], float], y: float) -> list[str]:
         f'<line x1="{at(line.low)}" y1="{y}" x2="{at(line.high)}" y2="{y}" stroke="{line.colour}" stroke-width="2"/>',
         f'<circle cx="{at(line.value)}" cy="{y}" r="6" fill="{PAPER if line.hollow else line.colour}" '
         f'stroke="{line.colour}" stroke-width="2"/>',
-        f'<text x="{max(at(line.value), at(line.high)) + 8}" y="{y + 4}" fill="{INK}">{line.value:.3g}</text>',
+        f'<text x="{max(at(line.value), at(line.high)) + 8}" y="{y + 4}" fill="{INK}">{_value(line.value)}</text>',
     ]
+
+
+def _value(value: float) -> str:
+    """Three digits, and whole numbers with separators from a thousand on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _ticks(low: float, high: float) -> list[float]:
