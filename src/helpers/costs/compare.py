@@ -134,8 +134,8 @@ def _finding(state: str, calls: float | None, a: str, b: str, extra: float, savi
     fixed = f"{dollars(abs(extra))} a month {'more' if extra > 0 else 'less'} before the first call"
     beside = f"Beside “{b}”, “{a}” costs {fixed} and {each}"
     return {
-        "above": f"{beside}: it is cheaper above about {about(calls or 0)} calls a month.",
-        "below": f"{beside}: it is cheaper only below about {about(calls or 0)} calls a month.",
+        "above": f"{beside}: it is cheaper from about {about(calls or 0)} calls a month on.",
+        "below": f"{beside}: it is cheaper only up to about {about(calls or 0)} calls a month.",
         "always": f"{beside}: it is cheaper at every volume.",
         "never": f"{beside}: it never pays.",
     }[state]
