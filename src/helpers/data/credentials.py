@@ -90,26 +90,64 @@ NAMED_TOKEN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-PASSWORD_STEMS = ("pass", "pw", "kennwort", "wachtwoord", "lösenord", "contrase", "senha", "hasl", "hasł")
+PASSWORD_STEMS = (
+    "pass", "pw", "p/w", "psw", "psk", "mdp", "clave", "wifi key", "wi-fi key", "wpa", "kennwort", "wachtwoord",
+    "lösenord", "losenord", "contrase", "senha", "hasl", "hasł",
+)  # fmt: skip
+_NAME = r"""(?:pass[ -]?(?:words?|wd|wrd|phrase|code|wort|ord)|(?:(?<=mot\ de\ )|(?<=palavra-))passe|pwd|pswd|psw
+      |p/?word|p/w|mdp|psk|(?:wi-?fi|wpa2?)\ key|(?<![a-z])pw(?![a-z])|kennwort|wachtwoord|l[öo]senord|contrase[ñn]a
+      |senha|has[lł]o|(?<![a-z])clave"""
+"""What passwords are called; the pattern goes on behind it, so its bracket stays open."""
+
 NAMED_PASSWORD = re.compile(
-    r"""(?:pass(?:word|wd|phrase|code|wort)|(?:(?<=mot\ de\ )|(?<=palavra-))passe|pwd|(?<![a-z])pw(?![a-z])|kennwort
-      |wachtwoord|lösenord|contrase[ñn]a|senha|has[lł]o|(?<![a-z])pass(?=["'`]?\s{0,2}[:=]))
+    _NAME
+    + r"""|(?:(?<![a-z])|(?<=user))pass(?=["'`\]]{0,2}\s{0,2}[:=]|\sis\s))
       (?:\s(?:for|to|of|on|für|pour|para)\s[\w.@-]{1,40}(?:\s[\w.@-]{1,20}){0,3}?)?
-      ["'`]?\s{0,3}(?P<link>[:=]>?|\b(?:is|was|ist|lautet|est|es|é|reset\sto|set\sto|changed\sto)\b:?)\s{0,3}
-      (?P<quote>["'`“‘]?)(?P<value>[^\s"'`“”’]{4,64})""",
+      (?:\s?\([^()\n]{1,20}\)|\s(?:now|currently|nueva|nova|actual|provisoire|tijdelijk))?
+      ["'`\]*>]{0,3}\s{0,3}
+      (?P<link>[:=]>?|[-=]>|→|➜|\.{3,20}:?|\|(?=[^\s|])|(?<=>)(?=[^\s<>])|,?\s?value=
+        |\b(?:is|was|are|ist|lautet|war|est|es|c['’]est|é|är|er|now\ is|reset\sto|set\sto|changed\sto)\b:?)
+      [\s*]{0,4}(?:(?P<quote>["'`“‘«„])\s?(?P<quoted>[^"'`“”‘’«»\n]{4,64}?)\s?["'`”’»“]|"""
+    + r"""(?P<value>[^\s"'`“”’«»<>]{4,64}))""",
     re.IGNORECASE | re.VERBOSE,
 )
 PASSWORD_BESIDE = re.compile(
-    r"""(?:pass(?:word|phrase|code|wort|ord)?|pw|pwd|has[lł]o|contrase[ñn]a|senha)(?:\s|\ ?[-–→]\ |\ to\ |['’]?s\ )
-      (?=\S{0,62}\d)(?=\S{0,62}[A-Za-z])(?P<value>[A-Z\d]\S{4,62}[^\s.,;:?)"'])(?=\s|$|[.,;:?)"'])
-    | passphrase\s{0,2}[:=]\s{0,2}(?P<phrase>[a-z]{3,12}(?:[ -][a-z]{3,12}){2,7})(?=\s{0,2}(?:$|[.\n]))
+    _NAME
+    + r"""|pass)(?:['’]?s?[\s"'`“‘«*(\[\]|;,.:=]{1,4}|\ ?[-–→]\ ?|\ to\ )
+      (?=\S{0,62}\d)(?=\S{0,62}[A-Za-z])(?P<value>[A-Z\d]\S{4,62}[^\s.,;:?)\]"'`”’»*])(?=\s|$|[.,;:?)\]"'`”’»*])
+    | passphrase(?:\s{0,2}[:=]\s{0,2}(?P<phrase>[a-z]{3,12}(?:[ -][a-z]{3,12}){2,7})(?=\s{0,2}(?:$|[.\n]))
+        |\ (?P<joined>[a-z]{3,12}(?:-[a-z]{3,12}){2,7})(?!\w))
     | (?<=--)pass(?:word|wd)?[ =](?P<option>[^\s"'-]\S{3,62})""",
     re.VERBOSE | re.IGNORECASE,
 )
 """A password right beside its name: a word of letters and digits, six characters or more; three words or more that fill
-the line; or a command's option."""
+the line or hang together; or a command's option."""
 
-PASSWORD_BEFORE = re.compile(r"(?P<value>\S{4,64})['\"]? (?:is|was|as) (?:my|the|our|his|her|your|a) (?:\w{2,12} )?$")
+PASSWORD_BEFORE = re.compile(
+    r"""(?P<value>\S{4,64}?)['"`”’]?,?\ (?:is|was|as|that['’]s|which\ is)"""
+    r"""\ (?:my|the|our|his|her|your|a)\ (?:\w{2,12}\ )?$"""
+)
+
+NO_PASSWORD_FORM = re.compile(
+    r"""(?:sha|md|aes|utf|base|rsa|tls|oauth|iso|mp|web|win|ios|office|v)-?\d.* | [A-Z]{1,4}-\d+
+    | \d+(?:st|nd|rd|th|x|mb|kb|gb|px|am|pm)
+    | \d+[-–](?:char|hour|day|digit|step|minute|month|week|year).* | \S+@\S+\.\w+ | (?:https?|www)\S+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Letters with digits that are something else where they merely stand beside the word: algorithms, orders, sizes."""
+
+COMMAND_PASSWORD = re.compile(
+    r"""\bcurl\b[^\n]{0,120}?\ (?:-u|--user)[ =]?["']?[^\s:"']{1,64}:(?P<curl>[^\s"']{4,64})
+    | \bmysql\w{0,6}\b[^\n]{0,120}?\ -p(?P<mysql>[^\s"'-]\S{3,62})
+    | \bsshpass\ -p\ ?["']?(?P<ssh>[^\s"']{4,64})
+    | \bidentified\ (?:with\ \w{1,30}\ )?by\ ["'](?P<sql>[^\s"']{4,64})
+    | \brequirepass\ (?P<redis>\S{4,64})
+    | \b(?:login|log-?in|credentials?|creds|user(?:name)?\ ?/\ ?pass(?:word)?)\b[:=]?\s{1,2}(?:is\ |are\ |details:?\ )?
+      [\w.@+-]{2,64}\ ?/\ ?(?=\S{0,62}\d)(?=\S{0,62}[A-Za-z])(?P<pair>[^\s/"',;]{6,64})""",
+    re.IGNORECASE | re.VERBOSE,
+)
+COMMANDS = ("curl", "mysql", "sshpass", "identified", "requirepass", "login", "log in", "log-in", "cred", "user")
+"""One of these stands in every match of the pattern above."""
 
 URL_PASSWORD = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'<>]{0,64}:(?P<value>[^\s/@\"'<>]{3,128})@[\w.-]", re.IGNORECASE
@@ -180,23 +218,41 @@ def _passwords(text: str, lower: str) -> Iterator[Hit]:
     for stem in PASSWORD_STEMS:
         at = lower.find(stem)
         while at >= 0:
-            if match := NAMED_PASSWORD.match(text, at):
-                yield from _password(text, match)
-            elif match := PASSWORD_BESIDE.match(text, at):
-                yield Hit("password", *match.span(match.lastgroup))
-            elif (match := PASSWORD_BEFORE.search(text, max(0, at - 100), at)) and _chosen(match["value"]):
-                yield Hit("password", *match.span("value"))
+            yield from _password_at(text, at)
             at = lower.find(stem, at + 1)
+    if any(map(lower.__contains__, COMMANDS)):
+        for match in COMMAND_PASSWORD.finditer(text):
+            if _real(match[match.lastgroup]):
+                yield Hit("password", *match.span(match.lastgroup))
 
 
-def _password(text: str, match: re.Match) -> Iterator[Hit]:
-    start = match.start("value")
-    value = match["value"].rstrip(".,;:!?)]}")
+def _password_at(text: str, at: int) -> Iterator[Hit]:
+    """The password of the name that begins at ``at``: behind a link, right beside, or before it."""
+    if (match := NAMED_PASSWORD.match(text, at)) and (hit := _password(text, match)):
+        yield hit
+    elif (match := PASSWORD_BESIDE.match(text, at)) and _beside(match):
+        yield Hit("password", *match.span(match.lastgroup))
+    elif (match := PASSWORD_BEFORE.search(text, max(0, at - 100), at)) and _chosen(match["value"]):
+        yield Hit("password", *match.span("value"))
+
+
+def _beside(match: re.Match) -> bool:
+    value = match[match.lastgroup]
+    return match.lastgroup != "value" or (_real(value) and not NO_PASSWORD_FORM.fullmatch(value))
+
+
+def _password(text: str, match: re.Match) -> Hit | None:
+    group = "quoted" if match["quote"] else "value"
+    start = match.start(group)
+    value = match[group].rstrip(".,;:!?)]}*|")
     end = start + len(value)
     if len(value) < 4 or PLACEHOLDER.fullmatch(value):
-        return
+        return None
+    if match[0][:4].lower() == "pass" and not match[0][4:5].isalpha():  # of tickets and tests, too
+        return Hit("password", start, end) if _chosen(value) and not value.isdigit() else None
     if match["quote"] or match["link"].startswith("=") or _chosen(value) or _alone(text, end, value):
-        yield Hit("password", start, end)
+        return Hit("password", start, end)
+    return None
 
 
 def _chosen(value: str) -> bool:
@@ -204,7 +260,7 @@ def _chosen(value: str) -> bool:
     inside = value[1:]
     return (
         any(char.isdigit() for char in value)
-        or any(not char.isalnum() and char not in "-'’.,/" for char in value)
+        or any(not char.isalnum() and char not in "-_'’.,/" for char in value)
         or (any(char.isupper() for char in inside) and any(char.islower() for char in value))
     )
 

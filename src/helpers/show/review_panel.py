@@ -38,6 +38,7 @@ class ReviewPanel(widgets.VBox):
         self.shown = widgets.HTML()
         self.answer = widgets.Textarea(
             description="Answer to use with e", rows=3, style={"description_width": "initial"},
+            continuous_update=False,  # sent whole when the field is left: "e" could overtake single letters
             layout=widgets.Layout(width="auto"),
         )  # fmt: skip
         keys = keyboard(
