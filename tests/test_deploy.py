@@ -54,6 +54,32 @@ def test_a_gate_without_usable_rules_is_refused(rules):
         deploy.gate({"a": 1.0}, rules)
 
 
+def test_what_a_gate_is_held_against_is_measured_or_none(tmp_path):
+    from helpers.evaluate import Results
+    from helpers.evaluate.results import row_ids
+
+    rows = trained(40)
+    lines = [
+        {"candidate": name, "row": number, "answer": "x", "expected": row.answer, "missing": "",
+         "finish_reason": "stop",
+         "exact": float(number % 10 < right), "valid_json": 1.0, "prompt_tokens": 9.0, "completion_tokens": 5.0,
+         "cached_tokens": 0.0, "seconds": 0.5, "usd": 0.00001}
+        for name, right in (("tuned", 9), ("prompt", 3))
+        for number, row in enumerate(rows)
+    ]  # fmt: skip
+    about = {"model": "m", "yardstick": "teaching", "kind": "prompted"}
+    results = Results(
+        pd.DataFrame(lines), {"tuned": about, "prompt": about}, ["exact", "valid_json"], "test", row_ids(rows)
+    )
+    found = deploy.measured(results, "tuned", "prompt", data={"errors": 0, "leaks": 2})
+    assert (found["exact"], found["valid_json"], found["seconds a call, median"]) == (0.9, 1.0, 0.5)
+    assert found["USD for 1,000 calls"] == pytest.approx(0.01) and 0 < found["gain, low end"] < 0.6
+    assert (found["errors in the training data"], found["leaks between splits"]) == (0, 2)
+    assert found["change in probes kept"] is None
+    said = deploy.gate(found, {"change in probes kept": {"at_least": -0.5}, "leaks between splits": {"at_most": 0}})
+    assert not said.passed and "not measured" in str(said) and "leaks between splits: 2" in str(said)
+
+
 def test_promote_rollback_and_forward_again(project):
     deploy.promote(project, "one", "local")
     deploy.promote(project, "two", "local")
@@ -232,6 +258,18 @@ def test_drift_is_told_in_words_and_as_numbers_for_a_chart():
     assert list(found.labels.columns) == ["label", "training", "now"] and found.labels["training"].sum() == 1.0
     unseen = [json.dumps({"category": "spam"})] * 40
     assert "Never seen in training: spam" in str(deploy.drift(trained(), ["word word"] * 40, unseen))
+
+
+def test_the_chart_of_drift_states_its_finding_and_escapes_labels():
+    from helpers import show
+
+    calm = show.drift(deploy.drift(trained(), *traffic(150, 1)))
+    assert calm.layout.title.text.startswith("No alarm")
+    odd = [json.dumps({"category": "<b>spam</b>"})] * 60
+    moved = show.drift(deploy.drift(trained(), traffic(60, 3, words=14)[0], odd))
+    assert "label mix and input length" in moved.layout.title.text.replace("<br>", " ")
+    assert "&lt;b&gt;spam" in moved.to_json() and "<b>spam" not in moved.to_json()
+    assert [sum(bar.x) for bar in moved.data] == pytest.approx([100, 100], abs=0.5)
 
 
 def test_false_alarms_of_drift_stay_below_the_level():

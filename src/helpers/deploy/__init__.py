@@ -4,7 +4,20 @@ from helpers.deploy.aliases import Alias, current, promote, rollback
 from helpers.deploy.card import card
 from helpers.deploy.drift import Drift, drift
 from helpers.deploy.export import export
-from helpers.deploy.gate import Gate, gate
+from helpers.deploy.gate import Gate, gate, measured
 from helpers.deploy.retire import freeze
 
-__all__ = ["Alias", "Drift", "Gate", "card", "current", "drift", "export", "freeze", "gate", "promote", "rollback"]
+__all__ = [
+    "Alias",
+    "Drift",
+    "Gate",
+    "card",
+    "current",
+    "drift",
+    "export",
+    "freeze",
+    "gate",
+    "measured",
+    "promote",
+    "rollback",
+]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from helpers.errors import DeployError
+from helpers.evaluate import Results
+from helpers.evaluate.probes import Damage
 
 BOUNDS = {"at_least": lambda value, bound: value >= bound, "at_most": lambda value, bound: value <= bound}
 
@@ -20,6 +23,37 @@ class Gate:
 
     def __str__(self) -> str:
         return "\n".join(["PASS" if self.passed else "FAIL", *self.reasons])
+
+
+def measured(
+    results: Results, candidate: str, incumbent: str, *, probes: Damage | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> dict[str, float | None]:  # fmt: skip
+    """What a gate can hold rules against, by name; what was not measured is None.
+
+    Each metric's own name is its mean over the rows. ``gain, low end`` is the lower end of the paired interval of the
+    headline metric's gain over ``incumbent``; ``seconds a call, median`` and ``USD for 1,000 calls`` are the
+    candidate's; ``change in probes kept`` is a share of the probes, after tuning minus before; ``errors in the training
+    data`` and ``leaks between splits`` come from the data report that lesson 1 keeps in the project.
+
+    Args:
+        results: with both candidates on the same rows.
+        candidate: what is to be released.
+        incumbent: what programs would call otherwise.
+        probes: the probe set before and after tuning.
+        data: ``errors`` and ``leaks`` of the training data.
+    """
+    line, report = results.table().loc[candidate], data or {}
+    shares = {metric: float(results.table(metric).loc[candidate, "score"]) for metric in results.metrics}
+    return {
+        **shares,
+        "gain, low end": results.compare(candidate, incumbent).low,
+        "seconds a call, median": float(line["seconds"]),
+        "USD for 1,000 calls": float(line["usd_per_1000"]),
+        "change in probes kept": probes.comparison.difference if probes else None,
+        "errors in the training data": report.get("errors"),
+        "leaks between splits": report.get("leaks"),
+    }
 
 
 def gate(measured: Mapping[str, float | None], rules: Mapping[str, Mapping[str, float]]) -> Gate:

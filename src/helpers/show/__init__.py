@@ -16,6 +16,7 @@ from helpers.show.rivals import comparisons, scores
 from helpers.show.say import say
 from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
+from helpers.show.traffic import drift
 from helpers.show.training import loss
 from helpers.show.trial import finding
 from helpers.show.verdicts import verdict
@@ -32,6 +33,7 @@ __all__ = [
     "comparisons",
     "comparisons_svg",
     "cost_curves",
+    "drift",
     "finding",
     "guess",
     "guesses",
