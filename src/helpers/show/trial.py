@@ -96,7 +96,10 @@ def _values(found: Finding, marks: Sequence[Mapping[str, Any]], key: str = "valu
 
 
 def _marker(number: int) -> dict[str, Any]:
-    return dict(color=SERIES[number], size=11, symbol=SHAPES[number])
+    """Later series are open and larger, so that a mark on the same spot does not hide the one before."""
+    return dict(
+        color=SERIES[number], size=11 + 3 * number, symbol=SHAPES[number] + "-open" * (number > 0), line_width=2
+    )
 
 
 def _bars(found: Finding, marks: Sequence[Mapping[str, Any]], number: int) -> dict[str, Any] | None:

@@ -140,24 +140,28 @@ def shorter_saves(bench: Bench, found: Mapping[str, Finding]) -> Finding:
     table = costs.short_against_cached(
         long_prompts=[seen["long"]], question=seen["question"], short_prompt=seen["short"], tokens_out=seen["answer"]
     )
-    line = table.iloc[0]
-    prompted = facts.cheapest_target()["label"]
+    line, (tuned, prompted) = table.iloc[0], table.attrs["names"]
+    is_cached = line["prompted_cached"] < line["prompted_fresh"]
     bars = {
-        "tuned gpt-4o-mini, short prompt": line["tuned"],
+        f"{tuned}, short prompt": line["tuned"],
         f"{prompted}, long prompt": line["prompted_fresh"],
-        f"{prompted}, long prompt, cached": line["prompted_cached"],
+        **({f"{prompted}, long prompt, cached": line["prompted_cached"]} if is_cached else {}),
     }
+    cached = (
+        f", and {costs.dollars(line['prompted_cached'])} when it is cached"
+        if is_cached
+        else "; so short a prompt is not cached"
+    )
     return Finding(
         claim="shorter_saves",
         verdict=rules.shorter_saves(line["tuned"], line["prompted_fresh"], line["prompted_cached"]),
-        because=f"1,000 calls cost {costs.dollars(line['tuned'])} with the short prompt on a tuned model, "
-        f"{costs.dollars(line['prompted_fresh'])} with the long one on {prompted}, and "
-        f"{costs.dollars(line['prompted_cached'])} when it is cached",
+        because=f"1,000 calls cost {costs.dollars(line['tuned'])} with the short prompt on a tuned model and "
+        f"{costs.dollars(line['prompted_fresh'])} with the long one on {prompted}{cached}",
         details=(
             f"Lengths as measured above: {seen['short']:.0f} and {seen['long']:.0f} prompt tokens, "
             f"{seen['answer']:.0f} tokens of answer; providers' tokenizers count a little differently.",
-            "Cached means that all but the question is read from the provider's cache, the best case; whether a prompt "
-            "of this length is cached at all depends on the provider's smallest length.",
+            "Cached means that all but the question is read from the provider's cache, the best case.",
+            f"Who may still tune the model behind “{tuned}”: {facts.provider('openai')['who']}.",
         ),
         marks=tuple(mark("USD", name, usd) for name, usd in bars.items()),
         axis="USD for 1,000 calls",
