@@ -2,7 +2,8 @@
 
 The score on ``n`` training rows is taken as ``ceiling - a * n**-b`` with ``a >= 0``. Fine-tuning curves on small data
 are often flat before they follow a power law (arXiv 2402.02314), so the fit is first tested against the scatter of the
-repeats: points that do not follow a power law get "cannot tell", not a forecast.
+repeats: points that do not follow a power law get "cannot tell", not a forecast. Nor do points that do not rise at all:
+a flat start is no evidence that more rows are useless.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from helpers.records import Example
 
 FARTHEST = 4
 """No forecast beyond this many times the largest size measured."""
+HAIR = 0.001
+"""A tenth of a point: runs on a few hundred rows are never told apart by less."""
 EXPONENTS = np.linspace(0.05, 2.0, 60)
 DRAWS = 1000
 
@@ -93,7 +96,7 @@ class LearningCurve:
         state: "more data helps", "more data hardly helps" or "cannot tell".
         sentence: the answer in words.
         gain_from_doubling: score at twice the largest size minus score at the largest, with its band; ``nan`` where the
-            points do not follow a power law.
+            points allow no forecast.
         level: of the bands.
     """
 
@@ -110,10 +113,12 @@ class LearningCurve:
 
         Raises:
             EvaluationError: ``size`` is below the smallest size measured or beyond four times the largest, or the
-                points do not follow a power law.
+                points do not follow a rising power law.
         """
         if not len(self._fits):
-            raise EvaluationError("The points do not follow a power law.", fix="Measure more sizes or more repeats.")
+            raise EvaluationError(
+                "The points do not follow a rising power law.", fix="Measure more sizes or more repeats."
+            )
         low, high = self.sizes.min(), FARTHEST * self.sizes.max()
         if not low <= size <= high:
             raise EvaluationError(
@@ -153,20 +158,27 @@ def fit(
     best = _fit_many(x, y[None, :])
     fitted = _curve(best, x[:, None])[:, 0]
     if not _follows(x, y, fitted):
-        sentence = (
-            f"These {len(x)} runs cannot tell: the scores do not follow a power law (flat start, jump or bad run),"
-            " so there is no honest forecast. Look at the points; measure more sizes or repeats."
-        )
-        unknown = Estimate(np.nan, np.nan, np.nan)
-        return LearningCurve(x, y, "cannot tell", sentence, unknown, level, np.empty((0, 3)))
+        return _no_forecast(x, y, level, "the scores do not follow a power law (flat start, jump or bad run)")
+    top = x.max()
+    if not _rises(y, fitted) and fitted[-1] < 1 - worth:
+        flat = f"from {x.min():,.0f} to {top:,.0f} rows the score does not rise beyond its scatter"
+        return _no_forecast(x, y, level, f"{flat}, and a curve may start flat and rise later")
     # Three fitted values take scatter out of the residuals: put it back before drawing.
     residuals = (y - fitted) * np.sqrt(len(x) / (len(x) - 3))
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(DRAWS, len(x)))
     fits = np.vstack([best, _fit_many(x, fitted + residuals * signs)])
-    top = x.max()
     gain = _band(_curve(fits, 2 * top) - _curve(fits, top), level)
     state, sentence = _answer(gain, int(top), worth, level)
     return LearningCurve(x, y, state, sentence, gain, level, fits)
+
+
+def _no_forecast(x: np.ndarray, y: np.ndarray, level: float, why: str) -> LearningCurve:
+    sentence = (
+        f"These {len(x)} runs cannot tell: {why}, so there is no honest forecast. "
+        "Look at the points; measure more sizes or repeats."
+    )
+    unknown = Estimate(np.nan, np.nan, np.nan)
+    return LearningCurve(x, y, "cannot tell", sentence, unknown, level, np.empty((0, 3)))
 
 
 def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 0.02, level: float = 0.9) -> str:
@@ -184,7 +196,7 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
     measured = float(y[x == top].mean())
     told = f"Measured with {top:,.0f}: {percent(round(measured, 3))}."
     if not len(before._fits):
-        return f"Without the runs of {top:,.0f} rows there is no forecast: the others follow no power law. {told}"
+        return f"Without the runs of {top:,.0f} rows the others allow no forecast. {told}"
     if top > FARTHEST * before.sizes.max():
         return f"{top:,.0f} rows are more than {FARTHEST} times the next smaller size: no forecast goes there. {told}"
     forecast = before.predict(top)
@@ -238,9 +250,17 @@ def _follows(x: np.ndarray, y: np.ndarray, fitted: np.ndarray) -> bool:
         return True
     pure = sum(float(((group - group.mean()) ** 2).sum()) for group in groups)
     lack = max(0.0, float(((y - fitted) ** 2).sum()) - pure)
-    pure = max(pure, freedom * 0.001**2)  # runs on a few hundred rows are never told apart by a tenth of a point
+    pure = max(pure, freedom * HAIR**2)
     ratio = lack / (len(groups) - 3) / (pure / freedom)
     return float(stats.f.sf(ratio, len(groups) - 3, freedom)) > 0.01
+
+
+def _rises(y: np.ndarray, fitted: np.ndarray) -> bool:
+    """F test of the curve against a flat line."""
+    freedom = len(y) - 3
+    left = max(float(((y - fitted) ** 2).sum()), freedom * HAIR**2)
+    gone = float(((y - y.mean()) ** 2).sum()) - left
+    return float(stats.f.sf(max(0.0, gone) / 2 / (left / freedom), 2, freedom)) < 0.05
 
 
 def _answer(gain: Estimate, top: int, worth: float, level: float) -> tuple[str, str]:

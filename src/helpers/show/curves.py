@@ -40,7 +40,7 @@ def learning_curve(
         + f"The line is the fitted power law with its {100 * curve.level:.0f} % band; right of the dotted line it is a "
         f"forecast, and it ends at {FARTHEST} times the rows that you have."
         * fitted
-        + "No line is drawn, because no power law fits." * (not fitted),
+        + "No line is drawn, because no rising power law fits." * (not fitted),
         x="training rows (logarithmic)",
         y=f"{metric.replace('_', ' ')} (% of rows)",
         height=430,
@@ -68,7 +68,7 @@ def learning_curve(
 
 def _finding(curve: LearningCurve, fitted: bool) -> str:
     if not fitted:
-        return f"These {len(curve.sizes)} runs follow no power law, so there is no forecast"
+        return f"These {len(curve.sizes)} runs allow no forecast of what more rows would bring"
     top, gain = int(curve.sizes.max()), curve.gain_from_doubling
     band = f"{number(gain.low)} to {number(gain.high)}"
     return f"From {top:,} to {2 * top:,} rows, expect {amount(gain.value)} more (band {band})"
