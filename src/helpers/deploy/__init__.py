@@ -3,7 +3,7 @@
 from helpers.deploy.aliases import Alias, current, promote, rollback
 from helpers.deploy.card import card
 from helpers.deploy.drift import Drift, drift
-from helpers.deploy.export import export
+from helpers.deploy.export import export, take_home
 from helpers.deploy.gate import Gate, gate, measured
 from helpers.deploy.retire import freeze
 
@@ -20,4 +20,5 @@ __all__ = [
     "measured",
     "promote",
     "rollback",
+    "take_home",
 ]

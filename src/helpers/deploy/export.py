@@ -1,14 +1,18 @@
-"""Take a tuned model elsewhere: its adapter, or one merged model, as a folder."""
+"""Take a tuned model elsewhere: its adapter, or one merged model, as a folder; from a host, what it gives out."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from helpers import jobs
 from helpers.errors import DeployError
-from helpers.providers import local
+from helpers.providers import LOCAL, host_of, local
+
+if TYPE_CHECKING:
+    import openai
 
 
 def export(
@@ -39,3 +43,22 @@ def export(
             f"{model} was not exported.", got=said[-1].rstrip(".") if said else f"status {done.returncode}"
         )
     return Path(to)
+
+
+def take_home(client: openai.OpenAI, job_id: str, folder: str | Path) -> list[Path]:
+    """Everything of a finished job that can be taken along, in ``folder``; what is there already is kept.
+
+    From this machine's API: the adapter and the merged model. From another host: the job's result files, which are the
+    weights at Nebius, and at OpenAI and Azure a table of losses: there the weights stay where they are.
+
+    Raises:
+        JobError: the job has not succeeded. HostError: the host does not answer.
+        DeployError: the model cannot be exported.
+    """
+    made = jobs.result(client, job_id)
+    if host_of(client).name != LOCAL.name:
+        return jobs.download(client, job_id, folder)
+    for kind in ("adapter", "merged"):
+        if not (Path(folder) / kind).exists():
+            export(made.model, Path(folder) / kind, kind)
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
