@@ -7,7 +7,7 @@ import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 const { model: file, prompts, stop, longest } = JSON.parse(readFileSync(0, "utf8"));
 const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error });
 const model = await llama.loadModel({ modelPath: file });
-// One core is left to others: llama.cpp's threads wait for each other by spinning, and stand still where one has no core.
+// One core is left to others: llama.cpp's threads spin while they wait for each other, and stand still on a busy core.
 const threads = Math.max(1, availableParallelism() - 1);
 const context = await model.createContext({ contextSize: 2048, sequences: 1, threads });
 const sequence = context.getSequence();
