@@ -37,8 +37,8 @@ With transformers (run by us):
     tokenizer = AutoTokenizer.from_pretrained("{folder}")
     model = AutoModelForCausalLM.from_pretrained("{folder}")
 
-With llama.cpp, by way of GGUF (run by us): `python examples/another_engine/run.py {model}` in the kit's folder. The GGUF
-file is what Ollama and LM Studio read, too (not run by us).
+With llama.cpp, by way of GGUF (run by us): `python examples/another_engine/run.py {model}` in the kit's folder. Ollama
+and LM Studio read the GGUF file, too (not run by us).
 
 With vLLM (not run by us; needs a GPU): `vllm serve {folder} --served-model-name mine`, then
 `connect("http://127.0.0.1:8000/v1")` and `model="mine"`.
