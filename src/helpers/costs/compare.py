@@ -115,7 +115,7 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
     if most is not None and calls and state == "above" and calls > most:
         said += (
             f" But at {workload.seconds_per_call:g} s a call {workload.replicas:g} machine(s) answer at most "
-            f"{about(most)} calls a month: that many more machines are not in this sum."
+            f"{about(most)} calls a month: the machines that more calls need are not in this sum."
         )
     return BreakEven(state, calls, said, (fixed_a, each_a), (fixed_b, each_b))
 

@@ -40,13 +40,13 @@ def cost_curves(
     chosen = [Option.parse(option) for option in (costs.options(on) if options is None else options)]
     first, second = pair or default_pair(costs.compare(workload, chosen, on))
     finding = costs.break_even(workload, first, second, on) if first and second else None
+    star = bool(finding and finding.calls) and not _is_full(finding, first, workload)
     lines = _lines(workload, chosen, on)
     unknown = [option.label for option in chosen if option.id not in lines]
     chart = figure(
         _title(finding, first, second, workload),
         f"Whole bill over {workload.months:g} months, people's hours included. The dotted line is your volume"
-        + ", the star the break-even." * bool(finding and finding.calls)
-        + "." * (not (finding and finding.calls))
+        + (", the star the break-even." if star else ".")
         + " The line of an own machine ends where it is busy day and night." * any(o.kind == "own" for o in chosen)
         + f" Not drawn, because a price is not known: {', '.join(unknown)}." * bool(unknown),
         x="calls a month (logarithmic)",
@@ -55,33 +55,38 @@ def cost_curves(
         legend=False,
     )
     calls = _axis(workload, finding)
-    seen: dict[str, int] = {}
+    curves, marks, seen = [], [], {}
     for option in chosen:
         if option.id in lines:
             fixed, each = lines[option.id]
             nth = seen[option.kind] = seen.get(option.kind, -1) + 1
             reached = _within(calls, costs.most_calls(workload, option))
-            chart.add_scatter(
-                x=reached, y=[round(fixed + each * c, 4) for c in reached], name=plain(option.label),
-                mode="lines+markers",
-                line=dict(color=_LOOK[option.kind], dash=DASHES[nth % 4], width=2),
+            curves.append(dict(
+                type="scatter", x=reached, y=[round(fixed + each * c, 4) for c in reached], name=plain(option.label),
+                mode="lines+markers", line=dict(color=_LOOK[option.kind], dash=DASHES[nth % 4], width=2),
                 marker=dict(symbol=SHAPES[(nth + nth // 4) % 4], size=7, maxdisplayed=6),
                 hovertemplate="%{x:,.0f} calls: $%{y:,.2f}<extra>%{fullData.name}</extra>",
-            )  # fmt: skip
+            ))  # fmt: skip
     if workload.calls_per_month:
-        chart.add_vline(x=workload.calls_per_month, line=dict(color=GREY, dash="dot", width=2))
-    if finding and finding.calls and calls[0] <= finding.calls <= calls[-1]:
+        here = dict(x0=workload.calls_per_month, x1=workload.calls_per_month, y0=0, y1=1, yref="y domain")
+        marks.append(dict(type="line", line=dict(color=GREY, dash="dot", width=2), **here))
+    if star and calls[0] <= finding.calls <= calls[-1]:
         fixed, each = finding.first
-        chart.add_scatter(
-            x=[finding.calls], y=[fixed + each * finding.calls], mode="markers+text", name="break-even",
-            text=[f"{costs.about(finding.calls)} calls a month"], textposition="top left", showlegend=False,
-            marker=dict(symbol="star", size=16, color=INK), hoverinfo="text",
-        )  # fmt: skip
-    totals = [total for line in chart.data for total in line.y]
-    chart.update_xaxes(type="log", dtick=1, tickformat="~s").update_yaxes(type="log", **_ticks(totals or [1, 100]))
-    chart.update_layout(showlegend=True, legend=dict(orientation="v", x=0, y=-0.18, yanchor="top", yref="paper"))
-    chart.update_layout(margin_b=70 + 21 * len(lines))
-    return chart
+        curves.append(dict(
+            type="scatter", x=[finding.calls], y=[fixed + each * finding.calls], mode="markers+text",
+            name="break-even", text=[f"{costs.about(finding.calls)} calls a month"], textposition="top left",
+            showlegend=False, marker=dict(symbol="star", size=16, color=INK), hoverinfo="text",
+        ))  # fmt: skip
+    totals = [total for curve in curves for total in curve["y"]]
+    chart.add_traces(curves)  # all at once: plotly is slow, and a slider waits for it
+    return chart.update_layout(
+        xaxis=dict(type="log", dtick=1, tickformat="~s"),
+        yaxis=dict(type="log", **_ticks(totals or [1, 100])),
+        shapes=marks,
+        showlegend=True,
+        legend=dict(orientation="v", x=0, y=-0.18, yanchor="top", yref="paper"),
+        margin_b=70 + 21 * len(lines),
+    )
 
 
 def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its largest parts first") -> HTML:
@@ -108,9 +113,9 @@ def default_pair(table: pd.DataFrame) -> tuple[str | None, str | None]:
 
 def _lines(workload: Workload, chosen: Sequence[Option], on: date | None) -> dict[str, tuple[float, float]]:
     """Option's id → USD at no calls, USD for each further call a month: every bill is a straight line in calls."""
-    idle = costs.compare(replace(workload, calls_per_month=0), chosen, on).set_index("option")["total"]
-    busy = costs.compare(replace(workload, calls_per_month=1e6), chosen, on).set_index("option")["total"]
-    return {name: (total, (busy[name] - total) / 1e6) for name, total in idle.items() if not math.isnan(busy[name])}
+    idle, busy = (replace(workload, calls_per_month=calls) for calls in (0, 1e6))
+    bills = {one.id: [costs.total_cost(load, one, on).total for load in (idle, busy)] for one in chosen}
+    return {name: (a, (b - a) / 1e6) for name, (a, b) in bills.items() if a is not None and b is not None}
 
 
 def _axis(workload: Workload, finding: costs.BreakEven | None) -> list[float]:
@@ -126,15 +131,21 @@ def _within(calls: Sequence[float], most: float | None) -> list[float]:
     return list(calls) if most is None else [c for c in calls if c < most] + [most] * (calls[0] < most < calls[-1])
 
 
+def _is_full(finding: costs.BreakEven, first: Option | str, workload: Workload) -> bool:
+    """Whether a machine of one's own has no more hours where it would become the cheaper one."""
+    most = costs.most_calls(workload, Option.parse(first))
+    return finding.state == "above" and most is not None and finding.calls > most
+
+
 def _title(
     finding: costs.BreakEven | None, first: Option | str | None, second: Option | str | None, workload: Workload
 ) -> str:
     if finding is None:
         return "Choose a tuned option and a prompted one to see when tuning pays"
     a, b, calls = Option.parse(first).label, Option.parse(second).label, costs.about(finding.calls or 0)
-    most = costs.most_calls(workload, Option.parse(first))
-    if finding.state == "above" and most is not None and finding.calls > most:
-        return f"“{a}” is full at {costs.about(most)} calls a month, before it becomes cheaper than “{b}”"
+    if _is_full(finding, first, workload):
+        most = costs.about(costs.most_calls(workload, Option.parse(first)))
+        return f"“{a}” is full at {most} calls a month, before it becomes cheaper than “{b}”"
     return {
         "above": f"“{a}” becomes cheaper than “{b}” above {calls} calls a month",
         "below": f"“{a}” is cheaper than “{b}” only below {calls} calls a month",
