@@ -10,7 +10,7 @@ from typing import Any
 import openai
 from openai.types.fine_tuning import FineTuningJob
 
-from helpers import costs, data, facts, tokens
+from helpers import costs, facts
 from helpers.errors import CostError, FactsError
 from helpers.jobs.running import estimate
 from helpers.providers import LOCAL, Host, host_of
@@ -92,16 +92,14 @@ def _recorded(host: Host) -> str:
 def _price(host: Host, path: str | Path, settings: Mapping[str, Any]) -> tuple[float | None, str]:
     if not host.leaves_machine:
         return 0.0, "It costs nothing: it stays on this machine."
-    examples = data.read(path)
-    counter = tokens.counter(host.default_model)
-    count = sum(counter.example(example.messages, example.tools) for example in examples)
     epochs = settings.get("n_epochs", "auto")
     try:
+        counted = costs.count(path, host.default_model)
         job = costs.job_estimate(
             host.priced_as or host.default_model,
-            tuple(count + more * len(examples) for more in tokens.PER_EXAMPLE_BAND),
+            counted.band,
             host.facts_name or host.name,
-            examples=len(examples),
+            examples=counted.rows,
             epochs=None if epochs == "auto" else epochs,
         )
     except (FactsError, CostError) as error:
