@@ -2,7 +2,7 @@
 
     python examples/train_many_gpus.py --base FOLDER --train train.jsonl --out OUT                    # one process
     torchrun --nproc_per_node 8 examples/train_many_gpus.py --processes 8 --base … --train … --out …  # one node, 8 GPUs
-    accelerate launch --config_file fsdp.yaml examples/train_many_gpus.py --processes 8 …             # FSDP
+    accelerate launch --config_file examples/fsdp.yaml examples/train_many_gpus.py --processes 8 …    # FSDP
 
 On CPUs, two processes were run by us: ``ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 … --processes 2``. On GPUs
 nothing was run by us, nor was FSDP. ``--processes`` is checked against the real world size: some launchers start one

@@ -68,3 +68,14 @@ def test_its_adapter_loads_in_peft(tiny_model, tmp_path):
 
     tensors = load_file(out / "adapter" / "adapter_model.safetensors")
     assert tensors and all(".lora_A." in name or ".lora_B." in name for name in tensors)
+
+
+def test_the_fsdp_options_are_ones_that_accelerate_knows():
+    from accelerate import FullyShardedDataParallelPlugin
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(SCRIPT.with_name("fsdp.yaml")))
+    assert config.distributed_type.name == "FSDP" and (config.num_machines, config.num_processes) == (1, 8)
+    known = FullyShardedDataParallelPlugin.__dataclass_fields__
+    options = {name.removeprefix("fsdp_") for name in config.fsdp_config} - {"version"}
+    assert options <= set(known) and "fsdp_version" in known
