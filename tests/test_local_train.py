@@ -199,8 +199,9 @@ def reference(folder: Path, learner: Learner, rows: list[Row]) -> tuple[float, d
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.filterwarnings("ignore:The PEFT config's", "ignore:.*is_gradient_checkpointing:FutureWarning")
 def test_loss_and_gradients_equal_plain_peft(name, recipe, folders, rows, tmp_path, monkeypatch):
-    for most_tokens in (learning.MOST_TOKENS, 40):  # one pack; then several, and rows that are run layer by layer
-        monkeypatch.setattr(learning, "MOST_TOKENS", most_tokens)
+    # one pack; then several, and rows of which some or all layers are run twice
+    for memory in (learning.ACTIVATION_BYTES, 300_000, 50_000):
+        monkeypatch.setattr(learning, "ACTIVATION_BYTES", memory)
         decoder = open_model(folders[name])
         assert decoder.walkable == (name != "granite")
         learner = Learner(decoder, recipe, "tiny", seed=3)

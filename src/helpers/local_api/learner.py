@@ -26,9 +26,13 @@ UPPER_SHARE = 0.4
 """The share of layers, from the top, that the quick recipe trains: 12 of 30."""
 
 MOST_TOKENS = 3072
-"""Tokens that are trained at once; a larger batch is cut into pieces whose gradients are added up."""
+"""Tokens that are run at once where nothing has to be remembered for a gradient."""
 
-MEMORY_BYTES = 512 * 2**20
+ACTIVATION_BYTES = 640 * 2**20
+"""Memory for what the adapted layers remember for the gradient. A larger batch is cut into pieces whose gradients are
+added up; of a row that is too long even alone, the lower layers are run twice instead of remembered."""
+
+MEMORY_BYTES = 256 * 2**20
 """Frozen outputs above this size go to a file that is mapped into memory."""
 
 LOGITS_AT_ONCE = 512
@@ -122,12 +126,17 @@ class Learner:
             decoder.model.set_attn_implementation(ATTENTION)
         layers = list(range(self.first, count)) if self.first else None
         self.adapter = Adapter(decoder.model, layers, base_name, seed)
+        config = decoder.model.config
+        between = getattr(config, "intermediate_size", 4 * config.hidden_size)
+        remembered = 4 * (10 * config.hidden_size + 4 * between)  # about, a token and layer
+        self.layer_tokens = ACTIVATION_BYTES // remembered
+        self.most_tokens = self.layer_tokens // (config.num_hidden_layers - self.first)
 
     def learn(self, rows: Sequence[Row], frozen: FrozenOutputs | None) -> Score:
         """Add the gradient of the batch's mean loss to the adapter's parameters."""
         weight = sum(sum(row.weights) for row in rows)
         total = Score()
-        for some in packs(rows, MOST_TOKENS):
+        for some in packs(rows, self.most_tokens):
             loss, score = self._loss(some, frozen)
             (loss / weight).backward()
             total += score
@@ -159,12 +168,13 @@ class Learner:
         return self.decoder.walk(hidden, pack.positions, 0, self.first, lengths=pack.lengths)
 
     def _upper(self, hidden: Tensor, pack: Pack) -> Tensor:
-        if not torch.is_grad_enabled() or hidden.shape[1] <= MOST_TOKENS:
-            return self.decoder.walk(hidden, pack.positions, self.first, lengths=pack.lengths)
-        for i in range(self.first, len(self.decoder.layers)):  # one very long row: each layer is run twice
+        remembered_from = self.first
+        if torch.is_grad_enabled():
+            remembered_from = max(self.first, len(self.decoder.layers) - self.layer_tokens // hidden.shape[1])
+        for i in range(self.first, remembered_from):  # one very long row
             part = partial(self.decoder.walk, first=i, last=i + 1, lengths=pack.lengths)
             hidden = checkpoint(part, hidden, pack.positions, use_reentrant=False)
-        return hidden
+        return self.decoder.walk(hidden, pack.positions, remembered_from, lengths=pack.lengths)
 
 
 class FrozenOutputs:
