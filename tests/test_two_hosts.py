@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from nebius_front import KEY, NebiusFront
 from running_api import TINY, chat_rows
 
-from helpers import jobs, providers
+from helpers import deploy, jobs, providers
 from helpers.errors import JobError
 from helpers.providers import local
 
@@ -63,6 +63,7 @@ def test_the_journey_at_a_host_of_nebius_shape_that_really_trains(local_api, tin
     assert len(saved) == 2 and saved[0].read_bytes() != saved[1].read_bytes()
     here = front.adapter(behind)
     assert saved[1].read_bytes() == here and len(here) > 1000
+    assert deploy.take_home(client, job.id, tmp_path / "weights") == saved
     front.close()
 
 
