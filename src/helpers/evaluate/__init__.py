@@ -23,6 +23,7 @@ from helpers.evaluate import (
 from helpers.evaluate.baselines import majority, tfidf
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, second_look
 from helpers.evaluate.results import Results
+from helpers.evaluate.rungs import label_of, label_schema, rungs
 from helpers.evaluate.runner import run
 from helpers.evaluate.statistics import compare, compare_many
 
@@ -35,6 +36,8 @@ __all__ = [
     "compare_many",
     "consistency",
     "judge",
+    "label_of",
+    "label_schema",
     "learning_curve",
     "majority",
     "metrics",
@@ -42,6 +45,7 @@ __all__ = [
     "probes",
     "rules",
     "run",
+    "rungs",
     "second_look",
     "statistics",
     "tfidf",

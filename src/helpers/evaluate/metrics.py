@@ -41,7 +41,7 @@ exact_match = Metric("exact_match", lambda answer, example: float(answer.strip()
 """The answer is the ideal answer, character by character (spaces at the ends aside)."""
 
 label_accuracy = Metric("label_accuracy", lambda answer, example: float(_label(answer) == _label(example.answer)))
-"""The answer names the right label; case, quotes and a final full stop do not count."""
+"""The answer names the right label; case, quotes and a final full stop do not count, nor does JSON around one label."""
 
 similarity = Metric("similarity", lambda answer, example: fuzz.ratio(answer, example.answer) / 100)
 """How alike answer and ideal answer look, 0 to 1: 1 minus the normalised edit distance (insertions and deletions).
@@ -54,6 +54,10 @@ length = Metric("length", lambda answer, example: float(len(answer.split())))
 
 
 def _label(text: str) -> str:
+    """A label as it is compared. A JSON object with one text in it is that text: a schema's way to name a label."""
+    value = parsed(text) if text.lstrip().startswith("{") else None
+    if isinstance(value, dict) and len(value) == 1 and isinstance(only := next(iter(value.values())), str):
+        text = only
     text = unicodedata.normalize("NFC", text)  # "é" is one letter to some keyboards and two to others
     return re.sub(r"\s+", " ", text).strip().strip("\"'`.").strip().casefold()
 
