@@ -25,7 +25,7 @@ MADE_BY = {
     "splits": ("01_prepare_data", 1),
     "upload": ("02_upload", 1),
     "jobs": ("03_train", 8),
-    "results": ("04_evaluate", 6),
+    "results": ("04_evaluate", 8),
     "verdict": ("06_decide", 1),
 }
 """Which lesson writes which key, and about how many minutes it takes on two cores."""
