@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean
+
+import numpy as np
 
 from helpers import assets
 from helpers.local_api.hyperparameters import BASE_LEARNING_RATE, Hyperparameters, resolve
@@ -157,10 +158,12 @@ def report(runs: list[dict]) -> None:
                     f"({', '.join(fields)}), trained in {mean(run['train_s'] for run in mine):.0f} s"
                 )
     for mine, theirs in (("quick", "trl"), ("thorough", "trl"), ("quick", "thorough")):
-        compare(runs, mine, theirs)
+        compare(runs, mine, theirs, "pooled")
+        for task in FIELDS:
+            compare([run for run in runs if run["task"] == task], mine, theirs, task)
 
 
-def compare(runs: list[dict], mine: str, theirs: str) -> None:
+def compare(runs: list[dict], mine: str, theirs: str, what: str) -> None:
     """Print the mean difference of scores, row by row, with its interval, where both ran."""
     scores = {(r["task"], r["seed"], r["contender"]): [mean(row) for row in r["right"]] for r in runs}
     by_row: dict[tuple[str, int], list[float]] = {}
@@ -170,13 +173,13 @@ def compare(runs: list[dict], mine: str, theirs: str) -> None:
                 by_row.setdefault((task, n), []).append(a - b)
     if not by_row:
         return
-    chance, rows = random.Random(0), [mean(found) for found in by_row.values()]
-    means = sorted(mean(chance.choices(rows, k=len(rows))) for _ in range(DRAWS))
-    seeds = len(next(iter(by_row.values())))
-    low, high = means[round(0.025 * DRAWS)], means[round(0.975 * DRAWS) - 1]
+    rows = np.array([mean(found) for found in by_row.values()])
+    draws = np.random.default_rng(0).choice(rows, size=(DRAWS, len(rows))).mean(axis=1)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    answers = sum(map(len, by_row.values()))
     print(
-        f"{mine} - {theirs}, share of right fields, {len(rows)} rows x {seeds} seeds, pooled: "
-        f"{100 * mean(rows):+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+        f"{mine} - {theirs}, {what}: share of right fields {100 * rows.mean():+.1f} points (95 % interval "
+        f"{100 * low:+.1f} to {100 * high:+.1f}), {len(rows)} rows, {answers} pairs of answers"
     )
 
 
