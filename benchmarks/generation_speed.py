@@ -3,6 +3,7 @@
     python benchmarks/generation_speed.py [--prompts 120] [--baseline 8]
 
 - engine: all prompts submitted at once to :class:`helpers.local_api.generate.Engine`; greedy, 24 new tokens.
+- engine, 16 at once: the next 16 when the 16 before have been answered; for the memory that this takes.
 - one by one: ``generate`` for each prompt (``--baseline`` of them, time scaled).
 - batched: ``generate`` for ``--baseline`` prompts at once, padded on the left (time scaled).
 - transformers serve: its own server, ``--baseline`` requests at a time, over HTTP.
@@ -44,7 +45,7 @@ def conversations(count: int) -> list[list[dict[str, str]]]:
     return [shared + json.loads(row)["messages"][:1] for row in rows]
 
 
-def engine(count: int, baseline: int) -> dict:
+def engine(count: int, baseline: int, at_once: int = 1000) -> dict:
     from helpers.local_api.generate import Engine, GenerationRequest
 
     asked = conversations(count)
@@ -54,12 +55,19 @@ def engine(count: int, baseline: int) -> dict:
     first_answer = time.perf_counter() - began
     began = time.perf_counter()
     requests = [GenerationRequest(messages=messages, max_tokens=NEW_TOKENS) for messages in asked]
-    results = [generation.result() for generation in [running.submit(request) for request in requests]]
+    results = []
+    for i in range(0, count, at_once):
+        flying = [running.submit(request) for request in requests[i : i + at_once]]
+        results += [generation.result() for generation in flying]
     seconds = time.perf_counter() - began
     running.close()
     cached = sum(result.cached_tokens for result in results) / sum(result.prompt_tokens for result in results)
     texts = [result.text for result in results[:baseline]]
     return {"seconds": seconds, "first_answer_s": first_answer, "cached_share": cached, "texts": texts}
+
+
+def engine_16(count: int, baseline: int) -> dict:
+    return engine(count, baseline, at_once=16)
 
 
 def one_by_one(count: int, baseline: int) -> dict:
@@ -149,7 +157,13 @@ def _ask(port: int, model: Path, messages: list[dict[str, str]], wait: float) ->
             time.sleep(0.5)
 
 
-CONTENDERS = {"engine": engine, "one by one": one_by_one, "batched": batched, "transformers serve": serve}
+CONTENDERS = {
+    "engine": engine,
+    "engine, 16 at once": engine_16,
+    "one by one": one_by_one,
+    "batched": batched,
+    "transformers serve": serve,
+}
 
 
 def main() -> None:
