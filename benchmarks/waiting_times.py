@@ -2,8 +2,8 @@
 
     python benchmarks/waiting_times.py [--starts 3] [--recipes quick,thorough]
 
-- start: ``python -m helpers.local_api`` on a new home, until ``/v1/models`` answers (at most 3 s) and until a first chat
-  answer of one token has come (at most 10 s).
+- start: ``python -m helpers.local_api`` on a new home, until ``/v1/models`` answers (at most 3 s) and until a first
+  chat answer of one token has come (at most 10 s).
 - job: the one of lesson 3 (240 triage rows, 200 to validate with, ``"auto"``), first estimated, then run; the ratio is
   measured ÷ estimated (0.75 to 1.25 is the range that the estimate states).
 """
