@@ -164,12 +164,6 @@ CONTENDERS = {
     "batched": batched,
     "transformers serve": serve,
 }
-    "engine": engine,
-    "engine, 16 at once": engine_16,
-    "one by one": one_by_one,
-    "batched": batched,
-    "transformers serve": serve,
-}
 
 
 def main() -> None:
