@@ -34,8 +34,10 @@ API_KEYS = re.compile(
     | dapi[0-9a-f]{32}                                     # Databricks
     | GOCSPX-[A-Za-z0-9_-]{20,} | PMAK-[0-9a-f]{24}-[0-9a-f]{34}   # Google client secret, Postman
     | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}                   # Shopify
-    | (?:gsk|xai|nvapi|r8|tgp_v1|fw|pplx|csk|lin_api|ntn|secret|rnd|re|whsec|sntrys|phc|phx)
-      [_-](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,}
+    | NRAK-[A-Z0-9]{27} | HRKU-[0-9a-f-]{36} | EZ[AT]K[0-9a-f]{54} | sq0(?:atp|csp)-[A-Za-z0-9_-]{22,43}   # New Relic …
+    | LTAI[A-Za-z0-9]{12,20} | AKID[A-Za-z0-9]{32} | amzn\.mws\.[0-9a-f-]{36} | pat[A-Za-z0-9]{14}\.[0-9a-f]{64}
+    | (?:gsk|xai|nvapi|r8|tgp_v1|fw|pplx|csk|lin_api|ntn|secret|rnd|re|whsec|sntrys|phc|phx|xkeysib|figd|shippo_live
+      |shippo_test)[_-](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,}
     )(?![A-Za-z0-9])""",
     re.VERBOSE,
 )
@@ -49,6 +51,12 @@ TOKENS = re.compile(
     | npm_[A-Za-z0-9]{30,} | pypi-[A-Za-z0-9_-]{40,} | hf_[A-Za-z0-9]{30,}   # npm, PyPI, Hugging Face
     | do[opr]_v1_[0-9a-f]{64}                                        # DigitalOcean
     | EAA[A-Za-z0-9]{60,} | ya29\.[A-Za-z0-9_-]{20,}                 # Meta, Google OAuth
+    | xox[cd]-[A-Za-z0-9%-]{20,} | hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}   # Slack
+    | discord(?:app)?\.com/api/webhooks/\d{17,20}/[A-Za-z0-9_-]{60,} | [MNO][A-Za-z0-9]{23}\.[\w-]{6}\.[\w-]{27,38}
+    | hvs\.[A-Za-z0-9_-]{24,} | GR1348941[A-Za-z0-9_-]{20} | dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}
+    | dp\.[a-z]{2,5}\.[\w.]{40,}                                   # Doppler
+    | (?:pscale_tkn|sbp|vercel|nfp|rubygems|api_org|CFPAT)[_-](?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{24,} | pul-[0-9a-f]{40}
+    | AT[AC]TT3x[A-Za-z0-9_=-]{60,} | ATBB[A-Za-z0-9]{28,} | tok_(?=[a-z_]*[A-Z\d])[A-Za-z0-9]{20,}   # Atlassian …
     | \d{8,10}:AA[A-Za-z0-9_-]{33}                                     # Telegram
     | eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,} # JSON web token
     )(?![A-Za-z0-9])""",
@@ -70,25 +78,42 @@ PRIVATE_KEY = re.compile(
     r"|AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{50,60}",
 )
 
-_LINK = r"""["'`]?\s{0,3}(?:[:=]>?|,|\b(?:is|was|ist|est|es|è|é)\b:?)\s{0,3}"""
+_LINK = (
+    r"""(?:['"`\])]{0,3}\s?\([^()\n]{1,20}\)"""
+    r"""|\s(?:for|of|to|from|für|pour|para)\s[\w.@-]{1,30}(?:\s[\w.@-]{1,20}){0,2}?)?"""
+    r"""["'`\])*]{0,3}\s{0,3}(?:[:=]>?|,|→|->|[–-](?=\s)|\||>|\(|\b(?:is|was|are|ist|lautet|est|es|è|é|to)\b:?)?"""
+    r"""[\s"'`(*|]{0,4}"""
+)
+"""What stands between a secret's name and the secret."""
 
 NAMED_KEY = re.compile(
-    r"""(?P<name>api[ _-]?key|apikey|secret[ _-]?(?:access[ _-]?)?key|access[ _-]?key|account[ _-]?key
-      |client[ _-]?secret|app[ _-]?secret|private[ _-]?key|encryption[ _-]?key|signing[ _-]?(?:key|secret)
-      |subscription[ _-]?key|license[ _-]?key)"""
+    r"""(?P<name>(?:api|app|application|consumer|access|account|subscription|encryption|signing|private|master|service
+        |licen[cs]e|stripe|openai|azure|google|maps|live|deploy|auth|secret)[ _-]?(?:secret[ _-]?)?(?:access[ _-]?)?key
+        (?:[ _-]?id(?<!private_key_id))?
+      |(?:client|app|consumer|signing|webhook|shared|jwt|session|api|aws|plaid|oauth|token)[ _-]?secret|(?<![a-z])secret
+      |cl[ée]\ (?:d['’])?api|api[ -](?:schlüssel|sleutel)|(?:clave|chave|klucz|chiave)\ (?:(?:de|da|della)\ )?api
+      |(?-i:(?!PRIMARY|CACHE|FOREIGN|SORT|PUBLIC|PARTITION)[A-Z][A-Z0-9]{1,20}_KEY)|--api-key)"""
     + _LINK
-    + r"""["'`]?(?P<value>[A-Za-z0-9_+/=.~-]{12,})""",
+    + r"""(?<![A-Za-z0-9_])(?P<value>[A-Za-z0-9_+/=.~-]{12,})""",
     re.IGNORECASE | re.VERBOSE,
 )
 
 NAMED_TOKEN = re.compile(
-    r"""(?:(?:access|auth|refresh|session|bearer|bot|deploy|personal[ _-]access|oauth|csrf|id|user|admin|service|api
-      |security)[ _-]?token
-      |[a-z]{0,12}token)"""
+    r"""(?:[a-z]{0,12}[_-]?tokens?(?:[ _-]secret)?|(?<![a-z])(?:jeton\ d['’]acc[èe]s|jeton|bearer(?:\ token)?|oauth
+      |tkn|auth|sessionid|personal\ access\ token|authorization:?\ (?:token|basic|api-?key)))"""
     + _LINK
-    + r"""["'`]?(?P<value>[A-Za-z0-9_+/=.~-]{16,})|\bbearer[ ]{1,3}(?P<bearer>[A-Za-z0-9_+/=.~-]{20,})""",
+    + r"""(?<![A-Za-z0-9_])(?P<value>[A-Za-z0-9_+/=.~-]{16,})""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+SECRET_BEFORE = re.compile(
+    r"""(?<![\w/+=.-])(?P<value>[A-Za-z0-9_+/=~-]{20,128})['"`]?,?\ (?:is|was|as)\ (?:(?:my|the|our|your|a|an)\ )?
+      (?:\w{2,12}\ )?(?P<name>api[ _-]?key|secret\ key|token)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+KEY_NAMES = ("key", "secret", "clé", "cle d", "schlüssel", "sleutel", "clave", "chave", "klucz", "chiave")
+TOKEN_NAMES = ("token", "bearer", "jeton", "oauth", "tkn", "auth", "sessionid")
+"""One of these stands in every match of the patterns above."""
 
 PASSWORD_STEMS = (
     "pass", "pw", "p/w", "psw", "psk", "mdp", "clave", "wifi key", "wi-fi key", "wpa", "kennwort", "wachtwoord",
@@ -187,18 +212,24 @@ def find(text: str) -> Iterator[Hit]:
     if LONG_WORD in text.encode("ascii", "replace").translate(WORD_BYTES):
         yield from (Hit("token", *match.span()) for match in TOKENS.finditer(text) if _real(match.group()))
         yield from (Hit("api_key", *match.span()) for match in API_KEYS.finditer(text) if _real(match.group()))
-    if "key" in lower or "secret" in lower:
+    yield from _named(text, lower)
+    yield from _passwords(text, lower)
+
+
+def _named(text: str, lower: str) -> Iterator[Hit]:
+    """Keys and tokens that follow their name, or are named right behind."""
+    if any(map(lower.__contains__, KEY_NAMES)):
         yield from (Hit("private_key", *match.span()) for match in PRIVATE_KEY.finditer(text))
         for match in NAMED_KEY.finditer(text):
             if _random(match["value"]):
-                kind = "private_key" if match["name"].lower().startswith("private") else "api_key"
-                yield Hit(kind, *match.span("value"))
-    if "token" in lower or "bearer" in lower:
-        for match in NAMED_TOKEN.finditer(text):
-            group = "value" if match["value"] else "bearer"
-            if _random(match[group]):
-                yield Hit("token", *match.span(group))
-    yield from _passwords(text, lower)
+                private = match["name"].lower().startswith("private")
+                yield Hit("private_key" if private else "api_key", *match.span("value"))
+    if any(map(lower.__contains__, TOKEN_NAMES)):
+        yield from (Hit("token", *m.span("value")) for m in NAMED_TOKEN.finditer(text) if _random(m["value"]))
+    if "key" in lower or "token" in lower:
+        for match in SECRET_BEFORE.finditer(text):
+            if _random(match["value"]):
+                yield Hit("token" if "token" in match["name"].lower() else "api_key", *match.span("value"))
 
 
 def _real(value: str) -> bool:

@@ -1,7 +1,7 @@
 """Numbers that name a person: phone, payment card, bank account, national identity. Check digits are verified.
 
-A phone or national number that follows a word such as "order", "tracking" or "invoice" is that, not a person's number;
-one that follows "phone" or "BSN" is believed in looser forms too. Cards and IBANs are believed wherever they stand:
+A number that follows a word such as "order", "tracking" or "invoice" is that, no phone or national number; one that
+follows "phone" or "BSN" is believed in looser forms too. Cards and IBANs are believed wherever they stand:
 their check digits rarely fit by chance (one number of a card's form in ten, one of an IBAN's in a hundred).
 """
 
@@ -24,28 +24,54 @@ DENSE = re.compile(r"[0-9](?:[^0-9]{0,4}+[0-9]){5,}+")
 """Six digits close together: all numbers below but India's PAN have them, and costly patterns look nowhere else."""
 
 NUMBER = re.compile(
-    r"(?:(?<![\w.,/#@=&?%-])|(?<=[,;=:])(?=[(+]))(?:\+|\(\+?|00)?\d[\d \u00a0().\-/\u2011\u2013]{5,26}\d"
+    r"(?:(?<![A-Za-z0-9_À-ɏ.,/@&?%-])|(?<=[,;=:])(?=[(+]))(?:\+|\(\+?|00)?\d[\d \u00a0().\-/\u2011\u2013]{5,26}\d"
     r"(?![\w@%]|[.,]\d|[-/][A-Za-z])"
 )
 LETTERED = re.compile(
-    r"(?<!\w)(?:[A-Z]{2}(?: \d\d){3} [A-D]|(?=[A-Z.+-]{0,6}\d)[A-Z0-9][A-Z0-9.+-]{7,19})(?!\w)", re.IGNORECASE
+    r"(?<!\w)(?:[A-Z]{2}(?:[ /-]?\d\d){3}[ /-]?[A-D]|\d{7,8} [A-Z]|[XYZ] \d{7} [A-Z]"
+    r"|[A-Z]{3} ?[A-Z]{3} \d\d[A-Z]\d\d [A-Z]\d{3}[A-Z]|(?=[A-Z.+-]{0,6}\d)[A-Z0-9][A-Z0-9.+-]{7,19})(?!\w)",
+    re.IGNORECASE,
 )
-PAN = re.compile(r"(?<!\w)[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z](?!\w)")
+PAN = re.compile(r"(?<!\w)[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z](?!\w)", re.IGNORECASE)
+PAN_NAMES = ("PAN", "pan ", "pan:", "Pan ", "ermanent account", "ermanent Account")
 IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,34}")
 CARD = re.compile(
     r"(?<![\w.-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})(?![\w-]|[.,]\d)"
 )
 
-OTHER_NUMBER = re.compile(
-    r"\b(?:order|tracking|parcel|shipment|consignment|invoice|receipt|ref(?:erence)?|sku|part|serial|model|isbn|issn|ean"
-    r"|upc|gtin|imei|asin|lot|batch|ticket|case|version|build|commit|hash|id|po|customer|voucher|coupon|policy|account"
-    r"|product|item|article|barcode|claim|booking|transaction|doi|patent)"
-    r"(?: (?:no|nr|num|number|code|id|key)\b)?[.:#]?\s{0,2}(?:is|was|#|=|-)?\s{0,2}#?$",
+_LINKED = r"(?: (?:no|nr|num|number|code|id|key)\b)?[.:#]?\s{0,2}(?:is|was|#|=|-)?\s{0,2}#?$"
+THING_NUMBER = re.compile(
+    r"\b(?:order|tracking|parcel|shipment|consignment|invoice|receipt|sku|part|serial|model|isbn|issn|ean|upc|gtin|imei|asin"
+    r"|lot|batch|version|build|commit|hash|voucher|coupon|barcode|patent|doi|bestellung|bestellnummer|sendung|sendungsnummer"
+    r"|rechnung|commande|facture|colis|pedido|factura|ordine|fattura|bestelling|factuur|zam[oó]wienie|faktura)"
+    + _LINKED,
     re.IGNORECASE,
 )
-"""Words right before a number that say what it is; not a person's."""
+"""Words right before a number that say what it is: never a person's."""
 
-CODE_BEFORE = re.compile(r"\b(?!UK|US|USA|TEL|PH|FAX|MOB|CELL)[A-Z]{2,4}[ -]$")
+OTHER_NUMBER = re.compile(
+    r"\b(?:ref(?:erence)?|ticket|case|(?<!tax )(?<!national )(?<!identity )id|po|customer|policy|account|product|item"
+    r"|article|claim|booking|transaction|meter|reading|member|membership|registration|locker|gate|pin|code|plz|zip|postcode|flight|plate"
+    r"|card|box|aisle|bay|seat|room|row|page|shelf|size|weight|height|colou?r|error|option|form|paper|depot)" + _LINKED,
+    re.IGNORECASE,
+)
+"""Words that most often say so: only a word that names a person's number counts beside them."""
+
+DATE_OR_TIME = re.compile(
+    r"(?:0?[1-9]|[12]\d|3[01])[./-](?:0?[1-9]|1[0-2])[./-](?:\d{2}$|(?:19|20)\d\d(?!\d).*)|(?:19|20)\d\d[./-]\d{1,2}[./-]\d{1,2}(?!\d).*"
+    r"|20[0-3]\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[ -]\d{4,6})?|(?:(?:19|20)\d\d[ /.-]?)+"
+    r"|(?:[01]\d|2[0-4])[0-5]0[ –-](?:[01]\d|2[0-4])[0-5]0"
+)
+COUNTED = re.compile(
+    r"\s?(?:points?|likes?|views?|xp|people|characters|letters|words|lines|rows|pieces|pcs|units|followers|votes|steps|pages"
+    r"|times|items|eur|euros?|usd|dollars|pounds|mm|cm|km|m²|kg|kwh|ml|gb|mb|bytes|%|€|£)(?!\w)",
+    re.IGNORECASE,
+)
+"""What is counted stands right behind a number that counts."""
+
+CODE_BEFORE = re.compile(
+    r"\b(?:(?!UK|US|USA|TEL|PH|FAX|MOB|CELL)[A-Z]{2,4}|[A-Z0-9]*(?:[A-Z]\d|\d[A-Z])[A-Z0-9]*)[ -]$"
+)
 """Capitals right before a number make it part of a code, such as a parcel's."""
 
 PHONE_AFTER = re.compile(
@@ -92,7 +118,7 @@ def find(text: str) -> Iterator[Hit]:
     """Every number of a person in ``text``: kinds ``iban``, ``card``, ``national_id``, ``phone``; they may overlap."""
     for dense in DENSE.finditer(text):
         yield from _find_within(text, max(0, dense.start() - 12), dense.end() + 16)
-    if "PAN" in text:
+    if any(map(text.__contains__, PAN_NAMES)):
         yield from (Hit("national_id", *match.span()) for match in PAN.finditer(text))
 
 
@@ -109,6 +135,8 @@ def _find_within(text: str, first: int, last: int) -> Iterator[Hit]:
             yield Hit(kind, *match.span(), kind == "phone" and bool(INVENTED_PHONE.search(match.group())))
     for match in LETTERED.finditer(text, first, last):
         value = match.group().rstrip(".-+")
+        if THING_NUMBER.search(text, max(0, match.start() - 45), match.start()):
+            continue
         if any(char.isalpha() for char in value) and is_national(value, *_context(text, *match.span())):
             yield Hit("national_id", match.start(), match.start() + len(value))
 
@@ -116,7 +144,8 @@ def _find_within(text: str, first: int, last: int) -> Iterator[Hit]:
 def _context(text: str, start: int, end: int) -> tuple[str, str, bool]:
     """The text before a number, the text after it, and whether they say that it is none of a person's."""
     before = text[max(0, start - 45) : start]
-    return before, text[end : end + 25], bool(OTHER_NUMBER.search(before))
+    other = OTHER_NUMBER.search(before) or (before.endswith(("=", "#")) and not PHONE_WORD.search(before))
+    return before, text[end : end + 25], bool(other)
 
 
 def _iban_end(written: str) -> int:
@@ -148,6 +177,8 @@ def _is_card(digits: str) -> bool:
 
 
 def _kind_of_number(written: str, before: str, after: str, other: bool) -> str | None:
+    if THING_NUMBER.search(before):
+        return None
     if is_national(written, before, after, other):
         return "national_id"
     return "phone" if _is_phone(written, before, after, other) else None
@@ -156,19 +187,31 @@ def _kind_of_number(written: str, before: str, after: str, other: bool) -> str |
 def _is_phone(written: str, before: str, after: str, other: bool) -> bool:
     if not 7 <= sum(char.isdigit() for char in written) <= 15:
         return False
-    said = bool(PHONE_WORD.search(before) or PHONE_AFTER.match(after))
-    other = other or bool(CODE_BEFORE.search(before))
+    if DATE_OR_TIME.fullmatch(written) or COUNTED.match(after):
+        return False
+    said = bool(PHONE_AFTER.match(after) or (PHONE_WORD.search(before) and not other))
+    other = other or bool(CODE_BEFORE.search(before)) or _is_list(written)
     if not said and (other or not any(form.fullmatch(written) for form in PHONE_FORMS)):
         return False
     return bool(INVENTED_PHONE.search(written)) or _possible_phone(written, said)
 
 
+def _is_list(written: str) -> bool:
+    """Whether these are groups of one length, each larger than the one before: sizes, years, prices. Behind a zero the
+    steps must be even and small, as in 01 02 03 04 05: some numbers in use rise, too."""
+    groups = re.findall(r"\d+", written)
+    if len(groups) < 3 or len(set(map(len, groups))) > 1 or written.startswith(("+", "(")):
+        return False
+    steps = {int(b) - int(a) for a, b in zip(groups, groups[1:], strict=False)}
+    return min(steps) > 0 and (not written.startswith("0") or (len(steps) == 1 and max(steps) <= 10))
+
+
 def _possible_phone(written: str, said: bool) -> bool:
-    """Whether the number exists in some country's plan; behind "phone", with + or brackets, whether it could."""
+    """Whether the number exists in some country's plan; behind "phone" or with a + or (0, whether it could."""
     import phonenumbers
 
     bare = written.lstrip("(")
-    loose = said or bare.startswith("+") or written.startswith("(")
+    loose = said or bare.startswith("+") or written.startswith("(0")
     number = f"+{bare[2:]}" if bare.startswith("00") else written
     for region in (None,) if number.lstrip("(").startswith("+") else REGIONS:
         try:

@@ -44,53 +44,74 @@ FORMED: tuple[tuple[str, str], ...] = (
 )
 
 NAMED: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    ((" ssn", "social security"), r"(?!000|666|9)\d{9}", ""),
+    ((" ssn", "social security", "socialsecurity", "social sec ", " ss "), r"(?!000|666|9)\d{9}", ""),
     ((" itin ",), r"9\d{8}", "us.itin"),
     ((" nhs ",), r"\d{10}", "gb.nhs"),
-    ((" utr ", "taxpayer ref"), r"\d{10}", "gb.utr"),
-    (("national insurance", " ni ", " nino "), r"[A-Z]{2}\d{6}[A-D]", ""),
+    ((" utr ", "taxpayer ref", "tax reference", "tax ref "), r"\d{10}", "gb.utr"),
+    (("insurance n", " ni ", " n i ", " nino "), r"[A-Z]{2}\d{6}[A-D]", ""),
     ((" pps",), r"\d{7}[A-W][A-IW]?", "ie.pps"),
-    ((" dni ", " nif ", " nie "), r"[XYZ]?\d{7,8}[A-Z]", "es.nif"),
-    ((" nif ", "contribuinte", "fiscal"), r"\d{9}", "pt.nif"),
+    ((" dni ", " d n i ", " nif ", " nie ", " n i e "), r"[XYZ]?\d{7,8}[A-Z]", "es.nif"),
+    ((" nif ", "contribuinte", "fiscal"), r"(?:PT)?\d{9}", "pt.nif"),
     (("codice fiscale", " cf ", " c f "), r"[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]", "it.codicefiscale"),
-    (("sécurité sociale", "securite sociale", " insee ", " nir "), r"\d{15}", "fr.nir"),
-    (("steuer", " idnr", " tin ", " tax id", "identifikation"), r"\d{11}", "de.idnr"),
+    (("sécurité sociale", "securite sociale", " sécu ", " secu ", " insee ", " nir "), r"\d{15}", "fr.nir"),
+    (("fiscal", " spi "), r"[0-3]\d{12}", "fr.nif"),
+    (("steuer", " idnr", " tin ", " tax id", "tax n", "identifikation"), r"\d{11}", "de.idnr"),
     ((" bsn", "burgerservice", " sofi"), r"\d{8,9}", "nl.bsn"),
-    (("rijksregister", "registre national", "national register", "national number"), r"\d{11}", "be.nn"),
+    (
+        (
+            "rijksregister",
+            "registre national",
+            "national register",
+            "national number",
+            "numéro national",
+            " niss ",
+            " insz ",
+        ),
+        r"\d{11}",
+        "be.nn",
+    ),
     ((" ahv", " avs"), r"\d{13}", "ch.ssn"),
-    ((" svnr", "sozialversicherung"), r"\d{10}", "at.vnr"),
-    ((" cpr", "personnummer"), r"\d{10}", "dk.cpr"),
-    (("personnummer",), r"\d{10}|\d{12}", "se.personnummer"),
-    (("fødsels", "fodsels", "personnummer"), r"\d{11}", "no.fodselsnummer"),
+    ((" svnr", " sv n", "versicherungsn", "sozialversicherung"), r"\d{10}", "at.vnr"),
+    ((" cpr", "personnummer", "personnr"), r"\d{10}", "dk.cpr"),
+    (("personnummer", "personnr", " pnr ", " p nr "), r"\d{10}|\d{12}", "se.personnummer"),
+    (("fødsels", "fodsels", "personnummer", "personnr", " fnr ", " f nr "), r"\d{11}", "no.fodselsnummer"),
     ((" hetu", "henkil"), r"\d{6}A?\d{3}[0-9A-Y]", "fi.hetu"),
-    (("kennitala",), r"\d{10}", "is_.kennitala"),
+    (("kennitala", " kt "), r"\d{10}", "is_.kennitala"),
     ((" pesel",), r"\d{11}", "pl.pesel"),
-    ((" rodn",), r"\d{9,10}", "cz.rc"),
-    ((" cnp ",), r"\d{13}", "ro.cnp"),
+    ((" rodn", " rč ", " r č ", " rc "), r"\d{9,10}", "cz.rc"),
+    ((" cnp ", "numeric personal"), r"\d{13}", "ro.cnp"),
     ((" egn ", " егн "), r"\d{10}", "bg.egn"),
-    ((" oib ",), r"\d{11}", "hr.oib"),
+    ((" oib ", "osobni identif"), r"\d{11}", "hr.oib"),
     ((" amka", "αμκα"), r"\d{11}", "gr.amka"),
-    (("isikukood",), r"\d{11}", "ee.ik"),
-    (("asmens",), r"\d{11}", "lt.asmens"),
-    (("kimlik", " tc ", " t c "), r"\d{11}", "tr.tckimlik"),
-    (("zehut", " id "), r"\d{9}", "il.idnr"),
+    (("isikukood", " ik "), r"\d{11}", "ee.ik"),
+    (("asmens", " a k "), r"\d{11}", "lt.asmens"),
+    (("kimlik", " tckn ", " tc ", " t c "), r"\d{11}", "tr.tckimlik"),
+    (("zehut", "ת ז", " id "), r"\d{9}", "il.idnr"),
     ((" id ", "identity", " rsa "), r"\d{13}", "za.idnr"),
-    (("aadha", "uidai"), r"\d{12}", "in_.aadhaar"),
-    ((" rrn ", "resident registration"), r"\d{13}", "kr.rrn"),
-    ((" thai ", "citizen id"), r"\d{13}", "th.pin"),
-    (("nric", "mykad"), r"\d{12}", "my.nric"),
-    (("身份证", "identity card"), r"\d{17}[\dX]", "cn.ric"),
-    ((" cpf ",), r"\d{11}", "br.cpf"),
-    ((" rut ", " run "), r"\d{7,8}[\dK]", "cl.rut"),
+    (("aadha", "adhar", "uidai", " uid "), r"\d{12}", "in_.aadhaar"),
+    ((" rrn ", "resident registration", "주민"), r"\d{13}", "kr.rrn"),
+    ((" thai ", "citizen id", "national id", "ประชาชน"), r"\d{13}", "th.pin"),
+    (("nric", "mykad", " ic ", "pengenalan"), r"\d{12}", "my.nric"),
+    (("身份证", "identity card", " id "), r"\d{17}[\dX]", "cn.ric"),
+    ((" cpf ", " c p f "), r"\d{11}", "br.cpf"),
+    ((" rut ", " r u t ", " run "), r"\d{7,8}[\dK]", "cl.rut"),
     ((" cuit ", " cuil "), r"\d{11}", "ar.cuit"),
-    (("cédula", "cedula"), r"\d{10}", "ec.ci"),
-    ((" sin ", "social insurance"), r"\d{9}", "ca.sin"),
+    ((" rfc ",), r"[A-Z&Ñ]{4}\d{6}[A-Z0-9]{3}", "mx.rfc"),
+    (("cédula", "cedula", " c i "), r"\d{10}", "ec.ci"),
+    ((" sin ", " s i n ", " nas ", "social insurance", "assurance sociale"), r"\d{9}", "ca.sin"),
     ((" tfn ", "tax file"), r"\d{8,9}", "au.tfn"),
     ((" ird ",), r"\d{8,9}", "nz.ird"),
 )
 """Names beside the number (lower case, a blank marks a word's edge), the number without separators, and its module."""
 
 WORD = re.compile(r"\w+")
+OTHER_ID = re.compile(
+    r" (?:order|customer|client|user|session|request|trace|transaction|payment|tracking|product|item|ticket|case"
+    r"|booking|member|membership|device|app|account|invoice|build|job|run|event|page|post|message|thread|campaign"
+    r"|parcel|shipment|return|voucher|store|shop|vendor|seller|merchant|object|record|row) id(?= )"
+)
+"""Ids of things; "id" beside them names no person's number."""
+
 NEAR = 40
 """Characters before a number in which a naming word is looked for; behind it, what the caller gives."""
 
@@ -108,7 +129,7 @@ def is_national(written: str, before: str, after: str, other: bool) -> bool:
         after: the text behind it.
         other: whether these say that it is something else (an order, an invoice): then only a naming word counts.
     """
-    near = f" {' '.join(WORD.findall(f'{before[-NEAR:]} {after}'.lower()))} "
+    near = OTHER_ID.sub(" ", f" {' '.join(WORD.findall(f'{before[-NEAR:]} {after}'.lower()))} ")
     if any(map(near.__contains__, _NAMES)):
         compact = re.sub(r"[^0-9A-Za-z]", "", written)
         for names, form, module in _NAMED:
