@@ -12,7 +12,7 @@ from helpers.records import Comparison
 from helpers.trial.finding import HOLDS, NOT, OVERTAKEN, PARTLY, UNTESTED
 
 CLOSE_ENOUGH = 0.10
-"""A loss whose interval stays above minus ten points counts as "nothing much was lost"."""
+"""A gain or loss whose interval stays within ten points of zero counts as "nothing much"."""
 
 SLIGHTLY = 1.25
 """Up to a quarter more is "slightly" more."""
@@ -71,7 +71,7 @@ def hundreds(below: Comparison, above: Comparison, more: Comparison) -> str:
 
     The run ends at a few hundred rows, so the upper end of the range stays open: never more than "partly".
     """
-    if told(below) > 0 >= told(more):
+    if told(below) > 0 and more.high < CLOSE_ENOUGH:
         return NOT
     return PARTLY if told(above) > 0 else UNTESTED
 
