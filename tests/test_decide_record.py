@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from decide_cases import cases
 
+from helpers import costs, show
 from helpers.decide import CHOICES, Record, collect, load_record, questions
 from helpers.decide.__main__ import main
 from helpers.errors import DecisionError
@@ -32,7 +35,7 @@ def scenario(name: str):
 
 
 def sample_record(question: str = "Should the support desk fine-tune its triage?") -> Record:
-    """A full record: every answer, seven rivals, evidence of each kind, four charts, guesses and versions."""
+    """A full record: every answer, seven rivals, evidence of each kind, the lesson's charts, guesses and versions."""
     case = scenario("the sample journey")
     one, pair = case.evidence.prompt_scores[0], case.evidence.comparisons[0]
     evidence = replace(
@@ -42,6 +45,15 @@ def sample_record(question: str = "Should the support desk fine-tune its triage?
         cost={"sentence": "At 20,000 calls a month tuning never pays back its hosting.", "probability": 0.07},
         learning_curve={"sentence": "Doubling the rows gains 3 points.", "gain_from_doubling": 0.03, "low": -0.01},
     )
+    rivals = pd.DataFrame(
+        [
+            {"candidate": name, "model": model, "yardstick": "teaching", "rows": 200, "score": s, "low": s, "high": 0.8}
+            for name, model, s in (
+                ("tuned, seed 1", "ft:m:a", 0.72), ("tuned, seed 2", "ft:m:b", 0.7), ("tuned, seed 3", "ft:m:c", 0.69),
+                *((f"rival {n}", "m", 0.10 + n / 100) for n in range(7)), ("majority", "", 0.05), ("tf-idf", "", 0.2),
+            )
+        ]
+    ).set_index("candidate")  # fmt: skip
     return Record(
         question=question,
         answers=case.answers,
@@ -52,10 +64,7 @@ def sample_record(question: str = "Should the support desk fine-tune its triage?
             {"question": "After tuning", "guess": "70 %", "result": "77 %"},
             *({"question": f"Guess {n}", "guess": "more", "result": "less"} for n in range(5)),
         ),
-        charts=tuple(
-            {"title": f"Finding {index}.", "text": "Tuned stands above prompted on the teaching model.", "svg": CHART}
-            for index in range(4)
-        ),
+        charts=tuple(show.record_charts(rivals, "all_fields", evidence.comparisons, costs.Workload(), case.today)),
         versions={"test split": "sha256:" + "ab" * 32, "prompts": "sha256:" + "cd" * 32, "kit": "0.1.0"},
     )
 
@@ -238,6 +247,8 @@ def opened(browser, path: Path):
 def test_the_record_in_a_real_browser_without_a_network(browser, tmp_path):
     page, said, fetched = opened(browser, sample_record().write(tmp_path)["html"])
     assert said == [] and fetched == []
+    if os.environ.get("KIT_SCREENSHOTS"):
+        page.screenshot(path=Path(os.environ["KIT_SCREENSHOTS"]) / "record.png", full_page=True)
     assert page.locator("h1").inner_text() == "Should the support desk fine-tune its triage?"
     assert page.locator("img").evaluate_all("images => images.every(i => i.complete && i.naturalWidth > 0)")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

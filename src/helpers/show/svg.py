@@ -16,6 +16,8 @@ from helpers.show.rivals import BASELINES, comparison_finding, is_told_apart, ki
 from helpers.show.theme import BLUE, GREY, GRID, INK, PAPER, VERMILION
 
 _WIDTH, _NAMES, _RIGHT, _ROW, _TOP, _BOTTOM = 720, 250, 60, 34, 14, 46
+MOST_BILLS = 8
+"""Options in the chart of bills, cheapest first: the dear end would press the others into one corner."""
 _COLOURS = {"tuned": VERMILION, "prompted": BLUE, "no language model": INK}
 
 
@@ -64,17 +66,20 @@ def record_charts(
         found.append({"title": title, "text": text, "svg": comparisons_svg(comparisons)})
     if workload is not None:
         bills = costs.compare(workload, on=on).dropna(subset=["total"])
-        cheapest, dearest = bills.iloc[0], bills.iloc[-1]
-        found.append(
-            {
-                "title": f"“{cheapest['label']}” is the cheapest of {len(bills)} options at "
-                f"{workload.calls_per_month:,.0f} calls a month.",
-                "text": f"Whole bills over {workload.months:g} months, people's hours included: from "
-                f"{costs.dollars(cheapest['total'])} to {costs.dollars(dearest['total'])} ({dearest['label']}).",
-                "svg": bills_svg(bills, workload),
-            }
-        )
+        found.append(_bills_chart(bills, workload))
     return found
+
+
+def _bills_chart(bills: pd.DataFrame, workload: costs.Workload) -> dict[str, str]:
+    cheapest, dearest = bills.iloc[0], bills.iloc[-1]
+    calls = f"{workload.calls_per_month:,.0f} calls a month"
+    ends = f"from {costs.dollars(cheapest['total'])} to {costs.dollars(dearest['total'])} ({dearest['label']})"
+    drawn = f"The {min(MOST_BILLS, len(bills))} cheapest are drawn."
+    return {
+        "title": f"“{cheapest['label']}” is the cheapest of {len(bills)} options at {calls}.",
+        "text": f"{drawn} Whole bills over {workload.months:g} months, people's hours included: {ends}.",
+        "svg": bills_svg(bills[:MOST_BILLS], workload),
+    }
 
 
 def _share_or_number(score: float, share: bool) -> str:
