@@ -44,7 +44,7 @@ def lab(tmp_path_factory):
             [sys.executable, "-m", "jupyterlab", *settings], stdout=log, stderr=log, env=os.environ | own
         )
     address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # a busy machine of two cores
     while time.monotonic() < deadline:
         try:
             urllib.request.urlopen(f"{address}/api?token={token}", timeout=2)
