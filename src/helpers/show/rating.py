@@ -96,6 +96,8 @@ class Rating:
         ties, skipped = self.choices.count("tie"), self.choices.count("skip")
         (a, more), (b, fewer) = wins.most_common()
         p_value = sign_test(more, fewer)
+        if not self.choices:
+            return Ratings(dict(wins), ties, skipped, p_value, "Nothing has been rated yet.")
         counted = f"{a} was preferred {more} times, {b} {fewer} times; {ties} ties, {skipped} skipped"
         verdict = f"{a} is preferred" if p_value < SURE else "these ratings cannot tell which one you prefer"
         return Ratings(dict(wins), ties, skipped, p_value, f"{counted}. Sign test p = {p_value:.3g}: {verdict}.")
