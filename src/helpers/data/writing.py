@@ -16,7 +16,8 @@ from helpers.project import write_atomically
 from helpers.records import Example
 
 OPENAI_SHAPED = ("openai", "azure", "nebius", "together", "fireworks", "local")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the start of a formula, also behind white space; some read the wide forms too."""
 
 
 def write(examples: Iterable[Example], path: str | Path, provider: str = "openai") -> Path:
@@ -124,7 +125,7 @@ def _cannot(example: Example, host: str, got: str) -> DataError:
 
 def safe_cell(value: Any) -> Any:
     """The value for a spreadsheet's cell: text that would run as a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS) else value
 
 
 def _write_table(examples: list[Example], path: Path) -> None:
