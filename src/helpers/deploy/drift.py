@@ -90,7 +90,7 @@ def _label(answer: str, field: str) -> str | None:
     """The field's value as text; None when the answer is no JSON object with it."""
     try:
         parsed: Any = json.loads(answer)
-    except ValueError:
+    except (ValueError, TypeError):  # no JSON, or no answer at all
         return None
     return json.dumps(parsed[field]).strip('"') if isinstance(parsed, dict) and field in parsed else None
 

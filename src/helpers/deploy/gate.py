@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from helpers.errors import DeployError
 from helpers.evaluate import Results
 from helpers.evaluate.probes import Damage
@@ -44,7 +46,7 @@ def measured(
         data: ``errors`` and ``leaks`` of the training data.
     """
     line, report = results.table().loc[candidate], data or {}
-    shares = {metric: float(results.table(metric).loc[candidate, "score"]) for metric in results.metrics}
+    shares = {metric: float(pd.Series(results.scores(candidate, metric)).mean()) for metric in results.metrics}
     return {
         **shares,
         "gain, low end": results.compare(candidate, incumbent).low,
