@@ -71,7 +71,7 @@ class Repaired:
 
 def repair(source: Source, report: CheckReport, fixes: Collection[str] | None = None, *, to: str | Path) -> Repaired:
     """Write a mended copy of ``source`` to ``to`` (JSON Lines for the report's provider), with its change log beside
-    it.
+    it. The log holds what was removed, secrets too: keep it where the original is.
 
     Args:
         source: what ``report`` was made from.
