@@ -23,7 +23,8 @@ from helpers.errors import HostError
 from helpers.project import kit_home
 from helpers.providers.keys import without_keys
 
-START_SECONDS = 60
+START_SECONDS = 180
+"""Imports alone take a minute where other programs want the processor, too; one that fails is noticed at once."""
 ANSWER_SECONDS = 20
 """Patience with a running API on a busy machine; one that is gone refuses the connection at once."""
 
