@@ -31,8 +31,8 @@ def pair(a_right: int, b_right: int, rows: int = 80) -> Comparison:
     return statistics.compare(a.astype(float), b.astype(float))
 
 
-TRUE_OF_NONSENSE = ("prompt_length",)
-"""What holds even for a model that answers at random: its prompts are shorter."""
+TRUE_OF_NONSENSE = ("prompt_length", "new_facts")
+"""What holds even for a model that answers at random: its prompts are shorter, and it has learned no facts."""
 
 BETTER, WORSE, CLOSE = pair(70, 20), pair(20, 70), pair(41, 39)
 
@@ -87,10 +87,11 @@ def test_the_comparisons_of_this_test_say_what_they_are_called():
         (rules.new_facts, (BETTER, CLOSE, CLOSE), PARTLY),
         (rules.new_facts, (BETTER, BETTER, BETTER), PARTLY),
         (rules.new_facts, (BETTER, BETTER, CLOSE), NOT),
-        (rules.old_facts, ([WORSE, WORSE],), NOT),
-        (rules.old_facts, ([WORSE, CLOSE],), PARTLY),
-        (rules.old_facts, ([BETTER, pair(80, 80)],), HOLDS),
-        (rules.old_facts, ([CLOSE, CLOSE],), UNTESTED),
+        (rules.old_facts, ([WORSE, WORSE], 70), NOT),
+        (rules.old_facts, ([WORSE, CLOSE], 70), PARTLY),
+        (rules.old_facts, ([BETTER, pair(80, 80)], 80), HOLDS),
+        (rules.old_facts, ([CLOSE, CLOSE], 40), UNTESTED),
+        (rules.old_facts, ([pair(0, 0), pair(0, 0)], 0), UNTESTED),
         (rules.cheap_training, (320.0, [0.01, 4.0, 60.0]), HOLDS),
         (rules.cheap_training, (320.0, [0.01, 100.0]), PARTLY),
         (rules.cheap_training, (1.0, [4.0]), NOT),
@@ -244,7 +245,7 @@ def test_the_prompt_with_few_rows_shows_them_all_and_with_many_the_nearest(tmp_p
 @pytest.fixture(scope="module")
 def workbench(local_api, tmp_path_factory) -> bench.Bench:
     """Real jobs and real answers of the randomly initialised model."""
-    sizes = bench.Sizes(rows=8, draws=2, curve={10: 1, 12: 1, 16: 1})
+    sizes = bench.Sizes(rows=8, draws=2, curve={10: 1, 20: 1, 24: 1})
     return bench.Bench(local_api.client(), tmp_path_factory.mktemp("trial"), sizes, base=TINY)
 
 

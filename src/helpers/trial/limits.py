@@ -226,8 +226,8 @@ def old_facts(bench: Bench) -> Finding:
     ]
     results: Results = bench.ask([before, *tuned], plain, [probes.kept])
     after = [results.compare(one.name, before.name) for one in tuned]
-    verdict = rules.old_facts(after)
     known = int(results.scores(before.name).sum())
+    verdict = rules.old_facts(after, known)
     kept = [int((results.scores(one.name) * results.scores(before.name)).sum()) for one in tuned]
     unsure = ", too few to tell" if verdict == UNTESTED else ""
     return Finding(

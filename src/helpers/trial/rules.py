@@ -17,6 +17,8 @@ CLOSE_ENOUGH = 0.10
 SLIGHTLY = 1.25
 """Up to a quarter more is "slightly" more."""
 
+ENOUGH_KNOWN = 10
+
 HOUR = 60.0
 
 CARE = 4
@@ -102,8 +104,10 @@ def new_facts(other_words: Comparison, turned: Comparison, in_the_prompt: Compar
     return PARTLY if weak else NOT
 
 
-def old_facts(after: Sequence[Comparison]) -> str:
-    """Each tuned model against the base on facts that it knew."""
+def old_facts(after: Sequence[Comparison], known: int) -> str:
+    """Each tuned model against the base on plain facts, of which the base says so many: too few can hardly be lost."""
+    if known < ENOUGH_KNOWN:
+        return UNTESTED
     lost = [told(comparison) < 0 for comparison in after]
     if all(lost):
         return NOT

@@ -43,7 +43,8 @@ COUNTED: Mapping[str, Callable[[Bench, Mapping[str, Finding]], Finding]] = {
 }
 BUILDS_ON = {"shorter_saves": ("prompt_length",)}
 WHOLE_RUN, SHORT_RUN = 10.0, 4.0
-"""A run takes so many times its largest job."""
+"""A run takes about so many times its largest job: in the long form all jobs together train 4.4 times its tokens, and
+the answers take about as long again. A rough guess, for the reader's plans."""
 USED_SAMPLES = ("triage", "trial", "probes")
 CODE = tuple(sorted(Path(__file__).parent.glob("*.py")))
 
