@@ -249,6 +249,7 @@ def workbench(local_api, tmp_path_factory) -> bench.Bench:
     return bench.Bench(local_api.client(), tmp_path_factory.mktemp("trial"), sizes, base=TINY)
 
 
+@pytest.mark.soak  # minutes: seven jobs, and answers held to a schema
 @pytest.mark.parametrize("claim", MEASURED)
 def test_every_experiment_runs_and_a_model_that_knows_nothing_confirms_nothing(claim, workbench):
     found = MEASURED[claim](workbench)
