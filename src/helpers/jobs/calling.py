@@ -6,6 +6,7 @@ its own retries are off here, and a request that creates is repeated only after 
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import itertools
 import random
@@ -94,7 +95,8 @@ def make_once(
     time.sleep(FIRST_PAUSE)  # a request that was given up for lost may still be on its way
     kept, *too_many = patiently(client, find, patience) or [made]
     for one in too_many:
-        patiently(client, lambda c, one=one: remove(c, one), patience)
+        with contextlib.suppress(openai.NotFoundError):  # it is gone: the answer to an earlier try was lost
+            patiently(client, lambda c, one=one: remove(c, one), patience)
     return kept
 
 

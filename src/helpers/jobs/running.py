@@ -105,7 +105,7 @@ def start(
             client,
             find=twins,
             make=lambda c: c.fine_tuning.jobs.create(**marked),
-            remove=lambda c, one: c.fine_tuning.jobs.cancel(one.id),
+            remove=lambda c, one: cancel(c, one.id),  # one that has ended meanwhile is no error
         )
     except openai.APIStatusError as error:
         raise JobError(

@@ -54,10 +54,11 @@ class TextStream:
 
     def _let_go(self, piece: str) -> str:
         text = self._held + piece
-        found = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
+        # the stop string that is complete first counts, so tokens may be cut anywhere: (its end, its beginning)
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             self.stopped = True
-            sure, self._held = text[: min(found)], ""
+            sure, self._held = text[: min(found)[1]], ""
         else:
             keep = max((_overlap(text, stop) for stop in self._stops), default=0)
             sure, self._held = text[: len(text) - keep], text[len(text) - keep :]

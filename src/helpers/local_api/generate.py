@@ -2,8 +2,8 @@
 
 Requests that wait are batched: those for the same adapter that begin alike run together, and what they share is
 computed once. Beginnings are also kept for a while, so that the next request with the same instructions starts where
-they end (``cached_tokens``). New requests are read between two steps of those in flight, and join them where they share
-adapter and beginning; so a long answer never holds up the others.
+they end (``cached_tokens``). New requests are read between two steps of those in flight, so a long answer never holds
+up the others; and all answers of one adapter take their steps together, whatever they began with.
 
 torch is imported by the computing thread, when the first request comes (or by :meth:`Engine.warm_up`).
 """
@@ -24,7 +24,7 @@ from helpers.errors import KitError
 from helpers.local_api.adapters import AdapterFiles, read_adapter
 from helpers.local_api.constrain import Constrainer, Constraint, Schema
 from helpers.local_api.decoding import TextStream
-from helpers.local_api.prefixes import Plan, PrefixCache, plan
+from helpers.local_api.prefixes import Plan, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
 from helpers.local_api.template import ChatTemplate, context_length, vocabulary_size
 
@@ -41,6 +41,8 @@ USUAL_ANSWER = 256
 """Tokens that are reserved for an answer whose length is not limited."""
 GATHER_S = 0.008
 """How long an idle engine waits for companions of the first request."""
+WORTH_A_GROUP = 128
+"""Known tokens that are read again rather than keep a group apart: its own attention costs each step a little."""
 
 log = logging.getLogger(__name__)
 
@@ -325,9 +327,19 @@ class Engine:
         self._receive()
         while self._admit():
             pass
-        for batch in list(self._batches):
-            self._guarded(batch.answers, self._step, batch)
+        for together in self._stepping_together():
+            answers = [answer for batch in together for answer in batch.answers]
+            if not self._guarded(answers, self._step, together):
+                for batch in together:
+                    batch.answers.clear()
         self._batches = [batch for batch in self._batches if batch.answers]
+
+    def _stepping_together(self) -> list[list[_Batch]]:
+        """The batches in flight, those of one adapter side by side where the model can run them in one pass."""
+        groups: dict[Any, list[_Batch]] = {}
+        for batch in self._batches:
+            groups.setdefault(batch.key[0] if self._runner.shares else id(batch), []).append(batch)
+        return list(groups.values())
 
     def _receive(self) -> None:
         """Take what came in; with nothing in flight, wait for it, and for its companions."""
@@ -363,20 +375,34 @@ class Engine:
 
     def _start(self, chosen: Plan) -> None:
         members, runner = chosen.members, self._runner
-        adapter, shared = members[0].adapter, chosen.length
+        adapter = members[0].adapter
         runner.use(adapter)
-        prefix = self._prefix(chosen)
+        company = self._company(chosen) if runner.shares else None
+        shared = len(company.key[1]) if company else chosen.length
+        prefix = company.rows.prefix if company else self._prefix(chosen)
         rows, logits = runner.start([answer.ids[shared:] for answer in members], prefix)
         for n, answer in enumerate(members):
-            answer.cached, answer.shared = shared if n else chosen.known, shared
+            answer.cached, answer.shared = shared if n or company else chosen.known, shared
         if len(members) == 1 and runner.shares:  # whoever comes next may go on from here, or share the beginning
             self._prefixes.keep(adapter, members[0].ids, rows.whole(0))
         batch = _Batch((adapter, tuple(members[0].ids[:shared])), members, rows, logits)
-        for other in self._batches:
-            if runner.shares and other.key == batch.key:
-                other.join(batch)
-                return
-        self._batches.append(batch)
+        if company:
+            company.join(batch)
+        else:
+            self._batches.append(batch)
+
+    def _company(self, chosen: Plan) -> _Batch | None:
+        """The batch in flight whose beginning they all have, if going on from there costs them little or nothing."""
+        shortest = min(len(answer.ids) for answer in chosen.members)
+        fitting = [
+            batch
+            for batch in self._batches
+            if batch.key[0] is chosen.members[0].adapter
+            and (chosen.length - len(batch.key[1])) * len(chosen.members) <= WORTH_A_GROUP
+            and len(batch.key[1]) < shortest
+            and all(common(batch.key[1], tuple(answer.ids)) == len(batch.key[1]) for answer in chosen.members)
+        ]
+        return max(fitting, key=lambda batch: len(batch.key[1]), default=None)
 
     def _prefix(self, chosen: Plan) -> Tensor:
         """Keys and values of what the members share: from the cache as far as it is known, else computed and kept."""
@@ -389,8 +415,18 @@ class Engine:
         rows, _ = self._runner.start([ids[chosen.known :]], known)
         return self._prefixes.keep(chosen.members[0].adapter, ids, rows.whole(0))
 
-    def _step(self, batch: _Batch) -> None:
+    def _step(self, batches: list[_Batch]) -> None:
         """Choose a token for each answer; run the next pass for those that go on."""
+        tokens = [token for batch in batches for token in self._take(batch)]
+        going = [batch for batch in batches if batch.answers]
+        if going:
+            self._runner.use(going[0].answers[0].adapter)
+            logits = self._runner.step([batch.rows for batch in going], tokens)
+            for batch, own in zip(going, logits.split([len(batch.answers) for batch in going]), strict=True):
+                batch.logits = own
+
+    def _take(self, batch: _Batch) -> list[int]:
+        """Give each answer its next token and let those that are complete go; returns the others' tokens."""
         tokens, going = [], []
         for n, token in enumerate(self._choose(batch)):
             answer = batch.answers[n]
@@ -403,9 +439,7 @@ class Engine:
             batch.answers[:] = [batch.answers[n] for n in going]
             if going:
                 batch.rows.keep(going)
-        if going:
-            self._runner.use(batch.answers[0].adapter)
-            batch.logits = self._runner.step(batch.rows, tokens)
+        return tokens
 
     def _choose(self, batch: _Batch) -> list[int]:
         logits = batch.logits
@@ -421,14 +455,15 @@ class Engine:
             for token, row, answer in zip(tokens, logits, batch.answers, strict=True)
         ]
 
-    def _guarded(self, answers: list[_Answer], work: Callable[[Any], None], subject: Any) -> None:
-        """Run; what goes wrong is told to those concerned, and the others go on."""
+    def _guarded(self, answers: Sequence[_Answer], work: Callable[[Any], None], subject: Any) -> bool:
+        """Run; what goes wrong is told to those concerned, and the others go on. Returns whether all went well."""
         try:
             work(subject)
+            return True
         except Exception as error:
             if not isinstance(error, KitError):
                 log.exception("an answer failed")
             for answer in answers:
                 if not answer.generation._over.is_set():
                     answer.generation._close(error)
-            answers.clear()
+            return False

@@ -20,8 +20,8 @@ from helpers.local_api.batches import pieces
 from helpers.local_api.decoder import open_model
 
 ATTENTION = "prompt_or_fine_tune_shared_prefix"
-PREFILL_TOKENS = 2048
-"""Padded prompt tokens that are run at once."""
+PREFILL_TOKENS = 512
+"""Padded prompt tokens that are run at once: enough for fast products, few enough that rows of one piece are alike."""
 CHUNK = 512
 """Tokens of one row that are run at once: bounds the memory for attention scores of long prompts."""
 MERGED_BYTES = 600 * 2**20
@@ -82,9 +82,11 @@ class Rows:
             own[0, :, each, self.lengths] = key[:, :, 0].transpose(0, 1)
             own[1, :, each, self.lengths] = value[:, :, 0].transpose(0, 1)
         group, used, shared = query.shape[1] // heads, self._used, self.prefix.shape[3]
-        query = (
-            (query * scaling).reshape(rows, heads, group * tokens, width).transpose(0, 1)
-        )  # heads first from here on
+        query = (query * scaling).reshape(rows, heads, group * tokens, width)
+        if tokens > 1 and query.device.type == "cpu":
+            mixed = self._read_prompt(layer, query, group)
+            return mixed.view(rows, heads, group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3)
+        query = query.transpose(0, 1)  # heads first from here on
         seen = query @ own[0, :, :, :used].mT
         seen = (seen.view(heads, rows, group, tokens, used) + self._hidden[:, None]).view(heads, rows, -1, used)
         if shared:
@@ -96,6 +98,26 @@ class Rows:
             flat = weights.reshape(heads, -1, shared + used)[..., :shared] @ self.prefix[layer, 1]
             mixed += flat.view(mixed.shape)
         return mixed.view(heads, rows, group, tokens, width).permute(1, 3, 0, 2, 4).flatten(2, 3)
+
+    def _read_prompt(self, layer: int, query: Tensor, group: int) -> Tensor:
+        """The same for many tokens on a CPU, in blocks: the scores of long prompts never exist all at once.
+
+        Two softmaxes, over the prefix and over what follows it, make one when each is weighted by its sum.
+
+        Args:
+            query: (rows, heads, group x tokens, width), scaled.
+        """
+        rows, heads, queries, width = query.shape
+        mask = self._hidden[0].repeat(group, 1)
+        key, value = self.own[layer, :, :, :, : self._used].transpose(1, 2)
+        mixed, log_sum = _blockwise(query, key, value, attn_mask=mask)
+        if not self.prefix.shape[3]:
+            return mixed
+        flat = query.transpose(0, 1).reshape(1, heads, rows * queries, width)
+        before, log_sum_before = _blockwise(flat, *self.prefix[layer, :, None])
+        before = before.view(heads, rows, queries, width).transpose(0, 1)
+        log_sum_before = log_sum_before.view(heads, rows, queries).transpose(0, 1)
+        return torch.lerp(mixed, before, (log_sum_before - log_sum).sigmoid()[..., None])
 
     def keep(self, rows: Sequence[int]) -> None:
         """Drop all other rows."""
@@ -115,7 +137,26 @@ class Rows:
         return torch.cat([self.prefix, self.own[:, :, :, row, : int(self.lengths[row])]], dim=3)
 
 
-def _attend(module, query, key, value, attention_mask, scaling, dropout=0.0, *, rows: Rows, **_) -> tuple[Tensor, None]:
+def _blockwise(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Attention, and the logarithm of each query's sum of weights, which torch's public function keeps to itself."""
+    attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return attend(query, key, value, 0.0, False, attn_mask=attn_mask, scale=1.0)
+
+
+class Together:
+    """Rows with different prefixes in one pass: attention is each group's own, every other product is one for all."""
+
+    def __init__(self, groups: Sequence[Rows]) -> None:
+        self.groups = groups
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
+        """As :meth:`Rows.attend`, the groups' rows one after the other."""
+        sizes = [len(rows) for rows in self.groups]
+        parts = zip(self.groups, query.split(sizes), key.split(sizes), value.split(sizes), strict=True)
+        return torch.cat([rows.attend(layer, q, k, v, scaling) for rows, q, k, v in parts])
+
+
+def _attend(module, query, key, value, attention_mask, scaling, dropout=0.0, *, rows: Rows | Together, **_):
     return rows.attend(module.layer_idx, query, key, value, scaling), None
 
 
@@ -168,7 +209,7 @@ class Runner:
         """
         if not self.shares:
             row = OneRow()
-            return row, self.step(row, *prompts)
+            return row, self._step_one(row, prompts[0])
         lengths = [len(prompt) for prompt in prompts]
         rows: Rows | None = None
         order, logits = [], []
@@ -204,17 +245,22 @@ class Runner:
             last[here] = hidden[here, ends[here] - first]
         return rows, self._logits(last)
 
-    def step(self, rows: Rows | OneRow, tokens: Sequence[int]) -> Tensor:
-        """Add one token to each row; returns the logits of the next one, (rows, vocabulary)."""
-        if isinstance(rows, OneRow):
-            ids = torch.tensor([tokens], device=self.decoder.device)
-            return self.decoder.model(input_ids=ids, past_key_values=rows.cache, logits_to_keep=1).logits[:, -1]
+    def step(self, groups: Sequence[Rows | OneRow], tokens: Sequence[int]) -> Tensor:
+        """Add one token to each row of each group; returns the logits of the next ones, (all rows, vocabulary)."""
+        if not self.shares:
+            return torch.cat([self._step_one(row, [token]) for row, token in zip(groups, tokens, strict=True)])
         ids = torch.tensor(tokens, device=self.decoder.device)[:, None]
-        rows.next_column()
-        positions = (rows.lengths + rows.prefix.shape[3])[:, None]
-        hidden = self.decoder.walk(self.decoder.embed(ids), positions, rows=rows)
-        rows.lengths = rows.lengths + 1
+        for rows in groups:
+            rows.next_column()
+        positions = torch.cat([rows.lengths + rows.prefix.shape[3] for rows in groups])[:, None]
+        hidden = self.decoder.walk(self.decoder.embed(ids), positions, rows=Together(groups))
+        for rows in groups:
+            rows.lengths = rows.lengths + 1
         return self._logits(hidden[:, 0])
+
+    def _step_one(self, row: OneRow, tokens: Sequence[int]) -> Tensor:
+        ids = torch.tensor([list(tokens)], device=self.decoder.device)
+        return self.decoder.model(input_ids=ids, past_key_values=row.cache, logits_to_keep=1).logits[:, -1]
 
     def _logits(self, hidden: Tensor) -> Tensor:
         return self.decoder.normed(hidden) @ self.decoder.head.T
