@@ -13,8 +13,8 @@ pytestmark = pytest.mark.browser
 TOP = Path(__file__).resolve().parents[2]
 LESSON = TOP / "notebooks" / "00_should_you_fine_tune.ipynb"
 SHORTER = {
-    "ROWS = 80": "ROWS = 6",
-    "FRESH = 40": "FRESH = 4",
+    "(16, 8)": "(6, 4)",
+    "(80, 40)": "(6, 4)",
     "max_tokens=48": "max_tokens=12",
     "../data/sample": str(TOP / "data" / "sample"),
 }
@@ -24,7 +24,7 @@ SHORTER = {
 def ladder_cells() -> list[str]:
     """The lesson's code cells from its choices to the winner's second look."""
     code = [cell.source for cell in nbformat.read(LESSON, as_version=4).cells if cell.cell_type == "code"]
-    [first] = [i for i, source in enumerate(code) if source.startswith("PROJECT = ")]
+    [first] = [i for i, source in enumerate(code) if "PROJECT = " in source]
     [last] = [i for i, source in enumerate(code) if source.startswith("winner = ")]
     cells = code[first : last + 1]
     for old, new in SHORTER.items():
