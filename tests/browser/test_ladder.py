@@ -33,6 +33,8 @@ def ladder_cells() -> list[str]:
     return cells
 
 
+LONGEST_CELL_MS = 300_000
+"""The ladder asks a real model some forty questions, one of them with a prompt of 2,900 tokens."""
 DONE = "window.jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.model.executionCount).length"
 """Asked of JupyterLab itself: cells that are scrolled away are not in the page."""
 
@@ -54,7 +56,7 @@ def test_the_ladder_by_keyboard_alone(open_notebook):
     page.wait_for_timeout(1500)  # a cold JupyterLab may still move the focus by itself
     for done in range(1, len(cells) + 1):
         page.keyboard.press("Shift+Enter")
-        page.wait_for_function(f"done => {DONE} >= done", arg=done)
+        page.wait_for_function(f"done => {DONE} >= done", arg=done, timeout=LONGEST_CELL_MS)
     page.get_by_text("the best of 6 prompts, scored").wait_for()
     shot(page, "ladder_winner")
     said = kernel_value(page, "evaluate.second_look(ladder, again, winner).sentence")
