@@ -380,9 +380,10 @@ class Engine:
         company = self._company(chosen) if runner.shares else None
         shared = len(company.key[1]) if company else chosen.length
         prefix = company.rows.prefix if company else self._prefix(chosen)
-        rows, logits = runner.start([answer.ids[shared:] for answer in members], prefix)
+        rows, logits, order = runner.start([answer.ids[shared:] for answer in members], prefix)
         for n, answer in enumerate(members):
             answer.cached, answer.shared = shared if n or company else chosen.known, shared
+        members[:] = [members[n] for n in order]
         if len(members) == 1 and runner.shares:  # whoever comes next may go on from here, or share the beginning
             self._prefixes.keep(adapter, members[0].ids, rows.whole(0))
         batch = _Batch((adapter, tuple(members[0].ids[:shared])), members, rows, logits)
@@ -412,7 +413,7 @@ class Engine:
         if chosen.known == chosen.length:
             return known
         ids = chosen.members[0].ids[: chosen.length]
-        rows, _ = self._runner.start([ids[chosen.known :]], known)
+        rows, _, _ = self._runner.start([ids[chosen.known :]], known)
         return self._prefixes.keep(chosen.members[0].adapter, ids, rows.whole(0))
 
     def _step(self, batches: list[_Batch]) -> None:
@@ -427,18 +428,20 @@ class Engine:
 
     def _take(self, batch: _Batch) -> list[int]:
         """Give each answer its next token and let those that are complete go; returns the others' tokens."""
-        tokens, going = [], []
-        for n, token in enumerate(self._choose(batch)):
-            answer = batch.answers[n]
+        tokens, gone = self._choose(batch), []
+        for n, (answer, token) in enumerate(zip(batch.answers, tokens, strict=True)):
             if answer.generation.cancelled:
                 answer.generation._close(EngineClosedError("The request was cancelled."))
-            elif not answer.take(token, self.template.stops):
-                tokens.append(token)
-                going.append(n)
-        if len(going) < len(batch.answers):
-            batch.answers[:] = [batch.answers[n] for n in going]
-            if going:
-                batch.rows.keep(going)
+                gone.append(n)
+            elif answer.take(token, self.template.stops):
+                gone.append(n)
+        if len(gone) == len(batch.answers):
+            batch.answers.clear()
+            return []
+        if gone:
+            order = batch.rows.drop(gone)
+            batch.answers[:] = [batch.answers[n] for n in order]
+            tokens = [tokens[n] for n in order]
         return tokens
 
     def _choose(self, batch: _Batch) -> list[int]:

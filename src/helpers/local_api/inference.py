@@ -30,22 +30,27 @@ GROW_BY = 32
 
 
 class Rows:
-    """Keys and values of rows in flight.
+    """Keys and values of rows in flight. Rows come and go in place: hundreds of megabytes are not copied for each.
 
     Attributes:
         prefix: (layers, 2, heads, prefix tokens, width): shared by all rows; may have no tokens.
-        own: (layers, 2, heads, rows, room, width): what follows it.
         lengths: (rows,) tokens in ``own``.
     """
 
     def __init__(self, prefix: Tensor, own: Tensor, lengths: Tensor) -> None:
-        self.prefix, self.own, self.lengths = prefix, own, lengths
+        self.prefix, self.lengths = prefix, lengths
+        self._places = own  # more places than rows, perhaps; what stands behind a row's length is never looked at
         self._span: slice | None = None  # columns being filled, the same for all rows; None: one each, at its length
         self._used = 0  # columns that this pass looks at
         self._hidden = own.new_zeros(())  # 0 or -inf: what a row must not see, (rows or 1, queries, columns)
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+    @property
+    def own(self) -> Tensor:
+        """(layers, 2, heads, rows, room, width): what follows the prefix in each row."""
+        return self._places[:, :, :, : len(self)]
 
     def span(self, first: int, last: int) -> None:
         """The next pass fills columns ``first`` to ``last`` of all rows, each seeing what stands before it."""
@@ -56,9 +61,8 @@ class Rows:
     def next_column(self) -> None:
         """The next pass adds one token to each row, behind its last."""
         self._span, self._used = None, int(self.lengths.max()) + 1
-        if self._used > self.own.shape[4]:
-            more = self.own.new_zeros(*self.own.shape[:4], GROW_BY, self.own.shape[5])
-            self.own = torch.cat([self.own, more], dim=4)
+        if self._used > self._places.shape[4]:
+            self._grow(self._places.shape[3], self._places.shape[4] + GROW_BY)
         columns = torch.arange(self._used, device=self.own.device)
         beyond = columns[None] > self.lengths[:, None]
         self._hidden = torch.zeros(beyond.shape, device=self.own.device).masked_fill_(beyond, -torch.inf)[:, None]
@@ -119,18 +123,31 @@ class Rows:
         log_sum_before = log_sum_before.view(heads, rows, queries).transpose(0, 1)
         return torch.lerp(mixed, before, (log_sum_before - log_sum).sigmoid()[..., None])
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Drop all other rows."""
-        index = torch.tensor(rows, device=self.own.device)
-        self.lengths = self.lengths[index]
-        self.own = self.own[:, :, :, :, : int(self.lengths.max()) + 1].index_select(3, index)
+    def drop(self, gone: Sequence[int]) -> list[int]:
+        """Let rows go; the last ones take their places. Returns where each row that is left stood before."""
+        left = len(self) - len(gone)
+        order, last = list(range(left)), [row for row in range(left, len(self)) if row not in gone]
+        for place in gone:
+            if place < left:
+                order[place] = last.pop()
+                length = int(self.lengths[order[place]])
+                self._places[:, :, :, place, :length] = self._places[:, :, :, order[place], :length]
+        self.lengths = self.lengths[torch.tensor(order, device=self.lengths.device)]
+        return order
 
     def join(self, other: Rows) -> None:
-        """Take in rows that have the same prefix."""
-        room = max(self.own.shape[4], other.own.shape[4])
-        parts = [torch.nn.functional.pad(r.own, (0, 0, 0, room - r.own.shape[4])) for r in (self, other)]
-        self.own = torch.cat(parts, dim=3)
+        """Take in rows that have the same prefix, behind the own ones."""
+        here, both, length = len(self), len(self) + len(other), int(other.lengths.max())
+        if both > self._places.shape[3] or length >= self._places.shape[4]:
+            self._grow(max(both + both // 4, self._places.shape[3]), max(length + 1, self._places.shape[4]))
+        self._places[:, :, :, here:both, :length] = other.own[:, :, :, :, :length]
         self.lengths = torch.cat([self.lengths, other.lengths])
+
+    def _grow(self, places: int, room: int) -> None:
+        layers, two, heads, _, _, width = self._places.shape
+        grown = self._places.new_zeros(layers, two, heads, places, room, width)
+        grown[:, :, :, : len(self), : self._places.shape[4]] = self.own
+        self._places = grown
 
     def whole(self, row: int) -> Tensor:
         """Prefix and own part of one row, as a prefix for others."""
@@ -201,15 +218,15 @@ class Runner:
         self._merged: OrderedDict[AdapterFiles, dict[str, Tensor]] = OrderedDict()
         self._current: AdapterFiles | None = None
 
-    def start(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows | OneRow, Tensor]:
+    def start(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows | OneRow, Tensor, list[int]]:
         """Read prompts, the shared prefix excluded (each has at least one token of its own).
 
         Returns:
-            The rows, in the order of ``prompts``, and the logits of each one's next token, (rows, vocabulary).
+            The rows; the logits of each one's next token, (rows, vocabulary); which prompt each row is.
         """
         if not self.shares:
             row = OneRow()
-            return row, self._step_one(row, prompts[0])
+            return row, self._step_one(row, prompts[0]), [0]
         lengths = [len(prompt) for prompt in prompts]
         rows: Rows | None = None
         order, logits = [], []
@@ -221,10 +238,7 @@ class Runner:
                 rows = some
             else:
                 rows.join(some)
-        back = sorted(range(len(order)), key=order.__getitem__)
-        if back != list(range(len(back))):
-            rows.keep(back)
-        return rows, torch.cat(logits)[back]
+        return rows, torch.cat(logits), order
 
     def _read(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows, Tensor]:
         device, longest = self.decoder.device, max(map(len, prompts))
