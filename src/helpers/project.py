@@ -21,11 +21,11 @@ from helpers.errors import ProjectError
 
 MADE_BY = {
     "checklist": ("00_should_you_fine_tune", 1),
-    "evidence": ("00_should_you_fine_tune", 6),
+    "evidence": ("00_should_you_fine_tune", 10),
     "splits": ("01_prepare_data", 1),
     "upload": ("02_upload", 1),
     "jobs": ("03_train", 8),
-    "results": ("04_evaluate", 8),
+    "results": ("04_evaluate", 20),
     "verdict": ("06_decide", 1),
 }
 """Which lesson writes which key, and about how many minutes it takes on two cores."""
