@@ -1,8 +1,8 @@
 """An evaluation on the local API against `generate`, one call after another: 7 rivals, 200 rows, the same answers.
 
-    python benchmarks/evaluate_speed.py [--rows 200] [--baseline 6] [--concurrency 64]
+    python benchmarks/evaluate_speed.py [--rows 200] [--baseline 6] [--concurrency 64] [--only "question only,tuned"]
 
-- kit: one `evaluate.run` of all rivals over all rows through the SDK and HTTP, answers stored, the server already warm.
+- kit: an `evaluate.run` of each rival over all rows through the SDK and HTTP, answers stored, the server already warm.
 - one by one: transformers' `generate` (for the tuned rival with peft's adapter) in a process of its own, for
   `--baseline` rows a rival, evenly spread; its time is scaled to all rows. Both answer with 48 new tokens at most.
 
@@ -122,6 +122,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200)
     parser.add_argument("--baseline", type=int, default=6, help="rows that the slow way answers, a rival")
     parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--only", default="", help="some rivals by name, separated by commas")
     parser.add_argument("--one-by-one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one_by_one:
@@ -139,15 +140,21 @@ def main() -> None:
     spread = [round(i * (len(rows) - 1) / max(1, options.baseline - 1)) for i in range(options.baseline)]
     with own_home() as home:
         client = connect("local")
-        tuned, adapter = train_one(client, home)
-        all_rivals = rivals(tuned)
+        chosen = options.only.split(",") if options.only else []
+        tuned, adapter = (MODEL, None) if chosen and "tuned" not in chosen else train_one(client, home)
+        all_rivals = [rival for rival in rivals(tuned) if not chosen or rival.name in chosen]
         client.chat.completions.create(model=tuned, messages=[{"role": "user", "content": "hi"}], max_tokens=1)
-        began = time.perf_counter()
-        results = evaluate.run(
-            client, all_rivals, rows, [metrics.exact_match], store=home / "answers.sqlite",
-            concurrency=options.concurrency, progress=False,
-        )  # fmt: skip
-        kit = time.perf_counter() - began
+        results, kit = None, 0.0
+        for rival in all_rivals:
+            began = time.perf_counter()
+            asked = evaluate.run(
+                client, [rival], rows, [metrics.exact_match], store=home / "answers.sqlite",
+                concurrency=options.concurrency, progress=False,
+            )  # fmt: skip
+            seconds = time.perf_counter() - began
+            kit += seconds
+            results = results.merge(asked) if results else asked
+            print(f"kit, {rival.name:15} {seconds:5.0f} s for {len(rows)} calls", flush=True)
         calls = len(all_rivals) * len(rows)
         missing = len(results.missing())
         print(f"kit: {calls} calls in {kit:.0f} s, {kit / calls:.2f} s a call, {missing} missing", flush=True)

@@ -24,7 +24,7 @@ from helpers.errors import KitError
 from helpers.local_api.adapters import AdapterFiles, read_adapter
 from helpers.local_api.constrain import Constrainer, Constraint, Schema
 from helpers.local_api.decoding import TextStream
-from helpers.local_api.prefixes import Plan, PrefixCache, common, plan
+from helpers.local_api.prefixes import COST_OF_A_BATCH, Plan, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
 from helpers.local_api.template import ChatTemplate, context_length, vocabulary_size
 
@@ -41,8 +41,6 @@ USUAL_ANSWER = 256
 """Tokens that are reserved for an answer whose length is not limited."""
 GATHER_S = 0.008
 """How long an idle engine waits for companions of the first request."""
-WORTH_A_GROUP = 128
-"""Known tokens that are read again rather than keep a group apart: its own attention costs each step a little."""
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +201,7 @@ class _Batch:
 
     def __init__(self, key: Any, answers: list[_Answer], rows: Rows, logits: Tensor) -> None:
         self.key, self.answers, self.rows, self.logits = key, answers, rows, logits
+        self.tokens: list[int] = []  # the answers' latest, to be run next
 
     def join(self, other: _Batch) -> None:
         import torch
@@ -327,11 +326,11 @@ class Engine:
         self._receive()
         while self._admit():
             pass
+        for batch in self._batches:
+            self._guarded([batch.answers], self._take, batch)
+        self._batches = [batch for batch in self._batches if batch.answers]
         for together in self._stepping_together():
-            answers = [answer for batch in together for answer in batch.answers]
-            if not self._guarded(answers, self._step, together):
-                for batch in together:
-                    batch.answers.clear()
+            self._guarded([batch.answers for batch in together], self._step, together)
         self._batches = [batch for batch in self._batches if batch.answers]
 
     def _stepping_together(self) -> list[list[_Batch]]:
@@ -370,7 +369,7 @@ class Engine:
         alone = Plan([self._waiting[0]], 0, None, 0)
         chosen = plan(list(self._waiting), self._prefixes, places, budget) if self._runner.shares else alone
         self._waiting = deque(answer for answer in self._waiting if answer not in chosen.members)
-        self._guarded(chosen.members, self._start, chosen)
+        self._guarded([chosen.members], self._start, chosen)
         return True
 
     def _start(self, chosen: Plan) -> None:
@@ -399,7 +398,7 @@ class Engine:
             batch
             for batch in self._batches
             if batch.key[0] is chosen.members[0].adapter
-            and (chosen.length - len(batch.key[1])) * len(chosen.members) <= WORTH_A_GROUP
+            and (chosen.length - len(batch.key[1])) * len(chosen.members) <= COST_OF_A_BATCH
             and len(batch.key[1]) < shortest
             and all(common(batch.key[1], tuple(answer.ids)) == len(batch.key[1]) for answer in chosen.members)
         ]
@@ -416,18 +415,8 @@ class Engine:
         rows, _, _ = self._runner.start([ids[chosen.known :]], known)
         return self._prefixes.keep(chosen.members[0].adapter, ids, rows.whole(0))
 
-    def _step(self, batches: list[_Batch]) -> None:
-        """Choose a token for each answer; run the next pass for those that go on."""
-        tokens = [token for batch in batches for token in self._take(batch)]
-        going = [batch for batch in batches if batch.answers]
-        if going:
-            self._runner.use(going[0].answers[0].adapter)
-            logits = self._runner.step([batch.rows for batch in going], tokens)
-            for batch, own in zip(going, logits.split([len(batch.answers) for batch in going]), strict=True):
-                batch.logits = own
-
-    def _take(self, batch: _Batch) -> list[int]:
-        """Give each answer its next token and let those that are complete go; returns the others' tokens."""
+    def _take(self, batch: _Batch) -> None:
+        """Give each answer its next token and let those that are complete go."""
         tokens, gone = self._choose(batch), []
         for n, (answer, token) in enumerate(zip(batch.answers, tokens, strict=True)):
             if answer.generation.cancelled:
@@ -437,12 +426,18 @@ class Engine:
                 gone.append(n)
         if len(gone) == len(batch.answers):
             batch.answers.clear()
-            return []
-        if gone:
-            order = batch.rows.drop(gone)
+        else:
+            order = batch.rows.drop(gone) if gone else range(len(tokens))
             batch.answers[:] = [batch.answers[n] for n in order]
-            tokens = [tokens[n] for n in order]
-        return tokens
+            batch.tokens = [tokens[n] for n in order]
+
+    def _step(self, batches: list[_Batch]) -> None:
+        """Run the next pass for batches of one adapter."""
+        self._runner.use(batches[0].key[0])
+        tokens = [token for batch in batches for token in batch.tokens]
+        logits = self._runner.step([batch.rows for batch in batches], tokens)
+        for batch, own in zip(batches, logits.split([len(batch.tokens) for batch in batches]), strict=True):
+            batch.logits = own
 
     def _choose(self, batch: _Batch) -> list[int]:
         logits = batch.logits
@@ -458,15 +453,15 @@ class Engine:
             for token, row, answer in zip(tokens, logits, batch.answers, strict=True)
         ]
 
-    def _guarded(self, answers: Sequence[_Answer], work: Callable[[Any], None], subject: Any) -> bool:
-        """Run; what goes wrong is told to those concerned, and the others go on. Returns whether all went well."""
+    def _guarded(self, groups: Sequence[list[_Answer]], work: Callable[[Any], None], subject: Any) -> None:
+        """Run; what goes wrong is told to those concerned, and the others go on."""
         try:
             work(subject)
-            return True
         except Exception as error:
             if not isinstance(error, KitError):
                 log.exception("an answer failed")
-            for answer in answers:
-                if not answer.generation._over.is_set():
-                    answer.generation._close(error)
-            return False
+            for answers in groups:
+                for answer in answers:
+                    if not answer.generation._over.is_set():
+                        answer.generation._close(error)
+                answers.clear()

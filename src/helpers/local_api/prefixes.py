@@ -15,8 +15,8 @@ KEPT_BYTES = 256 * 2**20
 """Memory for kept beginnings: about 5,800 tokens of the base model."""
 SHORTEST = 8
 """A shared beginning of fewer tokens is not worth a copy of its own."""
-COST_OF_A_BATCH = 500
-"""Running a group apart costs about as much as reading so many tokens."""
+COST_OF_A_BATCH = 128
+"""A group apart costs about as much as reading so many tokens: in each step its attention is its own."""
 MOST_COMPARED = 256
 """Of a longer queue, only so many are looked at."""
 
