@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import machine
+import torch
 
 from helpers import assets
 
@@ -28,7 +29,7 @@ WITHIN = 0.02
 
 def main() -> int:
     """Print one line a run and the comparison; the exit status is 1 when the losses differ by more than 2 %."""
-    cores = os.cpu_count() or 1
+    cores = torch.get_num_threads()
     print(machine.describe())
     with tempfile.TemporaryDirectory() as folder:
         head(SAMPLE / "train.jsonl", ROWS, Path(folder) / "train.jsonl")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from running_api import TINY
@@ -18,6 +20,9 @@ from helpers.show import trial as showing
 from helpers.trial import VERDICTS, Finding, Trial, amount, bench, claims, limits, rules, sums
 from helpers.trial.finding import HOLDS, LEFT_OUT, NOT, OVERTAKEN, PARTLY, UNTESTED, mark
 from helpers.trial.trial import COUNTED, MEASURED
+
+TOP = Path(__file__).resolve().parents[1]
+NOTEBOOK = TOP / "notebooks" / "extra" / "the_article_on_trial.ipynb"
 
 
 def pair(a_right: int, b_right: int, rows: int = 80) -> Comparison:
@@ -114,10 +119,15 @@ def test_a_verdict_follows_from_what_was_measured(rule, given, verdict):
 # --- claims ----------------------------------------------------------------------------------------------------------
 
 
-def test_every_claim_has_its_experiment():
+def test_every_claim_has_its_experiment_and_stands_once_in_the_notebook():
     ids = [claim.id for claim in claims()]
     assert len(ids) >= 12 and [*MEASURED, *COUNTED] == ids
     assert {claim.id for claim in claims() if claim.looks_at == "models"} == set(MEASURED)
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert [line for line in code if "trial.run(" in line] == [f'show.finding(trial.run("{name}"))' for name in ids]
+    assert [claim.says for claim in claims() if f"## {claim.says.rstrip('.')}\n" not in prose] == []
 
 
 def test_the_first_claims_run_in_a_short_form_and_the_others_say_that_they_are_left_out(tmp_path, monkeypatch):

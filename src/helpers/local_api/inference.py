@@ -91,13 +91,15 @@ class Rows:
             mixed = self._read_prompt(layer, query, group)
             return mixed.view(rows, heads, group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3)
         query = query.transpose(0, 1)  # heads first from here on
-        seen = query @ own[0, :, :, :used].mT
+        # head by head: all heads in one product would copy the keys and values first, as they do not lie side by side
+        seen = torch.stack([some @ keys.mT for some, keys in zip(query, own[0, :, :, :used], strict=True)])
         seen = (seen.view(heads, rows, group, tokens, used) + self._hidden[:, None]).view(heads, rows, -1, used)
         if shared:
             flat = query.reshape(heads, -1, width) @ self.prefix[layer, 0].mT
             seen = torch.cat([flat.view(heads, rows, -1, shared), seen], dim=-1)
         weights = seen.softmax(-1)
-        mixed = weights[..., shared:] @ own[1, :, :, :used]
+        on_own = zip(weights[..., shared:], own[1, :, :, :used], strict=True)
+        mixed = torch.stack([some @ values for some, values in on_own])
         if shared:
             flat = weights.reshape(heads, -1, shared + used)[..., :shared] @ self.prefix[layer, 1]
             mixed += flat.view(mixed.shape)
@@ -228,27 +230,30 @@ class Runner:
             row = OneRow()
             return row, self._step_one(row, prompts[0]), [0]
         lengths = [len(prompt) for prompt in prompts]
-        rows: Rows | None = None
-        order, logits = [], []
-        for piece in pieces(range(len(prompts)), lengths, PREFILL_TOKENS):
-            some, last = self._read([prompts[i] for i in piece], prefix)
-            order += piece
+        parts = pieces(range(len(prompts)), lengths, PREFILL_TOKENS)
+        if len(parts) == 1:
+            return *self._read([prompts[i] for i in parts[0]], prefix, spare=GROW_BY), parts[0]
+        rows, logits = self._no_rows(prefix, len(prompts), max(lengths) + GROW_BY), []
+        for part in parts:
+            some, last = self._read([prompts[i] for i in part], prefix)
+            rows.join(some)
             logits.append(last)
-            if rows is None:
-                rows = some
-            else:
-                rows.join(some)
-        return rows, torch.cat(logits), order
+        return rows, torch.cat(logits), [i for part in parts for i in part]
 
-    def _read(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows, Tensor]:
+    def _no_rows(self, prefix: Tensor, places: int, room: int) -> Rows:
+        layers, two, heads, width = self._shape
+        device = self.decoder.device
+        own = torch.zeros(layers, two, heads, places, room, width, device=device)
+        return Rows(prefix, own, torch.zeros(0, dtype=torch.long, device=device))
+
+    def _read(self, prompts: Sequence[Sequence[int]], prefix: Tensor, spare: int = 0) -> tuple[Rows, Tensor]:
         device, longest = self.decoder.device, max(map(len, prompts))
         ids = torch.zeros(len(prompts), longest, dtype=torch.long)
         for i, prompt in enumerate(prompts):
             ids[i, : len(prompt)] = torch.as_tensor(prompt)
         ids, ends = ids.to(device), torch.tensor([len(prompt) - 1 for prompt in prompts], device=device)
-        layers, _, heads, width = self._shape
-        own = torch.zeros(layers, 2, heads, len(prompts), longest + GROW_BY, width, device=device)
-        rows = Rows(prefix, own, ends + 1)
+        rows = self._no_rows(prefix, len(prompts), longest + spare)
+        rows.lengths = ends + 1
         last = torch.empty(len(prompts), self.decoder.head.shape[1], device=device)
         for first in range(0, longest, CHUNK):
             part = ids[:, first : first + CHUNK]
@@ -277,7 +282,8 @@ class Runner:
         return self.decoder.model(input_ids=ids, past_key_values=row.cache, logits_to_keep=1).logits[:, -1]
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        return self.decoder.normed(hidden) @ self.decoder.head.T
+        # this way round the product took two thirds of the time (AMD, MKL; Intel: not measured)
+        return (self.decoder.head @ self.decoder.normed(hidden).T).T
 
     def use(self, adapter: AdapterFiles | None) -> None:
         """Put an adapter's weights in place (None: the base model's own)."""
