@@ -24,7 +24,8 @@ trial: setup ## every claim of the article, tested on this machine; goes on wher
 
 test: ## set up, then unit tests and every lesson, run for real
 	@$(PYTHON) tools/setup.py --extra test
-	@$(BIN)/pytest -q --durations=15
+	@$(BIN)/pytest -q --durations=15 -n 2 --dist loadfile tests
+	@$(BIN)/pytest -q --durations=15 notebooks
 
 test-all: ## make test, the side trips in notebooks/extra, and the real browser
 	@$(PYTHON) tools/setup.py --extra test

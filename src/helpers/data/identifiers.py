@@ -23,9 +23,11 @@ REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "IN", "AU", "BR")
 DENSE = re.compile(r"[0-9](?:[^0-9]{0,4}+[0-9]){5,}+")
 """Six digits close together: all numbers below but India's PAN have them, and costly patterns look nowhere else."""
 
+NUMERIC = frozenset("0123456789-/.")
+
 NUMBER = re.compile(
-    r"(?:(?<![A-Za-z0-9_À-ɏ.,/@&?%-])|(?<=[,;=:])(?=[(+]))(?:\+|\(\+?|00)?\d[\d \u00a0().\-/\u2011\u2013]{5,26}\d"
-    r"(?![\w@%]|[.,]\d|[-/][A-Za-z])"
+    r"(?:(?<![A-Za-z0-9_À-ɏ.,/@&?%-])|(?<=[,;=:a-z])(?=[(+]))(?:\+|\(\+?|00)?\d[\d \u00a0().\-/\u2011\u2013]{5,26}\d"
+    r"(?![\w@%]|[.,]\d|[-/]\w)"
 )
 LETTERED = re.compile(
     r"(?<!\w)(?:[A-Z]{2}(?:[ /-]?\d\d){3}[ /-]?[A-D]|\d{7,8} [A-Z]|[XYZ] \d{7} [A-Z]"
@@ -39,11 +41,16 @@ CARD = re.compile(
     r"(?<![\w.-])(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5})(?![\w-]|[.,]\d)"
 )
 
-_LINKED = r"(?: (?:no|nr|num|number|code|id|key)\b)?[.:#]?\s{0,2}(?:is|was|#|=|-)?\s{0,2}#?$"
+_LINKED = (
+    r"(?![^\W\d_])(?:[ -](?:no|nr|num|number|nummer|code|id|key)\b)?[.:#?]?\s{0,2}"
+    r"(?:(?:[^\W\d]{1,12} ){0,4}(?:is|was|ist|lautet|est|es|è|é)(?!\w)|#|=|-|:)?\s{0,2}#?$"
+)
 THING_NUMBER = re.compile(
     r"\b(?:order|tracking|parcel|shipment|consignment|invoice|receipt|sku|part|serial|model|isbn|issn|ean|upc|gtin|imei|asin"
     r"|lot|batch|version|build|commit|hash|voucher|coupon|barcode|patent|doi|bestellung|bestellnummer|sendung|sendungsnummer"
-    r"|rechnung|commande|facture|colis|pedido|factura|ordine|fattura|bestelling|factuur|zam[oó]wienie|faktura)"
+    r"|rechnung|commande|facture|colis|pedido|factura|ordine|fattura|bestelling|factuur|zam[oó]wienie|faktura"
+    r"|auftrag|art(?:ikel|\.)?|konto|blz|vertrag|beleg|lieferschein|z[äa]hlerstand|dossier|contrat|compte|p[oó]liza|contrato"
+    r"|cuenta|expediente|pratica|conto|polizza|contratto|codice|rekening|zaak|kvk|ap[oó]lice|conta|protocolo|loto|reservation)"
     + _LINKED,
     re.IGNORECASE,
 )
@@ -51,8 +58,10 @@ THING_NUMBER = re.compile(
 
 OTHER_NUMBER = re.compile(
     r"\b(?:ref(?:erence)?|ticket|case|(?<!tax )(?<!national )(?<!identity )id|po|customer|policy|account|product|item"
-    r"|article|claim|booking|transaction|meter|reading|member|membership|registration|locker|gate|pin|code|plz|zip|postcode|flight|plate"
-    r"|card|box|aisle|bay|seat|room|row|page|shelf|size|weight|height|colou?r|error|option|form|paper|depot)" + _LINKED,
+    r"|article|claim|booking|transaction|job|meter|reading|member|membership|registration|locker|gate|pin|code|plz|zip|postcode|flight|plate"
+    r"|card|box|aisle|bay|seat|room|row|pages?|shelf|size|weight|height|colou?r|error|fehler|option|form|paper|depot"
+    r"|(?!telefon|handy|mobil|ruf|fax|phone)\w{2,16}(?<!telefoon)(?<!telefon)(?<!mobiel)(?<!mobil)(?:nummer|-nr))"
+    + _LINKED,
     re.IGNORECASE,
 )
 """Words that most often say so: only a word that names a person's number counts beside them."""
@@ -64,7 +73,7 @@ DATE_OR_TIME = re.compile(
 )
 COUNTED = re.compile(
     r"\s?(?:points?|likes?|views?|xp|people|characters|letters|words|lines|rows|pieces|pcs|units|followers|votes|steps|pages"
-    r"|times|items|eur|euros?|usd|dollars|pounds|mm|cm|km|m²|kg|kwh|ml|gb|mb|bytes|%|€|£)(?!\w)",
+    r"|times|items|eur|euros?|usd|dollars|pounds|mm|cm|km|m²|kg|kwh|ml|gb|mb|bytes|[kmg]?hz|rpm|dpi|%|€|£)(?!\w)",
     re.IGNORECASE,
 )
 """What is counted stands right behind a number that counts."""
@@ -74,14 +83,18 @@ CODE_BEFORE = re.compile(
 )
 """Capitals right before a number make it part of a code, such as a parcel's."""
 
+PLACEHOLDER = re.compile(r"1234567890$|(\d)\1{6}$")
+"""Digits that show how a number is written: nobody's."""
+
 PHONE_AFTER = re.compile(
     r"\W{0,3}(?:is |= ?)?(?:(?:my|our|his|her|the|a) )?(?:\w{2,8} )?(?:phone|mobile|cell|tel)", re.IGNORECASE
 )
 PHONE_WORD = re.compile(
-    r"\b(?:phone|telephone|tel[eé]?(?:fono|fone|fon|foon)?|mobile|mob|cell|cellphone|handy|fax|whats ?app|sms"
-    r"|dial|landline"
-    r"|(?:call|ring|text|reach|phone)(?: me| us| him| her)?|contact|my number|portable|m[oó]vil|cellulare|celular|ph"
-    r"|bel|appel(?:ez|er)?|rufen?|anrufen|chiam[aio]+|ll[aá]m(?:ar|e|enos|eme)|lig(?:a|ue|ar))\b[^\d+(]{0,25}$",
+    r"\b(?:phone|telephone|t[eé]l[eé]?(?:fono|fone|fon|foon)?|tlfn?|tfno|mobile|mobiel|mob|cell|cellphone|handy|fax|zap|sms"
+    r"|whats ?app|dial|landline|hotline|rang|fixo"
+    r"|(?:call|ring|text|reach|phone)s?(?: me| us| him| her)?|contact|(?:my|our|new|old) number|meine n(?:umme)?r"
+    r"|portable|m[oó]vil|cellulare|celular|ph"
+    r"|bel|appel(?:ez|er)?|rufen?|anrufen|chiam\w{1,6}|ll[aá]m(?:ar|e|enos|eme)|lig(?:a|ue|ar))\b[^\d+(]{0,25}$",
     re.IGNORECASE,
 )
 
@@ -117,7 +130,10 @@ Discover, JCB, UnionPay, Maestro."""
 def find(text: str) -> Iterator[Hit]:
     """Every number of a person in ``text``: kinds ``iban``, ``card``, ``national_id``, ``phone``; they may overlap."""
     for dense in DENSE.finditer(text):
-        yield from _find_within(text, max(0, dense.start() - 12), dense.end() + 16)
+        last = dense.end() + 16
+        while last < len(text) and text[last - 1] in NUMERIC and text[last] in NUMERIC:
+            last += 1  # a number that is cut in two would be taken for another
+        yield from _find_within(text, max(0, dense.start() - 12), last)
     if any(map(text.__contains__, PAN_NAMES)):
         yield from (Hit("national_id", *match.span()) for match in PAN.finditer(text))
 
@@ -187,7 +203,7 @@ def _kind_of_number(written: str, before: str, after: str, other: bool) -> str |
 def _is_phone(written: str, before: str, after: str, other: bool) -> bool:
     if not 7 <= sum(char.isdigit() for char in written) <= 15:
         return False
-    if DATE_OR_TIME.fullmatch(written) or COUNTED.match(after):
+    if DATE_OR_TIME.fullmatch(written) or COUNTED.match(after) or PLACEHOLDER.search(re.sub(r"\D", "", written)):
         return False
     said = bool(PHONE_AFTER.match(after) or (PHONE_WORD.search(before) and not other))
     other = other or bool(CODE_BEFORE.search(before)) or _is_list(written)
@@ -218,6 +234,7 @@ def _possible_phone(written: str, said: bool) -> bool:
             parsed = phonenumbers.parse(number, region)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_possible_number(parsed) if loose else phonenumbers.is_valid_number(parsed):
+        whole = phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
+        if whole if loose else phonenumbers.is_valid_number(parsed):
             return True
     return False

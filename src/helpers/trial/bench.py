@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BASE = "smollm2-135m-instruct"
 SAMPLE = Path(__file__).resolve().parents[3] / "data" / "sample"
 ANSWER_TOKENS = 48
-CALLS = 16
+CALLS = 64
 """Calls under way at once: the local API answers them together."""
 
 
