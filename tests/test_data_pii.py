@@ -25,10 +25,6 @@ KINDS = ("email", "phone", "card", "iban", "national_id", *SECRETS)
 CODES = {kind: f"{'secret' if kind in SECRETS else 'personal'}_{kind}" for kind in KINDS}
 
 WANTED = 0.95
-BELOW: dict[str, tuple[float, float]] = {
-    # kind: (recall, precision) on the held-out half that it must not fall below until both reach WANTED
-    "phone": (0.95, 0.94),
-}
 
 AN_ITEM = re.compile(r"\S@\S+\.\w|555[- ]?01\d\d")
 """The sample messages name invented addresses and 555-01xx numbers (read through by eye): those are not clean."""
@@ -108,15 +104,18 @@ def test_recall_and_precision(kind):
             f"{counts.otherwise} more found under another kind's code"
         )
     counts = measured(kind, True)
-    recall, precision = BELOW.get(kind, (WANTED, WANTED))
-    assert counts.recall >= recall
-    assert counts.precision >= precision
+    assert counts.recall >= WANTED
+    assert counts.precision >= WANTED
 
 
-@pytest.mark.parametrize("kind", BELOW)
-def test_a_kind_leaves_the_list_when_it_is_good_enough(kind):
-    counts = measured(kind, True)
-    assert min(counts.recall, counts.precision) < WANTED, f"{kind} reaches {WANTED}: take it out of BELOW."
+def test_the_phone_rows_that_it_was_mended_on_stay_mended():
+    """340 look-alikes and 60 numbers in the forms that people forget: see ``tests/pii/README.md``."""
+    rows = rows_of("phone_mended_on")
+    found = [CODES["phone"] in codes for codes in codes_of([row["text"] for row in rows])]
+    missed = sum(row["positive"] and not hit for row, hit in zip(rows, found, strict=True))
+    alarms = sum(hit and not row["positive"] for row, hit in zip(rows, found, strict=True))
+    print(f"\n{missed} of {sum(row['positive'] for row in rows)} missed, {alarms} false alarms")
+    assert missed <= 3 and alarms <= 10
 
 
 def clean_texts() -> list[str]:

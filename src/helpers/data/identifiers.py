@@ -23,8 +23,6 @@ REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "IN", "AU", "BR")
 DENSE = re.compile(r"[0-9](?:[^0-9]{0,4}+[0-9]){5,}+")
 """Six digits close together: all numbers below but India's PAN have them, and costly patterns look nowhere else."""
 
-NUMERIC = frozenset("0123456789-/.")
-
 NUMBER = re.compile(
     r"(?:(?<![A-Za-z0-9_À-ɏ.,/@&?%-])|(?<=[,;=:a-z])(?=[(+]))(?:\+|\(\+?|00)?\d[\d \u00a0().\-/\u2011\u2013]{5,26}\d"
     r"(?![\w@%]|[.,]\d|[-/]\w)"
@@ -42,7 +40,7 @@ CARD = re.compile(
 )
 
 _LINKED = (
-    r"(?![^\W\d_])(?:[ -](?:no|nr|num|number|nummer|code|id|key)\b)?[.:#?]?\s{0,2}"
+    r"(?![^\W\d_])[\"']?(?:[ -](?:no|nr|num|number|nummer|code|id|key)\b)?[.:#?]?\s{0,2}"
     r"(?:(?:[^\W\d]{1,12} ){0,4}(?:is|was|ist|lautet|est|es|è|é)(?!\w)|#|=|-|:)?\s{0,2}#?$"
 )
 THING_NUMBER = re.compile(
@@ -90,7 +88,8 @@ PHONE_AFTER = re.compile(
     r"\W{0,3}(?:is |= ?)?(?:(?:my|our|his|her|the|a) )?(?:\w{2,8} )?(?:phone|mobile|cell|tel)", re.IGNORECASE
 )
 PHONE_WORD = re.compile(
-    r"\b(?:phone|telephone|t[eé]l[eé]?(?:fono|fone|fon|foon)?|tlfn?|tfno|mobile|mobiel|mob|cell|cellphone|handy|fax|zap|sms"
+    r"\b(?:phone(?! (?:case|cover|charger|holder|model|booth)s?\b)|telephone"
+    r"|t[eé]l[eé]?(?:fono|fone|fon|foon)?|tlfn?|tfno|mobile|mobiel|mob|cell|cellphone|handy|fax|zap|sms"
     r"|whats ?app|dial|landline|hotline|rang|fixo"
     r"|(?:call|ring|text|reach|phone)s?(?: me| us| him| her)?|contact|(?:my|our|new|old) number|meine n(?:umme)?r"
     r"|portable|m[oó]vil|cellulare|celular|ph"
@@ -101,7 +100,7 @@ PHONE_WORD = re.compile(
 PHONE_FORMS = tuple(
     re.compile(form)
     for form in (
-        r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[ .-]\d{4}",  # North America
+        r"(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[./-])[2-9]\d\d[ .-]\d{4}",  # North America
         r"\(?0\d{2,5}\)?[ /-]\d{3,8}(?:[ -]\d{2,8}){0,3}",  # a trunk zero, an area code, groups
         r"0\d(?:[ .-]\d\d){4}",  # France
         r"0\d(?: \d{3,4}){2}|0[67][ -]\d{8}",  # two digits of area; Dutch mobile
@@ -131,7 +130,7 @@ def find(text: str) -> Iterator[Hit]:
     """Every number of a person in ``text``: kinds ``iban``, ``card``, ``national_id``, ``phone``; they may overlap."""
     for dense in DENSE.finditer(text):
         last = dense.end() + 16
-        while last < len(text) and text[last - 1] in NUMERIC and text[last] in NUMERIC:
+        while last < len(text) and not (text[last - 1].isspace() or text[last].isspace()):
             last += 1  # a number that is cut in two would be taken for another
         yield from _find_within(text, max(0, dense.start() - 12), last)
     if any(map(text.__contains__, PAN_NAMES)):
@@ -227,7 +226,7 @@ def _possible_phone(written: str, said: bool) -> bool:
     import phonenumbers
 
     bare = written.lstrip("(")
-    loose = said or bare.startswith("+") or written.startswith("(0")
+    loose = said or bare.startswith(("+", "00")) or written.startswith("(0")
     number = f"+{bare[2:]}" if bare.startswith("00") else written
     for region in (None,) if number.lstrip("(").startswith("+") else REGIONS:
         try:
