@@ -84,7 +84,7 @@ def test_lessons_2_to_5_run_unchanged_at_a_host_of_nebius_shape(tmp_path, monkey
     finally:
         subprocess.run([sys.executable, "-m", "helpers.providers", "stop"], stdout=subprocess.DEVNULL)
         front.close()
-    assert len(front.asked) == 3 and all(asked["hyperparameters"]["lora"] for asked in front.asked)
+    assert len(front.asked) == 2 and all(asked["hyperparameters"]["lora"] for asked in front.asked)
     assert NAME in ran["02_upload"] and "production is" in ran["05_deploy"]
 
 
