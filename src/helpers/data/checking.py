@@ -136,7 +136,8 @@ def _check_contents(
     for line, row in batch:
         rules.check_text(line, row.chat["messages"], rules.places(row.names), found)
     for (line, row), said in zip(batch, texts, strict=True):
-        personal.check(line, said, rules.places(row.names), found)
+        system = row.chat["messages"][0].get("role") in ("system", "developer")
+        personal.check(line, said, rules.places(row.names), found, system=system)
     lengths = [_tokens(counted, row) for _, row in batch]
     for (line, row), said, length in zip(batch, texts, lengths, strict=True):
         if length and limits.max_example_tokens and length > limits.max_example_tokens:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from helpers.data import credentials, identifiers
 from helpers.data.credentials import Hit
@@ -115,13 +116,17 @@ def mask(value: str) -> str:
     return f"{value[:2]}…{value[-2:]} ({len(value)} characters)" if len(value) >= 8 else f"… ({len(value)} characters)"
 
 
-def check(line: int, texts: list[str], place: Callable[[int, str], str], found: Findings) -> None:
-    """Report the finds of one row's messages, masked."""
-    joined = JOINT.join(texts)
+def check(
+    line: int, texts: list[str], place: Callable[[int, str], str], found: Findings, *, system: bool = False
+) -> None:
+    """Report the finds of one row's messages, masked. ``system``: the first is a system prompt, alike in many rows."""
+    first = 1 if system and _is_clean(texts[0]) else 0
+    joined = JOINT.join(texts[first:])
     for hit in find(joined):
-        i = joined.count(JOINT, 0, hit.start)
+        before = joined.count(JOINT, 0, hit.start)
+        i = first + before
         shown, at = mask(joined[hit.start : hit.end]), hit.start - joined.rfind(JOINT, 0, hit.start)
-        told = f"{hit.kind.replace('_', ' ')}: {shown}, at character {at if i == 0 else at - len(JOINT) + 1}."
+        told = f"{hit.kind.replace('_', ' ')}: {shown}, at character {at if before == 0 else at - len(JOINT) + 1}."
         if hit.invented:
             found.add(CODE_OF[hit.kind], line, place(i, "content"), f"An invented {told}", severity="note")
         else:
@@ -134,3 +139,8 @@ def remove(text: str, kinds: frozenset[str] | None = None) -> str:
         if not hit.invented and (kinds is None or hit.kind in kinds):
             text = text[: hit.start] + REMOVED[hit.kind] + text[hit.end :]
     return text
+
+
+@lru_cache(maxsize=16)
+def _is_clean(text: str) -> bool:
+    return not find(text)
