@@ -20,7 +20,7 @@ for name in list(os.environ):
     if name.endswith("_API_KEY") or name in ("OPENAI_BASE_URL", "OPENAI_ORG_ID"):
         del os.environ[name]
 os.environ["KIT_STAY_LOCAL"] = "1"
-os.environ.setdefault("KIT_BRIEF", "1")  # the learning curve with too few training steps to learn anything
+os.environ.setdefault("KIT_BRIEF", "1")  # fewer rows, models and passes: the lessons say where
 os.environ.setdefault("KIT_TRIAL_CLAIMS", "3")  # the article on trial in its short form
 
 assets.base_model(), assets.vocabularies()

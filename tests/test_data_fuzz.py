@@ -186,3 +186,17 @@ HARD = {
 @pytest.mark.parametrize("raw", HARD.values(), ids=HARD)
 def test_hard_cases(raw: bytes) -> None:
     survives(raw)
+
+
+@pytest.mark.parametrize(
+    "piece", ["123456xxxxx", "123456 xx ", "1", "07700 900123, ", "pw:a1", "a@b.", "AB12", "order "]
+)
+def test_long_texts_of_one_piece_do_not_hang(piece):
+    """Searches that read on from each find to a text's end take its length squared."""
+    row = {
+        "messages": [
+            {"role": "user", "content": piece * (100_000 // len(piece))},
+            {"role": "assistant", "content": "x"},
+        ]
+    }
+    survives(json.dumps(row).encode())

@@ -23,9 +23,7 @@ def main() -> int:
     out = kit_home() / "tour"
     out.mkdir(parents=True, exist_ok=True)
     os.environ["PLOTLY_RENDERER"] = "notebook_connected"
-    takes = (
-        "20 minutes" if os.environ.get("KIT_BRIEF") else "an hour (with KIT_BRIEF=1, few rows and passes: 20 minutes)"
-    )
+    takes = "half an hour" if os.environ.get("KIT_BRIEF") else "an hour (KIT_BRIEF=1: half, with few rows)"
     print(f"The tour runs {len(ORDER)} notebooks for real; on two cores it takes about {takes}.", flush=True)
     with own_home(out / "home") as home:
         for name in ORDER:

@@ -231,7 +231,7 @@ class Runner:
             return row, self._step_one(row, prompts[0]), [0]
         lengths = [len(prompt) for prompt in prompts]
         parts = pieces(range(len(prompts)), lengths, PREFILL_TOKENS)
-        if len(parts) == 1:
+        if len(parts) == 1:  # a long prompt, perhaps: it is not held twice
             return *self._read([prompts[i] for i in parts[0]], prefix, spare=GROW_BY), parts[0]
         rows, logits = self._no_rows(prefix, len(prompts), max(lengths) + GROW_BY), []
         for part in parts:
@@ -282,7 +282,7 @@ class Runner:
         return self.decoder.model(input_ids=ids, past_key_values=row.cache, logits_to_keep=1).logits[:, -1]
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        # this way round the product took two thirds of the time (AMD, MKL; Intel: not measured)
+        # the large matrix first: the other way round MKL is slower on the AMD machine of benchmarks/LOG.md
         return (self.decoder.head @ self.decoder.normed(hidden).T).T
 
     def use(self, adapter: AdapterFiles | None) -> None:
