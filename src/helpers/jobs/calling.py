@@ -22,6 +22,8 @@ from helpers.providers import host_of
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 """Seconds between tries; each pause is twice the one before."""
+SETTLING = 2.0
+"""Seconds before the last look after a failed try: a request that was given up for lost may still be on its way."""
 LONGEST_REQUESTED = 120.0
 """A host that asks for a longer pause than this is taken at its word: the call ends, to be taken up later."""
 PATIENCE = 60.0
@@ -92,7 +94,7 @@ def make_once(
             break
     if attempt == 0:
         return made
-    time.sleep(FIRST_PAUSE)  # a request that was given up for lost may still be on its way
+    time.sleep(SETTLING)
     kept, *too_many = patiently(client, find, patience) or [made]
     for one in too_many:
         with contextlib.suppress(openai.NotFoundError):  # it is gone: the answer to an earlier try was lost
