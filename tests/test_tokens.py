@@ -54,6 +54,47 @@ def test_smollm2_counts_the_whole_template() -> None:
     )
 
 
+HARD = [
+    "",
+    " ",
+    "a",
+    "<|endoftext|>",
+    "ends <|endo",
+    "ftext|> begins",
+    "\ud83d",
+    "\ude00x",
+    "été 茶壶 ☕\n",
+    "  x " * 9_000,
+    "",
+]
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4-0613", "smollm2-135m-instruct"])
+@pytest.mark.parametrize(
+    "texts", [HARD, [text for text in HARD if "<|endoftext|>" not in text], ["kettle "] * 1_200, []]
+)
+def test_many_texts_at_once_count_as_each_alone(model: str, texts: list[str]) -> None:
+    counter = tokens.counter(model)
+    if model.startswith("smollm2"):
+        texts = [text for text in texts if text.isprintable()]
+    assert counter.texts(texts) == [counter.text(text) for text in texts]
+
+
+def test_half_a_surrogate_pair_counts_as_the_library_counts_it() -> None:
+    counter, encoding = tokens.counter("gpt-4o"), tokens._tiktoken("o200k_base")
+    for text in ("\ud83d", "a\ude00b", "x\ud83d\ude00"):
+        assert counter.texts([text, "kettle"]) == [len(encoding.encode_ordinary(one)) for one in (text, "kettle")]
+
+
+def test_many_examples_count_as_each_alone() -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    system = {"role": "system", "content": "Be kind."}
+    rows = [(CHAT, ()), ([system, *CHAT], [tool]), ([system, *CHAT], ()), (CHAT[:1], ())]
+    for model in ("gpt-4o", "smollm2-135m-instruct"):
+        counter = tokens.counter(model)
+        assert counter.examples(rows) == [counter.example(messages, tools) for messages, tools in rows]
+
+
 def test_tool_calls_and_parts_count_and_null_content_does_not_break() -> None:
     counter = tokens.counter("gpt-4o")
     call = {

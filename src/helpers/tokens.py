@@ -11,9 +11,12 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from helpers import assets
 from helpers.errors import AssetError
@@ -22,7 +25,8 @@ PIECE = 10_000
 """Characters encoded at a time: a word of a million letters takes time that grows with its square. A longer text is cut
 before a blank, which changes no count, or, where there is none, within the word, which can add one token a cut."""
 
-SYSTEM_PROMPTS_KEPT = 100
+PIECES_AT_ONCE = 500
+"""At most five megabytes in one call: memory stays small however long the texts are."""
 
 _CL100K = re.compile(r"gpt-(?:4(?!o|\.\d)|3\.5)|text-embedding|ft:gpt-3\.5|davinci|babbage")
 _O200K = re.compile(r"gpt-(?:4o|4\.\d|[5-9])|o[1-9]\b|ft:gpt-4|gpt-oss|chatgpt")
@@ -45,16 +49,19 @@ class TokenCounter:
 
     def __init__(self, vocabulary: str, *, exact: bool) -> None:
         self.vocabulary, self.exact = vocabulary, exact
-        self._systems: dict[str, int] = {}
-        self._encode = _smollm2().encode if vocabulary == "smollm2" else _tiktoken(vocabulary).encode_ordinary
+        self._count = _smollm2_counts if vocabulary == "smollm2" else partial(_tiktoken_counts, _tiktoken(vocabulary))
 
     def text(self, text: str) -> int:
         """Tokens of a plain text, without marks."""
-        if self.vocabulary == "smollm2":
-            return sum(len(self._encode(piece, add_special_tokens=False).ids) for piece in _pieces(text))
-        return (
-            len(self._encode(text)) if len(text) <= PIECE else sum(len(self._encode(piece)) for piece in _pieces(text))
-        )
+        return self.texts([text])[0]
+
+    def texts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text. Many are counted in one call, in which Python's other threads can work."""
+        pieces = [list(_pieces(text)) for text in texts]
+        flat = list(chain.from_iterable(pieces))
+        groups = (flat[at : at + PIECES_AT_ONCE] for at in range(0, len(flat), PIECES_AT_ONCE))
+        counts = chain.from_iterable(map(self._count, groups))
+        return [sum(islice(counts, len(some))) for some in pieces]
 
     def example(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] = ()) -> int:
         """Tokens of one chat example.
@@ -63,21 +70,17 @@ class TokenCounter:
         provider may add up to three an example (``PER_EXAMPLE_BAND``). Tool declarations and calls are counted as their
         JSON, pictures not at all: how providers count those is not published.
         """
-        if self.vocabulary == "smollm2":
-            return self.text("".join(_template(message) for message in messages))
-        total = sum(PER_MESSAGE + self._message(message) for message in messages)
-        return total + (self.text(json.dumps(list(tools))) if tools else 0)
+        return self.examples([(messages, tools)])[0]
 
-    def _message(self, message: Mapping[str, Any]) -> int:
-        """Tokens of a message's text; a system prompt, mostly the same in every row, is counted once."""
-        text = _spoken(message)
-        if message.get("role") not in ("system", "developer"):
-            return self.text(text)
-        if text not in self._systems:
-            if len(self._systems) >= SYSTEM_PROMPTS_KEPT:
-                self._systems.clear()
-            self._systems[text] = self.text(text)
-        return self._systems[text]
+    def examples(self, rows: Sequence[tuple[Sequence[Mapping[str, Any]], Sequence[Any]]]) -> list[int]:
+        """Tokens of each chat example, given as (messages, tools). A text that several share is counted once."""
+        if self.vocabulary == "smollm2":
+            return self.texts(["".join(map(_template, messages)) for messages, _ in rows])
+        said = [[*map(_spoken, messages), *([json.dumps(list(tools))] if tools else [])] for messages, tools in rows]
+        different = list(dict.fromkeys(chain.from_iterable(said)))
+        counts = dict(zip(different, self.texts(different), strict=True))
+        marks = (PER_MESSAGE * len(messages) for messages, _ in rows)
+        return [more + sum(map(counts.__getitem__, texts)) for more, texts in zip(marks, said, strict=True)]
 
 
 @cache
@@ -119,6 +122,27 @@ def _spoken(message: Mapping[str, Any]) -> str:
 def _template(message: Mapping[str, Any]) -> str:
     """The kit's chat template for SmolLM2, as in training and serving: nothing hidden."""
     return f"<|im_start|>{message.get('role', '')}\n{_spoken(message)}<|im_end|>\n"
+
+
+END = "<|endoftext|>"
+"""A mark of both vocabularies: no token reaches across it, so texts joined by it are counted as if each stood alone."""
+
+
+def _tiktoken_counts(encoding: Any, texts: list[str]) -> list[int]:
+    if any(END in text for text in texts):  # as text and not as a mark, which the joined call cannot tell apart
+        return [len(encoding.encode_ordinary(text)) for text in texts]
+    joined = END.join(texts)
+    try:
+        joined.encode()
+    except UnicodeEncodeError:  # half a surrogate pair; this is how tiktoken mends a text
+        joined = joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    found = encoding.encode_to_numpy(joined, allowed_special={END}, disallowed_special=())
+    ends = np.flatnonzero(found == encoding.eot_token)
+    return (np.diff(ends, prepend=-1, append=len(found)) - 1).tolist()
+
+
+def _smollm2_counts(texts: list[str]) -> list[int]:
+    return [len(one.ids) for one in _smollm2().encode_batch_fast(texts, add_special_tokens=False)]
 
 
 @cache

@@ -65,9 +65,10 @@ def count(path: str | Path, model: str | None = None) -> Counted:
                 continue
             messages, tools = _example(line, f"{Path(path).name}, line {number}")
             rows += 1
-            whole, prompt = counter.example(messages, tools), counter.example(messages[:-1], tools)
-            total, before = total + whole, before + prompt
-            answers += whole - prompt - counter.example([{**messages[-1], "content": "", "tool_calls": None}])
+            silent = {**messages[-1], "content": "", "tool_calls": None}
+            parts = [(messages, tools), (messages[:-1], tools), ([silent], ())]
+            whole, prompt, marks = counter.examples(parts)
+            total, before, answers = total + whole, before + prompt, answers + whole - prompt - marks
     if not rows:
         raise CostError(f"{Path(path).name} holds no examples.", fix="Prepare the data first (lesson 01).")
     extra = 0 if counter.vocabulary == "smollm2" else tokens.PER_EXAMPLE_BAND[1] * rows

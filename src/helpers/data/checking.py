@@ -4,6 +4,7 @@ secrets."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -57,8 +58,10 @@ def check(
     shapes: dict[str, list[int]] = {}
     mapping: dict[str, str] = {}
     formed = _formed_rows(source, columns, limits, whole, shapes, mapping, found)
-    while batch := list(islice(formed, BATCH)):
-        _check_contents(batch, limits, counted, whole, found)
+    with ThreadPoolExecutor(1) as beside:
+        while batch := list(islice(formed, BATCH)):
+            lengths = beside.submit(_tokens, counted, [row for _, row in batch])
+            _check_contents(batch, limits, lengths, whole, found)
     if limits.bom:
         found.forgive("bom")
     _check_file(source, limits, whole, shapes, found)
@@ -124,13 +127,14 @@ def _formed_rows(
 def _check_contents(
     batch: list[tuple[int, Shaped]],
     limits: Rules,
-    counted: tokens.TokenCounter | None,
+    lengths: Future[list[int | None]],
     whole: corpus.Corpus,
     found: Findings,
 ) -> None:
     """What is checked once rows are well formed: their text, what it gives away, its length.
 
     One kind of check after the other for the whole batch: row by row they push each other out of the processor's cache.
+    Tokens are counted meanwhile, on another core where there is one: the library that counts needs no Python lock.
     """
     texts = [[text_of(message.get("content")) for message in row.chat["messages"]] for _, row in batch]
     for line, row in batch:
@@ -138,8 +142,7 @@ def _check_contents(
     for (line, row), said in zip(batch, texts, strict=True):
         system = row.chat["messages"][0].get("role") in ("system", "developer")
         personal.check(line, said, rules.places(row.names), found, system=system)
-    lengths = [_tokens(counted, row) for _, row in batch]
-    for (line, row), said, length in zip(batch, texts, lengths, strict=True):
+    for (line, row), said, length in zip(batch, texts, lengths.result(), strict=True):
         if length and limits.max_example_tokens and length > limits.max_example_tokens:
             whole.truncated += 1
             told = f"{length:,} tokens; the model reads {limits.max_example_tokens:,} and the rest is cut off."
@@ -147,11 +150,12 @@ def _check_contents(
         whole.add(line, row.chat["messages"], said, length, row)
 
 
-def _tokens(counted: tokens.TokenCounter | None, row: Shaped) -> int | None:
+def _tokens(counted: tokens.TokenCounter | None, rows: list[Shaped]) -> list[int | None]:
     if counted is None:
-        return None
-    tools = row.chat.get("tools")
-    return counted.example(row.chat["messages"], tools if isinstance(tools, list) else ())
+        return [None] * len(rows)
+    tools = (row.chat.get("tools") for row in rows)
+    declared = (some if isinstance(some, list) else () for some in tools)
+    return counted.examples([(row.chat["messages"], some) for row, some in zip(rows, declared, strict=True)])
 
 
 def _check_file(
