@@ -131,18 +131,23 @@ END = "<|endoftext|>"
 def _tiktoken_counts(encoding: Any, texts: list[str]) -> list[int]:
     if any(END in text for text in texts):  # as text and not as a mark, which the joined call cannot tell apart
         return [len(encoding.encode_ordinary(text)) for text in texts]
-    joined = END.join(texts)
-    try:
-        joined.encode()
-    except UnicodeEncodeError:  # half a surrogate pair; this is how tiktoken mends a text
-        joined = joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    found = encoding.encode_to_numpy(joined, allowed_special={END}, disallowed_special=())
+    found = encoding.encode_to_numpy(_mended(END.join(texts)), allowed_special={END}, disallowed_special=())
     ends = np.flatnonzero(found == encoding.eot_token)
     return (np.diff(ends, prepend=-1, append=len(found)) - 1).tolist()
 
 
 def _smollm2_counts(texts: list[str]) -> list[int]:
-    return [len(one.ids) for one in _smollm2().encode_batch_fast(texts, add_special_tokens=False)]
+    found = _smollm2().encode_batch_fast(list(map(_mended, texts)), add_special_tokens=False)
+    return [len(one.ids) for one in found]
+
+
+def _mended(text: str) -> str:
+    """Half a surrogate pair becomes the replacement character, as tiktoken does it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 @cache
