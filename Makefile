@@ -22,10 +22,11 @@ tour: setup ## the whole journey without a browser: pages and record land in .lo
 trial: setup ## every claim of the article, tested on this machine; goes on where an earlier run stopped
 	@$(BIN)/python -m helpers.trial
 
-# test_jobs and the lessons run alone: the first lets requests come late by the clock, the others train on both cores
+# Two test processes side by side, one thread each: threads that share a core wait for each other.
+# test_jobs and the lessons run alone: the first lets requests come late by the clock, the others train on both cores.
 test: ## set up, then unit tests and every lesson, run for real
 	@$(PYTHON) tools/setup.py --extra test
-	@$(BIN)/pytest -q --durations=15 -n 2 --dist loadfile tests --ignore tests/test_jobs.py
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q --durations=15 -n 2 --dist loadfile tests --ignore tests/test_jobs.py
 	@$(BIN)/pytest -q --durations=15 tests/test_jobs.py notebooks
 
 test-all: ## make test, the side trips in notebooks/extra, and the real browser

@@ -67,8 +67,8 @@ SPELLED_EMAIL = re.compile(
     r"| at [\w-]{2,63} dot (?:com|org|net|io|co|uk|de|fr|es|it|nl|eu|us|ca|au|info|biz)\b)",
     re.IGNORECASE,
 )
-AT_SIGNS = ("@", "at)", "at]", "at}", "at )", "at ]", " dot ")
-"""One of these stands in every address, plain or spelled out."""
+AT_SIGNS, BRACKETS, AT_INSIDE = ("@", " dot "), ("(", "[", "{"), ("at)", "at]", "at}", "at )", "at ]", "AT)", "AT]")
+"""One of the first stands in every address, plain or spelled out, or one of the second and one of the third."""
 
 FILE_ENDINGS = frozenset(("png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "txt", "pdf", "html"))
 RESERVED = re.compile(
@@ -94,7 +94,9 @@ SURER = ("private_key", "token", "api_key", "password", "email", "iban", "card",
 
 
 def _all(text: str) -> Iterator[Hit]:
-    if any(map(text.__contains__, AT_SIGNS)):
+    if any(map(text.__contains__, AT_SIGNS)) or (
+        any(map(text.__contains__, BRACKETS)) and any(map(text.__contains__, AT_INSIDE))
+    ):
         yield from _emails(text)
     yield from identifiers.find(text)
     yield from credentials.find(text)

@@ -55,14 +55,14 @@ def draw(
     repeats: int,
     *,
     steps: int = 120,
-    batch_size: int = 4,
     most_epochs: int = 20,
     seed: int = 0,
 ) -> list[Draw]:
     """Rows for each run: every size, ``repeats`` times, each time drawn afresh, smallest first.
 
     With as many epochs at each size a small size would also be trained for fewer steps, and the curve would show steps,
-    not rows. So epochs follow from ``steps``; ``most_epochs`` keeps the smallest sizes from being learned by heart.
+    not rows. So epochs follow from ``steps``; ``most_epochs`` keeps the smallest sizes from being learned by heart. A
+    batch is a tenth of the rows, 4 at least and 16 at most: small batches would show a large size only once or twice.
     The same arguments draw the same rows in the same order, so that files and jobs are found again. A draw of *all*
     rows differs from its repeats by the job's seed only: there the repeats show less luck than there is.
 
@@ -78,11 +78,12 @@ def draw(
         )
     draws = []
     for size in sorted(set(sizes)):
-        epochs = min(most_epochs, max(1, round(steps / math.ceil(size / batch_size))))
+        batch = min(size, max(4, min(16, size // 10)))
+        epochs = min(most_epochs, max(1, round(steps / math.ceil(size / batch))))
         for repeat in range(1, repeats + 1):
             picked = random.Random(f"{seed}/{size}/{repeat}").sample(range(len(examples)), size)
             rows = tuple(examples[place] for place in sorted(picked))
-            settings = {"n_epochs": epochs, "batch_size": min(batch_size, size)}
+            settings = {"n_epochs": epochs, "batch_size": batch}
             draws.append(Draw(f"{size}-rows-draw-{repeat}", size, repeat, rows, settings))
     return draws
 
