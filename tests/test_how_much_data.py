@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,6 +125,14 @@ def test_the_time_of_many_jobs_comes_from_two_probes(local_api, tmp_path):
     assert len(set(jobs.estimate_all(client, files[:1] * 2, settings[:2], model=TINY))) == 1
     with pytest.raises(JobError, match="a file and its settings"):
         jobs.estimate_all(client, files, settings[:2])
+
+
+def test_the_time_between_two_sittings_does_not_count():
+    def job(began: int, finished: int | None) -> SimpleNamespace:
+        return SimpleNamespace(created_at=began, finished_at=finished)
+
+    assert jobs.time_taken([job(0, 10), job(1, 25), job(1000, 1030), job(1000, 1060), job(2000, None)]) == 25 + 60
+    assert jobs.time_taken([]) == 0
 
 
 def test_jobs_are_watched_one_after_the_other_and_found_again(local_api, tmp_path, capsys):

@@ -19,7 +19,7 @@ from helpers.jobs.running import (
     start,
     watch,
 )
-from helpers.jobs.several import estimate_all
+from helpers.jobs.several import estimate_all, time_taken
 from helpers.jobs.uploads import ask_before_upload, upload
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "reason",
     "result",
     "start",
+    "time_taken",
     "upload",
     "watch",
 ]

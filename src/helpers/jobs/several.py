@@ -1,4 +1,4 @@
-"""Many jobs of one kind, such as the runs of a learning curve: how long they will take together."""
+"""Many jobs of one kind, such as the runs of a learning curve: how long they will take together, and took."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 from openai.types import FileObject
+from openai.types.fine_tuning import FineTuningJob
 
 from helpers.errors import JobError
 from helpers.jobs.running import estimate
@@ -38,3 +39,12 @@ def estimate_all(
     light, heavy = min(seconds), max(seconds)
     slope = (seconds[heavy] - seconds[light]) / (heavy - light) if heavy > light else 0.0
     return [seconds[light] + slope * (one - light) for one in work]
+
+
+def time_taken(ended: Sequence[FineTuningJob]) -> float:
+    """Seconds in which at least one of these jobs waited or ran; the time between two sittings does not count."""
+    seconds = until = 0.0
+    for began, finished in sorted((job.created_at, job.finished_at or job.created_at) for job in ended):
+        seconds += max(0.0, finished - max(began, until))
+        until = max(until, finished)
+    return seconds
