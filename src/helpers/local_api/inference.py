@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionInterface, DynamicCache
 
 from helpers.local_api.adapters import AdapterFiles
@@ -182,6 +182,27 @@ def _attend(module, query, key, value, attention_mask, scaling, dropout=0.0, *, 
 AttentionInterface.register(ATTENTION, _attend)
 
 
+class Linear(nn.Linear):
+    """A linear layer whose weight an adapter can replace: it computes with ``ready``, see :func:`ready`."""
+
+    ready: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.ready.is_mkldnn:
+            return torch.ops.mkldnn._linear_pointwise(x, self.ready, self.bias, "none", [], "")
+        return nn.functional.linear(x, self.ready, self.bias)
+
+
+def ready(weight: Tensor) -> Tensor:
+    """A copy of a weight in the order that oneDNN reads fastest on a CPU; the weight itself where torch has no oneDNN.
+
+    torch keeps both operations for its own compiler; they are the only way to pack a weight once for many products.
+    """
+    if weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
+        return torch.ops.mkldnn._reorder_linear_weight(weight, PREFILL_TOKENS)
+    return weight
+
+
 class OneRow:
     """One row of a model that cannot be walked layer by layer, with the library's own cache: slow, never shared."""
 
@@ -215,8 +236,11 @@ class Runner:
         self._shape = (config.num_hidden_layers, 2, config.num_key_value_heads, width)
         self.bytes_per_token = 4 * self._shape[0] * 2 * self._shape[2] * width
         self.no_prefix = torch.zeros(*self._shape[:3], 0, width, device=self.decoder.device)
-        self._modules = dict(self.decoder.model.named_modules())
-        self._base: dict[str, Tensor] = {}
+        self._linear = {n: m for n, m in self.decoder.model.named_modules() if isinstance(m, nn.Linear)}
+        self._base = {name: ready(module.weight) for name, module in self._linear.items()}
+        for module in self._linear.values():
+            module.__class__ = Linear
+        self._place(self._base)
         self._merged: OrderedDict[AdapterFiles, dict[str, Tensor]] = OrderedDict()
         self._current: AdapterFiles | None = None
 
@@ -282,31 +306,28 @@ class Runner:
         return self.decoder.model(input_ids=ids, past_key_values=row.cache, logits_to_keep=1).logits[:, -1]
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        # the large matrix first: the other way round MKL is slower on the AMD machine of benchmarks/LOG.md
-        return (self.decoder.head @ self.decoder.normed(hidden).T).T
+        return self.decoder.model.lm_head(self.decoder.normed(hidden))
 
     def use(self, adapter: AdapterFiles | None) -> None:
         """Put an adapter's weights in place (None: the base model's own)."""
         if adapter is self._current:
             return
-        for name, weight in self._base.items():
-            self._modules[name].weight.data = weight
-        self._base, self._current = {}, None
-        if adapter is None:
-            return
-        for name, weight in self._merged_weights(adapter).items():
-            self._base[name] = self._modules[name].weight.data
-            self._modules[name].weight.data = weight
+        self._place(self._base)
+        if adapter is not None:
+            self._place(self._merged_weights(adapter))
         self._current = adapter
 
+    def _place(self, weights: dict[str, Tensor]) -> None:
+        for name, weight in weights.items():
+            self._linear[name].ready = weight
+
     def _merged_weights(self, adapter: AdapterFiles) -> dict[str, Tensor]:
-        """Called with the base weights in place."""
         if adapter not in self._merged:
             merged = {}
             for name, (a, b) in adapter.pairs.items():
-                weight = self._modules[name].weight
+                weight = self._linear[name].weight
                 a, b = (torch.from_numpy(matrix).to(weight) for matrix in (a, b))
-                merged[name] = torch.addmm(weight, b, a, alpha=adapter.scale)
+                merged[name] = ready(torch.addmm(weight, b, a, alpha=adapter.scale))
             self._merged[adapter] = merged
         self._merged.move_to_end(adapter)
         while len(self._merged) > 1 and sum(map(_size, self._merged.values())) > MERGED_BYTES:
