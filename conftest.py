@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     parts = collection_path.parts
-    if "my" in parts and "notebooks" in parts:
+    if "notebooks" in parts and collection_path.name.startswith("my_"):
         return True
     if "extra" in parts and "notebooks" in parts and not config.getoption("--extra-lessons"):
         return True

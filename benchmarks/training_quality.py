@@ -1,14 +1,15 @@
 """Held-out quality of the kit's recipes against all-layer LoRA by TRL: same rows, rank, batch, rate, epochs.
 
-    python benchmarks/training_quality.py FOLDER [--tasks triage,two_way] [--seeds 1,2,3] [--only quick,thorough,trl]
+    python benchmarks/training_quality.py [FOLDER] [--tasks triage,two_way] [--seeds 1,2,3] [--only quick,thorough,trl]
                                           [--at-once 1] [--report]
 
 Each contender trains on a sample task's training rows (triage 240, two_way 100; ``"auto"``'s settings) and answers its
 validation and test rows (400 and 300), greedily, in this kit's engine. A row's score is the share of its fields that
 are right (triage has three, two_way one word).
 
-Each run is a process of its own and leaves a file in FOLDER; runs that are there are not repeated, so that the whole
-(on two cores about two hours, nearly all of it TRL's) can be done in parts, and ``--at-once`` on a larger machine.
+Each run is a process of its own and leaves a file in FOLDER (``.local/benchmarks/quality``). Runs that are there are
+not repeated, so that the whole (on two cores about two hours, nearly all of it TRL's) can be done in parts, and
+``--at-once`` on a larger machine.
 
 The difference between two contenders is averaged over seeds within each row; its 95 % interval is from a bootstrap over
 the rows of all tasks together, so that a row's answers of three seeds count as one cluster.
@@ -32,6 +33,7 @@ from helpers import assets
 from helpers.local_api.hyperparameters import BASE_LEARNING_RATE, Hyperparameters, resolve
 
 SAMPLES = Path(__file__).parents[1] / "data" / "sample"
+RESULTS = Path(__file__).parents[1] / ".local" / "benchmarks" / "quality"
 FIELDS = {"triage": ("category", "urgency", "order_id"), "two_way": ("answer",)}
 CONTENDERS = ("quick", "thorough", "trl")
 DRAWS = 10_000
@@ -185,7 +187,7 @@ def compare(runs: list[dict], mine: str, theirs: str, what: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("results", type=Path, help="a folder, one file a run")
+    parser.add_argument("results", type=Path, nargs="?", default=RESULTS, help="a folder, one file a run")
     parser.add_argument("--tasks", default=",".join(FIELDS))
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--only", default=",".join(CONTENDERS))

@@ -58,7 +58,8 @@ def notebook_text(path: Path) -> str:
 def looked_through() -> Iterator[Path]:
     facts = ROOT / "src" / "helpers" / "facts"
     yield from (p for p in (ROOT / "src" / "helpers").rglob("*.py") if not p.is_relative_to(facts))
-    yield from (p for p in (ROOT / "notebooks").rglob("*.ipynb") if not {"my", ".ipynb_checkpoints"} & set(p.parts))
+    shipped = (p for p in (ROOT / "notebooks").rglob("*.ipynb") if not p.name.startswith("my_"))
+    yield from (p for p in shipped if ".ipynb_checkpoints" not in p.parts)
     yield from ROOT.glob("*.md")
     for folder in ("docs", "examples"):
         yield from (ROOT / folder).rglob("*.md")

@@ -229,7 +229,7 @@ def test_checks_never_raise_and_say_what_to_do(capsys):
     show.check(4, False, "Three it is.", "count the rows")
     said = capsys.readouterr().out.splitlines()
     assert said == [
-        "Not answered yet: count the rows",
+        "Not answered yet: replace the three dots, then run the cell again.",
         "Not quite. count the rows",
         "Right. Three it is.",
         "Not quite. count the rows",

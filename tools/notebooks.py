@@ -28,7 +28,7 @@ def main(only: list[str]) -> int:
     trips = [name for name in only if name.startswith("extra/")]
     too_large = []
     if lessons := [name for name in only or ORDER if name not in trips]:
-        with own_home(kit_home() / "notebooks"):
+        with own_home(kit_home() / "notebooks", fresh=not only):  # single lessons go on from the last whole run
             too_large += map(render, lessons)
     for name in trips:  # each keeps its home: what took long is found there again
         with own_home(kit_home() / "side-trips" / Path(name).name, fresh=False):

@@ -33,7 +33,7 @@ class KitError(Exception):
         super().__init__(what, got, fix)
 
     def __str__(self) -> str:
-        found = f" Found: {self.got}." if self.got else ""
+        found = f" Found: {self.got.removesuffix('.')}." if self.got else ""
         todo = f" {self.fix}" if self.fix else ""
         return f"{self.what}{found}{todo}"
 

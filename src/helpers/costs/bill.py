@@ -322,4 +322,6 @@ def ladder_cost(
     calls = [one_call_cost(row, tokens, tokens_out, on=on) for tokens in prompt_tokens]
     parts = {f"rung {i}": None if call.total is None else n * call.total for i, call in enumerate(calls, start=1)}
     said = calls[0].remarks if calls else ()
-    return Cost(f"{len(calls)} rungs x {n:,.0f} rows on {row['label']}", parts, (row,), said)
+    lengths = f"{min(prompt_tokens):,.0f} to {max(prompt_tokens):,.0f} tokens" if calls else "no length"
+    what = f"{len(calls)} prompts of {lengths} x {n:,.0f} rows on {row['label']}"
+    return Cost(what, parts, (row,), said)

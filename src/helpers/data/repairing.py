@@ -61,8 +61,10 @@ class Repaired:
     queue: pd.DataFrame
 
     def __str__(self) -> str:
-        dropped = int(self.log["after"].isna().sum())
-        changed = self.log.loc[self.log["after"].notna(), "line"].nunique()
+        of_rows = self.log[~self.log["code"].isin(FILE_CODES)]
+        gone = of_rows["after"].isna()
+        dropped = int(gone.sum())
+        changed = len(set(of_rows["line"]) - set(of_rows.loc[gone, "line"]))
         return (
             f"{changed:,} rows changed, {dropped:,} left out, {len(self.report.rows):,} written to {self.path.name}; "
             f"{len(self.queue):,} wait for a person."

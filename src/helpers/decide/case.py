@@ -62,7 +62,7 @@ class Case:
         if self.evidence.prompt_scores:
             found["evaluation"] = ("fixed_set", "prompts were scored on a fixed split")
             if self.answers.get("effort", "none") == "none":
-                found["effort"] = ("days", "a prompt ladder was measured")
+                found["effort"] = ("days", f"{len(self.evidence.prompt_scores)} prompts were scored")
         if self.target_scores:
             best = self.best_target
             found["models_tried"] = ("measured", f"{best['model']} was prompted and scored {percent(best['score'])}")

@@ -86,8 +86,17 @@ def teaching_sentence(case: Case) -> tuple[str, ...]:
         return ()
     best = max(teaching, key=lambda score: score["score"])
     names = {score["name"] for score in teaching}
-    leads = [c.difference if c.b in names else -c.difference for c in case.evidence.comparisons if {c.a, c.b} & names]
-    tuned = f", and tuning it gained at least {points(min(leads))} over its prompts" if leads else ""
+    leads = [
+        (c.difference, c.low, c.high) if c.b in names else (-c.difference, -c.high, -c.low)
+        for c in case.evidence.comparisons
+        if {c.a, c.b} & names
+    ]
+    tuned = ""
+    if leads:
+        least, low, high = min(leads)
+        tuned = (
+            f", and tuning it gained {points(least)} over its best prompt (interval {points(low)} to {points(high)})"
+        )
     return (
         f"the prompts were scored on a teaching model only ({best['model']}, best {percent(best['score'])}){tuned}: "
         "under a billion parameters prompting looks hopeless and tuning magical, which says nothing about real rivals",

@@ -116,7 +116,8 @@ def _mix(before: Sequence[str], now: Sequence[str]) -> dict[str, Any]:
     most = max(names, key=lambda name: abs(shares[1][names.index(name)] - shares[0][names.index(name)]))
     was, is_now = (shares[side][names.index(most)] for side in (0, 1))
     sentence = (
-        f"{shift:.0%} of the messages moved to another label, most of all {most}: {was:.0%} then, {is_now:.0%} now."
+        f"The mix of labels differs by {100 * shift:.0f} points in all, most of all {most}: "
+        f"{was:.0%} then, {is_now:.0%} now."
     )
     if unseen:
         sentence += f" Never seen in training: {', '.join(unseen[:5])}."

@@ -200,9 +200,10 @@ def agreement(judged: Sequence[float], human: Sequence[float]) -> Agreement:
     good, bad = judge[reader == 1], judge[reader == 0]
     sensitivity = float(good.mean()) if len(good) else math.nan
     specificity = float(1 - bad.mean()) if len(bad) else math.nan
+    told = f"The judge gave a verdict on {len(judge)} of {labelled} rows. " if len(judge) < labelled else ""
     beyond = f"kappa {kappa.value:.2f}" if not math.isnan(kappa.value) else "and both said the same throughout"
     sentence = (
-        f"Judge and reader agree on {100 * share.value:.0f} % of {len(judge)} rows (95 % interval "
+        f"{told}Judge and reader agree on {100 * share.value:.0f} % of {len(judge)} rows (95 % interval "
         f"{100 * share.low:.0f} to {100 * share.high:.0f}), {beyond}. "
         + (f"The judge said {'yes' if judge[0] else 'no'} to every one of them. " if len(set(judge)) == 1 else "")
         + ("That is too few rows to rely on: label 50 to 100." if len(judge) < 50 else "")

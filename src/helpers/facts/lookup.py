@@ -220,7 +220,7 @@ def who_may_train(provider: str, on: date | None = None) -> str:
     if rest:
         first = rest[0]
         models = ", ".join(event["model"] for event in rest if event["date"] == first["date"])
-        said.append(f"Next date: {first['date']} ({_days(first['date'], day)}), {models}: {first['what']}.")
+        said.append(f"Next shutdown: {first['date']} ({_days(first['date'], day)}), {models}: {first['what']}.")
     return " ".join(said)
 
 

@@ -102,7 +102,8 @@ def _model(model: Any, job: Any, host: Host) -> dict[str, Any]:
     base = job.model if job else _base_of(model.id)
     usd, note = _idle_price(host, base)
     ends, source = _end(model, base, host)
-    return _line("model", model.id, f"tuned from {base}", model.created, usd=usd, ends=ends, note=f"{note} {source}")
+    note = "; ".join(filter(None, (note, source)))
+    return _line("model", model.id, f"tuned from {base}", model.created, usd=usd, ends=ends, note=note)
 
 
 def _base_of(model: str) -> str:

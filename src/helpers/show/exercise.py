@@ -18,10 +18,10 @@ def check(answer: Any, is_right: bool | Callable[[Any], Any], yes: str, hint: st
         answer: the reader's; ``...`` means that it is still open.
         is_right: the verdict, or a function of the answer that gives it. A function that fails counts as "no".
         yes: printed when it is right.
-        hint: printed when it is not, or not yet.
+        hint: printed when it is not.
     """
     if answer is ...:
-        print(f"Not answered yet: {hint}")
+        print("Not answered yet: replace the three dots, then run the cell again.")
     elif _holds(is_right, answer):
         print(f"Right. {yes}")
     else:

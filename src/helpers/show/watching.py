@@ -79,12 +79,13 @@ def _together(ended: Sequence[FineTuningJob], expected: Sequence[float] | None) 
     """How long the last one took, and what is left: hosts that train one job after the other give no such sum."""
     last = ended[-1]
     done = [(job.finished_at or job.created_at) for job in ended]
-    took = done[-1] - max([last.created_at, *done[:-1]])
+    starts = [max([job.created_at, *done[:n]]) for n, job in enumerate(ended)]
+    took = [max(0, end - start) for start, end in zip(starts, done, strict=True)]
     name = (last.model_extra or {}).get("user_provided_suffix") or last.id
-    said = f"took {_duration(max(0, took))}: {name}"
+    said = f"took {_duration(took[-1])}: {name}"
     if not expected or len(ended) == len(expected):
         return said
-    so_far = (done[-1] - ended[0].created_at) / sum(expected[: len(ended)])
+    so_far = sum(took) / sum(expected[: len(ended)])
     return f"{said}, about {_duration(so_far * sum(expected[len(ended) :]))} left"
 
 

@@ -147,10 +147,11 @@ def shorter_saves(bench: Bench, found: Mapping[str, Finding]) -> Finding:
         f"{prompted}, long prompt": line["prompted_fresh"],
         **({f"{prompted}, long prompt, cached": line["prompted_cached"]} if is_cached else {}),
     }
+    best_case = ("Cached means that all but the question is read from the provider's cache, the best case.",)
     cached = (
         f", and {costs.dollars(line['prompted_cached'])} when it is cached"
         if is_cached
-        else "; so short a prompt is not cached"
+        else "; a prompt of this length is not cached, and what a longer one would cost is in lesson 2"
     )
     return Finding(
         claim="shorter_saves",
@@ -160,7 +161,7 @@ def shorter_saves(bench: Bench, found: Mapping[str, Finding]) -> Finding:
         details=(
             f"Lengths as measured above: {seen['short']:.0f} and {seen['long']:.0f} prompt tokens, "
             f"{seen['answer']:.0f} tokens of answer; providers' tokenizers count a little differently.",
-            "Cached means that all but the question is read from the provider's cache, the best case.",
+            *(best_case if is_cached else ()),
             f"Who may still tune the model behind “{tuned}”: {facts.provider('openai')['who']}.",
         ),
         marks=tuple(mark("USD", name, usd) for name, usd in bars.items()),
@@ -185,10 +186,10 @@ def hosts(bench: Bench, found: Mapping[str, Finding]) -> Finding:
         details=(
             *(f"{row['name']}: {row['who']} ({row.cite})" for row in named),
             facts.who_may_train("openai"),
-            "Open to anyone: " + ", ".join(row["name"] for row in anyone) + ".",
+            "Open to anyone: " + "; ".join(row["name"] for row in anyone) + ".",
         ),
         marks=tuple(mark("hosts", group, sum(row["open_to"] == group for row in others)) for group in groups),
         axis="hosts in the kit's table",
-        reading="By whom they let start a fine-tuning job today.",
+        reading="Whom the hosts let start a fine-tuning job today.",
         sources=tuple(row.cite for row in named),
     )
