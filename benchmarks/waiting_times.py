@@ -87,7 +87,7 @@ def main() -> None:
     for _ in range(options.starts):
         listed, answered = start()
         print(f"start: models after {listed:.1f} s, first answer after {answered:.1f} s", flush=True)
-    for recipe in options.recipes.split(","):
+    for recipe in filter(None, options.recipes.split(",")):
         told, took, probing = job(recipe)
         print(
             f"job, {recipe}: {told['seconds']:.0f} s estimated (in {probing:.0f} s), {took:.0f} s measured, "
