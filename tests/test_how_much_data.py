@@ -84,7 +84,9 @@ def test_a_trial_without_a_forecast_says_so():
     far = np.repeat([10, 20, 30, 40, 50, 240], 3)
     assert "more than 4 times" in learning_curve.on_trial(far, law(far) + noise)
     with pytest.raises(EvaluationError, match="too few"):
-        learning_curve.on_trial(SIZES[3:], law(SIZES[3:]))
+        learning_curve.on_trial(SIZES[6:], law(SIZES[6:]))
+    for few in (SIZES[3:], np.unique(SIZES)):  # too few sizes, too few runs, once the largest is hidden
+        assert "too few are left for a forecast" in learning_curve.on_trial(few, law(few))
 
 
 def test_a_flat_start_is_no_evidence_that_rows_are_useless():

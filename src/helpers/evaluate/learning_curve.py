@@ -22,6 +22,8 @@ from helpers.evaluate.statistics import Estimate
 from helpers.evaluate.wording import amount, number, percent
 from helpers.records import Example
 
+LEAST_RUNS, LEAST_SIZES = 6, 5
+"""Fewer allow no curve."""
 FARTHEST = 4
 """No forecast beyond this many times the largest size measured."""
 HAIR = 0.001
@@ -189,13 +191,17 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
     so a near miss is no disproof.
 
     Raises:
-        EvaluationError: what is left without the largest size is too little for a curve.
+        EvaluationError: all of it is too little for a curve.
     """
     x, y = np.asarray(sizes, dtype=float), np.asarray(scores, dtype=float)
+    _check(x, y, worth)
     top = x.max()
-    before = fit(x[x < top], y[x < top], worth=worth, level=level)
     measured = float(y[x == top].mean())
     told = f"Measured with {top:,.0f}: {percent(round(measured, 3))}."
+    if not _enough(x[x < top]):
+        least = f"it takes at least {LEAST_RUNS} of {LEAST_SIZES} sizes"
+        return f"Without the runs of {top:,.0f} rows too few are left for a forecast: {least}. {told}"
+    before = fit(x[x < top], y[x < top], worth=worth, level=level)
     if not len(before._fits):
         return f"Without the runs of {top:,.0f} rows the others allow no forecast. {told}"
     if top > FARTHEST * before.sizes.max():
@@ -279,12 +285,17 @@ def _answer(gain: Estimate, top: int, worth: float, level: float) -> tuple[str, 
     )
 
 
+def _enough(x: np.ndarray) -> bool:
+    return len(x) >= LEAST_RUNS and len(np.unique(x)) >= LEAST_SIZES
+
+
 def _check(x: np.ndarray, y: np.ndarray, worth: float) -> None:
     problems = []
     if x.ndim != 1 or x.shape != y.shape:
         problems.append(f"one score a size is needed, not {y.shape} for {x.shape}")
-    elif len(np.unique(x)) < 5 or len(x) < 6:
-        problems.append(f"{len(x)} runs of {len(np.unique(x))} sizes are too few: at least 6 runs of 5 sizes")
+    elif not _enough(x):
+        least = f"at least {LEAST_RUNS} runs of {LEAST_SIZES} sizes"
+        problems.append(f"{len(x)} runs of {len(np.unique(x))} sizes are too few: {least}")
     if not np.isfinite(x).all() or (x < 1).any():
         problems.append("sizes are counts of rows from 1 up")
     if not np.isfinite(y).all() or (y < 0).any() or (y > 1).any():
