@@ -23,7 +23,7 @@ def main() -> int:
     out = kit_home() / "tour"
     out.mkdir(parents=True, exist_ok=True)
     os.environ["PLOTLY_RENDERER"] = "notebook_connected"
-    takes = "half an hour" if os.environ.get("KIT_BRIEF") else "an hour (KIT_BRIEF=1: half, with few rows)"
+    takes = "a quarter of an hour" if os.environ.get("KIT_BRIEF") else "an hour (KIT_BRIEF=1: a quarter, with few rows)"
     print(f"The tour runs {len(ORDER)} notebooks for real; on two cores it takes about {takes}.", flush=True)
     with own_home(out / "home") as home:
         for name in ORDER:
