@@ -77,16 +77,13 @@ def watch_all(
 
 def _together(ended: Sequence[FineTuningJob], expected: Sequence[float] | None) -> str:
     """How long the last one took, and what is left: hosts that train one job after the other give no such sum."""
-    last = ended[-1]
-    done = [(job.finished_at or job.created_at) for job in ended]
-    starts = [max([job.created_at, *done[:n]]) for n, job in enumerate(ended)]
-    took = [max(0, end - start) for start, end in zip(starts, done, strict=True)]
+    last, so_far = ended[-1], jobs.time_taken(ended)
     name = (last.model_extra or {}).get("user_provided_suffix") or last.id
-    said = f"took {_duration(took[-1])}: {name}"
+    said = f"took {_duration(so_far - jobs.time_taken(ended[:-1]))}: {name}"
     if not expected or len(ended) == len(expected):
         return said
-    so_far = sum(took) / sum(expected[: len(ended)])
-    return f"{said}, about {_duration(so_far * sum(expected[len(ended) :]))} left"
+    pace = so_far / sum(expected[: len(ended)])
+    return f"{said}, about {_duration(pace * sum(expected[len(ended) :]))} left"
 
 
 def is_live() -> bool:
