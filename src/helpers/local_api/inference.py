@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, DynamicCache
@@ -85,45 +86,18 @@ class Rows:
             each = torch.arange(rows, device=key.device)
             own[0, :, each, self.lengths] = key[:, :, 0].transpose(0, 1)
             own[1, :, each, self.lengths] = value[:, :, 0].transpose(0, 1)
-        group, used, shared = query.shape[1] // heads, self._used, self.prefix.shape[3]
+        group = query.shape[1] // heads
         query = (query * scaling).reshape(rows, heads, group * tokens, width)
-        if tokens > 1 and query.device.type == "cpu":
-            mixed = self._read_prompt(layer, query, group)
-            return mixed.view(rows, heads, group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3)
-        query = query.transpose(0, 1)  # heads first from here on
-        # head by head: all heads in one product would copy the keys and values first, as they do not lie side by side
-        seen = torch.stack([some @ keys.mT for some, keys in zip(query, own[0, :, :, :used], strict=True)])
-        seen = (seen.view(heads, rows, group, tokens, used) + self._hidden[:, None]).view(heads, rows, -1, used)
-        if shared:
-            flat = query.reshape(heads, -1, width) @ self.prefix[layer, 0].mT
-            seen = torch.cat([flat.view(heads, rows, -1, shared), seen], dim=-1)
-        weights = seen.softmax(-1)
-        on_own = zip(weights[..., shared:], own[1, :, :, :used], strict=True)
-        mixed = torch.stack([some @ values for some, values in on_own])
-        if shared:
-            flat = weights.reshape(heads, -1, shared + used)[..., :shared] @ self.prefix[layer, 1]
-            mixed += flat.view(mixed.shape)
-        return mixed.view(heads, rows, group, tokens, width).permute(1, 3, 0, 2, 4).flatten(2, 3)
-
-    def _read_prompt(self, layer: int, query: Tensor, group: int) -> Tensor:
-        """The same for many tokens on a CPU, in blocks: the scores of long prompts never exist all at once.
-
-        Two softmaxes, over the prefix and over what follows it, make one when each is weighted by its sum.
-
-        Args:
-            query: (rows, heads, group x tokens, width), scaled.
-        """
-        rows, heads, queries, width = query.shape
-        mask = self._hidden[0].repeat(group, 1)
-        key, value = self.own[layer, :, :, :, : self._used].transpose(1, 2)
-        mixed, log_sum = _blockwise(query, key, value, attn_mask=mask)
-        if not self.prefix.shape[3]:
-            return mixed
-        flat = query.transpose(0, 1).reshape(1, heads, rows * queries, width)
-        before, log_sum_before = _blockwise(flat, *self.prefix[layer, :, None])
-        before = before.view(heads, rows, queries, width).transpose(0, 1)
-        log_sum_before = log_sum_before.view(heads, rows, queries).transpose(0, 1)
-        return torch.lerp(mixed, before, (log_sum_before - log_sum).sigmoid()[..., None])
+        hidden = self._hidden.repeat(1, group, 1)[:, None]
+        mixed, log_sum = _attention(query, *own[:, :, :, : self._used].transpose(1, 2), hidden)
+        if self.prefix.shape[3]:
+            flat = query.transpose(0, 1).reshape(1, heads, -1, width)
+            before, log_sum_before = _attention(flat, *self.prefix[layer, :, None])
+            before = before.view(heads, rows, -1, width).transpose(0, 1)
+            log_sum_before = log_sum_before.view(heads, rows, -1).transpose(0, 1)
+            # two softmaxes, over the prefix and over what follows it, make one when each is weighted by its sum
+            mixed = torch.lerp(mixed, before, (log_sum_before - log_sum).sigmoid()[..., None])
+        return mixed.view(rows, heads, group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3)
 
     def drop(self, gone: Sequence[int]) -> list[int]:
         """Let rows go; the last ones take their places. Returns where each row that is left stood before."""
@@ -147,7 +121,7 @@ class Rows:
 
     def _grow(self, places: int, room: int) -> None:
         layers, two, heads, _, _, width = self._places.shape
-        grown = self._places.new_zeros(layers, two, heads, places, room, width)
+        grown = _empty_places((layers, two, heads, places, room, width), self._places.device)
         grown[:, :, :, : len(self), : self._places.shape[4]] = self.own
         self._places = grown
 
@@ -156,10 +130,27 @@ class Rows:
         return torch.cat([self.prefix, self.own[:, :, :, row, : int(self.lengths[row])]], dim=3)
 
 
-def _blockwise(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Attention, and the logarithm of each query's sum of weights, which torch's public function keeps to itself."""
-    attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return attend(query, key, value, 0.0, False, attn_mask=attn_mask, scale=1.0)
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Attention, and the logarithm of each query's sum of weights, which torch's public function keeps to itself.
+
+    On a CPU it goes in blocks: the scores of long prompts never exist all at once.
+    """
+    if query.device.type == "cpu":
+        attend = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        return attend(query, key, value, 0.0, False, attn_mask=mask, scale=1.0)
+    return _plain_attention(query, key, value, mask)
+
+
+def _plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    scores = query @ key.mT if mask is None else query @ key.mT + mask
+    return scores.softmax(-1) @ value, scores.logsumexp(-1)
+
+
+def _empty_places(shape: Sequence[int], device: torch.device) -> Tensor:
+    """Zeros; on a CPU from numpy, which takes memory that is zero already: what is never written costs nothing."""
+    if device.type == "cpu":
+        return torch.from_numpy(np.zeros(shape, dtype=np.float32))
+    return torch.zeros(shape, device=device)
 
 
 class Together:
@@ -267,7 +258,7 @@ class Runner:
     def _no_rows(self, prefix: Tensor, places: int, room: int) -> Rows:
         layers, two, heads, width = self._shape
         device = self.decoder.device
-        own = torch.zeros(layers, two, heads, places, room, width, device=device)
+        own = _empty_places((layers, two, heads, places, room, width), device)
         return Rows(prefix, own, torch.zeros(0, dtype=torch.long, device=device))
 
     def _read(self, prompts: Sequence[Sequence[int]], prefix: Tensor, spare: int = 0) -> tuple[Rows, Tensor]:
