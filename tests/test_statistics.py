@@ -237,6 +237,12 @@ def test_same_scores_in_a_sentence():
     assert found.p_value == 1 and found.low < 0 < found.high
 
 
+def test_the_same_difference_on_each_row_in_a_sentence():
+    short, long = np.array([61.3, 70.9, 64.1] * 4), np.array([884.3, 893.9, 887.1] * 4)
+    found = s.compare(short, long, a="tuned", b="8 examples", metric="prompt tokens")
+    assert found.sentence == "tuned is lower than 8 examples by 823 on each of the 12 rows."
+
+
 def test_interval_and_sentence_never_disagree():
     """Cavo's table: the interval alone leaves out zero, the exact test does not reject (p = 0.052)."""
     found = s.compare(*scores(6, 16, 59, 80))

@@ -379,10 +379,10 @@ def _told_apart(paired: _Paired, a: str, b: str, interval: Interval, level: floa
     share, difference = paired.share, paired.score_a - paired.score_b
     low, high = interval if difference > 0 else (-interval.high, -interval.low)
     word = ("better" if difference > 0 else "worse") if share else ("higher" if difference > 0 else "lower")
-    return (
-        f"{a} is {word} than {b} by {amount(abs(difference), share)}, {percent(level)} interval "
-        f"{number(low, share)} to {number(high, share)} ({paired.rows} rows)."
-    )
+    told = f"{a} is {word} than {b} by {amount(abs(difference), share)}"
+    if math.isclose(low, high):
+        return f"{told} on each of the {paired.rows} rows."
+    return f"{told}, {percent(level)} interval {number(low, share)} to {number(high, share)} ({paired.rows} rows)."
 
 
 def _cannot_tell(paired: _Paired, a: str, b: str, interval: Interval, level: float) -> str:
