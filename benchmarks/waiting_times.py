@@ -1,24 +1,29 @@
 """What a reader waits for: the API's start, its first answer, and a job against the time that was told beforehand.
 
-    python benchmarks/waiting_times.py [--starts 3] [--recipes quick,thorough]
+    python benchmarks/waiting_times.py [--starts 3] [--recipes quick,thorough] [--beside 1]
 
 - start: ``python -m helpers.local_api`` on a new home, until ``/v1/models`` answers (at most 3 s) and until a first
   chat answer of one token has come (at most 10 s).
 - job: the one of lesson 3 (240 triage rows, 200 to validate with, ``"auto"``), first estimated, then run; the ratio is
   measured ÷ estimated (0.75 to 1.25 is the range that the estimate states).
+- beside others: seconds for a token of an answer, alone and while one or two other programs are busy, on the server as
+  it is and on one whose waiting threads spin as OpenMP's do by default (``GOMP_SPINCOUNT=300000``).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import openai
 from machine import describe
 
 from helpers import assets
@@ -27,30 +32,56 @@ from helpers.local_api.hyperparameters import resolve
 TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 
 
-def start() -> tuple[float, float]:
-    """Seconds until the models are listed, and until the first answer."""
+@contextmanager
+def served(**environment: str) -> Iterator[openai.OpenAI]:
+    """A client of a new server on a new home."""
     with tempfile.TemporaryDirectory() as home:
-        began = time.perf_counter()
         command = [sys.executable, "-m", "helpers.local_api", "--home", home]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        server = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | environment
+        )
         try:
             place = json.loads(server.stdout.readline())
             key = Path(place["key_file"]).read_text().strip()
-            model = ask(place["base_url"] + "/models", key)["data"][0]["id"]
-            listed = time.perf_counter() - began
-            hello = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
-            ask(place["base_url"] + "/chat/completions", key, hello)
-            return listed, time.perf_counter() - began
+            http = openai.DefaultHttpxClient(trust_env=False)
+            yield openai.OpenAI(base_url=place["base_url"], api_key=key, http_client=http, timeout=600)
         finally:
             server.terminate()
             server.wait()
 
 
-def ask(address: str, key: str, body: dict | None = None) -> dict:
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(address, json.dumps(body).encode() if body else None, headers)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as reply:
-        return json.load(reply)
+def start() -> tuple[float, float]:
+    """Seconds until the models are listed, and until the first answer."""
+    began = time.perf_counter()
+    with served() as client:
+        model = client.models.list().data[0].id
+        listed = time.perf_counter() - began
+        answer(client, model, 1)
+        return listed, time.perf_counter() - began
+
+
+def answer(client: openai.OpenAI, model: str, tokens: int) -> float:
+    """Seconds for a token."""
+    story = [{"role": "user", "content": "Tell a long story about a kettle."}]
+    began = time.perf_counter()
+    made = client.chat.completions.create(model=model, messages=story, max_tokens=tokens, temperature=0)
+    return (time.perf_counter() - began) / made.usage.completion_tokens
+
+
+def beside_others(**environment: str) -> tuple[float, ...]:
+    """Seconds for a token, alone and beside one and two other busy programs: the middle one of three answers each."""
+    with served(**environment) as client:
+        model = client.models.list().data[0].id
+        answer(client, model, 1)
+        medians, busy = [], []
+        try:
+            for _ in range(3):
+                medians.append(sorted(answer(client, model, 24) for _ in range(3))[1])
+                busy.append(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+        finally:
+            for program in busy:
+                program.kill()
+        return tuple(medians)
 
 
 def job(recipe: str) -> tuple[dict, float, float]:
@@ -82,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--recipes", default="quick,thorough")
+    parser.add_argument("--beside", type=int, default=1, help="how often both servers answer beside others")
     options = parser.parse_args()
     print(describe())
     for _ in range(options.starts):
@@ -94,6 +126,10 @@ def main() -> None:
             f"ratio {took / told['seconds']:.2f}; {told['tokens_per_second']:.0f} tokens/s estimated",
             flush=True,
         )
+    for _ in range(options.beside):
+        mine, spinning = beside_others(), beside_others(GOMP_SPINCOUNT="300000")
+        for where, ours, theirs in zip(("alone", "one busy program", "two"), mine, spinning, strict=True):
+            print(f"a token, {where}: {ours:.2f} s, threads that spin {theirs:.2f} s: {theirs / ours:.1f}x", flush=True)
 
 
 if __name__ == "__main__":

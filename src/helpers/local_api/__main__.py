@@ -34,6 +34,9 @@ TAKEN = 3
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
+    # torch's threads sleep while they wait, the trainer's too. OpenMP lets them spin: a tenth or two faster alone, but
+    # three to ten times slower as soon as other programs are busy (benchmarks/waiting_times.py)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home = options.home.expanduser().resolve()
     try:
