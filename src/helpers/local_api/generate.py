@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
     from helpers.local_api.inference import Rows, Runner
 
-MOST_ROWS = 64
+MOST_ROWS = 128
 """Answers in flight at once; more wait."""
-CELL_BYTES = 640 * 2**20
+CELL_BYTES = 1024 * 2**20
 """Memory for the keys and values of answers in flight, prefixes apart."""
 USUAL_ANSWER = 256
 """Tokens that are reserved for an answer whose length is not limited."""
@@ -205,12 +205,12 @@ class _Batch:
         self.key, self.answers, self.rows, self.logits = key, answers, rows, logits
         self.tokens: list[int] = []  # the answers' latest, to be run next
 
-    def join(self, other: _Batch) -> None:
+    def take_in(self, answers: list[_Answer], logits: Tensor) -> None:
+        """Answers whose prompts have been read into the batch's rows."""
         import torch
 
-        self.rows.join(other.rows)
-        self.answers += other.answers
-        self.logits = torch.cat([self.logits, other.logits])
+        self.answers += answers
+        self.logits = torch.cat([self.logits, logits])
 
 
 @contextmanager
@@ -392,18 +392,18 @@ class Engine:
         runner.use(adapter)
         company = self._company(chosen) if runner.shares else None
         shared = len(company.key[1]) if company else chosen.length
-        prefix = company.rows.prefix if company else self._prefix(chosen)
-        rows, logits, order = runner.start([answer.ids[shared:] for answer in members], prefix)
+        rows = company.rows if company else runner.rows(self._prefix(chosen))
+        spare = max(answer.answer_cells for answer in members)
+        logits, order = runner.read(rows, [answer.ids[shared:] for answer in members], spare)
         for n, answer in enumerate(members):
             answer.cached, answer.shared = shared if n or company else chosen.known, shared
         members[:] = [members[n] for n in order]
         if len(members) == 1 and runner.shares:  # whoever comes next may go on from here, or share the beginning
-            self._prefixes.keep(adapter, members[0].ids, rows.whole(0))
-        batch = _Batch((adapter, tuple(members[0].ids[:shared])), members, rows, logits)
+            self._prefixes.keep(adapter, members[0].ids, rows.whole(-1))
         if company:
-            company.join(batch)
+            company.take_in(members, logits)
         else:
-            self._batches.append(batch)
+            self._batches.append(_Batch((adapter, tuple(members[0].ids[:shared])), members, rows, logits))
 
     def _company(self, chosen: Plan) -> _Batch | None:
         """The batch in flight whose beginning they all have, if going on from there costs them little or nothing."""
@@ -426,7 +426,8 @@ class Engine:
         if chosen.known == chosen.length:
             return known
         ids = chosen.members[0].ids[: chosen.length]
-        rows, _, _ = self._runner.start([ids[chosen.known :]], known)
+        rows = self._runner.rows(known)
+        self._runner.read(rows, [ids[chosen.known :]])
         return self._prefixes.keep(chosen.members[0].adapter, ids, rows.whole(0))
 
     def _take(self, batch: _Batch) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from math import prod
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, DynamicCache
@@ -27,46 +28,51 @@ CHUNK = 512
 """Tokens of one row that are run at once: bounds the memory for attention scores of long prompts."""
 MERGED_BYTES = 600 * 2**20
 """Adapted weights that are kept for adapters in use: three quick ones or one thorough one of the base model."""
-GROW_BY = 32
+GROW_BY = 64
+"""Tokens that rows get room for when theirs is full."""
 
 
 class Rows:
-    """Keys and values of rows in flight. Rows come and go in place: hundreds of megabytes are not copied for each.
+    """Keys and values of rows in flight: each is read into its place and stays there, nothing is copied when others come.
+
+    Args:
+        prefix: (layers, 2, heads, prefix tokens, width): shared by all rows; may have no tokens.
+        group: queries that share a head's keys and values.
 
     Attributes:
-        prefix: (layers, 2, heads, prefix tokens, width): shared by all rows; may have no tokens.
-        lengths: (rows,) tokens in ``own``.
+        lengths: (rows,) tokens of each row's own.
     """
 
-    def __init__(self, prefix: Tensor, own: Tensor, lengths: Tensor) -> None:
-        self.prefix, self.lengths = prefix, lengths
-        self._places = own  # more places than rows, perhaps; what stands behind a row's length is never looked at
-        self._span: slice | None = None  # columns being filled, the same for all rows; None: one each, at its length
-        self._used = 0  # columns that this pass looks at
-        self._hidden = own.new_zeros(())  # 0 or -inf: what a row must not see, (rows or 1, queries, columns)
+    def __init__(self, prefix: Tensor, group: int) -> None:
+        self.prefix, self.group = prefix, group
+        self.lengths = torch.zeros(0, dtype=torch.long, device=prefix.device)
+        layers, two, heads, _, width = prefix.shape
+        # (places, layers, 2, heads, room, width); what stands behind a row's length is never looked at
+        self._places = prefix.new_zeros(0, layers, two, heads, 0, width)
+        self._here = slice(0)  # rows of this pass
+        self._columns: slice | None = None  # what it fills in them, the same for all; None: one each, at its length
+        self._used = 0  # columns that it looks at
+        self._hidden = prefix.new_zeros(())  # 0 or -inf: what a row must not see, (rows or 1, 1, queries, columns)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    @property
-    def own(self) -> Tensor:
-        """(layers, 2, heads, rows, room, width): what follows the prefix in each row."""
-        return self._places[:, :, :, : len(self)]
-
-    def span(self, first: int, last: int) -> None:
-        """The next pass fills columns ``first`` to ``last`` of all rows, each seeing what stands before it."""
-        self._span, self._used = slice(first, last), last
-        forbidden = torch.full((last - first, last), -torch.inf, device=self.own.device)
-        self._hidden = forbidden.triu_(first + 1)[None]
+    def read(self, first_row: int, rows: int, first: int, last: int) -> None:
+        """The next pass fills columns ``first`` to ``last`` of new rows, each seeing what stands before it."""
+        self._here = slice(first_row, first_row + rows)
+        self._columns, self._used = slice(first, last), last
+        forbidden = torch.full((last - first, last), -torch.inf, device=self.prefix.device)
+        self._hidden = forbidden.triu_(first + 1).repeat(self.group, 1)[None, None]
 
     def next_column(self) -> None:
         """The next pass adds one token to each row, behind its last."""
-        self._span, self._used = None, int(self.lengths.max()) + 1
+        self._here, self._columns, self._used = slice(len(self)), None, int(self.lengths.max()) + 1
         if self._used > self._places.shape[4]:
-            self._grow(self._places.shape[3], self._places.shape[4] + GROW_BY)
-        columns = torch.arange(self._used, device=self.own.device)
+            self.reserve(0, self._used + GROW_BY)
+        columns = torch.arange(self._used, device=self.prefix.device)
         beyond = columns[None] > self.lengths[:, None]
-        self._hidden = torch.zeros(beyond.shape, device=self.own.device).masked_fill_(beyond, -torch.inf)[:, None]
+        hidden = torch.zeros(beyond.shape, device=self.prefix.device).masked_fill_(beyond, -torch.inf)
+        self._hidden = hidden[:, None, None].expand(-1, 1, self.group, -1)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
         """Store the keys and values of this pass, and answer its queries.
@@ -78,18 +84,16 @@ class Rows:
         Returns:
             (rows, tokens, query heads, width).
         """
-        own, (rows, heads, tokens, width) = self.own[layer], key.shape
-        if self._span is not None:
-            own[0, :, :, self._span] = key.transpose(0, 1)
-            own[1, :, :, self._span] = value.transpose(0, 1)
+        own, (rows, heads, tokens, width) = self._places[self._here, layer], key.shape
+        if self._columns is not None:
+            own[:, 0, :, self._columns] = key
+            own[:, 1, :, self._columns] = value
         else:
             each = torch.arange(rows, device=key.device)
-            own[0, :, each, self.lengths] = key[:, :, 0].transpose(0, 1)
-            own[1, :, each, self.lengths] = value[:, :, 0].transpose(0, 1)
-        group = query.shape[1] // heads
-        query = (query * scaling).reshape(rows, heads, group * tokens, width)
-        hidden = self._hidden.repeat(1, group, 1)[:, None]
-        mixed, log_sum = _attention(query, *own[:, :, :, : self._used].transpose(1, 2), hidden)
+            own[each, 0, :, self.lengths] = key[:, :, 0]
+            own[each, 1, :, self.lengths] = value[:, :, 0]
+        query = (query * scaling).reshape(rows, heads, self.group * tokens, width)
+        mixed, log_sum = _attention(query, own[:, 0, :, : self._used], own[:, 1, :, : self._used], self._hidden)
         if self.prefix.shape[3]:
             flat = query.transpose(0, 1).reshape(1, heads, -1, width)
             before, log_sum_before = _attention(flat, *self.prefix[layer, :, None])
@@ -97,7 +101,7 @@ class Rows:
             log_sum_before = log_sum_before.view(heads, rows, -1).transpose(0, 1)
             # two softmaxes, over the prefix and over what follows it, make one when each is weighted by its sum
             mixed = torch.lerp(mixed, before, (log_sum_before - log_sum).sigmoid()[..., None])
-        return mixed.view(rows, heads, group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3)
+        return mixed.view(rows, heads, self.group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3)
 
     def drop(self, gone: Sequence[int]) -> list[int]:
         """Let rows go; the last ones take their places. Returns where each row that is left stood before."""
@@ -107,27 +111,26 @@ class Rows:
             if place < left:
                 order[place] = last.pop()
                 length = int(self.lengths[order[place]])
-                self._places[:, :, :, place, :length] = self._places[:, :, :, order[place], :length]
+                self._places[place, ..., :length, :] = self._places[order[place], ..., :length, :]
         self.lengths = self.lengths[torch.tensor(order, device=self.lengths.device)]
         return order
 
-    def join(self, other: Rows) -> None:
-        """Take in rows that have the same prefix, behind the own ones."""
-        here, both, length = len(self), len(self) + len(other), int(other.lengths.max())
-        if both > self._places.shape[3] or length >= self._places.shape[4]:
-            self._grow(max(both + both // 4, self._places.shape[3]), max(length + 1, self._places.shape[4]))
-        self._places[:, :, :, here:both, :length] = other.own[:, :, :, :, :length]
-        self.lengths = torch.cat([self.lengths, other.lengths])
-
-    def _grow(self, places: int, room: int) -> None:
-        layers, two, heads, _, _, width = self._places.shape
-        grown = _empty_places((layers, two, heads, places, room, width), self._places.device)
-        grown[:, :, :, : len(self), : self._places.shape[4]] = self.own
+    def reserve(self, more: int, room: int) -> None:
+        """Make room for more rows, and for so many tokens of each."""
+        places, layers, two, heads, room_now, width = self._places.shape
+        both = len(self) + more
+        if both <= places and room <= room_now:
+            return
+        if both > places:
+            places = both + len(self) // 4
+        grown = _empty_places((places, layers, two, heads, max(room, room_now), width), self.prefix.device)
+        used = int(self.lengths.max()) if len(self) else 0
+        grown[: len(self), ..., :used, :] = self._places[: len(self), ..., :used, :]
         self._places = grown
 
     def whole(self, row: int) -> Tensor:
         """Prefix and own part of one row, as a prefix for others."""
-        return torch.cat([self.prefix, self.own[:, :, :, row, : int(self.lengths[row])]], dim=3)
+        return torch.cat([self.prefix, self._places[row, ..., : int(self.lengths[row]), :]], dim=3)
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -147,10 +150,10 @@ def _plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | N
 
 
 def _empty_places(shape: Sequence[int], device: torch.device) -> Tensor:
-    """Zeros; on a CPU from numpy, which takes memory that is zero already: what is never written costs nothing."""
+    """Zeros; on a CPU straight from the system, which hands out pages when they are written: the others cost nothing."""
     if device.type == "cpu":
-        return torch.from_numpy(np.zeros(shape, dtype=np.float32))
-    return torch.zeros(shape, device=device)
+        return torch.frombuffer(mmap(-1, 4 * prod(shape), access=ACCESS_COPY), dtype=torch.float32).view(*shape)
+    return torch.zeros(*shape, device=device)
 
 
 class Together:
@@ -223,10 +226,11 @@ class Runner:
         if self.shares:
             self.decoder.model.set_attn_implementation(ATTENTION)
         config = self.decoder.model.config
+        layers, heads = config.num_hidden_layers, config.num_key_value_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self._shape = (config.num_hidden_layers, 2, config.num_key_value_heads, width)
-        self.bytes_per_token = 4 * self._shape[0] * 2 * self._shape[2] * width
-        self.no_prefix = torch.zeros(*self._shape[:3], 0, width, device=self.decoder.device)
+        self._group = config.num_attention_heads // heads
+        self.bytes_per_token = 4 * layers * 2 * heads * width
+        self.no_prefix = torch.zeros(layers, 2, heads, 0, width, device=self.decoder.device)
         self._linear = {n: m for n, m in self.decoder.model.named_modules() if isinstance(m, nn.Linear)}
         self._base = {name: ready(module.weight) for name, module in self._linear.items()}
         for module in self._linear.values():
@@ -235,49 +239,45 @@ class Runner:
         self._merged: OrderedDict[AdapterFiles, dict[str, Tensor]] = OrderedDict()
         self._current: AdapterFiles | None = None
 
-    def start(self, prompts: Sequence[Sequence[int]], prefix: Tensor) -> tuple[Rows | OneRow, Tensor, list[int]]:
-        """Read prompts, the shared prefix excluded (each has at least one token of its own).
+    def rows(self, prefix: Tensor) -> Rows | OneRow:
+        """No rows yet, behind a shared prefix."""
+        return Rows(prefix, self._group) if self.shares else OneRow()
+
+    def read(self, rows: Rows | OneRow, prompts: Sequence[Sequence[int]], spare: int = 0) -> tuple[Tensor, list[int]]:
+        """Read prompts into new rows, the shared prefix excluded (each has at least one token of its own).
+
+        Args:
+            spare: tokens that an answer may have.
 
         Returns:
-            The rows; the logits of each one's next token, (rows, vocabulary); which prompt each row is.
+            The logits of each new row's next token, (new rows, vocabulary); which prompt each new row is.
         """
         if not self.shares:
-            row = OneRow()
-            return row, self._step_one(row, prompts[0]), [0]
+            return self._step_one(rows, prompts[0]), [0]
         lengths = [len(prompt) for prompt in prompts]
-        parts = pieces(range(len(prompts)), lengths, PREFILL_TOKENS)
-        if len(parts) == 1:  # a long prompt, perhaps: it is not held twice
-            return *self._read([prompts[i] for i in parts[0]], prefix, spare=GROW_BY), parts[0]
-        rows, logits = self._no_rows(prefix, len(prompts), max(lengths) + GROW_BY), []
-        for part in parts:
-            some, last = self._read([prompts[i] for i in part], prefix)
-            rows.join(some)
-            logits.append(last)
-        return rows, torch.cat(logits), [i for part in parts for i in part]
+        rows.reserve(len(prompts), max(lengths) + min(spare, GROW_BY))
+        logits, order = [], []
+        for part in pieces(range(len(prompts)), lengths, PREFILL_TOKENS):
+            logits.append(self._read(rows, len(rows) + len(order), [prompts[i] for i in part]))
+            order += part
+        rows.lengths = torch.cat([rows.lengths, torch.tensor([lengths[i] for i in order], device=self.decoder.device)])
+        return torch.cat(logits), order
 
-    def _no_rows(self, prefix: Tensor, places: int, room: int) -> Rows:
-        layers, two, heads, width = self._shape
-        device = self.decoder.device
-        own = _empty_places((layers, two, heads, places, room, width), device)
-        return Rows(prefix, own, torch.zeros(0, dtype=torch.long, device=device))
-
-    def _read(self, prompts: Sequence[Sequence[int]], prefix: Tensor, spare: int = 0) -> tuple[Rows, Tensor]:
+    def _read(self, rows: Rows, first_row: int, prompts: Sequence[Sequence[int]]) -> Tensor:
         device, longest = self.decoder.device, max(map(len, prompts))
         ids = torch.zeros(len(prompts), longest, dtype=torch.long)
         for i, prompt in enumerate(prompts):
             ids[i, : len(prompt)] = torch.as_tensor(prompt)
         ids, ends = ids.to(device), torch.tensor([len(prompt) - 1 for prompt in prompts], device=device)
-        rows = self._no_rows(prefix, len(prompts), longest + spare)
-        rows.lengths = ends + 1
         last = torch.empty(len(prompts), self.decoder.head.shape[1], device=device)
         for first in range(0, longest, CHUNK):
             part = ids[:, first : first + CHUNK]
-            rows.span(first, first + part.shape[1])
-            positions = torch.arange(first, first + part.shape[1], device=device)[None] + prefix.shape[3]
+            rows.read(first_row, len(prompts), first, first + part.shape[1])
+            positions = torch.arange(first, first + part.shape[1], device=device)[None] + rows.prefix.shape[3]
             hidden = self.decoder.walk(self.decoder.embed(part), positions, rows=rows)
             here = (ends >= first) & (ends < first + part.shape[1])
             last[here] = hidden[here, ends[here] - first]
-        return rows, self._logits(last)
+        return self._logits(last)
 
     def step(self, groups: Sequence[Rows | OneRow], tokens: Sequence[int]) -> Tensor:
         """Add one token to each row of each group; returns the logits of the next ones, (all rows, vocabulary)."""
