@@ -32,7 +32,7 @@ from helpers.errors import DataError
 from helpers.local_api import learner as learning
 from helpers.local_api import train
 from helpers.local_api.batches import Row, epoch_order, packs, pieces, read_rows
-from helpers.local_api.decoder import open_model
+from helpers.local_api.decoder import open_model, product_dtype
 from helpers.local_api.estimate import estimate
 from helpers.local_api.hyperparameters import resolve
 from helpers.local_api.learner import FrozenOutputs, Learner
@@ -204,7 +204,7 @@ def test_loss_and_gradients_equal_plain_peft(name, recipe, folders, rows, tmp_pa
         monkeypatch.setattr(learning, "ACTIVATION_BYTES", memory)
         decoder = open_model(folders[name])
         assert decoder.walkable == (name != "granite")
-        learner = Learner(decoder, recipe, "tiny", seed=3)
+        learner = Learner(decoder, recipe, "tiny", seed=3, products=torch.float32)
         assert learner.first == (2 if recipe == "quick" and decoder.walkable else 0)
         with torch.no_grad():
             for parameter in learner.adapter.parameters:
@@ -220,6 +220,33 @@ def test_loss_and_gradients_equal_plain_peft(name, recipe, folders, rows, tmp_pa
         for parameter, gradient in gradients.items():
             error = (ours[parameter].cpu() - gradient).norm() / gradient.norm()
             assert error < 1e-4, parameter
+
+
+@pytest.mark.parametrize("recipe", ["quick", "thorough"])
+def test_bf16_products_give_nearly_the_same_gradients(recipe, folders, rows, tmp_path):
+    """What processors with matrix units train in; the others can do it too, only slowly."""
+    found = []
+    for products in (torch.float32, torch.bfloat16):
+        learner = Learner(open_model(folders["llama"]), recipe, "tiny", seed=3, products=products)
+        with torch.no_grad():
+            for parameter in learner.adapter.parameters:
+                parameter.normal_(std=0.02)
+        learner.adapter.merge()
+        frozen = FrozenOutputs(learner, rows, tmp_path) if learner.first else None
+        score = learner.learn(rows, frozen)
+        assert all(p.dtype == p.grad.dtype == torch.float32 for p in learner.adapter.parameters)
+        found.append((score.mean_loss, torch.cat([p.grad.flatten() for p in learner.adapter.parameters])))
+    (exact_loss, exact), (loss, rounded) = found
+    assert loss == pytest.approx(exact_loss, rel=0.01) and not torch.equal(rounded, exact)
+    assert (rounded - exact).norm() / exact.norm() < 0.1
+    assert F.cosine_similarity(rounded, exact, dim=0) > 0.995
+
+
+def test_matrix_units_are_used_where_there_are_some(monkeypatch):
+    for units, expected in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda units=units: {"amx_bf16": units})
+        assert product_dtype(torch.device("cpu")) == expected
+        assert product_dtype(torch.device("cuda")) == torch.float32
 
 
 def test_cached_outputs_in_a_mapped_file_are_the_same(folders, rows, tmp_path, monkeypatch):
@@ -267,7 +294,8 @@ def test_auto_settings_give_small_data_enough_steps():
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
-def test_a_job_says_what_it_does_and_its_adapter_loads_with_plain_peft(job, folders, template):
+def test_a_job_says_what_it_does_and_its_adapter_loads_with_plain_peft(job, folders, template, monkeypatch):
+    monkeypatch.setattr(learning, "product_dtype", lambda device: torch.float32)  # its loss is compared below
     train.run(job)
     events = progress(job)
     assert [e["type"] for e in events if e["type"] != "metrics"] == ["start", *["checkpoint"] * 3, "done"]

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
 from helpers.local_api.batches import Pack, Row, packs, padded
-from helpers.local_api.decoder import Decoder
+from helpers.local_api.decoder import Decoder, product_dtype
 from helpers.local_api.lora import Adapter
 
 ATTENTION = "prompt_or_fine_tune_packed"
@@ -35,7 +35,9 @@ added up; of a row that is too long even alone, the lower layers are run twice i
 MEMORY_BYTES = 256 * 2**20
 """Frozen outputs above this size go to a file that is mapped into memory."""
 
-LOGITS_AT_ONCE = 512
+LOGITS_AT_ONCE = 160
+"""Answer tokens whose logits exist at once: 30 MB of the base model's, which the C library keeps for the next ones. Larger
+blocks it gives back to the system each time, and the system then fills them with zeros again."""
 
 Recipe = Literal["quick", "thorough"]
 
@@ -116,16 +118,19 @@ class Learner:
         recipe: ``"quick"`` adapts the upper layers over cached outputs of the lower ones, ``"thorough"`` all layers.
         base_name: the base model's name, for the adapter's config.
         seed: of the adapter's start.
+        products: the type that the adapted layers multiply in; None: the quickest that this machine trains well in.
     """
 
-    def __init__(self, decoder: Decoder, recipe: Recipe, base_name: str, seed: int) -> None:
+    def __init__(
+        self, decoder: Decoder, recipe: Recipe, base_name: str, seed: int, products: torch.dtype | None = None
+    ) -> None:
         self.decoder = decoder
         count = len(decoder.layers) if decoder.walkable else 0
         self.first = count - max(1, round(count * UPPER_SHARE)) if decoder.walkable and recipe == "quick" else 0
         if decoder.walkable:
             decoder.model.set_attn_implementation(ATTENTION)
         layers = list(range(self.first, count)) if self.first else None
-        self.adapter = Adapter(decoder.model, layers, base_name, seed)
+        self.adapter = Adapter(decoder.model, layers, base_name, seed, products or product_dtype(decoder.device))
         config = decoder.model.config
         between = getattr(config, "intermediate_size", 4 * config.hidden_size)
         remembered = 4 * (10 * config.hidden_size + 4 * between)  # about, a token and layer

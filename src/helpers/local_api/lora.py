@@ -3,6 +3,9 @@
 ``peft`` computes ``W x + s B (A x)`` with four small operations and two more passes over every activation, forward and
 backward. Here the adapter is added into a copy of the weights once a step (1 % of a step's arithmetic), so that the
 forward pass is a plain product; backward needs four thin products. Loss and gradients stay the same up to rounding.
+
+Where bf16 products are asked for, both factors of a product are rounded to bf16; what is added up, remembered between
+steps and passed from layer to layer stays fp32.
 """
 
 from __future__ import annotations
@@ -29,19 +32,22 @@ class _MergedLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, merged: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        x = x.to(merged.dtype)
         ctx.save_for_backward(x, merged, a, b)
         ctx.scale = scale
-        return F.linear(x, merged, bias)
+        product = F.linear(x, merged).to(a.dtype)
+        return product if bias is None else product.add_(bias)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
         x, merged, a, b = ctx.saved_tensors
+        grad, small_a, small_b = (tensor.to(merged.dtype) for tensor in (grad, a, b))
         flat_x, flat_grad = x.flatten(0, -2), grad.flatten(0, -2)
-        through_b = (flat_grad @ b).mul_(ctx.scale)
+        through_b = (flat_grad @ small_b).mul_(ctx.scale)
         to_a = through_b.T @ flat_x
-        to_b = flat_grad.T @ (flat_x @ a.T).mul_(ctx.scale)
-        to_x = (grad @ merged) if ctx.needs_input_grad[0] else None
-        return to_x, None, None, to_a, to_b, None
+        to_b = flat_grad.T @ (flat_x @ small_a.T).mul_(ctx.scale)
+        to_x = (grad @ merged).to(a.dtype) if ctx.needs_input_grad[0] else None
+        return to_x, None, None, to_a.to(a.dtype), to_b.to(b.dtype), None
 
 
 class Adapter:
@@ -52,9 +58,12 @@ class Adapter:
         layers: indices of the decoder layers to adapt; None: all.
         base_name: the base model's name, for ``adapter_config.json``.
         seed: of the random start of the A matrices.
+        products: the type that activations and weights are multiplied in.
     """
 
-    def __init__(self, model: PreTrainedModel, layers: list[int] | None, base_name: str, seed: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, layers: list[int] | None, base_name: str, seed: int, products: torch.dtype
+    ) -> None:
         torch.manual_seed(seed)
         head = model.get_output_embeddings()
         linear = {n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head}
@@ -72,7 +81,7 @@ class Adapter:
         self.config.base_model_name_or_path = base_name
         self.modules = [m for m in self.peft.modules() if isinstance(m, PeftLinear)]
         for module in self.modules:
-            module.merged_weight = torch.empty_like(module.base_layer.weight)
+            module.merged_weight = torch.empty_like(module.base_layer.weight, dtype=products)
             module.forward = _forward_of(module)
         self.merge()
 
@@ -86,7 +95,7 @@ class Adapter:
         """Take the current A and B into the weights that the forward pass uses. Call after each optimiser step."""
         for m in self.modules:
             a, b = m.lora_A["default"].weight, m.lora_B["default"].weight
-            torch.addmm(m.base_layer.weight, b, a, alpha=m.scaling["default"], out=m.merged_weight)
+            m.merged_weight.copy_(torch.addmm(m.base_layer.weight, b, a, alpha=m.scaling["default"]))
 
     def save(self, folder: Path) -> None:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``: aside first, then renamed into place."""
