@@ -82,16 +82,18 @@ def _transformers(count: int, baseline: int, at_once: int) -> dict:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from helpers.local_api.decoder import device
+
     template = ChatTemplate(assets.base_model())
-    model = AutoModelForCausalLM.from_pretrained(assets.base_model())
+    model = AutoModelForCausalLM.from_pretrained(assets.base_model()).to(device())
     prompts = [template.prompt(messages) for messages in conversations(count)[:baseline]]
     texts: list[str] = []
     began = time.perf_counter()
     for i in range(0, len(prompts), at_once):
         some = prompts[i : i + at_once]
         width = max(map(len, some))
-        ids = torch.tensor([[2] * (width - len(p)) + p for p in some])
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in some])
+        ids = torch.tensor([[2] * (width - len(p)) + p for p in some], device=device())
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in some], device=device())
         made = model.generate(
             ids,
             attention_mask=mask,

@@ -176,6 +176,7 @@ def test_ragged_batches_long_prompts_and_other_architectures(name, attention, fo
     monkeypatch.setattr(inference, "_attention", attention)
     monkeypatch.setattr(inference, "CHUNK", 64)
     monkeypatch.setattr(inference, "PREFILL_TOKENS", 300)
+    monkeypatch.setattr(inference, "GROW_BY", 8)  # rows outgrow their room while they are in flight
     model = AutoModelForCausalLM.from_pretrained(folders[name])
     engine = Engine(folders[name])
     chance = random.Random(1)
@@ -193,9 +194,12 @@ def test_ragged_batches_long_prompts_and_other_architectures(name, attention, fo
         assert (answer.prompt_tokens, answer.completion_tokens) == (len(prompt), len(ids))
 
 
+@pytest.mark.parametrize("packed", [True, False])  # False: as on accelerators and without oneDNN
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
-def test_adapters_answer_as_plain_peft_does_also_side_by_side(tiny, folders, adapters, monkeypatch):
+def test_adapters_answer_as_plain_peft_does_also_side_by_side(packed, folders, adapters, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: packed)
     monkeypatch.setattr(inference, "MERGED_BYTES", 1)  # keep one merged copy only, so that they push each other out
+    tiny = Engine(folders["llama"])
     messages = chat("where is my kettle")
     prompt = tiny.template.prompt(messages)
     expected = {None: plain(AutoModelForCausalLM.from_pretrained(folders["llama"]), prompt, 10)}
@@ -216,6 +220,7 @@ def test_adapters_answer_as_plain_peft_does_also_side_by_side(tiny, folders, ada
     tiny.unload_adapter("0")
     with pytest.raises(UnknownAdapterError):
         tiny.submit(GenerationRequest(messages=messages, adapter="0"))
+    tiny.close()
 
 
 def test_damaged_and_foreign_adapters_are_refused(tiny, adapters, tmp_path):

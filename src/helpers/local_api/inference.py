@@ -194,7 +194,7 @@ def ready(weight: Tensor) -> Tensor:
     """
     if weight.device.type == "cpu" and torch.backends.mkldnn.is_available():
         return torch.ops.mkldnn._reorder_linear_weight(weight, PREFILL_TOKENS)
-    return weight
+    return weight.detach()
 
 
 class OneRow:
