@@ -33,7 +33,7 @@ GROW_BY = 64
 
 
 class Rows:
-    """Keys and values of rows in flight: each is read into its place and stays there, nothing is copied when others come.
+    """Keys and values of rows in flight: each is read into its place and stays there while others come and go.
 
     Args:
         prefix: (layers, 2, heads, prefix tokens, width): shared by all rows; may have no tokens.
@@ -150,7 +150,7 @@ def _plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | N
 
 
 def _empty_places(shape: Sequence[int], device: torch.device) -> Tensor:
-    """Zeros; on a CPU straight from the system, which hands out pages when they are written: the others cost nothing."""
+    """Zeros; on a CPU straight from the system, which provides a page when it is written: the others cost nothing."""
     if device.type == "cpu":
         return torch.frombuffer(mmap(-1, 4 * prod(shape), access=ACCESS_COPY), dtype=torch.float32).view(*shape)
     return torch.zeros(*shape, device=device)
@@ -188,7 +188,7 @@ class Linear(nn.Linear):
 
 
 def ready(weight: Tensor) -> Tensor:
-    """A copy of a weight in the order that oneDNN reads fastest on a CPU; the weight itself where torch has no oneDNN.
+    """A copy of a weight in the order that oneDNN reads fastest on a CPU; elsewhere the weight itself, no parameter.
 
     torch keeps both operations for its own compiler; they are the only way to pack a weight once for many products.
     """

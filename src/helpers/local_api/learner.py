@@ -36,8 +36,8 @@ MEMORY_BYTES = 256 * 2**20
 """Frozen outputs above this size go to a file that is mapped into memory."""
 
 LOGITS_AT_ONCE = 160
-"""Answer tokens whose logits exist at once: 30 MB of the base model's, which the C library keeps for the next ones. Larger
-blocks it gives back to the system each time, and the system then fills them with zeros again."""
+"""Answer tokens whose logits exist at once: 30 MB of the base model's. Larger blocks the C library gives back to the
+system each time, which fills them with zeros before it hands them out again."""
 
 Recipe = Literal["quick", "thorough"]
 
