@@ -25,7 +25,7 @@ ATTENTION = "prompt_or_fine_tune_packed"
 UPPER_SHARE = 0.4
 """The share of layers, from the top, that the quick recipe trains: 12 of 30."""
 
-MOST_TOKENS = 3072
+MOST_TOKENS = 1024
 """Tokens that are run at once where nothing has to be remembered for a gradient."""
 
 ACTIVATION_BYTES = 640 * 2**20
@@ -66,11 +66,13 @@ class _AnswerLoss(torch.autograd.Function):
     """Summed, weighted cross-entropy of ``hidden @ head.T``, and how many guesses were right.
 
     The gradient is made on the way forward, a few hundred tokens at a time, so the logits of a batch (200 kB a token)
-    never exist all at once. The head is frozen: only ``hidden`` gets a gradient.
+    never exist all at once. The head is frozen: only ``hidden`` gets a gradient, by way of ``rounded_head``.
     """
 
     @staticmethod
-    def forward(ctx, hidden: Tensor, head: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx, hidden: Tensor, head: Tensor, rounded_head: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
         grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         loss, right = hidden.new_zeros(()), hidden.new_zeros(())
         for i in range(0, len(hidden), LOGITS_AT_ONCE):
@@ -85,8 +87,7 @@ class _AnswerLoss(torch.autograd.Function):
             loss += (weight * (total.log() - at_target)).sum()
             if grad is not None:
                 shares.scatter_add_(1, at, -total)
-                torch.mm(shares, head, out=grad[part])
-                grad[part] *= weight / total
+                grad[part] = (shares.to(rounded_head.dtype) @ rounded_head).to(grad.dtype).mul_(weight / total)
         ctx.save_for_backward(grad)
         ctx.mark_non_differentiable(right)
         return loss, right
@@ -94,7 +95,7 @@ class _AnswerLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_loss: Tensor, _: Tensor):
         (grad,) = ctx.saved_tensors
-        return grad * grad_loss, None, None, None
+        return grad * grad_loss, None, None, None, None
 
 
 def _attend_within_rows(module, query, key, value, attention_mask, scaling, dropout=0.0, *, lengths: list[int], **_):
@@ -130,7 +131,9 @@ class Learner:
         if decoder.walkable:
             decoder.model.set_attn_implementation(ATTENTION)
         layers = list(range(self.first, count)) if self.first else None
-        self.adapter = Adapter(decoder.model, layers, base_name, seed, products or product_dtype(decoder.device))
+        products = products or product_dtype(decoder.device)
+        self.adapter = Adapter(decoder.model, layers, base_name, seed, products)
+        self._head = decoder.head.to(products) if decoder.walkable else None
         config = decoder.model.config
         between = getattr(config, "intermediate_size", 4 * config.hidden_size)
         remembered = 4 * (10 * config.hidden_size + 4 * between)  # about, a token and layer
@@ -157,7 +160,7 @@ class Learner:
         if self.decoder.walkable:
             hidden = self._upper(frozen.of(rows) if frozen else self.lower(pack), pack)
             answers = self.decoder.normed(hidden[0, pack.at])
-            loss, right = _AnswerLoss.apply(answers, self.decoder.head, pack.targets, pack.weights)
+            loss, right = _AnswerLoss.apply(answers, self.decoder.head, self._head, pack.targets, pack.weights)
         else:
             ids = padded(rows, self.decoder.device)
             every = self.decoder.model(input_ids=ids, use_cache=False).logits
