@@ -7,7 +7,8 @@
 - job: the one of lesson 3 (240 triage rows, 200 to validate with, ``"auto"``), first estimated, then run; the ratio is
   measured ÷ estimated (0.75 to 1.25 is the range that the estimate states).
 - beside others: seconds for a token of an answer, alone and while one or two other programs are busy, on the server as
-  it is and on one whose waiting threads spin as OpenMP's do by default (``GOMP_SPINCOUNT=300000``).
+  it is, on one whose threads sleep at once when they wait (``GOMP_SPINCOUNT=0``), and on one whose threads spin as
+  OpenMP's do by default (``300000``).
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--recipes", default="quick,thorough")
-    parser.add_argument("--beside", type=int, default=1, help="how often both servers answer beside others")
+    parser.add_argument("--beside", type=int, default=1, help="how often the servers answer beside others")
     options = parser.parse_args()
     print(describe())
     for _ in range(options.starts):
@@ -127,9 +128,13 @@ def main() -> None:
             flush=True,
         )
     for _ in range(options.beside):
-        mine, spinning = beside_others(), beside_others(GOMP_SPINCOUNT="300000")
-        for where, ours, theirs in zip(("alone", "one busy program", "two"), mine, spinning, strict=True):
-            print(f"a token, {where}: {ours:.2f} s, threads that spin {theirs:.2f} s: {theirs / ours:.1f}x", flush=True)
+        found = [beside_others(), beside_others(GOMP_SPINCOUNT="0"), beside_others(GOMP_SPINCOUNT="300000")]
+        for where, ours, asleep, spinning in zip(("alone", "one busy program", "two"), *found, strict=True):
+            print(
+                f"a token, {where}: {ours:.3f} s; threads that sleep {asleep:.3f} s: {asleep / ours:.1f}x; "
+                f"that spin {spinning:.3f} s: {spinning / ours:.1f}x",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

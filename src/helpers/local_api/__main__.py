@@ -34,9 +34,11 @@ TAKEN = 3
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
-    # torch's threads sleep while they wait, the trainer's too. OpenMP lets them spin: a tenth or two faster alone, but
-    # three to ten times slower as soon as other programs are busy (benchmarks/waiting_times.py)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # torch's threads, the trainer's too, spin half a millisecond while they wait for each other, then they sleep. Asleep
+    # at once: a third slower alone. OpenMP's default, 300000: up to 20 times slower beside a busy program.
+    # (benchmarks/waiting_times.py)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home = options.home.expanduser().resolve()
     try:

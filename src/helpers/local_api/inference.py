@@ -28,6 +28,8 @@ CHUNK = 512
 """Tokens of one row that are run at once: bounds the memory for attention scores of long prompts."""
 MERGED_BYTES = 600 * 2**20
 """Adapted weights that are kept for adapters in use: three quick ones or one thorough one of the base model."""
+ROWS_AT_ONCE = 16
+"""Rows whose attention to their own tokens is one operation: as far as the longest of these reaches, not of all."""
 GROW_BY = 64
 """Tokens that rows get room for when theirs is full."""
 
@@ -51,8 +53,8 @@ class Rows:
         self._places = prefix.new_zeros(0, layers, two, heads, 0, width)
         self._here = slice(0)  # rows of this pass
         self._columns: slice | None = None  # what it fills in them, the same for all; None: one each, at its length
-        self._used = 0  # columns that it looks at
-        self._hidden = prefix.new_zeros(())  # 0 or -inf: what a row must not see, (rows or 1, 1, queries, columns)
+        self._parts: list[tuple[slice, int]] = []  # some rows of the pass, and the columns that these look at
+        self._hidden = prefix.new_zeros(())  # 0 or -inf: what a row must not see, (rows, 1, queries, columns)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -60,16 +62,19 @@ class Rows:
     def read(self, first_row: int, rows: int, first: int, last: int) -> None:
         """The next pass fills columns ``first`` to ``last`` of new rows, each seeing what stands before it."""
         self._here = slice(first_row, first_row + rows)
-        self._columns, self._used = slice(first, last), last
+        self._columns, self._parts = slice(first, last), [(slice(rows), last)]
         forbidden = torch.full((last - first, last), -torch.inf, device=self.prefix.device)
-        self._hidden = forbidden.triu_(first + 1).repeat(self.group, 1)[None, None]
+        self._hidden = forbidden.triu_(first + 1).repeat(self.group, 1).expand(rows, 1, -1, -1)
 
     def next_column(self) -> None:
         """The next pass adds one token to each row, behind its last."""
-        self._here, self._columns, self._used = slice(len(self)), None, int(self.lengths.max()) + 1
-        if self._used > self._places.shape[4]:
-            self.reserve(0, self._used + GROW_BY)
-        columns = torch.arange(self._used, device=self.prefix.device)
+        self._here, self._columns, lengths = slice(len(self)), None, self.lengths.tolist()
+        some = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(self), ROWS_AT_ONCE)]
+        self._parts = [(rows, max(lengths[rows]) + 1) for rows in some]
+        used = max(lengths) + 1
+        if used > self._places.shape[4]:
+            self.reserve(0, used + GROW_BY)
+        columns = torch.arange(used, device=self.prefix.device)
         beyond = columns[None] > self.lengths[:, None]
         hidden = torch.zeros(beyond.shape, device=self.prefix.device).masked_fill_(beyond, -torch.inf)
         self._hidden = hidden[:, None, None].expand(-1, 1, self.group, -1)
@@ -93,7 +98,11 @@ class Rows:
             own[each, 0, :, self.lengths] = key[:, :, 0]
             own[each, 1, :, self.lengths] = value[:, :, 0]
         query = (query * scaling).reshape(rows, heads, self.group * tokens, width)
-        mixed, log_sum = _attention(query, own[:, 0, :, : self._used], own[:, 1, :, : self._used], self._hidden)
+        found = [
+            _attention(query[some], own[some, 0, :, :used], own[some, 1, :, :used], self._hidden[some, ..., :used])
+            for some, used in self._parts
+        ]
+        mixed, log_sum = (torch.cat(parts) for parts in zip(*found, strict=True))
         if self.prefix.shape[3]:
             flat = query.transpose(0, 1).reshape(1, heads, -1, width)
             before, log_sum_before = _attention(flat, *self.prefix[layer, :, None])
