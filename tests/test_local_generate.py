@@ -177,6 +177,7 @@ def test_ragged_batches_long_prompts_and_other_architectures(name, attention, fo
     monkeypatch.setattr(inference, "CHUNK", 64)
     monkeypatch.setattr(inference, "PREFILL_TOKENS", 300)
     monkeypatch.setattr(inference, "GROW_BY", 8)  # rows outgrow their room while they are in flight
+    monkeypatch.setattr(inference, "ROWS_AT_ONCE", 2)
     model = AutoModelForCausalLM.from_pretrained(folders[name])
     engine = Engine(folders[name])
     chance = random.Random(1)
@@ -273,6 +274,10 @@ def test_a_plan_takes_what_saves_most():
     assert plan([odd, *little], cache, 64, 10**6).members == [odd, *little]  # not worth a batch of its own
     assert plan(same, cache, 3, 10**6).members == same[:3]
     assert plan(same, cache, 64, 1).members == same[:1]  # one always runs
+    long, short = Asked(range(10_000, 11_000)), [Asked(range(100 * n, 100 * n + 9)) for n in range(40)]
+    # each row has room for the longest: seven times 1,010 tokens are less than four times 2,000
+    assert plan([long, *short], cache, 64, 2000).members == [long, *short[:6]]
+    assert plan([*short, long], cache, 64, 2000).members == short
     twice = plan([Asked(range(50)), Asked(range(50))], cache, 64, 10**6)
     assert twice.length == 49  # not 50: the last token's logits are needed
 

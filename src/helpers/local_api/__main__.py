@@ -34,9 +34,9 @@ TAKEN = 3
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
-    # torch's threads, the trainer's too, spin half a millisecond while they wait for each other, then they sleep. Asleep
-    # at once: a third slower alone. OpenMP's default, 300000: up to 20 times slower beside a busy program.
-    # (benchmarks/waiting_times.py)
+    # torch's threads, the trainer's too, spin for half a millisecond when they wait for each other, then they sleep.
+    # Asleep at once they are a third slower alone; with OpenMP's default of 300000 up to 20 times slower beside a busy
+    # program (benchmarks/waiting_times.py)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -26,7 +26,7 @@ from helpers.errors import KitError
 from helpers.local_api.adapters import AdapterFiles, read_adapter
 from helpers.local_api.constrain import Constrainer, Constraint, Schema
 from helpers.local_api.decoding import TextStream
-from helpers.local_api.prefixes import COST_OF_A_BATCH, Plan, PrefixCache, common, plan
+from helpers.local_api.prefixes import COST_OF_A_BATCH, ROOM_FOR_UNLIKE, Plan, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
 from helpers.local_api.template import ChatTemplate, context_length, vocabulary_size
 
@@ -414,9 +414,15 @@ class Engine:
             if batch.key[0] is chosen.members[0].adapter
             and (chosen.length - len(batch.key[1])) * len(chosen.members) <= COST_OF_A_BATCH
             and len(batch.key[1]) < shortest
+            and self._fits(batch, chosen.members)
             and all(common(batch.key[1], tuple(answer.ids)) == len(batch.key[1]) for answer in chosen.members)
         ]
         return max(fitting, key=lambda batch: len(batch.key[1]), default=None)
+
+    def _fits(self, batch: _Batch, members: Sequence[_Answer]) -> bool:
+        shared = len(batch.key[1])
+        needed = [answer.cells for answer in batch.answers] + [answer.cells - shared for answer in members]
+        return len(needed) * max(needed) <= ROOM_FOR_UNLIKE * CELL_BYTES // self._runner.bytes_per_token
 
     def _prefix(self, chosen: Plan) -> Tensor:
         """Keys and values of what the members share: from the cache as far as it is known, else computed and kept."""

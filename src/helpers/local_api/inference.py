@@ -29,7 +29,7 @@ CHUNK = 512
 MERGED_BYTES = 600 * 2**20
 """Adapted weights that are kept for adapters in use: three quick ones or one thorough one of the base model."""
 ROWS_AT_ONCE = 16
-"""Rows whose attention to their own tokens is one operation: as far as the longest of these reaches, not of all."""
+"""On a CPU, rows whose attention to their own tokens is one operation: as far as the longest of these, not of all."""
 GROW_BY = 64
 """Tokens that rows get room for when theirs is full."""
 
@@ -69,7 +69,8 @@ class Rows:
     def next_column(self) -> None:
         """The next pass adds one token to each row, behind its last."""
         self._here, self._columns, lengths = slice(len(self)), None, self.lengths.tolist()
-        some = [slice(first, first + ROWS_AT_ONCE) for first in range(0, len(self), ROWS_AT_ONCE)]
+        at_once = ROWS_AT_ONCE if self.prefix.device.type == "cpu" else len(self)
+        some = [slice(first, first + at_once) for first in range(0, len(self), at_once)]
         self._parts = [(rows, max(lengths[rows]) + 1) for rows in some]
         used = max(lengths) + 1
         if used > self._places.shape[4]:

@@ -17,6 +17,9 @@ SHORTEST = 8
 """A shared beginning of fewer tokens is not worth a copy of its own."""
 COST_OF_A_BATCH = 128
 """A group apart costs about as much as reading so many tokens: in each step its attention is its own."""
+ROOM_FOR_UNLIKE = 4
+"""Each row of a batch has room for its longest. So long and short ones run together only as far as this room, most of
+it never written, stays below so many times the memory that they are allowed."""
 MOST_COMPARED = 256
 """Of a longer queue, only so many are looked at."""
 
@@ -109,9 +112,11 @@ def plan(waiting: Sequence[Request], cache: PrefixCache, places: int, cells: int
     if not length:
         fitting = [first, *_loners(peers[1:])]
     members: list[Request] = []
+    longest, most = 0, ROOM_FOR_UNLIKE * cells
     for peer in fitting[:places]:
-        cells -= len(peer.ids) + peer.answer_cells - length
-        if cells < 0 and members:
+        needed = len(peer.ids) + peer.answer_cells - length
+        cells, longest = cells - needed, max(longest, needed)
+        if members and (cells < 0 or (len(members) + 1) * longest > most):
             break
         members.append(peer)
     return Plan(members, length, entry, min(known, length))
