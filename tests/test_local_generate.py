@@ -260,6 +260,24 @@ class Asked:
         self.ids, self.adapter, self.answer_cells = list(ids), adapter, 10
 
 
+def test_a_request_goes_on_from_one_that_had_joined_others(folders):
+    model, engine, chance = (
+        AutoModelForCausalLM.from_pretrained(folders["llama"]),
+        Engine(folders["llama"]),
+        random.Random(2),
+    )
+    first, second = ([chance.randrange(3, 40_000) for _ in range(n)] for n in (9, 140))
+    flying = engine.submit(GenerationRequest(prompt_ids=first, max_tokens=200))
+    next(iter(flying))
+    joined = engine.submit(GenerationRequest(prompt_ids=second, max_tokens=4)).result()
+    third = [*second, *(chance.randrange(3, 40_000) for _ in range(5))]
+    follower = engine.submit(GenerationRequest(prompt_ids=third, max_tokens=20)).result()
+    assert not flying._over.is_set() and follower.cached_tokens == 140
+    for prompt, n, answer in ((first, 200, flying.result()), (second, 4, joined), (third, 20, follower)):
+        assert answer.text == text_of(engine.template, plain(model, prompt, n))
+    engine.close()
+
+
 def test_a_plan_takes_what_saves_most():
     cache = PrefixCache(bytes_per_token=46_080)
     other = object()

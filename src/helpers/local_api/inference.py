@@ -132,7 +132,7 @@ class Rows:
         if both <= places and room <= room_now:
             return
         if both > places:
-            places = both + len(self) // 4
+            places = both + len(self)  # twice as many, when it was not enough
         grown = _empty_places((places, layers, two, heads, max(room, room_now), width), self.prefix.device)
         used = int(self.lengths.max()) if len(self) else 0
         grown[: len(self), ..., :used, :] = self._places[: len(self), ..., :used, :]
@@ -140,7 +140,8 @@ class Rows:
 
     def whole(self, row: int) -> Tensor:
         """Prefix and own part of one row, as a prefix for others."""
-        return torch.cat([self.prefix, self._places[row, ..., : int(self.lengths[row]), :]], dim=3)
+        own = self._places[: len(self)][row]
+        return torch.cat([self.prefix, own[..., : int(self.lengths[row]), :]], dim=3)
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
