@@ -29,6 +29,7 @@ from transformers import (
 
 from helpers import assets
 from helpers.errors import AssetError
+from helpers.local_api import generate as generating
 from helpers.local_api import inference
 from helpers.local_api.constrain import SchemaError
 from helpers.local_api.decoder import open_model
@@ -37,6 +38,7 @@ from helpers.local_api.generate import (
     ContextLengthError,
     Engine,
     EngineClosedError,
+    Generation,
     GenerationRequest,
     UnknownAdapterError,
 )
@@ -464,6 +466,33 @@ def test_many_threads_at_once(tiny):
         thread.join()
     assert len(results) == 100
     assert all(results[ids] == text for ids, text in alone.items())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whoever_comes_and_goes_gets_the_answer_of_transformers(seed, folders, monkeypatch):
+    """Prompts of all lengths, some with a common beginning, some that go on from an earlier one, at random moments."""
+    for name, value in (("GROW_BY", 8), ("ROWS_AT_ONCE", 3), ("PREFILL_TOKENS", 100), ("CHUNK", 50)):
+        monkeypatch.setattr(inference, name, value)
+    monkeypatch.setattr(generating, "MOST_ROWS", 10)
+    chance, model, engine = (
+        random.Random(seed),
+        AutoModelForCausalLM.from_pretrained(folders["llama"]),
+        Engine(folders["llama"]),
+    )
+    beginnings = [[chance.randrange(3, 40_000) for _ in range(n)] for n in (0, 0, 20, 60, 130)]
+    asked: list[tuple[list[int], int, Generation]] = []
+    for _ in range(80):
+        before = chance.choice(asked)[0] if asked and chance.random() < 0.2 else chance.choice(beginnings)
+        ids = [*before[:170], *(chance.randrange(3, 40_000) for _ in range(chance.choice((1, 2, 5, 30))))]
+        most = chance.choice((1, 3, 10, 40))
+        asked.append((ids, most, engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=most))))
+        if chance.random() < 0.1:
+            asked[-1][2].cancel()
+        time.sleep(chance.choice((0, 0, 0.005, 0.05)))
+    for ids, most, generation in asked:
+        if not generation.cancelled:
+            assert generation.result(timeout=60).text == text_of(engine.template, plain(model, ids, most))
+    engine.close()
 
 
 def test_a_listener_hears_everything_in_order(tiny):
