@@ -482,13 +482,13 @@ def test_whoever_comes_and_goes_gets_the_answer_of_transformers(seed, folders, m
     beginnings = [[chance.randrange(3, 40_000) for _ in range(n)] for n in (0, 0, 20, 60, 130)]
     asked: list[tuple[list[int], int, Generation]] = []
     for _ in range(80):
-        before = chance.choice(asked)[0] if asked and chance.random() < 0.2 else chance.choice(beginnings)
+        before = chance.choice(asked)[0] if asked and chance.random() < 0.6 else chance.choice(beginnings)
         ids = [*before[:170], *(chance.randrange(3, 40_000) for _ in range(chance.choice((1, 2, 5, 30))))]
         most = chance.choice((1, 3, 10, 40))
         asked.append((ids, most, engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=most))))
         if chance.random() < 0.1:
             asked[-1][2].cancel()
-        time.sleep(chance.choice((0, 0, 0.005, 0.05)))
+        time.sleep(chance.choice((0, 0, 0.02, 0.1)))
     for ids, most, generation in asked:
         if not generation.cancelled:
             assert generation.result(timeout=60).text == text_of(engine.template, plain(model, ids, most))
