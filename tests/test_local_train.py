@@ -195,6 +195,14 @@ def reference(folder: Path, learner: Learner, rows: list[Row]) -> tuple[float, d
     return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
 
+def randomise(learner: Learner, std: float) -> None:
+    """Give an adapter that has learned nothing something to say."""
+    with torch.no_grad():
+        for parameter in learner.adapter.parameters:
+            parameter.normal_(std=std)
+    learner.adapter.merge()
+
+
 @pytest.mark.parametrize("recipe", ["quick", "thorough"])
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.filterwarnings("ignore:The PEFT config's", "ignore:.*is_gradient_checkpointing:FutureWarning")
@@ -206,10 +214,7 @@ def test_loss_and_gradients_equal_plain_peft(name, recipe, folders, rows, tmp_pa
         assert decoder.walkable == (name != "granite")
         learner = Learner(decoder, recipe, "tiny", seed=3, products=torch.float32)
         assert learner.first == (2 if recipe == "quick" and decoder.walkable else 0)
-        with torch.no_grad():
-            for parameter in learner.adapter.parameters:
-                parameter.normal_(std=0.1)
-        learner.adapter.merge()
+        randomise(learner, std=0.1)
         frozen = FrozenOutputs(learner, rows, tmp_path) if learner.first else None
         score = learner.learn(rows, frozen)
         loss, gradients = reference(folders[name], learner, rows)
@@ -228,10 +233,7 @@ def test_bf16_products_give_nearly_the_same_gradients(recipe, folders, rows, tmp
     found = []
     for products in (torch.float32, torch.bfloat16):
         learner = Learner(open_model(folders["llama"]), recipe, "tiny", seed=3, products=products)
-        with torch.no_grad():
-            for parameter in learner.adapter.parameters:
-                parameter.normal_(std=0.02)
-        learner.adapter.merge()
+        randomise(learner, std=0.02)
         frozen = FrozenOutputs(learner, rows, tmp_path) if learner.first else None
         score = learner.learn(rows, frozen)
         assert all(p.dtype == p.grad.dtype == torch.float32 for p in learner.adapter.parameters)
