@@ -1,7 +1,9 @@
 """Facts that change: prices, limits, dates. Each row of the tables beside this file has its date and its source.
 
-``load(table)`` gives a whole table; the other functions answer one question each. ``python -m helpers.facts`` lists
-what is stale, what has ended or is about to, and where a maintained price library disagrees.
+``load(table)`` gives a whole table; the other functions answer one question each. Who may start a job, what answers and
+until when is worked out for a day from dated events (:func:`standing`, :func:`door`, :func:`answers`,
+:func:`who_may_train`); nothing else says who is open. ``python -m helpers.facts`` lists what is stale, what has ended
+or is about to, and where a maintained price library disagrees; with ``--review``, what to look at first.
 
 A fact that is not known is None (NaN in a DataFrame), never 0; where sources conflict the row's ``remark`` says so.
 """
