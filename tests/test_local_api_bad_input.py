@@ -88,9 +88,9 @@ FORMS = {
     "file as a plain field": ({"files": {"purpose": (None, "fine-tune"), "file": (None, "text")}}, "file"),
     "wrong purpose": ({"files": {"file": GOOD_FILE}, "data": {"purpose": "assistants"}}, "purpose"),
     "no purpose": ({"files": {"file": GOOD_FILE}}, "purpose"),
-    "expiry": (
+    "half an expiry": (
         {"files": {"file": GOOD_FILE}, "data": {"purpose": "fine-tune", "expires_after[anchor]": "created_at"}},
-        "expires_after",
+        "expires_after[seconds]",
     ),
     "two files": (
         {"files": [("file", GOOD_FILE), ("file", GOOD_FILE)], "data": {"purpose": "fine-tune"}},
@@ -170,10 +170,10 @@ CHAT = {
     ),
     "an image": ({"messages": IMAGE}, "messages[0].content"),
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content"),
-    "a name": ({"messages": [{"role": "user", "content": "x", "name": "Bob"}]}, "messages[0]"),
+    "a name that is none": ({"messages": [{"role": "user", "content": "x", "name": "B/b"}]}, "messages[0].name"),
     "too hot": ({"temperature": 2.1}, "temperature"),
     "temperature as text": ({"temperature": "0"}, "temperature"),
-    "top_p 0": ({"top_p": 0}, "top_p"),
+    "top_p below 0": ({"top_p": -0.1}, "top_p"),
     "no tokens": ({"max_tokens": 0}, "max_tokens"),
     "two lengths": ({"max_tokens": 5, "max_completion_tokens": 6}, ""),
     "several answers": ({"n": 2}, "n"),

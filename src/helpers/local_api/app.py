@@ -10,6 +10,7 @@ from collections.abc import Collection
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpers.local_api import chat, files, fine_tuning, models
@@ -69,10 +70,22 @@ def _http_error(request: Request, error: HTTPException) -> Response:
     """No such route, or the route does not know the method."""
     place = f"{request.method} {request.url.path[:200]}"
     if error.status_code == 405:
-        return Refusal(405, f"Not allowed: {place}.", code="method_not_allowed").response()
+        allowed = ", ".join(_methods(request))
+        message = f"Not allowed: {place}. It takes {allowed}."
+        return Refusal(405, message, code="method_not_allowed").response({"Allow": allowed})
     if error.status_code == 404:
         return Refusal(404, f"Unknown request URL: {place}.", code="unknown_url").response()
     return Refusal(error.status_code, f"{place}: {error.detail}").response()
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that the address takes. The exception knows those of one of its routes only."""
+
+    def takes(method: str) -> bool:
+        asked = request.scope | {"method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("GET", "POST", "DELETE") if takes(method)]
 
 
 def _gone(request: Request, error: ClientDisconnect) -> Response:

@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -19,6 +20,9 @@ from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest, read_request
 from helpers.local_api.serving import Serving
 from helpers.local_api.store import new_id
+
+FINGERPRINT = f"fp_local_{version('prompt-or-fine-tune')}"
+"""What computes: the same seed gives the same answer as long as this stays."""
 
 log = logging.getLogger(__name__)
 
@@ -93,13 +97,13 @@ async def _whole(request: Request, head: Mapping[str, Any], answer: Answer) -> d
         "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason, "logprobs": None}],
         "usage": _usage(result),
         "service_tier": "default",
-        "system_fingerprint": None,
+        "system_fingerprint": FINGERPRINT,
     }
 
 
 async def _stream(head: Mapping[str, Any], answer: Answer, with_usage: bool) -> AsyncIterator[str]:
     """Server-sent events; when the client hangs up this generator is closed, and that cancels the answer."""
-    head = {**head, "object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
+    head = {**head, "object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": FINGERPRINT}
 
     def chunk(delta: Mapping[str, Any], finish_reason: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}

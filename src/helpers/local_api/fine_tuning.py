@@ -161,7 +161,7 @@ def _of_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "created_at": checkpoint.created_at,
         "fine_tuned_model_checkpoint": checkpoint.model,
         "fine_tuning_job_id": checkpoint.job_id,
-        "metrics": checkpoint.metrics,
+        "metrics": {name: value for name, value in checkpoint.metrics.items() if value is not None},
         "step_number": checkpoint.step,
     }
 

@@ -68,7 +68,7 @@ class GenerationRequest:
         prompt_ids: token ids that end where the answer begins.
         adapter: name of a loaded adapter; None: the base model.
         temperature: 0 is greedy.
-        top_p: sample from the likeliest tokens that make up this share.
+        top_p: sample from the likeliest tokens that make up this share; 0: from the likeliest one only.
         max_tokens: most tokens of the answer; None: as many as the context has room for.
         stop: strings that end the answer.
         seed: of the sampling; None: another answer each time.

@@ -128,21 +128,27 @@ class TextPart(Strict):
     text: str
 
 
+INEXPRESSIBLE = ("tool_calls", "function_call", "audio", "refusal", "annotations", "tool_call_id")
+"""Fields of a message that may only be empty. Answers carry some of them so, and clients send those answers back."""
+
+
 class Message(Strict):
-    """One chat message. What the template cannot express (tools, names, images) is refused, never dropped."""
+    """One chat message. What the template cannot express (tools, images) is refused, never dropped; only a ``name``,
+    which clients put on every message, is taken and not shown to the model. Training rows are read the same way."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
+    name: Annotated[str, StringConstraints(pattern=r"^[^\s<|\\/>]{1,64}$")] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def expressible(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        for field in ("tool_calls", "function_call", "name", "audio", "refusal", "tool_call_id"):
+        for field in INEXPRESSIBLE:
             if data.get(field):
                 raise ValueError(f"{field!r} cannot be expressed in this model's chat template: leave it out")
-        return {key: value for key, value in data.items() if key in ("role", "content") or value is not None}
+        return {key: value for key, value in data.items() if key not in INEXPRESSIBLE}
 
     @property
     def text(self) -> str:
@@ -191,7 +197,7 @@ class ChatRequest(Strict):
     model: str
     messages: Annotated[list[Message], Field(min_length=1, max_length=2048)]
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     stop: Annotated[Any, BeforeValidator(_stops)] = []

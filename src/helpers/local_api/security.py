@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpers.errors import HostError
 from helpers.local_api.refusal import Refusal
+from helpers.local_api.store import new_id
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 DRAIN_SECONDS, DRAIN_IDLE_SECONDS = 20.0, 1.0
@@ -72,7 +73,7 @@ class Gate:
         if scope["type"] != "http":  # websockets: nobody needs them here, so nobody gets them
             return
         body = _Body(receive)
-        send = body.read_to_its_end_before(send)
+        send = body.read_to_its_end_before(_with_id(send))
         try:
             self._check(Headers(scope=scope))
         except Refusal as refusal:
@@ -104,6 +105,17 @@ class Gate:
                 "output, or from KIT_LOCAL_KEY where that is set.",
                 code="invalid_api_key",
             )
+
+
+def _with_id(send: Send) -> Send:
+    """Each answer carries an id of its own, which clients show when they report an error."""
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"x-request-id", new_id("req_").encode())]}
+        await send(message)
+
+    return send_with_id
 
 
 class _Body:

@@ -23,11 +23,11 @@ from typing import Any
 
 from helpers.errors import JobError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE files (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,
-    bytes INTEGER NOT NULL, created_at INTEGER NOT NULL, rows INTEGER);
+    bytes INTEGER NOT NULL, created_at INTEGER NOT NULL, rows INTEGER, expires_at INTEGER);
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL, model TEXT NOT NULL,
     training_file TEXT NOT NULL, validation_file TEXT, suffix TEXT NOT NULL, seed INTEGER NOT NULL, metadata TEXT,
@@ -45,13 +45,20 @@ CREATE TABLE models (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, base TEXT NOT NULL, job_id TEXT NOT NULL,
     folder TEXT NOT NULL, created_at INTEGER NOT NULL);
 """
+CHANGES = {1: "ALTER TABLE files ADD COLUMN expires_at INTEGER;"}
+"""What makes the next version of an older one."""
 RESERVE_BYTES = 2**20
 ACTIVE = ("validating_files", "queued", "running")
 
 
 @dataclass(frozen=True)
 class File:
-    """An uploaded or made file; ``rows`` is its number of examples (None for a result file)."""
+    """An uploaded or made file.
+
+    Attributes:
+        rows: its number of examples (None for a result file).
+        expires_at: when it is deleted, in seconds since 1970 (None: it stays).
+    """
 
     seq: int
     id: str
@@ -60,6 +67,7 @@ class File:
     bytes: int
     created_at: int
     rows: int | None
+    expires_at: int | None
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,8 @@ class Store:
             )
         if version == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        for old in range(version, SCHEMA_VERSION) if version else ():
+            self._db.executescript(f"BEGIN; {CHANGES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
 
     def _sweep(self) -> None:
         """Remove bytes that no row speaks of: an upload, a result or a deletion that a kill cut short."""
@@ -282,22 +292,40 @@ class Store:
         """Where a stored file's bytes lie. Only ids that the store made itself may come here."""
         return self.files_folder / file_id
 
-    def add_file(self, complete: Path, *, purpose: str, filename: str, rows: int | None) -> File:
-        """Take over the complete file ``complete`` (it is moved) and make its row."""
+    def add_file(
+        self, complete: Path, *, purpose: str, filename: str, rows: int | None, expires_in: int | None = None
+    ) -> File:
+        """Take over the complete file ``complete`` (it is moved) and make its row.
+
+        Args:
+            expires_in: seconds from now after which :meth:`delete_expired` takes it; None: it stays.
+        """
         file_id = new_id("file-")
         with open(complete, "rb") as handle:
             os.fsync(handle.fileno())
-        size = complete.stat().st_size
+        size, now = complete.stat().st_size, int(time.time())
         os.replace(complete, self.path_of(file_id))
         sync_folder(self.files_folder)
         self._insert(
-            "files", id=file_id, purpose=purpose, filename=filename, bytes=size, created_at=int(time.time()), rows=rows
+            "files",
+            id=file_id,
+            purpose=purpose,
+            filename=filename,
+            bytes=size,
+            created_at=now,
+            rows=rows,
+            expires_at=None if expires_in is None else now + expires_in,
         )
         return self.get("files", file_id)
 
     def delete_file(self, file_id: str) -> Job | None:
         """Delete row and bytes, unless an active job needs them: then nothing happens and that job is returned."""
         return self._even_when_full(lambda: self._delete_file(file_id))
+
+    def delete_expired(self) -> int:
+        """Delete the files whose time is over, those apart that an active job needs; returns how many went."""
+        over = self.all("files", "expires_at <= ?", (int(time.time()),))
+        return sum(self.delete_file(file.id) is None for file in over)
 
     def _delete_file(self, file_id: str) -> Job | None:
         with self.transaction():

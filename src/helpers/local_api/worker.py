@@ -90,6 +90,7 @@ class Worker(threading.Thread):
             self._trainer.stop()
 
     def _step(self) -> None:
+        self._store.delete_expired()
         for job in self._store.jobs_with("validating_files"):
             self._validate(job)
         if self._trainer:
