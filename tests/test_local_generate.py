@@ -416,10 +416,51 @@ def test_constrained_answers_are_valid_beside_free_ones(base):
     assert free.result().text == alone.text
 
 
-@pytest.mark.parametrize("schema", [{"type": "frog"}, {"properties": 3}, {"$ref": "#/nowhere"}])
+@pytest.mark.parametrize("schema", [{"type": "frog"}, {"properties": 3}, {"$ref": "#/nowhere"}, {"$ref": "#"}])
 def test_schemas_that_cannot_be_enforced_are_refused_at_once(tiny, schema):
     with pytest.raises(SchemaError):
         tiny.submit(GenerationRequest(messages=chat("hi"), schema=schema))
+
+
+NEVER_ENDING = {
+    "type": "object",
+    "properties": {"child": {"$ref": "#"}},
+    "required": ["child"],
+    "additionalProperties": False,
+}
+HOSTILE_SCHEMAS = {
+    "demands itself": NEVER_ENDING,
+    "many options": {
+        "type": "object",
+        "properties": {f"p{n}": {"type": "integer"} for n in range(520)},
+        "additionalProperties": False,
+    },
+    "a pattern of patterns": {"type": "string", "pattern": "^(.{0,1000}){0,1000}$"},
+}
+
+
+@pytest.mark.parametrize("schema", HOSTILE_SCHEMAS.values(), ids=HOSTILE_SCHEMAS)
+def test_a_schema_that_breaks_down_ends_its_own_answer_only(tiny, schema):
+    """Beside five plain chats in one batch: these are answered as if alone, the sixth is told what is wrong."""
+    alone = [tiny.submit(GenerationRequest(messages=chat(q), max_tokens=12)).result().text for q in QUESTIONS[:5]]
+    hostile = tiny.submit(GenerationRequest(messages=chat("JSON, please"), max_tokens=12, schema=schema))
+    beside = [tiny.submit(GenerationRequest(messages=chat(q), max_tokens=12)) for q in QUESTIONS[:5]]
+    assert [generation.result().text for generation in beside] == alone
+    with pytest.raises(SchemaError) as told:
+        hostile.result()
+    assert len(str(told.value)) < 600, "the reason, and not the whole schema again"
+
+
+def test_a_sampler_that_fails_ends_its_own_answer_only(tiny, monkeypatch):
+    def broken(self, logits):
+        raise RuntimeError("no token")
+
+    monkeypatch.setattr(Chooser, "choose", broken)
+    sampled = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=9, temperature=1.0))
+    greedy = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=9))
+    assert greedy.result().completion_tokens
+    with pytest.raises(RuntimeError, match="no token"):
+        sampled.result()
 
 
 # Life ----------------------------------------------------------------------------------------------------------------

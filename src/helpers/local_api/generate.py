@@ -164,7 +164,7 @@ class _Answer:
         self.stream: TextStream
         self.constraint: Constraint | None = None
         self.chooser = Chooser(request.temperature, request.top_p, request.seed)
-        self.made = 0
+        self.tokens: list[int] = []
         self.shared = self.cached = 0
 
     @property
@@ -177,25 +177,50 @@ class _Answer:
         """Tokens to reserve memory for, the shared beginning apart."""
         return len(self.ids) - self.shared + self.answer_cells
 
-    def take(self, token: int, stops: frozenset[int]) -> bool:
-        """Add a token; returns whether the answer is complete (then it has been closed)."""
-        self.made += 1
+    @property
+    def over(self) -> bool:
+        """Whether it has been closed: complete, cancelled or failed."""
+        return self.generation._over.is_set()
+
+    def mask(self, logits: Tensor) -> None:
+        """Forbid what its schema forbids, in the logits of its next token, (vocabulary,)."""
+        if self.constraint:
+            import torch
+
+            allowed = torch.from_numpy(self.constraint.allowed()).to(logits.device)
+            logits.masked_fill_(~allowed[: len(logits)], -torch.inf)
+
+    def take(self, likeliest: int, logits: Tensor, stops: frozenset[int]) -> None:
+        """Add the next token; closes the answer when that completes it, or when nobody waits for it any more."""
+        if self.generation.cancelled:
+            self.generation._close(EngineClosedError("The request was cancelled."))
+            return
+        token = likeliest if self.chooser.greedy else self.chooser.choose(logits)
+        self.tokens.append(token)
         if token in stops:
-            return self._finish("stop")
+            self._finish("stop")
+            return
         self.generation._say(self.stream.push(token))
         if self.constraint:
             self.constraint.take(token)
         if self.stream.stopped or (self.constraint and self.constraint.complete):
-            return self._finish("stop")
-        return self.made == self.room and self._finish("length")
+            self._finish("stop")
+        elif len(self.tokens) == self.room:
+            self._finish("length")
 
-    def _finish(self, reason: str) -> bool:
+    def _finish(self, reason: str) -> None:
         self.generation._say(self.stream.finish())
         if self.stream.stopped:
             reason = "stop"
-        result = GenerationResult(self.stream.text, reason, len(self.ids), self.made, self.cached)
+        result = GenerationResult(self.stream.text, reason, len(self.ids), len(self.tokens), self.cached)
         self.generation._close(result)
-        return True
+
+    def fail(self, error: Exception) -> None:
+        """Close it, if it is not closed yet, with what went wrong."""
+        if not isinstance(error, KitError):
+            log.error("an answer failed", exc_info=error)
+        if not self.over:
+            self.generation._close(error)
 
 
 class _Batch:
@@ -203,7 +228,6 @@ class _Batch:
 
     def __init__(self, key: Any, answers: list[_Answer], rows: Rows, logits: Tensor) -> None:
         self.key, self.answers, self.rows, self.logits = key, answers, rows, logits
-        self.tokens: list[int] = []  # the answers' latest, to be run next
 
     def take_in(self, answers: list[_Answer], logits: Tensor) -> None:
         """Answers whose prompts have been read into the batch's rows."""
@@ -211,6 +235,18 @@ class _Batch:
 
         self.answers += answers
         self.logits = torch.cat([self.logits, logits])
+
+    def let_go(self, gone: Sequence[int]) -> None:
+        """Forget these rows, and their answers."""
+        if len(gone) == len(self.answers):
+            self.answers.clear()
+        elif gone:
+            self.answers[:] = [self.answers[n] for n in self.rows.drop(gone)]
+
+    @property
+    def tokens(self) -> list[int]:
+        """The answers' latest, to be run next."""
+        return [answer.tokens[-1] for answer in self.answers]
 
 
 @contextmanager
@@ -437,52 +473,37 @@ class Engine:
         return self._prefixes.keep(chosen.members[0].adapter, ids, rows.whole(0))
 
     def _take(self, batch: _Batch) -> None:
-        """Give each answer its next token and let those that are complete go."""
-        tokens, gone = self._choose(batch), []
-        for n, (answer, token) in enumerate(zip(batch.answers, tokens, strict=True)):
-            if answer.generation.cancelled:
-                answer.generation._close(EngineClosedError("The request was cancelled."))
-                gone.append(n)
-            elif answer.take(token, self.template.stops):
-                gone.append(n)
-        if len(gone) == len(batch.answers):
-            batch.answers.clear()
-        else:
-            order = batch.rows.drop(gone) if gone else range(len(tokens))
-            batch.answers[:] = [batch.answers[n] for n in order]
-            batch.tokens = [tokens[n] for n in order]
+        """Give each answer its next token and let those that are over go. One that fails is no matter of the others."""
+        for answer, logits in zip(batch.answers, batch.logits, strict=True):
+            _on_its_own(answer, answer.mask, logits)
+        likeliest = batch.logits.argmax(-1).tolist()
+        for answer, token, logits in zip(batch.answers, likeliest, batch.logits, strict=True):
+            if not answer.over:
+                _on_its_own(answer, answer.take, token, logits, self.template.stops)
+        batch.let_go([n for n, answer in enumerate(batch.answers) if answer.over])
 
     def _step(self, batches: list[_Batch]) -> None:
         """Run the next pass for batches of one adapter."""
         self._runner.use(batches[0].key[0])
         tokens = [token for batch in batches for token in batch.tokens]
         logits = self._runner.step([batch.rows for batch in batches], tokens)
-        for batch, own in zip(batches, logits.split([len(batch.tokens) for batch in batches]), strict=True):
+        for batch, own in zip(batches, logits.split([len(batch.answers) for batch in batches]), strict=True):
             batch.logits = own
-
-    def _choose(self, batch: _Batch) -> list[int]:
-        logits = batch.logits
-        for n, answer in enumerate(batch.answers):
-            if answer.constraint:
-                import torch
-
-                allowed = torch.from_numpy(answer.constraint.allowed()).to(logits.device)
-                logits[n].masked_fill_(~allowed[: logits.shape[1]], -torch.inf)
-        tokens = logits.argmax(-1).tolist()
-        return [
-            token if answer.chooser.greedy else answer.chooser.choose(row)
-            for token, row, answer in zip(tokens, logits, batch.answers, strict=True)
-        ]
 
     def _guarded(self, groups: Sequence[list[_Answer]], work: Callable[[Any], None], subject: Any) -> None:
         """Run; what goes wrong is told to those concerned, and the others go on."""
         try:
             work(subject)
         except Exception as error:
-            if not isinstance(error, KitError):
-                log.exception("an answer failed")
             for answers in groups:
                 for answer in answers:
-                    if not answer.generation._over.is_set():
-                        answer.generation._close(error)
+                    answer.fail(error)
                 answers.clear()
+
+
+def _on_its_own(answer: _Answer, work: Callable[..., None], *arguments: Any) -> None:
+    """Run what concerns one answer only: what goes wrong is told to it alone."""
+    try:
+        work(*arguments)
+    except Exception as error:
+        answer.fail(error)
