@@ -6,6 +6,7 @@ import functools
 import json
 import math
 import random
+import shutil
 import threading
 import time
 from collections import Counter
@@ -45,6 +46,9 @@ from helpers.local_api.generate import (
 from helpers.local_api.learner import Learner
 from helpers.local_api.prefixes import PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
+from helpers.local_api.schemas import ChatRequest
+from helpers.local_api.serving import Serving
+from helpers.local_api.store import Store
 from helpers.local_api.template import ChatTemplate
 
 SHAPE = {
@@ -564,3 +568,61 @@ def test_a_model_that_cannot_be_loaded_is_told_to_whoever_waits(folders, tmp_pat
         engine.submit(GenerationRequest(messages=chat("hi"))).result(timeout=120)
     with pytest.raises(EngineClosedError):
         engine.submit(GenerationRequest(messages=chat("hi")))
+
+
+def without_weights(folder: Path, to: Path) -> Path:
+    """A copy of a model's folder that cannot be loaded yet."""
+    to.mkdir()
+    for file in folder.iterdir():
+        if file.suffix != ".safetensors":
+            (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_a_removal_behind_a_failed_load_holds_up_nobody(folders, adapters, tmp_path):
+    """The adapter is unloaded while the model, which cannot be loaded, is loading."""
+    engine = Engine(without_weights(folders["llama"], tmp_path / "broken"))
+    engine.load_adapter("x", adapters[0])
+    first = engine.submit(GenerationRequest(messages=chat("hi"), adapter="x"))
+    engine.unload_adapter("x")
+    second = engine.submit(GenerationRequest(messages=chat("hi")))
+    for generation in (first, second):
+        with pytest.raises(AssetError):
+            generation.result(timeout=60)
+
+
+def test_a_tuned_model_answers_again_after_its_engine_failed(folders, adapters, tmp_path):
+    """The base model cannot be loaded at first; when it can, the next request is answered, tuned."""
+    broken = without_weights(folders["llama"], tmp_path / "broken")
+    store = Store(tmp_path / "home")
+    job = store.add_job(
+        model="tiny", training_file="", validation_file=None, suffix="", seed=0, metadata=None, hyperparameters={}
+    )
+    shutil.copytree(adapters[0], store.folder_of(job.id))
+    store.add_model(job.tuned_name, job, store.folder_of(job.id))
+    serving = Serving(store, [("tiny", broken)])
+    asked = ChatRequest(model=job.tuned_name, messages=[{"role": "user", "content": "hi"}], temperature=0, max_tokens=9)
+    with pytest.raises(AssetError):
+        serving.submit(asked, lambda event: None).result(60)
+    shutil.copy(folders["llama"] / "model.safetensors", broken)
+    answer = serving.submit(asked, lambda event: None).result(60)
+    engine = Engine(folders["llama"])
+    engine.load_adapter("x", adapters[0])
+    request = GenerationRequest(messages=chat("hi"), adapter="x", max_tokens=9)
+    assert answer.text == engine.submit(request).result().text
+    engine.close(), serving.stop(), store.close()
+
+
+def test_a_request_that_meets_a_closing_engine_is_told(folders):
+    """It had been read when the engine was closed, but was not in its queue yet."""
+    engine = Engine(folders["llama"])
+    accept = engine._accept
+
+    def slowly(request):
+        answer = accept(request)
+        engine.close()
+        return answer
+
+    engine._accept = slowly
+    with pytest.raises(EngineClosedError):
+        engine.submit(GenerationRequest(messages=chat("hi"))).result(timeout=5)

@@ -18,7 +18,7 @@ from helpers.errors import KitError
 from helpers.local_api.generate import Event, Generation, GenerationResult
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest, read_request
-from helpers.local_api.serving import Serving
+from helpers.local_api.serving import Serving, refusal_of
 from helpers.local_api.store import new_id
 
 FINGERPRINT = f"fp_local_{version('prompt-or-fine-tune')}"
@@ -85,7 +85,7 @@ async def _whole(request: Request, head: Mapping[str, Any], answer: Answer) -> d
             raise Refusal(499, "The client closed the connection.")  # nobody reads it
         result = writing.result()
     except KitError as error:
-        raise Refusal(400, str(error)) from None
+        raise refusal_of(error) from None
     finally:
         answer.generation.cancel()
         leaving.cancel()
@@ -120,7 +120,7 @@ async def _stream(head: Mapping[str, Any], answer: Answer, with_usage: bool) -> 
                 yield _event({**head, "choices": [], "usage": _usage(event)})
         yield "data: [DONE]\n\n"
     except KitError as error:  # the status is sent already: the error travels as an event, as at OpenAI
-        yield _event({"error": Refusal(400, str(error)).error})
+        yield _event({"error": refusal_of(error).error})
     except Exception:
         log.exception("an answer broke off")
         yield _event({"error": Refusal(500, "The server had an error; its log says more.", kind="server_error").error})

@@ -282,7 +282,7 @@ class Engine:
         self._waiting: deque[_Answer] = deque()
         self._batches: list[_Batch] = []
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._started = threading.Lock()
+        self._door = threading.RLock()  # nothing comes in while it is closed, or after that
 
     # From any thread ------------------------------------------------------------------------------------------------
 
@@ -296,6 +296,15 @@ class Engine:
         self.unload_adapter(name)
         self._adapters[name] = adapter
 
+    def has_adapter(self, name: str) -> bool:
+        """Whether an adapter answers under this name."""
+        return name in self._adapters
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has stopped by itself, because its model could not be loaded: it answers nothing any more."""
+        return self._failed is not None
+
     def unload_adapter(self, name: str) -> None:
         """Forget an adapter and what was computed with it; answers in flight are finished. Unknown names are fine."""
         adapter = self._adapters.pop(name, None)
@@ -304,7 +313,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Load the model now, in the background, rather than at the first request."""
-        with self._started:
+        with self._door:
             if not self._thread.is_alive() and not self._closed:
                 self._thread.start()
 
@@ -314,19 +323,22 @@ class Engine:
         Raises:
             ContextLengthError: before anything is computed.
             UnknownAdapterError, SchemaError, DataError: the request cannot be answered.
+            EngineClosedError: the engine was closed, or has failed.
         """
-        if self._closed or self._failed:
-            raise EngineClosedError("The engine is closed.", got=str(self._failed or ""), fix="Start the API again.")
         answer = self._accept(request)
         answer.generation = Generation(listener)
-        self._inbox.put(answer)
-        self.warm_up()
+        with self._door:
+            if self._closed:
+                raise EngineClosedError("The engine is closed.", got=str(self._failed or ""), fix="Ask again.")
+            self._inbox.put(answer)
+            self.warm_up()
         return answer.generation
 
     def close(self) -> None:
         """Stop computing; answers that are not complete end with :class:`EngineClosedError`."""
-        self._closed = True
-        self._inbox.put(None)
+        with self._door:
+            self._closed = True
+            self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=30)
 
@@ -367,10 +379,17 @@ class Engine:
             log.exception("the engine stopped")
             self._failed = error
         finally:
-            end = self._failed or EngineClosedError("The engine was closed.", fix="Start the local API again.")
-            self._take_all()
-            for answer in [*self._waiting, *(answer for batch in self._batches for answer in batch.answers)]:
-                answer.generation._close(end)
+            self._end_all(self._failed or EngineClosedError("The engine was closed.", fix="Start the local API again."))
+
+    def _end_all(self, error: Exception) -> None:
+        """Shut the door, and tell everybody who is inside."""
+        with self._door:
+            self._closed = True
+        while not self._inbox.empty():
+            if isinstance(item := self._inbox.get(), _Answer):
+                self._waiting.append(item)
+        for answer in [*self._waiting, *(answer for batch in self._batches for answer in batch.answers)]:
+            answer.generation._close(error)
 
     def _turn(self) -> None:
         self._receive()

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from helpers import assets
-from helpers.errors import AssetError
+from helpers.errors import AssetError, KitError
 from helpers.local_api.constrain import SchemaError
 from helpers.local_api.generate import (
     ContextLengthError,
@@ -19,6 +19,7 @@ from helpers.local_api.generate import (
     Event,
     Generation,
     GenerationRequest,
+    UnknownAdapterError,
 )
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest
@@ -58,7 +59,6 @@ class Serving:
         self.bases: Mapping[str, Base] = {base.id: base for base in (DEFAULT, *named)}
         self.started_at = int(time.time())
         self._engines: dict[str, Engine] = {}
-        self._loaded: set[str] = set()
         self._loading = threading.Lock()
 
     def tuned(self, model_id: str) -> Model:
@@ -83,29 +83,19 @@ class Serving:
         Raises:
             Refusal: the model does not exist, cannot be loaded, or cannot take this request.
         """
-        tuned = None if asked.model in self.bases else self.tuned(asked.model)
-        base = tuned.base if tuned else asked.model
         try:
             with self._loading:
-                engine = self._engine(base)
-                if tuned and tuned.id not in self._loaded:
+                tuned = None if asked.model in self.bases else self.tuned(asked.model)
+                engine = self._engine(tuned.base if tuned else asked.model)
+                if tuned and not engine.has_adapter(tuned.id):
                     engine.load_adapter(tuned.id, self._store.home / tuned.folder)
-                    self._loaded.add(tuned.id)
             return engine.submit(_generation(asked, tuned.id if tuned else None), listener)
-        except EngineClosedError as error:  # it failed to load, out of memory perhaps: the next request tries afresh
-            self._engines.pop(base, None)
-            raise Refusal(503, f"{error} Send the request again.", kind="server_error") from None
-        except AssetError as error:
-            raise Refusal(503, f"The model {asked.model} cannot be loaded: {error}", kind="server_error") from None
-        except ContextLengthError as error:
-            raise Refusal(400, str(error), param="messages", code="context_length_exceeded") from None
-        except SchemaError as error:
-            raise Refusal(400, str(error), param="response_format", code="invalid_schema") from None
+        except KitError as error:
+            raise refusal_of(error) from None
 
     def forget(self, names: Iterable[str], base: str) -> None:
         """Deleted models answer no more, and leave the memory."""
         with self._loading:
-            self._loaded.difference_update(names)
             if base in self._engines:
                 for name in names:
                     self._engines[base].unload_adapter(name)
@@ -115,13 +105,26 @@ class Serving:
             engine.close()
 
     def _engine(self, base: str) -> Engine:
-        if base not in self._engines:
-            if base not in self.bases:  # tuned in an earlier run that was started with --model
-                raise AssetError(
-                    f"Its base model {base!r} is not served.", fix="Start the API with --model NAME=FOLDER."
-                )
+        """The engine of a base model; a new one where it has failed, out of memory perhaps."""
+        if base not in self.bases:  # tuned in an earlier run that was started with --model
+            raise AssetError(f"Its base model {base!r} is not served.", fix="Start the API with --model NAME=FOLDER.")
+        if base not in self._engines or self._engines[base].failed:
             self._engines[base] = Engine(self.bases[base].folder())
         return self._engines[base]
+
+
+def refusal_of(error: KitError) -> Refusal:
+    """How a client is told what an engine said, before its answer or in the middle of it."""
+    match error:
+        case ContextLengthError():
+            return Refusal(400, str(error), param="messages", code="context_length_exceeded")
+        case SchemaError():
+            return Refusal(400, str(error), param="response_format", code="invalid_schema")
+        case UnknownAdapterError():  # deleted at this very moment
+            return Refusal(404, str(error), param="model", code="model_not_found")
+        case EngineClosedError() | AssetError():
+            return Refusal(503, f"The model cannot answer now: {error}", kind="server_error")
+    return Refusal(400, str(error))
 
 
 def _generation(asked: ChatRequest, adapter: str | None) -> GenerationRequest:
