@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -315,6 +316,27 @@ def test_too_large_without_an_announcement(local_api: Api):
     answer = exchange(local_api, "chat/completions", b"Transfer-Encoding: chunked\r\n", [chunk] * 20 + [b"0\r\n\r\n"])
     assert b" 413 " in answer.split(b"\r\n")[0]
     assert memory_mb(local_api) - before < 100
+
+
+def test_prompts_of_16_mib_hold_up_nobody_and_keep_no_memory(local_api: Api):
+    """Twenty at once. Lists are answered in between, each prompt is refused with what it has and what fits."""
+    before = memory_mb(local_api)
+    text = "the kettle came late, again. " * (15 * 2**20 // 29)
+    body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": text}]}).encode()
+
+    def send(n: int) -> dict:
+        return refused(local_api, "POST", "chat/completions", content=body, status=400)
+
+    with ThreadPoolExecutor(20) as pool, local_api.raw() as http:
+        sent = [pool.submit(send, n) for n in range(20)]
+        lists = 0
+        while not all(future.done() for future in sent):
+            assert http.get("models").status_code == 200
+            lists += 1
+    for future in sent:
+        assert f"{len(text):,} characters" in future.result()["message"] and "2048" in future.result()["message"]
+    assert lists > 20, "as many lists as prompts at least were answered meanwhile"
+    assert memory_mb(local_api) - before < 200
 
 
 def refused(api: Api, method: str, path: str, status: int | None = None, **request) -> dict:

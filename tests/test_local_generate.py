@@ -482,6 +482,38 @@ def test_what_does_not_fit_the_context_is_refused_before_anything_is_computed(ti
     assert full.prompt_tokens + full.completion_tokens <= 2048
 
 
+class Reading:
+    """A tokenizer, and how many characters it was given."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer, self.characters = tokenizer, 0
+
+    def encode_batch_fast(self, texts, **settings):
+        self.characters += sum(map(len, texts))
+        return self.tokenizer.encode_batch_fast(texts, **settings)
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+
+@pytest.mark.parametrize("text", ["the kettle came late. " * 500_000, "k" * 10_000_000], ids=["words", "one word"])
+def test_of_a_prompt_of_megabytes_only_the_beginning_is_read(folders, text):
+    engine = Engine(folders["llama"])
+    engine.template.tokenizer = reading = Reading(engine.template.tokenizer)
+    with pytest.raises(ContextLengthError, match=f"{len(text):,} characters.*more than.*2048 tokens"):
+        engine.submit(GenerationRequest(messages=chat(text)))
+    assert 0 < reading.characters < 500_000
+    engine.close()
+
+
+def test_a_prompt_of_long_tokens_is_not_mistaken_for_a_long_one(folders):
+    """100,000 blanks are about 1,500 tokens of up to 64 characters."""
+    engine = Engine(folders["llama"])
+    answer = engine.submit(GenerationRequest(messages=chat(" " * 100_000), max_tokens=1)).result()
+    assert answer.prompt_tokens == len(engine.template.prompt(chat(" " * 100_000))) < 2048
+    engine.close()
+
+
 def test_a_cancelled_request_is_dropped_and_the_others_go_on(tiny):
     endless = tiny.submit(GenerationRequest(prompt_ids=[70, 71, 72], temperature=1.0, seed=0, max_tokens=2000))
     next(iter(endless))

@@ -28,7 +28,7 @@ from helpers.local_api.constrain import Constrainer, Constraint, Schema
 from helpers.local_api.decoding import TextStream
 from helpers.local_api.prefixes import COST_OF_A_BATCH, ROOM_FOR_UNLIKE, Plan, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
-from helpers.local_api.template import ChatTemplate, context_length, vocabulary_size
+from helpers.local_api.template import ChatTemplate, context_length, text_of, vocabulary_size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -343,7 +343,7 @@ class Engine:
             self._thread.join(timeout=30)
 
     def _accept(self, request: GenerationRequest) -> _Answer:
-        ids = list(request.prompt_ids) if request.prompt_ids is not None else self.template.prompt(request.messages)
+        ids = list(request.prompt_ids) if request.prompt_ids is not None else self._read(request.messages)
         left = self.context - len(ids)
         wanted = request.max_tokens
         if left < 1 or not ids or (wanted or 1) > left:
@@ -360,6 +360,16 @@ class Engine:
         if request.schema is not None:
             answer.constraint = self.constrainer.constraint(request.schema)
         return answer
+
+    def _read(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The prompt's token ids. One that is far too long costs neither the time nor the memory of reading it all."""
+        if self.template.exceeds(messages, self.context):
+            characters = sum(len(text_of(message)) for message in messages)
+            raise ContextLengthError(
+                f"The prompt's {characters:,} characters are more than the model's context of {self.context} tokens.",
+                fix="Shorten the messages.",
+            )
+        return self.template.prompt(messages)
 
     # In the computing thread ----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from tokenizers import Tokenizer
 from helpers.errors import AssetError, DataError
 
 START, END = "<|im_start|>", "<|im_end|>"
+MANY_CHARACTERS = 16
+"""A text of more characters a token than this is measured before it is read. (Plain English has four to five.)"""
+PIECE, PIECES_AT_ONCE = 10_000, 16
+"""Characters of such a text that are read at a time, and how many of these before their tokens are counted up."""
 ROLES = ("system", "developer", "user", "assistant")
 
 JINJA = (
@@ -60,6 +65,21 @@ class ChatTemplate:
         ids = [i for message in messages for i in self._message(message)[0]]
         return [*ids, self.start, *self._text("assistant\n")]
 
+    def exceeds(self, messages: Sequence[Mapping[str, Any]], most: int) -> bool:
+        """Whether the conversation surely has more than ``most`` tokens, without reading much more than these.
+
+        What is only a little longer, or holds few characters for its tokens, is left to be counted by :meth:`prompt`.
+        """
+        texts = [text_of(message) for message in messages]
+        if sum(map(len, texts)) <= MANY_CHARACTERS * most:
+            return False
+        pieces = (text[at : at + PIECE] for text in texts for at in range(0, len(text), PIECE))
+        tokens = 0
+        while tokens <= most and (some := list(islice(pieces, PIECES_AT_ONCE))):
+            found = self.tokenizer.encode_batch_fast(some, add_special_tokens=False)
+            tokens += sum(len(piece.ids) - 1 for piece in found)  # a cut within a word may add one
+        return tokens > most
+
     def example(self, messages: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]]:
         """Token ids of a training example, and each token's weight in the loss.
 
@@ -92,7 +112,10 @@ class ChatTemplate:
         return ids, 1 + len(head), 2 + len(head) + len(body)
 
     def _text(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+        [found] = self.tokenizer.encode_batch_fast(
+            [text], add_special_tokens=False
+        )  # lets other threads work meanwhile
+        return found.ids
 
 
 def text_of(message: Mapping[str, Any]) -> str:
