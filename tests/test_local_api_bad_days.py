@@ -321,11 +321,18 @@ def test_a_full_disk(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.Monke
         fill(chat_rows(rows))
     assert {file.id for file in client.files.list()} == set(kept)
     assert client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1).choices
+    on_disk = Path(f"/proc/{api.process.pid}/root{home}/files")  # as the server sees it
+    assert {path.name for path in on_disk.iterdir()} == set(kept), "what was refused is not there"
     for file_id in kept[:5]:
         assert client.files.delete(file_id).deleted
     job = start(api)
-    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+    for rows in (4000, 400, 40, 10):
+        fill(chat_rows(rows))
+    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled", "ending needs no room"
+    assert client.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
     assert {file.id for file in client.files.list()} == {*kept[5:], job.training_file}
+    time.sleep(5)  # the worker looks after the job every two seconds
+    assert "Traceback" not in api.log, api.log[-3000:]
     assert api.stop() == 0
 
 

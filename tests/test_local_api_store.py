@@ -69,6 +69,25 @@ def test_deleting_removes_the_bytes_from_disk_and_database(store: Store):
     assert b"canary-in-the-bytes" not in left and b"canary-in-the-name" not in left
 
 
+def test_a_file_that_cannot_be_recorded_leaves_no_bytes(store: Store):
+    """The database may not grow any more, as on a full disk."""
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    name = "x" * 255
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        for _ in range(1000):
+            add_file(store, name=name)
+    assert {path.name for path in store.files_folder.iterdir()} == {file.id for file in store.all("files")}
+    assert not list(store.temporary.iterdir())
+
+
+def test_a_result_file_goes_with_the_transaction_that_fails(store: Store):
+    with pytest.raises(RuntimeError), store.transaction():
+        add_file(store)
+        raise RuntimeError
+    assert not list(store.files_folder.iterdir()) and store.all("files") == []
+
+
 def test_a_file_that_a_job_needs_stays(store: Store):
     file = add_file(store)
     job = store.add_job(**JOB | {"training_file": file.id})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 from collections.abc import Collection
@@ -17,7 +16,7 @@ from helpers.local_api import chat, files, fine_tuning, models
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.security import LOOPBACK, Gate
 from helpers.local_api.serving import Serving
-from helpers.local_api.store import Store
+from helpers.local_api.store import Store, disk_full
 from helpers.local_api.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -93,8 +92,7 @@ def _gone(request: Request, error: ClientDisconnect) -> Response:
 
 
 def _full_or_broken(request: Request, error: Exception) -> Response:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
-    if not full:
+    if not disk_full(error):
         return _broken(request, error)
     return Refusal(
         507,

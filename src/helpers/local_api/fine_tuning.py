@@ -70,11 +70,9 @@ def router(store: Store, serving: Serving, worker: Worker) -> APIRouter:
     def cancel(job_id: str) -> dict[str, Any]:
         """Cancelled when this returns; the trainer stops within seconds. Finished checkpoints stay usable."""
         job = _existing(store, job_id)
-        with store.transaction():
-            if not store.end_job(job.id, "cancelled"):
-                status = store.get("jobs", job.id).status
-                raise Refusal(400, f"Job {job.id} has already ended: it {_ended(status)}.", code="job_already_ended")
-            store.add_event(job.id, "The job was cancelled")
+        if not store.cancel_job(job.id):
+            status = store.get("jobs", job.id).status
+            raise Refusal(400, f"Job {job.id} has already ended: it {_ended(status)}.", code="job_already_ended")
         worker.wake()
         return public(store.get("jobs", job.id))
 

@@ -7,6 +7,8 @@ a kill at any moment leaves at worst bytes without a row, which the next start r
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import secrets
@@ -211,37 +213,39 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; the outermost of nested transactions commits."""
+        """All or nothing, files that were added included; the outermost of nested transactions commits."""
         with self._lock:
             if self._db.in_transaction:
                 yield
                 return
             self._db.execute("BEGIN IMMEDIATE")
+            self._added: list[Path] = []
             try:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+                for path in self._added:
+                    path.unlink(missing_ok=True)
                 raise
 
     def _keep_reserve(self) -> None:
         """Hold a megabyte back: on a full disk even a deletion needs room, in the database's log."""
-        try:
-            if not self._reserve.exists():
+        with contextlib.suppress(OSError):  # what could be written of it is a reserve, too
+            if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE_BYTES:
                 self._reserve.write_bytes(bytes(RESERVE_BYTES))
-        except OSError:
-            self._reserve.unlink(missing_ok=True)
 
-    def _even_when_full(self, deletion: Callable[[], Any]) -> Any:
+    def _even_when_full(self, change: Callable[[], Any]) -> Any:
+        """Make a change that frees room, or leads to that."""
         try:
-            return deletion()
+            return change()
         except sqlite3.OperationalError as error:
-            if "full" not in str(error):
+            if not disk_full(error):
                 raise
         self._reserve.unlink(missing_ok=True)
         try:
-            return deletion()
+            return change()
         finally:
             self._keep_reserve()
 
@@ -304,18 +308,20 @@ class Store:
         with open(complete, "rb") as handle:
             os.fsync(handle.fileno())
         size, now = complete.stat().st_size, int(time.time())
-        os.replace(complete, self.path_of(file_id))
-        sync_folder(self.files_folder)
-        self._insert(
-            "files",
-            id=file_id,
-            purpose=purpose,
-            filename=filename,
-            bytes=size,
-            created_at=now,
-            rows=rows,
-            expires_at=None if expires_in is None else now + expires_in,
-        )
+        with self.transaction():
+            self._added.append(self.path_of(file_id))
+            os.replace(complete, self.path_of(file_id))
+            sync_folder(self.files_folder)
+            self._insert(
+                "files",
+                id=file_id,
+                purpose=purpose,
+                filename=filename,
+                bytes=size,
+                created_at=now,
+                rows=rows,
+                expires_at=None if expires_in is None else now + expires_in,
+            )
         return self.get("files", file_id)
 
     def delete_file(self, file_id: str) -> Job | None:
@@ -378,6 +384,18 @@ class Store:
             finished = max(now, job.created_at)  # a clock that was set back must not give a negative duration
             return self.update_job(job_id, status=status, finished_at=finished, estimated_finish=None, **columns)
 
+    def cancel_job(self, job_id: str) -> bool:
+        """End the job as cancelled, on a full disk, too; False when it has ended already."""
+
+        def cancel() -> bool:
+            with self.transaction():
+                cancelled = self.end_job(job_id, "cancelled")
+                if cancelled:
+                    self.add_event(job_id, "The job was cancelled")
+            return cancelled
+
+        return self._even_when_full(cancel)
+
     def add_event(
         self, job_id: str, message: str, *, level: str = "info", kind: str = "message", data: Mapping[str, Any] = {}
     ) -> None:
@@ -434,6 +452,11 @@ class Store:
         for folder in {each.folder for each in gone} - kept:
             shutil.rmtree(self.home / folder, ignore_errors=True)
         return [each.id for each in gone]
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an exception says that there is no room left, be it SQLite's or the system's."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
 
 
 def sync_folder(folder: Path) -> None:
