@@ -1,7 +1,8 @@
 """``python -m helpers.local_api``: start the API, say where it is, serve until SIGTERM.
 
 When it is ready it prints exactly one line on stdout, a JSON object with ``base_url``, ``key_file`` and ``home``; the
-log goes to stderr. ``HOME/server.json`` says the same, and the process id, to whoever comes later.
+log goes to stderr. ``key_file`` is null where ``KIT_LOCAL_KEY`` brought the key. ``HOME/server.json`` says the same,
+and the process id, to whoever comes later.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(home: Path, options: argparse.Namespace) -> int:
     """Serve from ``home`` until a signal ends it."""
     (home / "server.json").unlink(missing_ok=True)  # left by a killed server
-    key, _ = read_or_make_key(home)
+    key, key_file = read_or_make_key(home)
     listening = listen(options.host, options.port)
     from helpers.local_api.app import application  # only now: a second server must not wait for imports to be told off
     from helpers.local_api.serving import Serving
@@ -85,7 +86,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     host, port = listening.getsockname()[:2]
     place = {
         "base_url": f"http://{f'[{host}]' if ':' in host else host}:{port}/v1",
-        "key_file": str(home / "key"),
+        "key_file": key_file and str(key_file),
         "home": str(home),
     }
     worker.start()
@@ -102,7 +103,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
 class Server(uvicorn.Server):
     """uvicorn's server, which says when it is ready and ends with status 0 on SIGTERM and Ctrl-C."""
 
-    def __init__(self, config: uvicorn.Config, home: Path, place: dict[str, str]) -> None:
+    def __init__(self, config: uvicorn.Config, home: Path, place: dict[str, str | None]) -> None:
         super().__init__(config)
         self._home, self._place = home, place
 

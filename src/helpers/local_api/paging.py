@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,10 +38,11 @@ def page_of(
     """
     query = request.query_params
     for name in query:
-        if name not in ("limit", "after", *extra_parameters) and not name.startswith("metadata["):
+        pair = "metadata" in extra_parameters and name.startswith("metadata[")
+        if name not in ("limit", "after", *extra_parameters) and not pair:
             raise Refusal(400, f"Unknown query parameter: {name[:80]!r}.", param=name[:80], code="unknown_parameter")
     limit, order = query.get("limit", str(default)), query.get("order", "desc")
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= maximum):
+    if not (re.fullmatch(r"[1-9][0-9]{0,8}", limit) and int(limit) <= maximum):
         raise Refusal(400, f"Invalid 'limit': {limit[:40]!r}, must be from 1 to {maximum}.", param="limit")
     if order not in ("asc", "desc"):
         raise Refusal(400, f"Invalid 'order': {order[:40]!r}, must be 'asc' or 'desc'.", param="order")

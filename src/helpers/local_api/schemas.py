@@ -22,6 +22,8 @@ MAX_JSON_BYTES = 16 * 2**20
 IDLE_SECONDS = 60.0
 """A client that sends nothing for so long in the middle of a request is given up."""
 MAX_TOLD = 20
+MOST_PAIRS = 16
+"""Of a job's metadata, as at OpenAI."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -80,8 +82,8 @@ class Method(Strict):
 
 
 def _short_pairs(pairs: dict[str, str]) -> dict[str, str]:
-    if len(pairs) > 16:
-        raise ValueError("at most 16 pairs")
+    if len(pairs) > MOST_PAIRS:
+        raise ValueError(f"at most {MOST_PAIRS} pairs")
     for key, value in pairs.items():
         if len(key) > 64 or len(value) > 512:
             raise ValueError(f"{key[:64]!r}: a key has at most 64 characters, a value at most 512")

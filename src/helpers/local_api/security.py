@@ -33,28 +33,32 @@ def read_or_make_key(home: Path) -> tuple[str, Path | None]:
     """The API's key, and the file it lies in (None: it came from ``KIT_LOCAL_KEY``).
 
     Raises:
-        HostError: ``KIT_LOCAL_KEY`` could not travel in a header.
+        HostError: the key could not travel in a header.
     """
     given = os.environ.get("KIT_LOCAL_KEY")
     if given:
-        if not given.isascii() or not given.isprintable() or " " in given or len(given) < 8:
-            raise HostError(
-                "KIT_LOCAL_KEY cannot be used as a key.",
-                got=f"{len(given)} characters, or characters that no header may carry",
-                fix="Set 8 or more printable ASCII characters without spaces, or unset it to have a key made.",
-            )
-        return given, None
+        return _usable(given, "KIT_LOCAL_KEY", "unset it"), None
     path = home / "key"
     try:
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             file.write("local-" + secrets.token_urlsafe(24) + "\n")
     except FileExistsError:
         path.chmod(0o600)
-    key = path.read_text(encoding="ascii").strip()
+    key = path.read_text(encoding="utf-8", errors="replace").strip()
     if not key:  # a kill between making and writing it
         path.unlink()
         return read_or_make_key(home)
-    return key, path
+    return _usable(key, str(path), "remove that file"), path
+
+
+def _usable(key: str, place: str, remedy: str) -> str:
+    if not key.isascii() or not key.isprintable() or " " in key or len(key) < 8:
+        raise HostError(
+            f"{place} cannot be used as a key.",
+            got=f"{len(key)} characters, or characters that no header may carry",
+            fix=f"Put 8 or more printable ASCII characters without spaces there, or {remedy} to have a key made.",
+        )
+    return key
 
 
 class Gate:
@@ -102,7 +106,7 @@ class Gate:
             raise Refusal(
                 401,
                 "Incorrect API key provided. Read it from the key_file that the server names in its first line of "
-                "output, or from KIT_LOCAL_KEY where that is set.",
+                "output, or, where that is null, from the KIT_LOCAL_KEY that it was started with.",
                 code="invalid_api_key",
             )
 

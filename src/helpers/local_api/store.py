@@ -162,7 +162,7 @@ class Store:
         home: the API's folder; made, readable by its owner only, when missing.
 
     Raises:
-        JobError: the database was written by a newer version of the kit.
+        JobError: the database was written by a newer version of the kit, or is damaged.
     """
 
     def __init__(self, home: Path) -> None:
@@ -173,15 +173,26 @@ class Store:
         shutil.rmtree(self.temporary, ignore_errors=True)  # left by a killed server
         self.temporary.mkdir(mode=0o700)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(home / "api.sqlite3", isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            self._open(home / "api.sqlite3")
+        except sqlite3.DatabaseError as error:
+            raise JobError(
+                f"The local API's database {home / 'api.sqlite3'} cannot be used.",
+                got=str(error),
+                fix="Free some space, or move it away (files, jobs and tuned models go with it), or start with another "
+                "--home.",
+            ) from error
+        self._reserve = home / "reserve"
+        self._keep_reserve()
+
+    def _open(self, database: Path) -> None:
+        self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
-        self._reserve = home / "reserve"
         self._migrate()
         self._sweep()
-        self._keep_reserve()
 
     def _migrate(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]

@@ -63,7 +63,7 @@ def running(home: Path | None = None) -> Server | None:
     """The API if it answers with its own key, else None."""
     try:
         known = json.loads(((home or usual_home()) / "server.json").read_text())
-        server = Server(known["base_url"], _key(Path(known["key_file"])), known["pid"])
+        server = Server(known["base_url"], _key(known["key_file"]), known["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return server if _answers(server) else None
@@ -116,5 +116,6 @@ def _answers(server: Server) -> bool:
         return False
 
 
-def _key(file: Path) -> str:
-    return os.environ.get("KIT_LOCAL_KEY") or file.read_text().strip()
+def _key(file: str | None) -> str:
+    """``KIT_LOCAL_KEY``, or what the file holds; "" where the API has its key from an environment that is not this."""
+    return os.environ.get("KIT_LOCAL_KEY") or (Path(file).read_text().strip() if file else "")
