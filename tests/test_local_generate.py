@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import random
 import shutil
 import threading
@@ -44,7 +45,7 @@ from helpers.local_api.generate import (
     UnknownAdapterError,
 )
 from helpers.local_api.learner import Learner
-from helpers.local_api.prefixes import PrefixCache, common, plan
+from helpers.local_api.prefixes import ROOM_FOR_UNLIKE, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
 from helpers.local_api.schemas import ChatRequest
 from helpers.local_api.serving import Serving
@@ -570,6 +571,102 @@ def test_whoever_comes_and_goes_gets_the_answer_of_transformers(seed, folders, m
         if not generation.cancelled:
             assert generation.result(timeout=60).text == text_of(engine.template, plain(model, ids, most))
     engine.close()
+
+
+def small_context(folder: Path, to: Path, context: int) -> Path:
+    """A copy of a model that reads and writes so many tokens at most."""
+    shutil.copytree(folder, to)
+    config = json.loads((to / "config.json").read_text())
+    (to / "config.json").write_text(json.dumps(config | {"max_position_embeddings": context}))
+    return to
+
+
+@pytest.mark.parametrize("name", ["llama", "granite"])  # the second one is run row by row
+def test_answers_of_any_length_stay_within_the_memory_and_none_is_lost(name, folders, tmp_path, monkeypatch):
+    """Twelve of up to 200 tokens each where there is memory for 600: some step aside and go on where they were."""
+    folder = small_context(folders[name], tmp_path / "small", 220)
+    model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
+    chance, most, bytes_per_token = random.Random(3), 600, 4 * 4 * 2 * 2 * 16
+    monkeypatch.setattr(generating, "CELL_BYTES", most * bytes_per_token)
+    monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
+    step, kept = engine._step, []
+
+    def counted_step(batches):
+        step(batches)
+        flying = (answer for batch in engine._batches for answer in batch.answers)
+        kept.append(sum(answer.asked + len(answer.tokens) - answer.shared for answer in flying))
+
+    monkeypatch.setattr(engine, "_step", counted_step)
+    prompts = [[chance.randrange(3, 40_000) for _ in range(20)] for _ in range(12)]
+    limited = [chance.randrange(3, 40_000) for _ in range(30)]
+    generations = [engine.submit(GenerationRequest(prompt_ids=ids)) for ids in prompts]
+    beside = engine.submit(GenerationRequest(prompt_ids=limited, max_tokens=150))
+    answers = [generation.result(timeout=300) for generation in generations]
+    for ids, answer in zip(prompts, answers, strict=True):
+        expected = plain(model, ids, 200)
+        assert answer.text == text_of(engine.template, expected)
+        assert (answer.prompt_tokens, answer.completion_tokens) == (20, len(expected))
+        assert answer.cached_tokens == 0
+    assert beside.result().text == text_of(engine.template, plain(model, limited, 150))
+    assert sum(answer.completion_tokens for answer in answers) > 2 * most, "they would not have fitted together"
+    assert most / 2 < max(kept) <= most
+    engine.close()
+
+
+def test_one_long_answer_among_short_ones_does_not_widen_all_rows(folders, tmp_path, monkeypatch):
+    """Each row has room for its batch's longest: where that would exceed the bound, the longest gets a batch of its
+    own."""
+    folder = small_context(folders["llama"], tmp_path / "small", 1000)
+    model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
+    chance, most = random.Random(4), 2000
+    monkeypatch.setattr(generating, "CELL_BYTES", most * 4 * 4 * 2 * 2 * 16)
+    monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
+    step, widest = engine._step, []
+
+    def counted_step(batches):
+        step(batches)
+        widest.append(max(len(batch.rows) * int(batch.rows.lengths.max()) for batch in batches))
+
+    monkeypatch.setattr(engine, "_step", counted_step)
+    long = [chance.randrange(3, 40_000) for _ in range(5)]
+    short = [[chance.randrange(3, 40_000) for _ in range(5)] for _ in range(30)]
+    unlimited = engine.submit(GenerationRequest(prompt_ids=long))
+    others = [engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=40)) for ids in short]
+    while not unlimited._over.is_set():
+        for generation in others:
+            generation.result(timeout=60)
+        others = [engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=40)) for ids in short]
+    expected = plain(model, long, 995)
+    assert unlimited.result().text == text_of(engine.template, expected) and len(expected) > 300
+    assert max(widest) <= ROOM_FOR_UNLIKE * most
+    engine.close()
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_rows_take_the_memory_of_their_tokens_and_give_it_back():
+    """One row of 500 tokens among 63 of 10: 16 kB a token. As wide as the longest they would be 520 MB."""
+    layers, heads, width = 8, 4, 64
+    before, rows = resident_mb(), inference.Rows(torch.zeros(layers, 2, heads, 0, width), 1)
+    rows.reserve(64, 600)
+    rows.lengths = torch.tensor([500] + [10] * 63)
+    for row, length in enumerate(rows.lengths.tolist()):
+        rows._places[row, ..., :length, :] = row
+    rows.reserve(0, 700)
+    assert resident_mb() - before < 100, "moving on to more room does not widen all of them"
+    assert all((rows.whole(row) == row).all() and rows.whole(row).shape[3] == rows.lengths[row] for row in range(64))
+
+    rows.lengths = torch.tensor([500] * 30 + [10] * 34)
+    rows._places[:30, ..., :500, :] = torch.arange(30.0).view(30, 1, 1, 1, 1, 1)
+    full = resident_mb()
+    order = rows.drop([*range(29), 63])
+    assert full - resident_mb() > 200, "what is gone keeps no memory"
+    assert order[0] != 0 and len(order) == len(rows) == 34
+    for place, row in enumerate(order):
+        assert (rows.whole(place) == row).all() and rows.lengths[place] == (500 if row < 30 else 10)
 
 
 def test_a_listener_hears_everything_in_order(tiny):

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
 MOST_ROWS = 128
 """Answers in flight at once; more wait."""
 CELL_BYTES = 1024 * 2**20
-"""Memory for the keys and values of answers in flight, prefixes apart."""
+"""Memory for the keys and values of answers in flight, prefixes apart. (One answer alone may have more.)"""
 USUAL_ANSWER = 256
-"""Tokens that are reserved for an answer whose length is not limited."""
+"""Tokens that are reserved at a time for an answer whose length is not limited. Where those of all exceed the memory,
+the youngest step aside: they are forgotten, wait, and are read again with all that they had said."""
 GATHER_S = 0.008
 """How long an idle engine waits for companions of the first request."""
 
@@ -160,6 +162,8 @@ class _Answer:
 
     def __init__(self, ids: list[int], room: int, adapter: AdapterFiles | None, request: GenerationRequest) -> None:
         self.ids, self.room, self.adapter, self.request = ids, room, adapter, request
+        self.asked = len(ids)
+        self.number = 0  # its place in the order in which requests came
         self.generation: Generation
         self.stream: TextStream
         self.constraint: Constraint | None = None
@@ -168,14 +172,25 @@ class _Answer:
         self.shared = self.cached = 0
 
     @property
+    def limited(self) -> bool:
+        """Whether its length is known, and all of it reserved."""
+        return bool(self.request.max_tokens)
+
+    @property
     def answer_cells(self) -> int:
-        """Tokens to reserve for the answer."""
-        return self.room if self.request.max_tokens else min(self.room, USUAL_ANSWER)
+        """Tokens to reserve for what is said behind ``ids``."""
+        said_before = len(self.ids) - self.asked
+        left, said = self.room - said_before, len(self.tokens) - said_before
+        return left if self.limited else min(left, USUAL_ANSWER * (1 + said // USUAL_ANSWER))
 
     @property
     def cells(self) -> int:
         """Tokens to reserve memory for, the shared beginning apart."""
         return len(self.ids) - self.shared + self.answer_cells
+
+    def step_aside(self) -> None:
+        """Its row is gone: it has to be read again, with what it said."""
+        self.ids, self.shared = [*self.ids[: self.asked], *self.tokens], 0
 
     @property
     def over(self) -> bool:
@@ -212,7 +227,7 @@ class _Answer:
         self.generation._say(self.stream.finish())
         if self.stream.stopped:
             reason = "stop"
-        result = GenerationResult(self.stream.text, reason, len(self.ids), len(self.tokens), self.cached)
+        result = GenerationResult(self.stream.text, reason, self.asked, len(self.tokens), self.cached)
         self.generation._close(result)
 
     def fail(self, error: Exception) -> None:
@@ -280,6 +295,7 @@ class Engine:
         self._closed = False
         self._failed: Exception | None = None
         self._waiting: deque[_Answer] = deque()
+        self._numbers = count()
         self._batches: list[_Batch] = []
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._door = threading.RLock()  # nothing comes in while it is closed, or after that
@@ -398,7 +414,7 @@ class Engine:
         while not self._inbox.empty():
             if isinstance(item := self._inbox.get(), _Answer):
                 self._waiting.append(item)
-        for answer in [*self._waiting, *(answer for batch in self._batches for answer in batch.answers)]:
+        for answer in [*self._waiting, *self._flying()]:
             answer.generation._close(error)
 
     def _turn(self) -> None:
@@ -407,6 +423,7 @@ class Engine:
             pass
         for batch in self._batches:
             self._guarded([batch.answers], self._take, batch)
+        self._make_room()
         self._batches = [batch for batch in self._batches if batch.answers]
         for together in self._stepping_together():
             self._guarded([batch.answers for batch in together], self._step, together)
@@ -432,6 +449,7 @@ class Engine:
 
     def _sort(self, item: _Answer | AdapterFiles | None) -> None:
         if isinstance(item, _Answer):
+            item.number = next(self._numbers)
             self._waiting.append(item)
         elif item is not None:
             self._prefixes.forget(item)
@@ -440,8 +458,8 @@ class Engine:
     def _admit(self) -> bool:
         """Start the oldest waiting request with those that go with it; False: nothing waits, or there is no room."""
         self._waiting = deque(answer for answer in self._waiting if not answer.generation.cancelled)
-        flying = [answer for batch in self._batches for answer in batch.answers]
-        budget = CELL_BYTES // self._runner.bytes_per_token - sum(answer.cells for answer in flying)
+        flying = self._flying()
+        budget = self._most_cells() - sum(answer.cells for answer in flying)
         places = MOST_ROWS - len(flying)
         if not self._waiting or places < 1 or (flying and self._waiting[0].cells > budget):
             return False
@@ -461,7 +479,9 @@ class Engine:
         spare = max(answer.answer_cells for answer in members)
         logits, order = runner.read(rows, [answer.ids[shared:] for answer in members], spare)
         for n, answer in enumerate(members):
-            answer.cached, answer.shared = shared if n or company else chosen.known, shared
+            answer.shared = shared
+            if not answer.tokens:
+                answer.cached = shared if n or company else chosen.known
         members[:] = [members[n] for n in order]
         if len(members) == 1 and runner.shares:  # whoever comes next may go on from here, or share the beginning
             self._prefixes.keep(adapter, members[0].ids, rows.whole(-1))
@@ -487,7 +507,7 @@ class Engine:
     def _fits(self, batch: _Batch, members: Sequence[_Answer]) -> bool:
         shared = len(batch.key[1])
         needed = [answer.cells for answer in batch.answers] + [answer.cells - shared for answer in members]
-        return len(needed) * max(needed) <= ROOM_FOR_UNLIKE * CELL_BYTES // self._runner.bytes_per_token
+        return len(needed) * max(needed) <= ROOM_FOR_UNLIKE * self._most_cells()
 
     def _prefix(self, chosen: Plan) -> Tensor:
         """Keys and values of what the members share: from the cache as far as it is known, else computed and kept."""
@@ -510,6 +530,29 @@ class Engine:
             if not answer.over:
                 _on_its_own(answer, answer.take, token, logits, self.template.stops)
         batch.let_go([n for n, answer in enumerate(batch.answers) if answer.over])
+
+    def _make_room(self) -> None:
+        """Let answers step aside that have outgrown the memory: the longest of a batch that all its rows would need
+        room for, and the youngest where those of all batches do not fit together."""
+        for batch in self._batches:
+            while len(batch.answers) > 1 and not self._fits(batch, ()):
+                self._step_aside(batch, max(batch.answers, key=lambda answer: answer.cells))
+        while sum(answer.cells for answer in self._flying()) > self._most_cells():
+            growing = [(batch, answer) for batch in self._batches for answer in batch.answers if not answer.limited]
+            if not growing or len(self._flying()) == 1:
+                return
+            self._step_aside(*max(growing, key=lambda one: one[1].number))
+
+    def _step_aside(self, batch: _Batch, answer: _Answer) -> None:
+        batch.let_go([batch.answers.index(answer)])
+        answer.step_aside()
+        self._waiting = deque(sorted([*self._waiting, answer], key=lambda waiting: waiting.number))
+
+    def _flying(self) -> list[_Answer]:
+        return [answer for batch in self._batches for answer in batch.answers]
+
+    def _most_cells(self) -> int:
+        return CELL_BYTES // self._runner.bytes_per_token
 
     def _step(self, batches: list[_Batch]) -> None:
         """Run the next pass for batches of one adapter."""
