@@ -26,7 +26,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from helpers.errors import HostError, KitError
-from helpers.local_api.security import LOOPBACK, read_or_make_key
+from helpers.local_api.security import LOOPBACK, close_to_others, names_of_this_machine, read_or_make_key
 from helpers.project import kit_home, write_atomically
 
 TAKEN = 3
@@ -43,8 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home = options.home.expanduser().resolve()
     try:
+        os.umask(0o077)  # files, log and database hold what readers uploaded
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(home / "lock", timeout=0):  # the kernel frees it however the server ends
+        close_to_others(home)
+        with FileLock(home / "lock", timeout=0, mode=0o600):  # the kernel frees it however the server ends
             return serve(home, options)
     except Timeout:
         print(f"{_whereabouts(home)} It owns {home}; use that one, stop it, or choose another --home.", file=sys.stderr)
@@ -63,6 +65,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     key, key_file = read_or_make_key(home)
     listening = listen(options.host, options.port)
     from helpers.local_api.app import application  # only now: a second server must not wait for imports to be told off
+    from helpers.local_api.connections import Connection
     from helpers.local_api.serving import Serving
     from helpers.local_api.store import Store
     from helpers.local_api.worker import Worker
@@ -71,10 +74,12 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     tempfile.tempdir = str(store.temporary)  # uploads go to the home's disk, not to a small or in-memory /tmp
     serving = Serving(store, options.model, options.shutdown_date)
     worker = Worker(store, serving)
-    api = application(store, serving, worker, key, LOOPBACK | {options.host})
+    from_outside = options.host not in LOOPBACK
+    hosts = LOOPBACK | {options.host} | (names_of_this_machine() if from_outside else frozenset())
+    api = application(store, serving, worker, key, hosts, any_address=from_outside)
     config = uvicorn.Config(
         api,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -84,6 +89,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
         timeout_graceful_shutdown=5,
     )
     host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # one that can be reached
     place = {
         "base_url": f"http://{f'[{host}]' if ':' in host else host}:{port}/v1",
         "key_file": key_file and str(key_file),

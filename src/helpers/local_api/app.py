@@ -22,8 +22,15 @@ from helpers.local_api.worker import Worker
 log = logging.getLogger(__name__)
 
 
-def application(store: Store, serving: Serving, worker: Worker, key: str, hosts: Collection[str] = LOOPBACK) -> ASGIApp:
-    """The whole API behind its gate."""
+def application(
+    store: Store,
+    serving: Serving,
+    worker: Worker,
+    key: str,
+    hosts: Collection[str] = LOOPBACK,
+    any_address: bool = False,
+) -> ASGIApp:
+    """The whole API behind its gate; for ``hosts`` and ``any_address`` see there."""
     api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     routes = APIRouter(prefix="/v1")
     routes.include_router(files.router(store))
@@ -37,7 +44,7 @@ def application(store: Store, serving: Serving, worker: Worker, key: str, hosts:
     api.add_exception_handler(OSError, _full_or_broken)
     api.add_exception_handler(sqlite3.OperationalError, _full_or_broken)
     api.add_exception_handler(Exception, _broken)
-    return Gate(_over_when_answered(api), key, hosts)
+    return Gate(_over_when_answered(api), key, hosts, any_address)
 
 
 def _over_when_answered(app: ASGIApp) -> ASGIApp:

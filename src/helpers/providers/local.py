@@ -54,8 +54,8 @@ def start(home: Path | None = None, *options: str) -> Server:
         HostError: it did not answer in time; the message quotes the end of its log.
     """
     home = home or usual_home()
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / ".starting", timeout=START_SECONDS + 30):
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(home / ".starting", timeout=START_SECONDS + 30, mode=0o600):
         return running(home) or _launch(home, options)
 
 
@@ -84,7 +84,7 @@ def stop(home: Path | None = None) -> bool:
 def _launch(home: Path, options: Sequence[str]) -> Server:
     log = home / "server.log"
     command = [sys.executable, "-m", "helpers.local_api", "--home", str(home), *options]
-    with open(log, "ab") as errors:
+    with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as errors:  # its owner's only
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
