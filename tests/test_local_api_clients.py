@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 from urllib.parse import urlsplit
 
 import openai
 import pytest
+import torch
 from running_api import TINY, Api, chat_rows
+from transformers import AutoModelForCausalLM
 
+from helpers import assets
+from helpers.local_api.template import ChatTemplate
+
+BASE = "smollm2-135m-instruct"
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -96,6 +103,102 @@ def test_a_file_can_be_given_an_end(client: openai.OpenAI, local_api: Api):
         assert refusal.value.param == f"expires_after[{next(iter(wrong))}]"
     with pytest.raises(openai.BadRequestError, match="seconds"):
         upload(anchor="created_at")
+
+
+def test_the_older_completions_are_refused_with_the_way_out(client: openai.OpenAI):
+    with pytest.raises(openai.NotFoundError, match="/v1/chat/completions as"):
+        client.completions.create(model=TINY, prompt="Once upon a time")
+
+
+# Several answers, and how sure they are ------------------------------------------------------------------------------
+
+
+def test_several_answers_are_those_of_as_many_requests(client: openai.OpenAI):
+    """The first one is that of the seed itself."""
+    many = ask(client, n=3, temperature=1.5, seed=5)
+    texts = [choice.message.content for choice in many.choices]
+    assert [choice.index for choice in many.choices] == [0, 1, 2] and len(set(texts)) == 3
+    assert texts == [choice.message.content for choice in ask(client, n=3, temperature=1.5, seed=5).choices]
+    one = ask(client, temperature=1.5, seed=5)
+    assert texts[0] == one.choices[0].message.content
+    assert many.usage.prompt_tokens == one.usage.prompt_tokens and many.usage.completion_tokens <= 18
+    assert {choice.message.content for choice in ask(client, n=2).choices} == {ask(client).choices[0].message.content}
+
+
+def test_several_answers_are_streamed_side_by_side(client: openai.OpenAI):
+    request = {"n": 3, "temperature": 1.5, "seed": 5}
+    texts, ends, usage = ["", "", ""], [], None
+    for chunk in ask(client, **request, stream=True, stream_options={"include_usage": True}):
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+            ends += [choice.index] if choice.finish_reason else []
+    whole = ask(client, **request)
+    assert texts == [choice.message.content for choice in whole.choices] and sorted(ends) == [0, 1, 2]
+    assert usage.completion_tokens == whole.usage.completion_tokens
+
+
+def test_a_schema_that_breaks_down_refuses_all_its_answers_and_no_others(client: openai.OpenAI):
+    loop = {"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"], "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": loop}}
+    with pytest.raises(openai.BadRequestError, match="schema") as refusal:
+        ask(client, n=3, response_format=form)
+    assert (refusal.value.param, refusal.value.code) == ("response_format", "invalid_schema")
+    events = []
+    with pytest.raises(openai.APIError, match="schema"):
+        events += ask(client, n=3, response_format=form, stream=True)
+
+
+SURE = {"model": BASE, "logprobs": True, "top_logprobs": 3, "max_tokens": 8}
+
+
+def test_log_probabilities_are_those_of_the_model(client: openai.OpenAI):
+    """Held against transformers: each token of the answer, and the three likeliest at each place."""
+    answer = ask(client, **SURE).choices[0]
+    template = ChatTemplate(assets.base_model())
+    model = AutoModelForCausalLM.from_pretrained(assets.base_model())
+    prompt = template.prompt(HELLO)
+    said = template.tokenizer.encode(answer.message.content, add_special_tokens=False).ids
+    with torch.inference_mode():
+        logs = model(torch.tensor([prompt + said])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+    found = answer.logprobs.content
+    assert "".join(one.token for one in found) == answer.message.content and len(found) == len(said)
+    assert b"".join(bytes(one.bytes) for one in found) == answer.message.content.encode()
+    for one, place, token in zip(found, logs, said, strict=True):
+        assert one.logprob == pytest.approx(float(place[token]), abs=1e-3)
+        assert [top.logprob for top in one.top_logprobs] == pytest.approx(place.topk(3).values.tolist(), abs=1e-3)
+        assert one.top_logprobs[0].token == one.token, "greedy"
+
+
+def test_log_probabilities_are_streamed_with_their_text(client: openai.OpenAI):
+    whole = ask(client, **SURE, messages=[{"role": "user", "content": "Say: naïve café 🙂"}]).choices[0]
+    chunks = ask(client, **SURE, messages=[{"role": "user", "content": "Say: naïve café 🙂"}], stream=True)
+    choices = [chunk.choices[0] for chunk in chunks]
+    streamed = [one for choice in choices if choice.logprobs for one in choice.logprobs.content]
+    assert [one.bytes for one in streamed] == [one.bytes for one in whole.logprobs.content]
+    near = [[top.logprob for top in one.top_logprobs] for one in whole.logprobs.content]
+    for one, expected in zip(streamed, near, strict=True):
+        assert [top.logprob for top in one.top_logprobs] == pytest.approx(expected, abs=1e-3)
+    plain = ask(client, model=BASE, logprobs=True).choices[0].logprobs.content
+    assert plain and all(one.top_logprobs == [] for one in plain)
+
+
+def test_tokens_behind_a_stop_string_are_not_told(client: openai.OpenAI):
+    request = SURE | {"max_tokens": 16, "messages": [{"role": "user", "content": "Count from one to ten."}]}
+    text = ask(client, **request).choices[0].message.content
+    stop = text[6:10]
+    cut = ask(client, **request, stop=stop).choices[0]
+    assert "".join(one.token for one in cut.logprobs.content) == cut.message.content == text[: text.index(stop)]
+
+
+def test_how_sure_a_label_is_among_those_of_a_schema(client: openai.OpenAI):
+    """Shares are of what the schema allows: they sum to one, and what it forces is certain."""
+    schema = {"enum": ["apple", "banana", "cherry"]}
+    form = {"type": "json_schema", "json_schema": {"name": "fruit", "schema": schema}}
+    answer = ask(client, **SURE | {"top_logprobs": 20}, response_format=form).choices[0]
+    assert json.loads(answer.message.content) in schema["enum"]
+    for one in answer.logprobs.content:
+        assert sum(math.exp(top.logprob) for top in one.top_logprobs) == pytest.approx(1, abs=1e-3)
 
 
 # Answers as OpenAI describes them -----------------------------------------------------------------------------------

@@ -732,9 +732,9 @@ def test_a_tuned_model_answers_again_after_its_engine_failed(folders, adapters, 
     serving = Serving(store, [("tiny", broken)])
     asked = ChatRequest(model=job.tuned_name, messages=[{"role": "user", "content": "hi"}], temperature=0, max_tokens=9)
     with pytest.raises(AssetError):
-        serving.submit(asked, lambda event: None).result(60)
+        serving.submit(asked, print)[0].result(60)
     shutil.copy(folders["llama"] / "model.safetensors", broken)
-    answer = serving.submit(asked, lambda event: None).result(60)
+    answer = serving.submit(asked, print)[0].result(60)
     engine = Engine(folders["llama"])
     engine.load_adapter("x", adapters[0])
     request = GenerationRequest(messages=chat("hi"), adapter="x", max_tokens=9)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.errors import KitError
 from helpers.local_api.adapters import AdapterFiles, read_adapter
+from helpers.local_api.chances import Chance, Chances
 from helpers.local_api.constrain import Constrainer, Constraint, Schema
 from helpers.local_api.decoding import TextStream
 from helpers.local_api.prefixes import COST_OF_A_BATCH, ROOM_FOR_UNLIKE, Plan, PrefixCache, common, plan
@@ -75,6 +76,8 @@ class GenerationRequest:
         stop: strings that end the answer.
         seed: of the sampling; None: another answer each time.
         schema: a JSON schema, or ``"json_object"``.
+        likeliest: tell each token's chance, and those of so many of the likeliest at its place (0: its own only); None:
+            tell none.
     """
 
     messages: Sequence[Mapping[str, Any]] = ()
@@ -86,6 +89,7 @@ class GenerationRequest:
     stop: Sequence[str] = ()
     seed: int | None = None
     schema: Schema | None = None
+    likeliest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class GenerationResult:
         prompt_tokens: tokens of the prompt, template included.
         completion_tokens: tokens that the model made, the one that ended the answer included.
         cached_tokens: tokens of the prompt that were not computed for this request, because another had computed them.
+        chances: of the tokens that the text is made of, where they were asked for.
     """
 
     text: str
@@ -105,13 +110,15 @@ class GenerationResult:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    chances: tuple[Chance, ...] = ()
 
 
 Event = str | GenerationResult | Exception
 
 
 class Generation:
-    """One request on its way: iterate over it for text as it comes, then :meth:`result`.
+    """One request on its way: iterate over it for text as it comes (:class:`Piece` where chances were asked for), then
+    :meth:`result`.
 
     With a ``listener``, each text, and at the end the result or an exception, is handed to it instead, in the engine's
     thread: it must return at once.
@@ -148,7 +155,7 @@ class Generation:
         return self._end
 
     def _say(self, text: str) -> None:
-        if text:
+        if text or getattr(text, "chances", ()):
             self._listener(text)
 
     def _close(self, end: GenerationResult | Exception) -> None:
@@ -167,6 +174,7 @@ class _Answer:
         self.generation: Generation
         self.stream: TextStream
         self.constraint: Constraint | None = None
+        self.chances: Chances | None = None
         self.chooser = Chooser(request.temperature, request.top_p, request.seed)
         self.tokens: list[int] = []
         self.shared = self.cached = 0
@@ -215,7 +223,9 @@ class _Answer:
         if token in stops:
             self._finish("stop")
             return
-        self.generation._say(self.stream.push(token))
+        if self.chances:
+            self.chances.add(token, logits)
+        self._say(self.stream.push(token))
         if self.constraint:
             self.constraint.take(token)
         if self.stream.stopped or (self.constraint and self.constraint.complete):
@@ -224,11 +234,15 @@ class _Answer:
             self._finish("length")
 
     def _finish(self, reason: str) -> None:
-        self.generation._say(self.stream.finish())
+        self._say(self.stream.finish())
         if self.stream.stopped:
             reason = "stop"
-        result = GenerationResult(self.stream.text, reason, self.asked, len(self.tokens), self.cached)
+        told = tuple(self.chances.told) if self.chances else ()
+        result = GenerationResult(self.stream.text, reason, self.asked, len(self.tokens), self.cached, told)
         self.generation._close(result)
+
+    def _say(self, text: str) -> None:
+        self.generation._say(self.chances.with_text(text) if self.chances else text)
 
     def fail(self, error: Exception) -> None:
         """Close it, if it is not closed yet, with what went wrong."""
@@ -359,7 +373,7 @@ class Engine:
             self._thread.join(timeout=30)
 
     def _accept(self, request: GenerationRequest) -> _Answer:
-        ids = list(request.prompt_ids) if request.prompt_ids is not None else self._read(request.messages)
+        ids = list(request.prompt_ids) if request.prompt_ids is not None else self.read(request.messages)
         left = self.context - len(ids)
         wanted = request.max_tokens
         if left < 1 or not ids or (wanted or 1) > left:
@@ -373,12 +387,18 @@ class Engine:
             raise UnknownAdapterError(f"No adapter {request.adapter!r} is loaded.", fix="Choose a model that exists.")
         answer = _Answer(ids, wanted or left, adapter, request)
         answer.stream = TextStream(self.template.tokenizer, request.stop)
+        if request.likeliest is not None:
+            answer.chances = Chances(self.template.tokenizer, request.likeliest)
         if request.schema is not None:
             answer.constraint = self.constrainer.constraint(request.schema)
         return answer
 
-    def _read(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
-        """The prompt's token ids. One that is far too long costs neither the time nor the memory of reading it all."""
+    def read(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The prompt's token ids. One that is far too long costs neither the time nor the memory of reading it all.
+
+        Raises:
+            ContextLengthError, DataError: it does not fit, or is nothing that the template can express.
+        """
         if self.template.exceeds(messages, self.context):
             characters = sum(len(text_of(message)) for message in messages)
             raise ContextLengthError(

@@ -202,6 +202,9 @@ class ChatRequest(Strict):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stop: Annotated[Any, BeforeValidator(_stops)] = []
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     response_format: ResponseFormat | None = None
@@ -232,7 +235,14 @@ class ChatRequest(Strict):
             raise ValueError("max_tokens and max_completion_tokens differ: give one of them")
         if self.stream_options and not self.stream:
             raise ValueError("stream_options is allowed only together with stream")
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs is allowed only together with logprobs: true")
         return self
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told for each place; None: no chances at all."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
 
 ANY = object()
@@ -242,11 +252,8 @@ NEUTRAL: Mapping[str, Any] = {
     "safety_identifier": ANY,
     "prompt_cache_key": ANY,
     # values that ask for nothing
-    "n": (1,),
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
     "logit_bias": ({},),
     "modalities": (["text"],),
     "store": (False,),

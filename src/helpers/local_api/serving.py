@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -77,8 +77,11 @@ class Serving:
             )
         return model
 
-    def submit(self, asked: ChatRequest, listener: Callable[[Event], None]) -> Generation:
-        """Start answering; the listener hears texts and the end. Blocks while a model is loaded: call it in a thread.
+    def submit(self, asked: ChatRequest, *listeners: Callable[[Event], None]) -> list[Generation]:
+        """Start as many answers as there are listeners, which hear texts and the end. Blocks while a model is loaded:
+        call it in a thread.
+
+        A seed is the first answer's own; each further one counts on from it.
 
         Raises:
             Refusal: the model does not exist, cannot be loaded, or cannot take this request.
@@ -89,7 +92,8 @@ class Serving:
                 engine = self._engine(tuned.base if tuned else asked.model)
                 if tuned and not engine.has_adapter(tuned.id):
                     engine.load_adapter(tuned.id, self._store.home / tuned.folder)
-            return engine.submit(_generation(asked, tuned.id if tuned else None), listener)
+            request = _generation(asked, engine.read(_messages(asked)), tuned.id if tuned else None)
+            return _submit_all(engine, request, listeners)
         except KitError as error:
             raise refusal_of(error) from None
 
@@ -127,12 +131,31 @@ def refusal_of(error: KitError) -> Refusal:
     return Refusal(400, str(error))
 
 
-def _generation(asked: ChatRequest, adapter: str | None) -> GenerationRequest:
+def _submit_all(
+    engine: Engine, request: GenerationRequest, listeners: Sequence[Callable[[Event], None]]
+) -> list[Generation]:
+    generations: list[Generation] = []
+    try:
+        for n, listener in enumerate(listeners):
+            seed = None if request.seed is None else request.seed + n
+            generations.append(engine.submit(replace(request, seed=seed), listener))
+    except KitError:
+        for generation in generations:
+            generation.cancel()
+        raise
+    return generations
+
+
+def _messages(asked: ChatRequest) -> list[Mapping[str, str]]:
+    return [{"role": message.role, "content": message.text} for message in asked.messages]
+
+
+def _generation(asked: ChatRequest, prompt_ids: Sequence[int], adapter: str | None) -> GenerationRequest:
     wanted, schema = asked.response_format, None
     if wanted and wanted.type != "text":
         schema = wanted.json_schema.schema_ if wanted.json_schema else "json_object"
     return GenerationRequest(
-        messages=[{"role": message.role, "content": message.text} for message in asked.messages],
+        prompt_ids=prompt_ids,
         adapter=adapter,
         temperature=1.0 if asked.temperature is None else asked.temperature,
         top_p=1.0 if asked.top_p is None else asked.top_p,
@@ -140,4 +163,5 @@ def _generation(asked: ChatRequest, adapter: str | None) -> GenerationRequest:
         stop=asked.stop,
         seed=asked.seed,
         schema=schema,
+        likeliest=asked.likeliest,
     )
