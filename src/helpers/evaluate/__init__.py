@@ -23,12 +23,14 @@ from helpers.evaluate import (
 from helpers.evaluate.baselines import majority, tfidf
 from helpers.evaluate.keeping import keep
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
+from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
 from helpers.evaluate.rungs import label_of, label_schema, rungs
 from helpers.evaluate.runner import run, run_elsewhere
 from helpers.statistics import compare, compare_many
 
 __all__ = [
+    "Pattern",
     "Plateau",
     "Results",
     "SecondLook",
@@ -52,5 +54,7 @@ __all__ = [
     "rungs",
     "second_look",
     "statistics",
+    "suggest_pattern",
+    "suggest_patterns",
     "tfidf",
 ]

@@ -1,7 +1,7 @@
 """Sentence embeddings in a process of their own: ``python -m helpers.local_api.embed FOLDER OUT.npy < texts.json``.
 
-``FOLDER`` holds all-MiniLM-L6-v2, standard input a JSON list of texts; ``OUT.npy`` gets a float32 array of shape (texts,
-384), one unit vector a text, in the same order. So torch loads here and never in a notebook's kernel.
+``FOLDER`` holds all-MiniLM-L6-v2, standard input a JSON list of texts; ``OUT.npy`` gets a float32 array of shape
+(texts, 384), one unit vector a text, in the same order. So torch loads here and never in a notebook's kernel.
 """
 
 from __future__ import annotations
