@@ -1,4 +1,4 @@
-"""Messages, metrics, rules, results, baselines: what needs no host."""
+"""Messages, metrics, rules, results: what needs no host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from helpers.errors import EvaluationError
-from helpers.evaluate import Results, majority, metrics, rules, second_look, statistics, tfidf
+from helpers.evaluate import Results, metrics, rules, second_look, statistics
 from helpers.evaluate.candidates import messages, nearest
 from helpers.evaluate.results import score_replies
 from helpers.evaluate.store import Reply
@@ -407,52 +407,3 @@ def test_readers_text_is_escaped():
     nasty = measured("<script>alert(1)</script>", ["no"] * 40)
     nasty.notes = ["<b>note</b>"]
     assert "<script>" not in nasty._repr_html_() and "<b>" not in nasty._repr_html_()
-
-
-# --- baselines -------------------------------------------------------------------------------------------------------
-
-
-def test_majority_by_hand():
-    answers = [{"label": "b" if i < 6 else "a", "id": None if i % 2 else i} for i in range(10)]
-    train = [example(f"q{i}", json.dumps(answer)) for i, answer in enumerate(answers)]
-    found = majority(train, [example("new", '{"label": "b", "id": null}')], [metrics.all_fields])
-    assert found.answers("majority") == ['{"label": "b", "id": null}'] and found.scores("majority")[0] == 1
-
-
-def test_tfidf_learns_labels_and_leaves_open_fields_alone():
-    words = {"delivery": "where is my parcel", "refund": "give me my money back"}
-    train = [
-        example(f"{text} number {i}", json.dumps({"kind": kind, "order": f"BM-{i}" if i % 2 else None}))
-        for i in range(20)
-        for kind, text in words.items()
-    ]
-    rows = [example("my parcel is where BM-5", '{"kind": "delivery", "order": "BM-5"}'),
-            example("money back please", '{"kind": "refund", "order": null}')]  # fmt: skip
-    found = tfidf(train, rows, [metrics.field("kind"), metrics.field("order")])
-    assert found.scores("tf-idf", "kind").tolist() == [1, 1]
-    assert found.scores("tf-idf", "order").tolist() == [0, 1]
-    assert all(json.loads(answer)["order"] is None for answer in found.answers("tf-idf"))
-    assert found.candidates["tf-idf"]["role"] == "no language model"
-
-
-def test_baselines_on_the_sample_task():
-    """TF-IDF is a real rival on this task: it must beat the most frequent answer clearly."""
-    train, rows = triage("train"), triage("validation")
-    chosen = [metrics.field("category"), metrics.all_fields, metrics.valid_json()]
-    both = majority(train, rows, chosen).merge(tfidf(train, rows, chosen))
-    assert both.compare("tf-idf", "majority").low > 0.2
-    assert both.scores("tf-idf", "valid_json").all()
-
-
-def test_baselines_on_plain_labels():
-    train = [example(q, a) for q, a in [("good nice", "pos"), ("bad awful", "neg"), ("nice", "pos")] * 4]
-    found = tfidf(train, [example("awful", "neg")], [metrics.label_accuracy])
-    assert found.answers("tf-idf") == ["neg"]
-    assert majority(train, [example("awful", "neg")], [metrics.label_accuracy]).answers("majority") == ["pos"]
-
-
-def test_baselines_refuse_what_they_cannot_use():
-    with pytest.raises(EvaluationError, match="rows to learn from"):
-        majority([], ROWS, [metrics.exact_match])
-    with pytest.raises(EvaluationError, match="lack a field"):
-        tfidf(triage("train"), triage("validation"), [metrics.all_fields], fields=["nonsense"])

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import evaluate
-from helpers.errors import EvaluationError
-from helpers.evaluate import metrics
+from helpers import assets, evaluate
+from helpers.errors import AssetError, EvaluationError
+from helpers.evaluate import embedding, guessing, metrics
+from helpers.evaluate.results import score_replies
+from helpers.evaluate.store import Reply
 from helpers.records import Example
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
@@ -89,3 +91,319 @@ def test_the_samples_order_numbers():
     found = evaluate.suggest_patterns(sample("triage", "train"))
     assert list(found) == ["order_id"]
     assert found["order_id"].right >= 230 > 120 >= found["order_id"].usual
+
+
+# --- rivals, field by field ------------------------------------------------------------------------------------------
+
+WORDS = {"delivery": "where is my parcel", "refund": "give me my money back"}
+TASK = [
+    example(f"{text} number {n}", {"kind": kind, "order": f"BM-{n}" if n > 9999 else None})
+    for i in range(20)
+    for n, (kind, text) in enumerate(WORDS.items(), 10000 + 2 * i if i % 2 else i)
+]
+ROWS = [example("my parcel is where BM-77777", {"kind": "delivery", "order": "BM-77777"}),
+        example("money back please", {"kind": "refund", "order": None})]  # fmt: skip
+FIELDS = [metrics.all_fields, metrics.field("kind"), metrics.field("order")]
+FIVE_DIGITS = {"order": lambda message: next((f"BM-{w[-5:]}" for w in message.split() if w[-5:].isdigit()), None)}
+
+
+def plain(train, rows, chosen, **options):
+    return evaluate.without_llm(train, rows, chosen, **{"embeddings": False, "progress": False, **options})
+
+
+def test_every_rival_answers_field_by_field_and_says_what_it_is():
+    found = plain(TASK, ROWS, FIELDS, extract=FIVE_DIGITS)
+    assert list(found.candidates) == ["most frequent answer", "TF-IDF", "nearest neighbour", "best per field"]
+    assert found.scores("TF-IDF").tolist() == found.scores("best per field").tolist() == [1, 1]
+    assert found.answers("most frequent answer") == ['{"kind": "delivery", "order": null}'] * 2, (
+        "no code of yours in it"
+    )
+    for about in found.candidates.values():
+        assert (about["role"], about["host"], about["parameters"]) == ("no language model", "this notebook", None)
+    assert found.candidates["best per field"]["model"] == "kind: TF-IDF, order: plain code"
+    assert "cross-validation on 40 training rows" in found.notes[-1]
+
+
+def test_open_fields_without_code_get_their_most_frequent_value():
+    found = plain(TASK, ROWS, FIELDS)
+    assert found.scores("TF-IDF", "kind").tolist() == [1, 1] and found.scores("TF-IDF", "order").tolist() == [0, 1]
+
+
+def test_code_is_a_pattern_a_regular_expression_or_a_function():
+    rows = [example("my parcel 54321", {"kind": "delivery", "order": "54321"})]
+    train = [example(f"{row.question} {n}", {"kind": "delivery", "order": str(n)}) for n, row in enumerate(TASK, 20000)]
+    for code in (r"\d{5}", r"(?:no\. )?(\d{5})", lambda text: text[-5:], evaluate.suggest_pattern(train, "order")):
+        assert plain(train, rows, FIELDS, extract={"order": code}).scores("best per field").tolist() == [1]
+    assert plain(train, rows, FIELDS, extract={"order": None}).scores("TF-IDF").tolist() == [0]
+
+
+def test_what_cannot_be_used_is_refused_with_its_reason():
+    for problem, options in {
+        "lack a field.*nonsense.*kind, order": {"extract": {"nonsense": r"\d"}},
+        "lack a field.*other": {"closed": ["other"]},
+        "no such rival.*bm25.*TF-IDF": {"only": ["bm25"]},
+        "code for 'order' failed.*PatternError|code for 'order' failed.*error": {"extract": {"order": "("}},
+        "code for 'order' failed.*ZeroDivisionError": {"extract": {"order": lambda _: 1 / 0}},
+        "must not be scored": {"choose_on": ROWS[:1]},
+    }.items():
+        with pytest.raises(EvaluationError, match=problem):
+            plain(TASK, ROWS, FIELDS, **options)
+    with pytest.raises(EvaluationError, match="rows to learn from"):
+        plain([], ROWS, FIELDS)
+    with pytest.raises(EvaluationError, match="no JSON objects"):
+        plain([example("a", "x"), example("b", "y")], ROWS, FIELDS, extract={"order": r"\d"})
+
+
+def test_a_results_id_follows_method_rows_and_settings():
+    def ids(train=TASK, **options):
+        return {name: about["id"] for name, about in plain(train, ROWS, FIELDS, **options).candidates.items()}
+
+    first = ids(extract=FIVE_DIGITS)
+    assert first == ids(extract=FIVE_DIGITS) and len(set(first.values())) == len(first)
+    assert not set(first.values()) & set(ids(TASK[2:], extract=FIVE_DIGITS).values())
+    other = ids(extract={"order": r"\d{5}"})
+    assert other["TF-IDF"] != first["TF-IDF"] and other["most frequent answer"] == first["most frequent answer"]
+    assert ids(extract=FIVE_DIGITS, choose_on=TASK[:4])["best per field"] != first["best per field"]
+
+
+# --- nothing is learned from a scored row -----------------------------------------------------------------------------
+
+
+def planted() -> tuple[list[Example], list[Example]]:
+    """Training rows where words tell and the nearest row misleads; scored rows where it is the other way round."""
+    rng = np.random.default_rng(1)
+    fill = [f"word{n}" for n in range(300)]
+
+    def row(kind: str, told: bool) -> Example:
+        say = {"a": "alpha", "b": "beta"}[kind if told else "ab"[kind == "a"]]
+        return example(f"{say} " + " ".join(rng.choice(fill, 12)), {"kind": kind})
+
+    kinds = ["a", "b"] * 30
+    return [row(kind, True) for kind in kinds], [row(kind, False) for kind in kinds]
+
+
+def test_the_combined_rival_keeps_to_the_training_rows_choice_when_scored_rows_say_the_opposite():
+    train, scored = planted()
+    found = plain(train, scored, [metrics.field("kind")])
+    others = {name: found.scores(name).mean() for name in ("most frequent answer", "TF-IDF", "nearest neighbour")}
+    assert found.candidates["best per field"]["model"] == "kind: TF-IDF"
+    assert found.scores("best per field").mean() == others["TF-IDF"] < others["most frequent answer"]
+
+
+def test_no_answer_changes_when_the_scored_rows_ideal_answers_do():
+    train, scored = sample("triage", "train"), sample("triage", "validation")[:40]
+    lies = [example(row.question, {"category": "refund", "urgency": "high", "order_id": "BM-00000"}) for row in scored]
+    extract = evaluate.suggest_patterns(train)
+    honest, lied = (plain(train, rows, [metrics.all_fields], extract=extract) for rows in (scored, lies))
+    for name in honest.candidates:
+        assert honest.answers(name) == lied.answers(name)
+        assert honest.candidates[name]["id"] == lied.candidates[name]["id"]
+
+
+def test_no_answer_changes_with_the_company_it_is_scored_in():
+    train, scored = sample("triage", "train"), sample("triage", "validation")[:30]
+    together = plain(train, scored, [metrics.all_fields])
+    alone = plain(train, scored[7:8], [metrics.all_fields])
+    for name in together.candidates:
+        assert together.answers(name)[7] == alone.answers(name)[0]
+
+
+def test_rows_to_choose_by_choose():
+    train, scored = planted()
+    found = plain(train, scored, [metrics.field("kind")], choose_on=[example("zzz", {"kind": "a"})] * 3)
+    assert found.candidates["best per field"]["model"] == "kind: most frequent answer"
+    assert "chosen by 3 other rows" in found.notes[-1]
+
+
+def test_training_rows_among_the_scored_are_told():
+    found = plain(TASK, [*ROWS, TASK[0]], FIELDS)
+    assert any("1 scored row also among the training rows" in note for note in found.notes)
+
+
+# --- kinds of answers -------------------------------------------------------------------------------------------------
+
+
+def test_labels():
+    train = [example(q, a) for q, a in [("good nice", "pos"), ("bad awful", "neg"), ("nice", "pos")] * 4]
+    found = plain(train, [example("awful", "neg")], [metrics.label_accuracy])
+    assert found.answers("TF-IDF") == ["neg"] and found.answers("most frequent answer") == ["pos"]
+    assert found.candidates["best per field"]["model"] == "TF-IDF"
+
+
+def test_free_text_gets_no_class_an_answer(monkeypatch):
+    """One class for each of 2,000 answers once took 11.7 GiB."""
+    classes = []
+    fit = guessing.LogisticRegression.fit
+    monkeypatch.setattr(guessing.LogisticRegression, "fit", lambda m, x, y: classes.append(len(set(y))) or fit(m, x, y))
+    train = [example(f"question {n} about thing {n % 50}", f"A long answer, number {n}.") for n in range(2000)]
+    found = evaluate.without_llm(train, train[:5], [metrics.similarity], progress=False)
+    assert list(found.candidates) == ["most frequent answer", "nearest neighbour"] and classes == []
+    assert found.answers("nearest neighbour")[3] == "A long answer, number 3."
+    texts = [example(f"question {n}", {"text": f"Answer {n}.", "kind": "xy"[n % 2]}) for n in range(700)]
+    plain(texts, texts[:5], [metrics.all_fields])
+    many = [example(f"question {n}", f"label {n % 400}") for n in range(1200)]
+    assert "TF-IDF" not in plain(many, many[:5], [metrics.label_accuracy]).candidates
+    assert classes and max(classes) <= guessing.MOST_CLASSES
+
+
+def test_few_and_odd_rows():
+    one = [example("only", {"kind": "a"})]
+    assert plain(one, one, [metrics.all_fields]).scores("nearest neighbour").tolist() == [1]
+    blank = [example("!!!", "x"), example("???", "y"), example("", "x")] * 2
+    assert plain(blank, blank[:1], [metrics.label_accuracy]).answers("most frequent answer") == ["x"]
+
+
+def test_turned_features_answer_as_the_plain_ones_do():
+    texts = [row.question for row in sample("two_way", "train")]
+    wanted = [row.answer for row in sample("two_way", "train")]
+    flat = guessing.tfidf(texts, [row.question for row in sample("two_way", "validation")])
+    turned = guessing.turned(flat)
+    one, other = (
+        guessing._fit(some.train, np.array(wanted, dtype=object), 30.0)(some.asked) for some in (flat, turned)
+    )
+    assert (one[0] == other[0]).mean() > 0.98 and np.abs(one[1] - other[1]).max() < 0.02
+
+
+# --- sentence embeddings ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def embedder():
+    try:
+        return assets.embedder()
+    except AssetError as error:
+        pytest.skip(f"the embeddings cannot be had here: {error}")
+
+
+def test_vectors_are_unit_means_in_order_and_kept_by_the_text(embedder, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    (tmp_path / "assets").symlink_to(embedder.parent)
+    texts = ["where is my parcel", "my package has not arrived", "the soup was cold", "x " * 2000]
+    vectors, seconds = embedding.embed(texts)
+    assert vectors.shape == (4, 384) and vectors.dtype == np.float32 and (seconds > 0).all()
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+    assert embedding.embed(["x " * 300])[0][0] @ vectors[3] > 0.999, "256 tokens are read"
+    monkeypatch.setattr(embedding, "_computed", lambda texts: pytest.fail(f"computed again: {texts}"))
+    again, _ = embedding.embed(texts[::-1])
+    assert (again == vectors[::-1]).all()
+    (tmp_path / "embeddings" / "vectors.sqlite").write_bytes(b"damaged" * 500)
+    monkeypatch.setattr(embedding, "_computed", lambda texts: [(np.ones(384, np.float32), 0.1) for _ in texts])
+    assert embedding.embed(texts)[0].sum() == 4 * 384
+
+
+def test_without_a_network_the_rival_is_left_out_with_a_note(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    monkeypatch.delenv("KIT_ASSETS_FROM", raising=False)
+    monkeypatch.setattr(embedding, "_failed", "")
+    asked = []
+    nowhere = [assets.Asset(a.name, a.sha256, (assets.Url("http://127.0.0.1:9/a", 1),)) for a in assets.EMBEDDER]
+    monkeypatch.setattr(assets, "EMBEDDER", tuple(nowhere))
+    fetch = assets._fetch
+    monkeypatch.setattr(assets, "_fetch", lambda *a, **k: asked.append(1) or fetch(*a, **k))
+    for _ in range(2):
+        found = evaluate.without_llm(TASK, ROWS, FIELDS, progress=False)
+        assert "embeddings" not in found.candidates and "best per field" in found.candidates
+        [note] = [note for note in found.notes if "left out" in note]
+        assert "127.0.0.1:9" in note and "KIT_ASSETS_FROM" in note
+    assert asked == [1], "asked once a session"
+    with pytest.raises(EvaluationError, match="left out"):
+        evaluate.without_llm(TASK, ROWS, FIELDS, only=["embeddings"], progress=False)
+
+
+@pytest.mark.parametrize(("split", "least"), [("validation", 0.48), ("test", 0.43)])
+def test_the_samples_rivals_are_as_strong_as_measured(embedder, split, least):
+    train, rows = sample("triage", "train"), sample("triage", split)
+    scored = [metrics.all_fields, metrics.valid_json()]
+    found = evaluate.without_llm(
+        train, rows, scored, split=split, extract=evaluate.suggest_patterns(train), progress=False
+    )
+    table = found.table()
+    assert table.loc["embeddings", "score"] >= least and table.loc["best per field", "score"] >= least
+    assert table.loc["TF-IDF", "score"] >= 0.38 and (table["valid_json"] == 1).all()
+    assert found.compare("TF-IDF", "most frequent answer").low > 0.2
+
+
+# --- coverage and cascade ---------------------------------------------------------------------------------------------
+
+SURE = [0.95, 0.9, 0.85, 0.8, 0.7, 0.65, 0.5, 0.4, 0.3, 0.2]
+RIGHT = [1, 1, 1, 0, 1, 1, 0, 0, 1, 0]
+TEN = [example(f"q{n}", "yes") for n in range(10)]
+
+
+def of_ten(name: str, right: list[int], role: str, confidence=None, usd=None, seconds=0.5) -> evaluate.Results:
+    about = {
+        "id": name,
+        "model": f"{name}-model",
+        "host": "openai",
+        "role": role,
+        "known_by": "its name",
+        "parameters": 8,
+    }
+    replies = [Reply("yes" if one else "no", finish_reason="stop", prompt_tokens=9, seconds=seconds) for one in right]
+    return score_replies(
+        name, about, TEN, replies, [metrics.exact_match], split="validation", usd=usd, confidence=confidence
+    )
+
+
+def ten(role: str = "target") -> evaluate.Results:
+    sure = of_ten("sure", RIGHT, "no language model", SURE, seconds=0.1)
+    return sure.merge(of_ten("big", [1, 0, 1, 1, 0, 1, 1, 1, 0, 1], role, usd=[0.01] * 10))
+
+
+def test_coverage_by_hand():
+    found = evaluate.coverage(ten(), "sure")
+    assert list(found.index) == pytest.approx([n / 10 for n in range(1, 11)])
+    assert found["rows"].tolist() == list(range(1, 11)) and found["threshold"].tolist() == SURE
+    assert found.loc[0.6, "score"] == pytest.approx(5 / 6) and found.loc[1.0, "score"] == 0.6
+    assert found.loc[0.6, "low"] == pytest.approx(evaluate.statistics.wilson(5, 6).low)
+
+
+def test_equally_sure_rows_are_answered_together():
+    found = evaluate.coverage(of_ten("sure", RIGHT, "no language model", [0.9] * 4 + [0.5] * 6), "sure")
+    assert list(found.index) == [0.4, 1.0] and found["rows"].tolist() == [4, 10]
+
+
+def test_a_cascade_by_hand():
+    """The first six are sure enough: five of them right. Four go to the model: three of them right, a cent each."""
+    found = evaluate.cascade(ten(), "sure", "big", 0.65)
+    name = "sure, then big"
+    line = found.table().loc[name]
+    assert line["score"] == pytest.approx((5 + 3) / 10)
+    assert found.candidates[name]["handed_on"] == pytest.approx(0.4)
+    assert line["usd_per_1000"] == pytest.approx(4.0)
+    assert found.rows["seconds"].tolist() == pytest.approx([0.1] * 6 + [0.6] * 4)
+    assert found.rows["usd"].tolist() == pytest.approx([0.0] * 6 + [0.01] * 4)
+    assert found.notes == ["sure, then big: 40 % of 10 rows are handed on; $4 for 1,000 rows."]
+    both = ten().merge(found)
+    assert both.compare(name, "sure").difference == pytest.approx(0.2)
+    again = evaluate.Results.from_json(json.loads(json.dumps(both.to_json())))
+    assert evaluate.coverage(again, "sure").equals(evaluate.coverage(both, "sure"))
+
+
+def test_a_cascade_has_the_role_of_the_model_in_it_and_is_no_prompt_that_was_tried():
+    for role in ("target", "teaching", "tuned"):
+        results = ten(role)
+        found = evaluate.cascade(results, "sure", "big", 0.5)
+        about = found.candidates["sure, then big"]
+        assert (about["role"], about["model"], about["host"]) == (role, "big-model", "openai")
+        assert "30 % of its answers are big's" in about["known_by"]
+        assert "sure, then big" not in results.merge(found).history()
+    other = evaluate.cascade(ten(), "sure", "big", 0.9).candidates["sure, then big"]
+    assert other["id"] != about["id"]
+    [measured] = evaluate.cascade(ten(), "sure", "big", 0.5).measurements()
+    assert measured.role == "target" and measured.n == 10
+
+
+def test_a_cascade_needs_confidences_and_a_threshold():
+    with pytest.raises(EvaluationError, match="big does not say how sure"):
+        evaluate.cascade(ten(), "big", "sure", 0.5)
+    with pytest.raises(EvaluationError, match="between 0 and 1"):
+        evaluate.cascade(ten(), "sure", "big", 60)
+    with pytest.raises(EvaluationError, match="does not say how sure"):
+        evaluate.coverage(ten(), "big")
+
+
+def test_all_or_nothing_may_be_handed_on():
+    assert evaluate.cascade(ten(), "sure", "big", 0.0).candidates["sure, then big"]["handed_on"] == 0
+    assert evaluate.cascade(ten(), "sure", "big", 1.0).table()["score"].tolist() == pytest.approx([0.7])

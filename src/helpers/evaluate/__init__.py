@@ -4,7 +4,7 @@ A first look, on the reader's own rows::
 
     ladder = [Candidate("bare", model), Candidate("instructed", model, system="…")]
     results = evaluate.run(client, ladder, validation, metrics.default(validation), store=path)
-    results = results.merge(evaluate.tfidf(train, validation, metrics.default(validation)))
+    results = results.merge(evaluate.without_llm(train, validation, metrics.default(validation)))
     results.table()
     results.compare("instructed", "bare").sentence
     evaluate.plateau(results).sentence
@@ -20,11 +20,12 @@ from helpers.evaluate import (
     probes,
     rules,
 )
-from helpers.evaluate.baselines import majority, tfidf
+from helpers.evaluate.cascade import cascade, coverage
 from helpers.evaluate.keeping import keep
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
+from helpers.evaluate.rivals import without_llm
 from helpers.evaluate.rungs import label_of, label_schema, rungs
 from helpers.evaluate.runner import run, run_elsewhere
 from helpers.statistics import compare, compare_many
@@ -35,15 +36,16 @@ __all__ = [
     "Results",
     "SecondLook",
     "candidates",
+    "cascade",
     "compare",
     "compare_many",
     "consistency",
+    "coverage",
     "judge",
     "keep",
     "label_of",
     "label_schema",
     "learning_curve",
-    "majority",
     "metrics",
     "plateau",
     "plateau_of",
@@ -56,5 +58,5 @@ __all__ = [
     "statistics",
     "suggest_pattern",
     "suggest_patterns",
-    "tfidf",
+    "without_llm",
 ]

@@ -142,10 +142,10 @@ def _readings(field: str, values: Sequence[str], number: bool) -> Iterator[Patte
     before = "".join(column[0] for column in columns[:first])
     case = _case(values)
     for with_start, spaced, which in itertools.product((False, True), (False, True), ("first", "last")):
-        if with_start and not before:
+        if (with_start and not before) or (spaced and number):
             continue
         core = "".join(
-            _group(column, spaced) if place in varied else _between(column[0], spaced)
+            _group(column, spaced, number) if place in varied else _between(column[0], spaced)
             for place, column in enumerate(columns[first : last + 1], first)
         )
         start = _start(before) if with_start else _not_beside(_kind(columns[first][0]), "<!")
@@ -160,9 +160,12 @@ def _kind(piece: str) -> str | None:
     return DIGITS if piece.isdigit() else LETTERS if piece.isalpha() else None
 
 
-def _group(column: Sequence[str], spaced: bool) -> str:
-    """Letters or digits in a row, as many as the values have; ``spaced``: with a space or dash between any two."""
+def _group(column: Sequence[str], spaced: bool, number: bool) -> str:
+    """Letters or digits in a row, as many as the values have (a number: any); ``spaced``: with a space or dash between
+    any two."""
     kind, lengths = _kind(column[0]), [len(piece) for piece in column]
+    if number:  # 10.5 may stand in the message as 10.50
+        return f"({kind}+)"
     if not spaced:
         return f"({kind}{_times(min(lengths), max(lengths))})"
     further = _times(min(lengths) - 1, max(lengths) - 1)

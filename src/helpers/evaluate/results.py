@@ -24,7 +24,7 @@ from helpers.records import PROMPTED, Better, Comparison, Example, Measurement
 TEXTS = ("candidate", "answer", "expected", "missing", "finish_reason")
 USUAL: tuple[str, Better] = ("share", "higher")
 """Unit and direction of most metrics: a share of rows that are right."""
-COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "usd")
+COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "usd", "confidence")
 
 
 @dataclass
@@ -35,10 +35,11 @@ class Results:
         rows: a DataFrame, one line an answer: ``candidate``, ``row`` (0-based place of the example), ``answer`` (None
             when missing), ``expected``, ``missing`` (the reason, or empty), ``finish_reason``, one column a metric
             (``nan`` when missing or not applicable), ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``,
-            ``seconds`` and ``usd`` of the call.
+            ``seconds`` and ``usd`` of the call, ``confidence`` (0 to 1, of those that say how sure they are).
         candidates: name → ``id`` (a hash of host, model, prompt and decoding), ``model``, ``host``, ``role`` (see
             ``records.Role``), ``known_by`` (how the role is known), ``parameters`` (billions, or None), and where there
-            is a prompt its hash, ``prompt``.
+            is a prompt its hash, ``prompt``; of a cascade ``handed_on``, the share of rows that went to its second
+            part.
         metrics: names of the metrics; the first one is the headline.
         split: what the rows were called: "validation", "test" …
         row_ids: a hash an example, so that only scores of the very same rows are ever compared.
@@ -190,8 +191,11 @@ class Results:
         )
 
     def history(self, names: Sequence[str] | None = None, metric: str | None = None) -> dict[str, np.ndarray]:
-        """Scores by candidate in the order tried, as ``plateau`` wants them; by default all prompted candidates."""
-        prompted = [name for name, about in self.candidates.items() if about["role"] in PROMPTED]
+        """Scores by candidate in the order tried, as ``plateau`` wants them; by default all prompted candidates.
+
+        A cascade is no prompt that was tried, though a prompted model answers a part of its rows.
+        """
+        prompted = [n for n, about in self.candidates.items() if about["role"] in PROMPTED and "handed_on" not in about]
         return {name: self.scores(name, metric) for name in names or prompted}
 
     def scale(self, metric: str | None = None) -> tuple[str, Better]:
@@ -291,8 +295,9 @@ class Results:
 def score_replies(
     name: str, about: Mapping[str, str], examples: Sequence[Example], replies: Sequence[Reply],
     metrics: Sequence[Metric], *, split: str, usd: Sequence[float] | None = None,
+    confidence: Sequence[float] | None = None,
 ) -> Results:  # fmt: skip
-    """The results of one candidate from its replies, one an example."""
+    """The results of one candidate from its replies, one an example, with what each cost and how sure it was."""
     lines = [
         {
             "candidate": name,
@@ -307,6 +312,7 @@ def score_replies(
             "cached_tokens": reply.cached_tokens,
             "seconds": reply.seconds,
             "usd": usd[row] if usd else 0.0,
+            "confidence": math.nan if confidence is None else confidence[row],
         }  # fmt: skip
         for row, (example, reply) in enumerate(zip(examples, replies, strict=True))
     ]
@@ -356,4 +362,5 @@ def _score(metric: Metric, reply: Reply, example: Example) -> float:
 def _typed(rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Numbers as floats (None becomes nan), texts as objects."""
     numbers, texts = [*metrics, *COUNTS], list(TEXTS)
+    rows = rows if "confidence" in rows else rows.assign(confidence=math.nan)  # kept before there was such a column
     return rows.astype({**dict.fromkeys(numbers, float), **dict.fromkeys(texts, object), "row": int})

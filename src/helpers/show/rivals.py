@@ -11,7 +11,7 @@ from helpers.records import PROMPTED, Comparison, Measurement
 from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten
 from helpers.statistics import SHARES
 
-MAJORITY = "majority"
+MAJORITY = "most frequent answer"
 """The candidate whose score is drawn as a line through all others: always the most frequent answer."""
 
 _LOOK = {

@@ -15,6 +15,8 @@ from helpers.trial.finding import Finding, mark
 SHOTS = 10
 """Up to so many rows all stand in the prompt; of more, the four nearest."""
 NEAREST = 4
+CLOSED = ("category", "urgency")
+"""The fields that the classifier learns, however few rows it is given."""
 WRONG_EVERY = 3
 """Every third row gets a wrong category."""
 
@@ -41,7 +43,9 @@ def curves(bench: Bench) -> Results:
     tuned = [bench.triage_model(size).candidate(f"tuned, {size} rows") for size in sizes]
     results = bench.ask([*prompted, *tuned], bench.validation, [fields_right])
     for size in sizes:
-        plain = evaluate.tfidf(bench.train[:size], bench.validation, [fields_right])
+        plain = evaluate.without_llm(
+            bench.train[:size], bench.validation, [fields_right], only=["TF-IDF"], closed=CLOSED, progress=False
+        )
         name = f"classifier, {size} rows"
         plain.rows["candidate"], plain.candidates = name, {name: next(iter(plain.candidates.values()))}
         results = results.merge(plain)
