@@ -104,7 +104,9 @@ TASK = [
 ROWS = [example("my parcel is where BM-77777", {"kind": "delivery", "order": "BM-77777"}),
         example("money back please", {"kind": "refund", "order": None})]  # fmt: skip
 FIELDS = [metrics.all_fields, metrics.field("kind"), metrics.field("order")]
-FIVE_DIGITS = {"order": lambda message: next((f"BM-{w[-5:]}" for w in message.split() if w[-5:].isdigit()), None)}
+FIVE_DIGITS = {
+    "order": lambda message: next((f"BM-{w[-5:]}" for w in message.split() if len(w) >= 5 and w[-5:].isdigit()), None)
+}
 
 
 def plain(train, rows, chosen, **options):
