@@ -248,7 +248,24 @@ def test_free_text_gets_no_class_an_answer(monkeypatch):
     assert classes and max(classes) <= guessing.MOST_CLASSES
 
 
+def test_a_field_called_closed_that_has_a_value_a_row_is_refused():
+    train = [example(f"question {n}", {"order": f"no {n}"}) for n in range(guessing.MOST_CLASSES + 1)]
+    with pytest.raises(EvaluationError, match="order has 301 values.*300"):
+        plain(train, train[:1], [metrics.all_fields], closed=["order"])
+
+
+def test_many_rows_of_free_text_are_counted_once_a_part(monkeypatch):
+    calls = []
+    common = guessing._common
+    monkeypatch.setattr(guessing, "_common", lambda wanted: calls.append(1) or common(wanted))
+    train = [example(f"question {n}", f"Answer number {n}.") for n in range(500)]
+    plain(train, train[:2], [metrics.similarity])
+    assert len(calls) <= 1 + guessing.FOLDS * guessing.REPEATS
+
+
 def test_few_and_odd_rows():
+    wordless = [example("", "x"), example("", "y"), example(" ", "x")] * 4
+    assert plain(wordless, wordless[:2], [metrics.label_accuracy]).answers("TF-IDF") == ["x", "x"]
     one = [example("only", {"kind": "a"})]
     assert plain(one, one, [metrics.all_fields]).scores("nearest neighbour").tolist() == [1]
     blank = [example("!!!", "x"), example("???", "y"), example("", "x")] * 2

@@ -41,7 +41,7 @@ def embed(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         AssetError: the weights cannot be had, or the process that computes ended badly.
     """
-    names = [hashlib.sha256(f"{assets.EMBEDDER[0].sha256}\n{text}".encode()).hexdigest() for text in texts]
+    names = [_name(text) for text in texts]
     known = _kept(names)
     new = {name: text for name, text in zip(names, texts, strict=True) if name not in known}
     if new:
@@ -51,6 +51,11 @@ def embed(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         known |= fresh
     vectors = [known[name][0] for name in names]
     return np.array(vectors, dtype=np.float32).reshape(-1, WIDTH), np.array([known[name][1] for name in names])
+
+
+def _name(text: str) -> str:
+    whole = f"{assets.EMBEDDER[0].sha256}\n{text}"
+    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()  # half a pair of UTF-16 is a text, too
 
 
 def _computed(texts: list[str]) -> list[tuple[np.ndarray, float]]:

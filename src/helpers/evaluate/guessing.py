@@ -66,9 +66,8 @@ def is_closed(values: Sequence[str | None]) -> bool:
 
 
 def tfidf(train: Sequence[str], asked: Sequence[str], *, letters: bool = True) -> Features:
-    """TF-IDF of words and word pairs and, unless the texts are long, of runs of 2 to 5 letters.
-
-    The letters' part is what finds "delivered" in "undeliverd". The vocabulary is the training rows'.
+    """TF-IDF of words and word pairs and, with ``letters``, of runs of 2 to 5 letters: these see that "delivrd" is
+    like "delivered". The vocabulary is the training rows'.
     """
     parts = [("words", TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+"))]
     if letters:
@@ -89,7 +88,9 @@ def turned(features: Features) -> Features:
         return features
     products = (features.train @ features.train.T).toarray()
     sizes, directions = np.linalg.eigh(products)
-    some = sizes > 1e-9 * max(float(sizes.max()), 1e-300)
+    some = sizes > 1e-9 * float(sizes.max())
+    if not some.any():  # texts without a single word
+        return features
     turn = directions[:, some] / np.sqrt(sizes[some])
     return Features(products @ turn, (features.asked @ features.train.T).toarray() @ turn)
 
@@ -101,10 +102,9 @@ def most_frequent(wanted: Sequence[str], count: int) -> Guess:
     """Always the most frequent value; of equals the first."""
     common = _common(wanted)
     sure = list(wanted).count(common) / len(wanted)
-    right = [
-        wanted[row] == _common([wanted[other] for other in learn]) for learn, held in _folds(wanted) for row in held
-    ]
-    return Guess([common] * count, np.full(count, sure), float(np.mean(right)))
+    values = np.array(wanted, dtype=object)
+    right = [values[held] == _common(values[learn]) for learn, held in _folds(wanted)]
+    return Guess([common] * count, np.full(count, sure), float(np.mean(np.concatenate(right))))
 
 
 def plain_code(given: Sequence[str], wanted: Sequence[str], asked: Sequence[str], nothing: str = "null") -> Guess:

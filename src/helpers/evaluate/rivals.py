@@ -66,7 +66,8 @@ def without_llm(
     Args:
         rows: what is scored. Only the questions are used before scoring.
         extract: field → a ``suggest_pattern``, a regular expression (its first group, if it has one, is the value) or a
-            function from message to value (None for none). A field with None is passed over.
+            function from message to value (None for none). A field with None is passed over. ``""`` is the field of
+            answers that are no JSON objects.
         embeddings: False leaves them out, and nothing is fetched.
         closed: the fields with a closed set of values; None: those whose values occur twice each on average, and at
             most 300 different ones.
@@ -79,7 +80,8 @@ def without_llm(
 
     Raises:
         EvaluationError: no training rows, no rows or no metrics; a field that no training row has; rows to choose by
-            that are scored; code that fails or is no regular expression; unknown names in ``only``.
+            that are scored; a closed field with too many values; code that fails or is no regular expression; unknown
+            names in ``only``, or none of them that is to be had.
     """
     check_metrics(metrics)
     _check(train, rows, only)
@@ -149,6 +151,12 @@ def _task(
         )  # fmt: skip
     if closed is None:
         closed = [name for name, values in wanted.items() if guessing.is_closed(_without_null(name, values))]
+    for name in closed:
+        if (count := len(set(wanted[name]))) > guessing.MOST_CLASSES:
+            raise EvaluationError(
+                f"{name or 'The answer'} has {count} values in the training rows: that is no closed set.",
+                fix=f"A classifier takes {guessing.MOST_CLASSES} at most. Leave it open, or hand over code in extract.",
+            )
     everywhere = {MAJORITY, NEAREST} | ({BEST} if codes else set())
     rivals = [name for name in RIVALS if name in only and (closed or name in everywhere)]
     asked = [*questions, *(row.question for row in choose_on)]
