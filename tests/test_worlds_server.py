@@ -37,7 +37,7 @@ PROMPTS = {
 
 def planted(shares: dict | None = None, **options) -> PlantedHost:
     splits = {"validation": VALIDATION, "test": TEST}
-    return PlantedHost(shares or {MODEL: SHARES, TUNED: {"tuned": 0.92}}, TRAIN, splits, **options)
+    return PlantedHost(shares or {MODEL: SHARES, TUNED: {"tuned": 0.92}}, [TRAIN], splits, **options)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_usage_is_what_the_prompt_really_has(host):
 
 
 def test_labels_come_as_the_schema_wants_them():
-    host = PlantedHost({MODEL: SHARES}, PARTS.train, {"validation": PARTS.validation})
+    host = PlantedHost({MODEL: SHARES}, [PARTS.train], {"validation": PARTS.validation})
     rungs = evaluate.rungs(REVIEWS, MODEL, "Positive or negative?", pool=PARTS.train)
     found = [share(host, rung, PARTS.validation, metrics.label_accuracy) for rung in rungs]
     host.close()

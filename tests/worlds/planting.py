@@ -95,11 +95,11 @@ class Kinds:
     """Tells the kinds of prompt apart.
 
     Args:
-        train: the rows that prompts may show.
+        pools: training rows that prompts may show: the sample's, and those of files that a world changed.
     """
 
-    def __init__(self, train: Sequence[Example]) -> None:
-        self.train = tuple(train)
+    def __init__(self, *pools: Sequence[Example]) -> None:
+        self.pools = [tuple(pool) for pool in pools]
 
     def of(self, asked: Mapping[str, Any]) -> str:
         """The kind of prompt that a request sends: a key of a world's ``models``."""
@@ -115,8 +115,9 @@ class Kinds:
 
     def were_picked(self, shots: Sequence[str], question: str) -> bool:
         """Whether these shots are the training rows that are most like this very question."""
-        nearest = candidates.nearest(self.train, Example(({"role": "user", "content": question},)), len(shots))
-        return set(shots) == {row.question for row in nearest}
+        row = Example(({"role": "user", "content": question},))
+        picked = (candidates.nearest(pool, row, len(shots)) for pool in self.pools)
+        return any(set(shots) == {one.question for one in some} for some in picked)
 
 
 def in_schema(answer: str, asked: Mapping[str, Any]) -> str:

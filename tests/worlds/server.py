@@ -30,7 +30,7 @@ class PlantedHost(JobHost):
 
     Args:
         models: model to kind of prompt to share of right rows; tuned models (``ft:…``) have the one kind "tuned".
-        train: the rows that prompts may show.
+        pools: training rows that prompts may show.
         splits: the rows that questions come from: "validation" and "test".
         trouble: a world's ``server`` table: ``model`` with ``dies_after_test_rows``, or with ``keeps_tokens`` and
             ``keeps``.
@@ -39,11 +39,11 @@ class PlantedHost(JobHost):
     def __init__(
         self,
         models: Mapping[str, Mapping[str, float]],
-        train: Sequence[Example],
+        pools: Sequence[Sequence[Example]],
         splits: Mapping[str, Sequence[Example]],
         trouble: Mapping[str, Any] | None = None,
     ) -> None:
-        self.planted, self.kinds = Planted(dict(models), splits), Kinds(train)
+        self.planted, self.kinds = Planted(dict(models), splits), Kinds(*pools)
         self.trouble = dict(trouble or {})
         self.answered: Counter[tuple[str, str, str]] = Counter()
         self.gone = False
