@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 import time
 import tomllib
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from lessons import NOTEBOOKS, execute
 from nbclient.exceptions import CellExecutionError
 from worlds.server import PlantedHost
 
@@ -31,9 +31,6 @@ from helpers.project import Project
 from helpers.show import calculator_panel
 
 TOP = Path(__file__).resolve().parents[2]
-sys.path.append(str(TOP / "tools"))
-from lessons import NOTEBOOKS, execute  # noqa: E402
-
 TODAY = "2026-11-29"
 """The day whose prices and life dates count in every world."""
 SAMPLE = TOP / "data" / "sample"
