@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from helpers import data
-from helpers.evaluate.statistics import wilson
+from helpers.statistics import wilson
 
 ROWS = Path(__file__).parent / "pii"
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"

@@ -9,11 +9,12 @@ from datetime import date
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
-from decide_cases import cases
+from decide_cases import cases, measurement
 
-from helpers import costs, decide, show
+from helpers import costs, decide, ledger, show
 from helpers.errors import DecisionError
 from helpers.project import Project
 from helpers.records import Evidence
@@ -82,11 +83,11 @@ def test_the_second_exercise_of_lesson_06_takes_the_mistaken_verdict_only(after_
 
 def test_a_supposed_target_has_wilsons_interval_and_leaves_the_rest_alone():
     evidence = decide.suppose(JOURNEY.evidence, 0.8, rows=200, plateau="plateaued")
-    *before, supposed = evidence.prompt_scores
-    assert tuple(before) == JOURNEY.evidence.prompt_scores and evidence.data == JOURNEY.evidence.data
-    assert (round(supposed["low"], 3), round(supposed["high"], 3)) == (0.739, 0.850)
-    assert supposed["yardstick"] == "target" == evidence.plateau["yardstick"]
-    assert decide.suppose(None, 0.5).plateau is None
+    *before, supposed = evidence.measurements
+    assert tuple(before) == JOURNEY.evidence.measurements and evidence.data == JOURNEY.evidence.data
+    assert (round(supposed.low, 3), round(supposed.high, 3)) == (0.739, 0.850)
+    assert supposed.role == "target" == evidence.plateaus[-1].role
+    assert decide.suppose(None, 0.5).plateaus == ()
     for score, rows in ((1.2, 200), (-0.1, 200), (0.5, 0)):
         with pytest.raises(DecisionError, match="share of rows"):
             decide.suppose(None, score, rows=rows)
@@ -102,21 +103,21 @@ def test_versions_name_data_prompts_models_prices_and_kit(tmp_path, monkeypatch)
     file = tmp_path / "train.jsonl"
     file.write_text('{"messages": []}\n')
     project.keep_splits({"train": file})
-    candidates = {
-        "rules": {"model": "m", "yardstick": "teaching", "kind": "prompted", "prompt": "ab12"},
-        "tuned": {"model": "ft:m:x", "yardstick": "teaching", "kind": "tuned", "prompt": "cd34"},
-        "majority": {"model": "", "yardstick": "target", "kind": "baseline"},
-    }
-    project.set("results", {"candidates": candidates})
+    measured = (
+        measurement("teaching", key="rules", model="m"),
+        measurement("tuned", key="tuned", model="ft:m:x"),
+        measurement("no language model", key="majority", model="most frequent answer"),
+    )
+    ledger.add(project, [ledger.Entry(one, np.ones(3)) for one in measured])
     found = decide.versions(project)
     assert found["train split"] == f"sha256 {project.get('splits')['train']['sha256']}"
-    assert found["prompt “rules”"] == "sha256 ab12…, on m" and found["model “tuned”"] == "ft:m:x"
+    assert found["prompt “rules” on m"].startswith("rules (a hash of") and found["model “tuned”"] == "ft:m:x"
     assert not any("majority" in name for name in found)
 
 
 TABLE = pd.DataFrame(
-    [("question <b>only</b>", "m", "teaching", 80, 0.1, 0.05, 0.2), ("tuned", "ft:m:x", "teaching", 80, 0.6, 0.5, 0.7)],
-    columns=["candidate", "model", "yardstick", "rows", "score", "low", "high"],
+    [("question <b>only</b>", "m", "teaching", 80, 0.1, 0.05, 0.2), ("tuned", "ft:m:x", "tuned", 80, 0.6, 0.5, 0.7)],
+    columns=["candidate", "model", "role", "rows", "score", "low", "high"],
 ).set_index("candidate")
 
 

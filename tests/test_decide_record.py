@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from decide_cases import cases
+from decide_cases import cases, measurement, pair
 
 from helpers import costs, show
 from helpers.decide import CHOICES, Record, collect, load_record, questions
 from helpers.decide.__main__ import main
 from helpers.errors import DecisionError
 from helpers.project import Project
-from helpers.records import Evidence
+from helpers.records import CostForecast, DataGain, DataSummary, Evidence
 
 CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'">|`**'
@@ -37,26 +37,31 @@ def scenario(name: str):
 def sample_record(question: str = "Should the support desk fine-tune its triage?") -> Record:
     """A full record: every answer, seven rivals, evidence of each kind, the lesson's charts, guesses and versions."""
     case = scenario("the sample journey")
-    one, pair = case.evidence.prompt_scores[0], case.evidence.comparisons[0]
+    [tuned] = [one for one in case.evidence.measurements if one.role == "tuned"]
+    rivals = [
+        measurement("teaching", key=f"rival {n}", model="smollm2-135m-instruct", rows=tuned.rows, score=0.10 + n / 100)
+        for n in range(6)
+    ]
     evidence = replace(
         case.evidence,
-        prompt_scores=(one, *({**one, "name": f"rival {n}", "score": 0.10 + n / 100} for n in range(6))),
-        comparisons=(pair, *(replace(pair, b=f"rival {n}") for n in range(6))),
-        cost={"sentence": "At 20,000 calls a month tuning never pays back its hosting.", "probability": 0.07},
-        learning_curve={"sentence": "Doubling the rows gains 3 points.", "gain_from_doubling": 0.03, "low": -0.01},
+        measurements=(*case.evidence.measurements, *rivals),
+        comparisons=(*case.evidence.comparisons, *(pair(tuned, rival, 0.5, 0.4, 0.6) for rival in rivals)),
+        cost=CostForecast(0.07, None, "At 20,000 calls a month tuning never pays back its hosting."),
+        learning_curve=DataGain(0.03, -0.01, None, "Doubling the rows gains 3 points."),
     )
-    rivals = pd.DataFrame(
+    table = pd.DataFrame(
         [
-            {"candidate": name, "model": model, "yardstick": "teaching", "rows": 200, "score": s, "low": s, "high": 0.8}
-            for name, model, s in (
-                ("tuned, seed 1", "ft:m:a", 0.72), ("tuned, seed 2", "ft:m:b", 0.7), ("tuned, seed 3", "ft:m:c", 0.69),
-                *((f"rival {n}", "m", 0.10 + n / 100) for n in range(7)), ("majority", "", 0.05), ("tf-idf", "", 0.2),
+            {"candidate": name, "model": model, "role": role, "rows": 200, "score": s, "low": s, "high": 0.8}
+            for name, model, s, role in (
+                ("tuned, seed 1", "ft:m:a", 0.72, "tuned"), ("tuned, seed 2", "ft:m:b", 0.7, "tuned"),
+                *((f"rival {n}", "m", 0.10 + n / 100, "teaching") for n in range(7)),
+                ("majority", "", 0.05, "no language model"), ("tf-idf", "", 0.2, "no language model"),
             )
         ]
     ).set_index("candidate")  # fmt: skip
     return Record(
         question=question,
-        answers=case.answers,
+        answers={**case.answers, "worth": "2"},
         evidence=evidence,
         decided_on=case.today,
         guesses=(
@@ -64,18 +69,18 @@ def sample_record(question: str = "Should the support desk fine-tune its triage?
             {"question": "After tuning", "guess": "70 %", "result": "77 %"},
             *({"question": f"Guess {n}", "guess": "more", "result": "less"} for n in range(5)),
         ),
-        charts=tuple(show.record_charts(rivals, "all_fields", evidence.comparisons, costs.Workload(), case.today)),
+        charts=tuple(show.record_charts(table, "all_fields", evidence.comparisons, costs.Workload(), case.today)),
         versions={"test split": "sha256:" + "ab" * 32, "prompts": "sha256:" + "cd" * 32, "kit": "0.1.0"},
     )
 
 
 def test_counts_in_a_record_have_separators():
     record = sample_record()
-    scores = tuple({**score, "n": 12345} for score in record.evidence.prompt_scores)
+    scores = tuple(replace(one, n=12345) for one in record.evidence.measurements)
     pairs = tuple(replace(pair, n=54321) for pair in record.evidence.comparisons)
-    large = replace(record.evidence, prompt_scores=scores, comparisons=pairs, data={"rows": 9876, "leaks": 0})
+    large = replace(record.evidence, measurements=scores, comparisons=pairs, data=DataSummary(9876))
     for page in (replace(record, evidence=large).html(), replace(record, evidence=large).markdown()):
-        assert all(count in page for count in ("12,345", "54,321", "9,876 rows"))
+        assert all(count in page for count in ("12,345", "54,321", "9,876 training rows"))
         assert not any(count in page for count in ("54321", "9876"))
 
 
@@ -183,7 +188,13 @@ def test_the_projects_evidence_is_collected(tmp_path, monkeypatch):
     evidence = sample_record().evidence
     project.set("evidence", json.loads(json.dumps(asdict(evidence))))
     assert collect(project) == evidence
-    for damaged in ({"vibes": 1}, {"comparisons": [{"a": "tuned"}]}, ["list"], {"comparisons": [7]}):
+    for damaged in (
+        {"vibes": 1},
+        {"comparisons": [{"a": "tuned"}]},
+        ["list"],
+        {"comparisons": [7]},
+        {"data": {"x": 1}},
+    ):
         project.set("evidence", damaged)
         with pytest.raises(DecisionError, match="'shop' cannot be read"):
             collect(project)

@@ -11,7 +11,7 @@ from decide_cases import Scenario, cases, evidence_from
 from helpers.decide import decide, flips, questions
 
 CASES = cases("decide_strangers.toml")
-TRAINING = ("tune_yourself", "tune_at_provider", "move_off")
+TRAINING = ("worth_a_trial", "tune_yourself", "tune_at_provider", "move_off")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Disagreement:
     borderline: bool = False
 
 
+NOTHING_TUNED = (
+    "No tuned model has been measured yet. When this table was written the kit had one verdict for trying and for "
+    "doing; now a trial comes first, with its price and the gain that would count."
+)
 DISAGREEMENTS = [
     Disagreement(
         "two answers and no prompt",
@@ -44,9 +48,17 @@ DISAGREEMENTS = [
         "before a prompt; the flips say that any other answer leads to the prompt. A click, so it is asked first.",
         borderline=True,
     ),
+    *(
+        Disagreement(name, kit="worth_a_trial", mine=mine, kits=NOTHING_TUNED)
+        for name, mine in (
+            ("captions in a small language", "A first run is worth its few dollars."),
+            ("only one approved host, and nobody's table knows it", "The case for tuning stands."),
+            ("completion inside a keystroke", "Only a small model beside the desk answers fast enough."),
+        )
+    ),
 ]
 BY_NAME = {entry.case: entry for entry in DISAGREEMENTS}
-AGREEMENT = "11 of 12 as expected, 1 another defensible verdict"
+AGREEMENT = "8 of 12 as expected, 1 another defensible verdict, 3 another verdict"
 
 
 def forbidden(case: Scenario) -> tuple[str, ...]:
@@ -124,7 +136,8 @@ def test_a_plateau_of_wording_leads_to_the_techniques_that_are_untried():
         assert technique in verdict.headline and technique in verdict.next_steps[0]
     assert any("plateaued" in reason for reason in verdict.reasons)
     assert any("structured outputs" in blocker for blocker in verdict.blockers)
-    assert any("techniques are untried" in flip and "Fine-tune" in flip for flip in verdict.what_would_change_it)
+    tried = [flip for flip in verdict.what_would_change_it if "techniques are untried" in flip]
+    assert any("worth a trial" in flip for flip in tried)
 
 
 def test_a_lead_over_a_prompt_of_plain_instructions_is_no_reason_to_train():
@@ -141,7 +154,7 @@ def test_techniques_are_always_named_when_a_measured_plateau_leads_to_tuning(tec
     answers = {**case.answers, "techniques": techniques}
     verdict = decide(answers, case.evidence, case.today)
     says = questions()["techniques"].option(techniques).says
-    assert verdict.choice == "tune_yourself"
+    assert verdict.choice == "worth_a_trial"
     assert any(says in reason for reason in verdict.reasons)
     assert any(says.lower() in one.lower() for one in verdict.blockers) == (techniques == "some")
     assert ("still untried" in verdict.next_steps[0]) == (techniques == "some")
@@ -159,7 +172,7 @@ def test_nothing_is_said_about_tuning_while_techniques_are_unanswered():
 @pytest.mark.parametrize("host", ["other", "none", "openai", "mistral"])
 def test_a_host_that_the_kit_names_comes_with_the_approval_that_it_needs(host):
     verdict = verdict_of(ONE_HOST, host=host)
-    named = f"Fine-tune at a provider that {APPROVAL} (Nebius Token Factory)"
+    named = f"Fine-tuning is worth a trial (Nebius Token Factory, which {APPROVAL})"
     assert verdict.headline.startswith(named)
     assert f"Nebius Token Factory {APPROVAL}." in verdict.blockers
     assert any(step.startswith("Send no row to Nebius Token Factory before") for step in verdict.next_steps)
@@ -168,7 +181,7 @@ def test_a_host_that_the_kit_names_comes_with_the_approval_that_it_needs(host):
 
 def test_no_approval_is_asked_for_the_readers_own_host_or_for_data_that_may_leave():
     for verdict in (verdict_of(ONE_HOST, host="bedrock"), verdict_of(ONE_HOST, privacy="may_leave")):
-        assert verdict.choice == "tune_at_provider"
+        assert verdict.choice == "worth_a_trial"
         assert "approved for" not in " ".join((verdict.headline, *verdict.blockers, *verdict.next_steps))
 
 
@@ -186,7 +199,7 @@ def test_an_interval_from_nothing_to_a_gain_worth_having_is_not_settled(differen
     assert verdict.choice == "keep_prompting"
     assert (verdict.confidence == "high") == settled
     assert any("more test rows" in step for step in verdict.next_steps) == (not settled)
-    assert any("1,400 rows" in reason for reason in verdict.reasons)
+    assert any("1,400" in reason for reason in verdict.reasons)
 
 
 def test_keep_prompting_names_the_measured_plateau():

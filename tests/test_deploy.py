@@ -67,7 +67,7 @@ def test_what_a_gate_is_held_against_is_measured_or_none(tmp_path):
         for name, right in (("tuned", 9), ("prompt", 3))
         for number, row in enumerate(rows)
     ]  # fmt: skip
-    about = {"model": "m", "yardstick": "teaching", "kind": "prompted"}
+    about = {"model": "m", "role": "teaching"}
     results = Results(
         pd.DataFrame(lines), {"tuned": about, "prompt": about}, ["exact", "valid_json"], "test", row_ids(rows)
     )

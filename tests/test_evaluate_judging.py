@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from evaluate_host import Host, completion
 
 from helpers.errors import EvaluationError
-from helpers.evaluate import consistency, judge, learning_curve, plateau, probes
+from helpers.evaluate import consistency, judge, learning_curve, plateau_of, probes
 from helpers.evaluate.probes import kept
 from helpers.records import Candidate, Example
 
@@ -256,23 +255,22 @@ def ladder(shares: list[float], rows: int, flips: float, seed: int = 0) -> dict[
 
 
 def test_the_three_answers():
-    risen = plateau(ladder([0.4, 0.6, 0.8, 0.8, 0.9, 0.95], 200, 0.02), yardstick="target")
+    risen = plateau_of(ladder([0.4, 0.6, 0.8, 0.8, 0.9, 0.95], 200, 0.02), role="target")
     assert risen.state == "still rising" and risen.incumbent == "prompt 3" and risen.tries == 6
     assert risen.sentence.startswith("Prompting is still rising: prompt 6 beats prompt 3 by ")
-    flat = plateau(ladder([0.4, 0.6, 0.8, 0.8, 0.8, 0.8], 5000, 0.02), yardstick="target")
+    flat = plateau_of(ladder([0.4, 0.6, 0.8, 0.8, 0.8, 0.8], 5000, 0.02), role="target")
     assert flat.state == "plateaued" and all(gain["high"] < 0.02 for gain in flat.gains)
     assert "after 6 prompts" in flat.sentence and flat.rows == 5000
-    unknown = plateau(ladder([0.4, 0.6, 0.8, 0.8, 0.8, 0.8], 100, 0.05), yardstick="target")
+    unknown = plateau_of(ladder([0.4, 0.6, 0.8, 0.8, 0.8, 0.8], 100, 0.05), role="target")
     assert unknown.state == "cannot tell" and "takes about" in unknown.sentence
-    few = plateau(ladder([0.4, 0.6, 0.8], 200, 0.05))
+    few = plateau_of(ladder([0.4, 0.6, 0.8], 200, 0.05))
     assert few.state == "cannot tell" and "too few" in few.sentence
-    json.dumps(flat.as_evidence())
 
 
 def test_the_teaching_model_is_named_for_what_it_is():
     scores = ladder([0.4, 0.6, 0.8, 0.8, 0.8, 0.8], 5000, 0.02)
-    assert "teaching model" in plateau(scores).sentence
-    assert "teaching model" not in plateau(scores, yardstick="target").sentence
+    assert "teaching model" in plateau_of(scores).sentence
+    assert "teaching model" not in plateau_of(scores, role="target").sentence
 
 
 def test_a_gain_worth_having_is_rarely_called_a_plateau():
@@ -280,7 +278,7 @@ def test_a_gain_worth_having_is_rarely_called_a_plateau():
     the gain; the allowance for the number of tries must still keep false plateaus at 5 % or below."""
     flips, rows = 0.03, 3000
     shares = [0.8] * 5 + [0.8 + 0.02 / (1 - 2 * flips), 0.8, 0.8]  # luck takes a part of each gain away
-    states = [plateau(ladder(shares, rows, flips, seed), yardstick="target").state for seed in range(1000)]
+    states = [plateau_of(ladder(shares, rows, flips, seed), role="target").state for seed in range(1000)]
     print({state: states.count(state) / 1000 for state in set(states)})
     assert states.count("plateaued") / 1000 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
 
@@ -290,14 +288,14 @@ def test_real_valued_scores_and_missing_rows():
     base = rng.random(300)
     history = {f"p{i}": base + step + 0.01 * rng.normal(size=300) for i, step in enumerate([0, 0.1, 0.3, 0.3, 0.301])}
     history["p3"][:20] = math.nan
-    found = plateau(history, last=2, yardstick="target")
+    found = plateau_of(history, last=2, role="target")
     assert (found.state, found.rows, found.incumbent) == ("plateaued", 280, "p2")
 
 
 @pytest.mark.parametrize("wrong", [{"worth": 0}, {"last": 0}, {"history": {}}])
 def test_plateaus_that_make_no_sense(wrong):
     with pytest.raises(EvaluationError):
-        plateau(**{"history": ladder([0.5] * 5, 50, 0.1), **wrong})
+        plateau_of(**{"history": ladder([0.5] * 5, 50, 0.1), **wrong})
 
 
 # --- learning curve --------------------------------------------------------------------------------------------------

@@ -250,13 +250,13 @@ def test_parameters_of_the_wrong_type_are_refused_not_misread(parameters):
 ROWS = [example(f"q{i}", "yes" if i % 2 else "no") for i in range(40)]
 
 
-def measured(name: str, answers: list[str | None], rows=ROWS, kind="prompted", split="validation") -> Results:
+def measured(name: str, answers: list[str | None], rows=ROWS, role="teaching", split="validation") -> Results:
     replies = [Reply(missing="lost") if a is None else Reply(a, "", "stop", 10, 2, 5, 0.1) for a in answers]
-    about = {"model": "m", "yardstick": "teaching", "kind": kind}
+    about = {"id": name, "model": "m", "host": "h", "role": role, "known_by": "its name", "parameters": 0.1}
     return score_replies(name, about, rows, replies, [metrics.exact_match, metrics.length], split=split)
 
 
-RIGHT = measured("right", [row.answer for row in ROWS], kind="tuned")
+RIGHT = measured("right", [row.answer for row in ROWS], role="tuned")
 ALWAYS = measured("always no", ["no"] * 39 + [None])
 
 
@@ -385,12 +385,22 @@ def test_unknown_names_are_named():
         RIGHT.compare("right", "right", "x")
 
 
-def test_evidence_holds_prompted_candidates_only():
-    [score] = RIGHT.merge(ALWAYS).prompt_scores()
-    assert (score["name"], score["yardstick"], score["metric"]) == ("always no", "teaching", "exact_match")
-    assert score["n"] == 39 and score["low"] < score["score"] < score["high"]
-    assert list(RIGHT.merge(ALWAYS).history()) == ["always no"]
-    json.dumps(score)
+def test_every_candidate_and_metric_becomes_a_measurement_and_only_prompts_are_a_history():
+    both = RIGHT.merge(ALWAYS)
+    found = {(one.name, one.metric): one for one in both.measurements()}
+    assert set(found) == {(name, metric) for name in ("right", "always no") for metric in ("exact_match", "length")}
+    score, length = found["always no", "exact_match"], found["always no", "length"]
+    assert (score.role, score.unit, score.better, score.headline) == ("teaching", "share", "higher", True)
+    assert (length.unit, length.better, length.headline) == ("words", "neither", False)
+    assert score.n == 39 and score.low < score.score < score.high
+    assert list(both.history()) == ["always no"]
+
+
+def test_a_measurement_is_of_its_rows_in_whatever_order_they_stand():
+    [one, _] = RIGHT.measurements()
+    [other, _] = measured("right", [row.answer for row in ROWS[::-1]], rows=ROWS[::-1], role="tuned").measurements()
+    [fewer, _] = measured("right", [row.answer for row in ROWS[1:]], rows=ROWS[1:], role="tuned").measurements()
+    assert one.rows == other.rows != fewer.rows and one.id == other.id != fewer.id
 
 
 def test_readers_text_is_escaped():
@@ -422,7 +432,7 @@ def test_tfidf_learns_labels_and_leaves_open_fields_alone():
     assert found.scores("tf-idf", "kind").tolist() == [1, 1]
     assert found.scores("tf-idf", "order").tolist() == [0, 1]
     assert all(json.loads(answer)["order"] is None for answer in found.answers("tf-idf"))
-    assert found.candidates["tf-idf"]["kind"] == "baseline"
+    assert found.candidates["tf-idf"]["role"] == "no language model"
 
 
 def test_baselines_on_the_sample_task():

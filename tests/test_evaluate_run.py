@@ -96,11 +96,22 @@ def test_another_sample_asks_afresh_and_names_its_seed(host, tmp_path):
     assert [call["seed"] for call in server.calls] == [0, 1]
 
 
-def test_a_restarted_server_on_another_port_is_still_this_machine(host, tmp_path):
+def test_two_servers_on_this_machine_never_share_an_answer(host, tmp_path):
     measure(host(), tmp_path / "s.sqlite")
     second = host()
     measure(second, tmp_path / "s.sqlite")
-    assert not second.calls
+    assert len(second.calls) == 20
+
+
+def test_the_local_api_is_the_same_host_after_a_restart_on_another_port(host, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    (tmp_path / "local_api").mkdir()
+    first, second = host(), host()
+    for server in (first, second):
+        (tmp_path / "local_api" / "server.json").write_text(json.dumps({"base_url": server.base_url}))
+        results = measure(server, tmp_path / "s.sqlite")
+    assert len(first.calls) == 20 and not second.calls
+    assert results.candidates["plain"]["host"] == "local"
 
 
 def test_a_failed_row_is_missing_with_its_reason_and_never_a_zero(host, tmp_path):
@@ -325,8 +336,9 @@ def test_rows_among_the_worked_examples_are_pointed_out(host, tmp_path):
 
 def far(server: Host, monkeypatch) -> None:
     """Make the room believe that the loopback server is another machine."""
-    monkeypatch.setattr(asking, "host_of", lambda client: "api.example.com")
-    monkeypatch.setattr("helpers.evaluate.runner.host_of", lambda client: "api.example.com")
+    monkeypatch.setattr(asking, "on_this_machine", lambda client: False)
+    monkeypatch.setattr(asking, "identity", lambda client: "api.example.com")
+    monkeypatch.setattr("helpers.evaluate.runner.on_this_machine", lambda client: False)
 
 
 PRICE = {"input": 100.0, "cached_input": 10.0, "output": 1000.0}

@@ -24,14 +24,14 @@ FREE = [row(f"question {n}", f"a text of its own, number {n}, " + "and more " * 
 
 
 def test_labels_get_a_schema_and_every_label_among_the_shots():
-    rungs = evaluate.rungs(LABELLED, "m", "Label it.", pool=LABELLED[:15], yardstick="target")
+    rungs = evaluate.rungs(LABELLED, "m", "Label it.", pool=LABELLED[:15], declared="target")
     assert [one.name for one in rungs] == [
         "question only", "instructions", "instructions, schema", "+ 4 examples", "+ 4 nearest",
     ]  # fmt: skip
     assert rungs[2].schema["properties"]["label"]["enum"] == ["gut", "schlecht", "weiß nicht"]
     assert {one.answer for one in rungs[3].shots} == {"gut", "schlecht", "weiß nicht"}
-    assert {one.yardstick for one in rungs} == {"target"} and not rungs[0].system
-    assert rungs == evaluate.rungs(LABELLED, "m", "Label it.", pool=LABELLED[:15], yardstick="target")
+    assert {one.declared for one in rungs} == {"target"} and not rungs[0].system
+    assert rungs == evaluate.rungs(LABELLED, "m", "Label it.", pool=LABELLED[:15], declared="target")
 
 
 def test_two_labels_stand_evenly_and_in_no_pattern():

@@ -11,8 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from helpers import assets, costs, show
-from helpers.evaluate import statistics
+from helpers import assets, costs, show, statistics
 from helpers.local_api.template import ChatTemplate
 from helpers.project import Project
 from helpers.records import Example, Verdict
@@ -39,13 +38,14 @@ def curve(steps: int = 90, epochs: int = 6, rising: bool = False) -> pd.DataFram
 
 def scores_table(names=("majority", "tf-idf", "16 examples", "tuned")) -> pd.DataFrame:
     models = {"majority": "most frequent answer", "tf-idf": "TF-IDF + logistic regression", "tuned": "ft:small:x"}
+    roles = {"majority": "no language model", "tf-idf": "no language model", "tuned": "tuned"}
     rows = []
     for i, name in enumerate(names):
         low, high = statistics.wilson(40 * (i + 1), 200)
         rows.append(
             {
                 "candidate": name, "model": models.get(name, "small"), "rows": 200, "low": low, "high": high,
-                "yardstick": "target" if name in ("majority", "tf-idf") else "teaching", "score": 0.2 * (i + 1),
+                "role": roles.get(name, "teaching"), "score": 0.2 * (i + 1),
             }
         )  # fmt: skip
     return pd.DataFrame(rows).set_index("candidate")
@@ -134,10 +134,9 @@ def test_scores_mark_tuned_teaching_and_majority():
     chart = show.scores(scores_table(), "all_fields")
     assert chart.layout.title.text.startswith("tuned scores highest in all fields: 80 % (interval 74 % to 85 %)")
     by_kind = {trace.name: trace for trace in chart.data}
-    assert by_kind["tuned"].marker.symbol == ("diamond-open",)
+    assert by_kind["tuned"].marker.symbol == ("diamond",)
     assert by_kind["prompted"].marker.symbol == ("circle-open",)
     assert by_kind["no language model"].marker.symbol == ("square", "square")
-    assert "teaching model" in by_kind["tuned"].y[0]
     assert chart.layout.shapes[0].x0 == pytest.approx(20)
 
 
@@ -280,5 +279,5 @@ def test_the_records_charts_are_well_formed_svg_with_escaped_names():
         assert root.tag.endswith("svg")
         assert not [node for node in root.iter() if node.tag.endswith("img") or node.tag.endswith("script")]
     said = [node.text for node in ElementTree.fromstring(show.scores_svg(scores_table())).iter() if node.text]
-    assert said[-9:-1:2] == ["tuned (teaching model)", "16 examples (teaching model)", "tf-idf", "majority"]
+    assert said[-9:-1:2] == ["tuned", "16 examples (teaching model)", "tf-idf", "majority"]
     assert said[-8::2][:4] == ["80", "60", "40", "20"]

@@ -14,8 +14,8 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from helpers import statistics as s
 from helpers.errors import EvaluationError
-from helpers.evaluate import statistics as s
 
 # --- published values: equal to the printed digits -------------------------------------------------------------------
 

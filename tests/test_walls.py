@@ -13,9 +13,9 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "helpers"
 FLOORS = [
     {"errors"},
-    {"records"},
-    {"project"},
-    {"facts", "assets"},
+    {"records", "wording"},
+    {"statistics", "project"},
+    {"ledger", "facts", "assets"},
     {"tokens"},
     {"data", "costs", "providers"},
     {"jobs", "evaluate", "decide"},

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ MADE_BY = {
     "splits": ("01_prepare_data", 1),
     "upload": ("02_upload", 1),
     "jobs": ("03_train", 8),
+    "ledger": ("00_should_you_fine_tune", 10),
     "results": ("04_evaluate", 20),
     "verdict": ("06_decide", 1),
 }
@@ -99,9 +100,13 @@ class Project:
 
     def set(self, key: str, value: Any) -> None:
         """Store a JSON value under ``key``; other keys keep what they have on disk."""
+        self.change(key, lambda _: value)
+
+    def change(self, key: str, changed: Callable[[Any], Any]) -> None:
+        """Replace the value under ``key`` by ``changed`` of what is on disk now (an empty mapping where nothing is)."""
         with FileLock(self.folder / ".lock", timeout=10):
             state = self.read()
-            state[key] = value
+            state[key] = changed(state.get(key, {}))
             self._write(state)
 
     def _write(self, state: Mapping[str, Any]) -> None:
@@ -124,10 +129,7 @@ class Project:
 
     def keep(self, group: str, key: str, value: Any) -> None:
         """Store a JSON value under ``key`` inside ``group`` (such as "evidence"); the group's other keys stay."""
-        with FileLock(self.folder / ".lock", timeout=10):
-            state = self.read()
-            state[group] = {**state.get(group, {}), key: value}
-            self._write(state)
+        self.change(group, lambda kept: {**kept, key: value})
 
     def require(self, key: str) -> Any:
         """The value under ``key``.

@@ -9,8 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Yardstick = Literal["teaching", "target"]
-"""What a prompted score says about a reader's real options: see :class:`Candidate`."""
+Role = Literal["teaching", "target", "tuned", "no language model"]
+"""What a score says about a reader's real options. It follows from what is known of the model (``providers.models``):
+
+* "teaching": a prompted model under one billion parameters, or one that nothing is known of. It teaches mechanics; its
+  scores are never evidence that prompting has lost;
+* "target": a prompted model that the reader could really use;
+* "tuned": a model that was fine-tuned on this task;
+* "no language model": a classifier, a pattern, plain code.
+"""
+
+Better = Literal["higher", "lower", "neither"]
+"""Which direction of a metric is better; "neither" for one that only describes (an answer's length)."""
+
+PROMPTED = ("teaching", "target")
+"""The roles of a model that was only prompted."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,9 @@ class Candidate:
         schema: JSON schema that constrains the answer, or None.
         temperature: 0 is greedy.
         max_tokens: cap on the answer's length, in tokens.
-        yardstick: ``"teaching"`` for a small model that teaches mechanics (its prompted scores are never evidence that
-            prompting has lost), ``"target"`` for a model that the reader could really use.
         tuned: whether the model was fine-tuned on this task.
+        declared: what the reader says that the model is, "target" or "teaching". It counts only for a model that
+            nothing is known of: see :data:`Role`.
     """
 
     name: str
@@ -73,8 +86,60 @@ class Candidate:
     schema: Mapping[str, Any] | None = None
     temperature: float = 0.0
     max_tokens: int = 64
-    yardstick: Yardstick = "teaching"
     tuned: bool = False
+    declared: Literal["", "teaching", "target"] = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One candidate, one metric, named rows: the unit of evidence. Nothing is joined by ``name``: that is for readers.
+
+    Attributes:
+        candidate: id of the candidate: a hash of host, model, prompt and decoding. Empty where an older kit kept none.
+        name: what tables and charts call it.
+        model: the model's id at the host; for plain code, what it is.
+        host: where it answers: a name of ``providers.hosts()``, an address, or "this notebook" for plain code.
+        role: see :data:`Role`.
+        known_by: how the role is known, in words: "its name says 8 billion parameters", "declared by you".
+        metric: name of the metric.
+        split: what the rows were called: "validation", "test" …
+        rows: hash of the rows, in any order. Empty where an older kit kept none.
+        n: rows that were answered.
+        score, low, high: mean over these rows with its 95 % interval, in ``unit``.
+        day: ISO date of the measurement.
+        unit: "share" (0 to 1), "likeness" (0 to 1, no reason for a decision), or the unit of the number ("words", "s").
+        better: which direction is better.
+        headline: whether this is the metric that its run was about.
+        parameters: of the model, in billions; None where that is not known.
+        base: of a tuned model, what it was tuned from.
+        openings: how often new answers had been asked for on these rows by then, when they were called "test".
+    """
+
+    candidate: str
+    name: str
+    model: str
+    host: str
+    role: Role
+    known_by: str
+    metric: str
+    split: str
+    rows: str
+    n: int
+    score: float
+    low: float
+    high: float
+    day: str
+    unit: str = "share"
+    better: Better = "higher"
+    headline: bool = True
+    parameters: float | None = None
+    base: str = ""
+    openings: int = 0
+
+    @property
+    def id(self) -> str:
+        """Which measurement this is: candidate, rows and metric."""
+        return f"{self.candidate}/{self.rows}/{self.metric}"
 
 
 @dataclass(frozen=True)
@@ -83,6 +148,9 @@ class Comparison:
 
     ``difference`` is *a* minus *b* in the metric's own unit (a share of rows for right/wrong metrics), with the paired
     interval ``low`` to ``high`` at ``level``. ``sentence`` says it in words, "these rows cannot tell" included.
+    ``unit`` and ``better`` are those of :class:`Measurement`. ``a`` and ``b`` are names for readers; ``a_id`` and
+    ``b_id`` are the ids of the two measurements, empty for a comparison that is no evidence (of two seeds, of
+    agreements).
     """
 
     a: str
@@ -97,30 +165,90 @@ class Comparison:
     level: float
     p_value: float
     sentence: str
+    unit: str = "share"
+    better: Better = "higher"
+    a_id: str = ""
+    b_id: str = ""
+
+
+@dataclass(frozen=True)
+class PlateauTest:
+    """Whether prompting one model has stopped getting better, on named rows.
+
+    Attributes:
+        state: "plateaued", "still rising" or "cannot tell".
+        candidates: ids of the prompts, in the order tried.
+        model, host, role: whose prompts these were.
+        metric, rows: what they were measured by and on (a hash, as in :class:`Measurement`).
+        tries: how many prompts were tried.
+        worth: the smallest gain worth having, as a share.
+        sentence: the finding in words.
+        day: ISO date.
+    """
+
+    state: Literal["plateaued", "still rising", "cannot tell"]
+    model: str
+    host: str
+    role: Role
+    metric: str
+    rows: str
+    candidates: tuple[str, ...] = ()
+    tries: int = 0
+    worth: float = 0.02
+    sentence: str = ""
+    day: str = ""
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """Counts of the data report: good training rows, errors, warnings, and test rows that leaked into training."""
+
+    rows: int | None = None
+    errors: int = 0
+    warnings: int = 0
+    leaks: int = 0
+
+
+@dataclass(frozen=True)
+class CostForecast:
+    """The bill: from how many calls a month tuning is cheaper, and how probably it is at the reader's volume."""
+
+    probability: float | None = None
+    break_even_calls: float | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class DataGain:
+    """What twice as many rows would bring, as a share with its interval; None where the curve cannot tell."""
+
+    gain_from_doubling: float | None = None
+    low: float | None = None
+    high: float | None = None
+    sentence: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was measured and that a verdict may rest on; a field left None was not measured.
+    """All that was measured and that a verdict may rest on; a field left None or empty was not measured.
 
     Attributes:
-        data: facts about the reader's data: ``rows`` (good training rows), ``errors``, ``warnings``, ``leaks``.
-        prompt_scores: one mapping a prompted candidate: ``name``, ``model``, ``yardstick``, ``metric``, ``score``,
-            ``low``, ``high``, ``n``, ``split``.
-        plateau: the plateau test's answer: ``state`` ("plateaued" / "still rising" / "cannot tell"), ``yardstick``,
-            ``sentence``.
-        comparisons: tuned against its rivals on the test rows.
-        cost: break-even and probability that tuning is cheaper: ``sentence``, ``break_even_calls``, ``probability``.
-        learning_curve: ``sentence`` and ``gain_from_doubling`` with ``low`` and ``high``.
+        measurements: in the order in which they were made.
+        comparisons: of measurements on the same rows by the same metric.
+        plateaus: the newest test of each model.
+        data: counts of the data report.
+        cost: the bill.
+        learning_curve: what more data would bring.
         not_measured: what is missing, in words.
     """
 
-    data: Mapping[str, Any] | None = None
-    prompt_scores: tuple[Mapping[str, Any], ...] = ()
-    plateau: Mapping[str, Any] | None = None
+    measurements: tuple[Measurement, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
-    cost: Mapping[str, Any] | None = None
-    learning_curve: Mapping[str, Any] | None = None
+    plateaus: tuple[PlateauTest, ...] = ()
+    data: DataSummary | None = None
+    cost: CostForecast | None = None
+    learning_curve: DataGain | None = None
     not_measured: tuple[str, ...] = ()
 
 

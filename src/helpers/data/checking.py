@@ -39,7 +39,7 @@ def check(
 
     Args:
         source: a path (JSON Lines, JSON, CSV, TSV, Excel, Parquet), bytes, a DataFrame, or examples.
-        provider: whose rules apply: see ``helpers/facts/limits.csv``.
+        provider: whose rules apply: see ``helpers/facts/limits.csv``; "general" for rules that hold everywhere.
         model: whose vocabulary and context apply; without it the provider's usual ones.
         validation: the validation split; only looked at for leaks (check it with a call of its own).
         test: the test split, likewise.

@@ -11,6 +11,9 @@ import pandas as pd
 
 from helpers.data.codes import CODES, Severity
 
+GENERAL = "general"
+"""In a provider's place: the rules that hold wherever chat rows are used."""
+
 MOST_OF_ONE_CODE = 100_000
 """Problems of one code that are listed; more are only counted, so that no file can fill the memory."""
 
@@ -119,9 +122,10 @@ class CheckReport:
     def _headline(self) -> str:
         tokens = self.rows["tokens"].sum() if len(self.rows) else 0
         counted = f", {int(tokens):,} tokens" if tokens else ""
-        verdict = "takes this file" if self.ok else "would refuse this file"
+        verdict = f"{self.provider} {'takes' if self.ok else 'would refuse'} this file"
+        said = "checked by general rules, not by a host's own" if self.provider == GENERAL else verdict
         return (
-            f"{len(self.rows):,} examples{counted}; {self.provider} {verdict}: {self.count('error'):,} errors, "
+            f"{len(self.rows):,} examples{counted}; {said}: {self.count('error'):,} errors, "
             f"{self.count('warning'):,} warnings, {self.count('note'):,} notes."
         )
 

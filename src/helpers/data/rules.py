@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from helpers import facts
-from helpers.data.report import Findings
+from helpers.data.report import GENERAL, Findings
 from helpers.data.shapes import CHAT_KEYS, Shaped, text_of
 
 ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
@@ -63,13 +63,20 @@ class Rules:
     max_example_tokens: int | None
 
 
+ANY_SHAPE = ("chat", "prompt_completion", "preference", "question_answer")
+"""Shapes from which chat rows can be made."""
+
+
 def rules_for(provider: str, model: str | None = None) -> Rules:
     """The provider's rules.
+
+    :data:`GENERAL` names the rules that hold wherever chat rows are used: for a host that trains nothing, or of which
+    no limits are known.
 
     Raises:
         FactsError: no limits of this provider are known.
     """
-    known: Mapping[str, Any] = facts.limits(provider, model)
+    known: Mapping[str, Any] = {"shapes": ANY_SHAPE} if provider == GENERAL else facts.limits(provider, model)
     roles = frozenset(known.get("roles", ROLES))
     return Rules(
         provider=provider,

@@ -9,10 +9,10 @@ from helpers.decide.answers import Answers, load, save
 from helpers.decide.checklist import Option, Question, article, groups, questions, unanswered
 from helpers.decide.collect import collect, versions
 from helpers.decide.flips import Flip, flips, suppose
-from helpers.decide.record import Record, evidence_from, load_record
+from helpers.decide.record import Record, load_record
 from helpers.decide.rules import RULES
 from helpers.decide.ruling import CHOICES
-from helpers.decide.verdict import decide, rule_name
+from helpers.decide.verdict import decide, deciding, rule_name, worth
 
 __all__ = [
     "CHOICES",
@@ -25,7 +25,7 @@ __all__ = [
     "article",
     "collect",
     "decide",
-    "evidence_from",
+    "deciding",
     "flips",
     "groups",
     "load",
@@ -36,4 +36,5 @@ __all__ = [
     "suppose",
     "unanswered",
     "versions",
+    "worth",
 ]

@@ -1,19 +1,22 @@
 """A case: answers and measurements brought together, with the rule that a measurement beats an answer.
 
-The one exception is the teaching model: its prompted scores never count as evidence about prompting.
+Measurements are told apart by their ids and compared on the same rows by the same metric only. A teaching model's
+prompted scores never count as evidence about prompting, unless it must run on a device that holds nothing larger.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
 
 from helpers.decide.checklist import questions
 from helpers.errors import DecisionError
-from helpers.records import Evidence
+from helpers.facts.names import TEACHING_BELOW
+from helpers.records import PROMPTED, Comparison, DataSummary, Evidence, Measurement, PlateauTest
 
 BUCKETS = ((1000, "1000_plus"), (200, "200_999"), (50, "50_199"), (10, "10_49"), (0, "under_10"))
 PLATEAU = {
@@ -22,17 +25,24 @@ PLATEAU = {
 }
 """State of a plateau test on a target model: the answer that it gives to the question on effort, and its words."""
 
+USUAL_WORTH = "2"
+"""The smallest gain worth having where the reader names none, in points. Training, hosting and retraining are not done
+for less."""
+
+USUAL_ROWS = 200
+"""Rows to price a measurement for when nothing was measured yet: as many as the sample has."""
+
 
 @dataclass(frozen=True)
 class Lead:
-    """The tuned model minus a prompted target model, on the same test rows; the strongest such rival counts."""
+    """One measurement minus another, by the same metric on the same rows, with its paired interval, in shares."""
 
-    rival: str
+    of: Measurement
+    over: Measurement
     difference: float
     low: float
     high: float
     n: int
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -49,31 +59,32 @@ class Case:
     evidence: Evidence
     today: date
 
+    # ------------------------------------------------------------------ answers and measurements
+
     @cached_property
     def measured(self) -> dict[str, tuple[str, str]]:
         """Questions that a measurement answers: id to (option, the measurement in words)."""
         found: dict[str, tuple[str, str]] = {}
-        data = self.evidence.data or {}
-        if (rows := data.get("rows")) is not None:
-            bucket = next(name for least, name in BUCKETS if rows >= least)
-            found["examples"] = (bucket, f"the data report counts {rows:,} good training rows")
-        if data.get("errors"):
-            found["quality"] = ("mixed", f"the data report counts {data['errors']:,} errors")
-        if self.evidence.prompt_scores:
+        if self.data.rows is not None:
+            bucket = next(name for least, name in BUCKETS if self.data.rows >= least)
+            found["examples"] = (bucket, f"the data report counts {self.data.rows:,} good training rows")
+        if self.data.errors:
+            found["quality"] = ("mixed", f"the data report counts {self.data.errors:,} errors")
+        if self.prompted:
             found["evaluation"] = ("fixed_set", "prompts were scored on a fixed split")
             if self.answers.get("effort", "none") == "none":
-                found["effort"] = ("days", f"{len(self.evidence.prompt_scores)} prompts were scored")
-        if self.target_scores:
+                found["effort"] = ("days", f"{len(self.prompted)} prompts were scored")
+        if self.targets:
             best = self.best_target
-            found["models_tried"] = ("measured", f"{best['model']} was prompted and scored {percent(best['score'])}")
+            found["models_tried"] = ("measured", f"{best.model} was prompted and scored {percent(best.score)}")
         if self.plateau in PLATEAU:
             found["effort"] = PLATEAU[self.plateau]
         return found
 
     @cached_property
     def effective(self) -> dict[str, str]:
-        """Answers after measurements have had their say."""
-        return {**self.answers, **{name: value for name, (value, _) in self.measured.items()}}
+        """Answers after measurements have had their say; the smallest gain worth having need not be answered."""
+        return {"worth": USUAL_WORTH, **self.answers, **{name: value for name, (value, _) in self.measured.items()}}
 
     def says(self, question: str, *options: str) -> bool:
         """Whether the effective answer to ``question`` is one of ``options``."""
@@ -93,48 +104,231 @@ class Case:
                 found.append(f"You answered that {option.says}, but {words}. The measurement counts.")
         return found
 
-    # ------------------------------------------------------------------ measurements, read once
+    @property
+    def worth(self) -> float:
+        """The smallest gain worth having, as a share."""
+        return int(self.effective["worth"]) / 100
 
     @cached_property
-    def target_scores(self) -> list[Mapping[str, Any]]:
-        return [score for score in self.evidence.prompt_scores if score["yardstick"] == "target"]
+    def device_holds(self) -> float | None:
+        """Billions of parameters that the device holds on which the model must run; None: any model may be used."""
+        answer = self.answers.get("latency")
+        return questions()["latency"].option(answer).holds if answer else None
+
+    # ------------------------------------------------------------------ which measurements count, and as what
 
     @cached_property
-    def best_target(self) -> Mapping[str, Any]:
-        return max(self.target_scores, key=lambda score: score["score"])
+    def deciding(self) -> list[Measurement]:
+        """Measurements by one metric, a share of right rows that runs were about: the one by which both tuned and
+        prompted models were measured, if there is such a one; of several, the newest."""
+        roles: dict[str, set[str]] = {}
+        for one in self._shares:
+            roles.setdefault(one.metric, set()).add(self.counts_as(one))
+        newest = {one.metric: at for at, one in enumerate(self._shares)}
+        metric = max(
+            newest,
+            key=lambda name: ({"target", "tuned"} <= roles[name], "target" in roles[name], newest[name]),
+            default="",
+        )
+        return [one for one in self._shares if one.metric == metric]
 
     @cached_property
-    def plateau(self) -> str:
-        """State of the plateau test when it was made on a target model; empty otherwise."""
-        test = self.evidence.plateau or {}
-        return test["state"] if test.get("yardstick") == "target" else ""
+    def _shares(self) -> list[Measurement]:
+        return [m for m in self.evidence.measurements if m.unit == "share" and m.better == "higher" and m.headline]
+
+    def counts_as(self, one: Measurement) -> str:
+        """The role of a measurement for this decision; empty when it has none.
+
+        Under one billion parameters a prompted model is never a target, whoever called it one. On a device that holds
+        nothing larger it is one for that device, and models that do not fit have no part in the decision.
+        """
+        if one.role == "no language model":
+            return one.role
+        if self.device_holds is not None:
+            fits = one.parameters is not None and one.parameters <= self.device_holds
+            return "" if not fits else "target" if one.role in PROMPTED else one.role
+        if one.role == "target" and one.parameters is not None and one.parameters < TEACHING_BELOW:
+            return "teaching"
+        return one.role
+
+    def _counting_as(self, *roles: str) -> list[Measurement]:
+        return [m for m in self.deciding if self.counts_as(m) in roles]
+
+    @cached_property
+    def prompted(self) -> list[Measurement]:
+        return self._counting_as(*PROMPTED)
+
+    @cached_property
+    def teaching(self) -> list[Measurement]:
+        return self._counting_as("teaching")
+
+    @cached_property
+    def targets(self) -> list[Measurement]:
+        return self._counting_as("target")
+
+    @cached_property
+    def tuned(self) -> list[Measurement]:
+        return self._counting_as("tuned")
+
+    @cached_property
+    def code(self) -> list[Measurement]:
+        """Rivals without a language model."""
+        return self._counting_as("no language model")
+
+    # ------------------------------------------------------------------ one set of rows to decide on
+
+    @cached_property
+    def rows(self) -> str | None:
+        """Hash of the rows on which the decision is made: those that a tuned model and a target answered, if there are
+        any; else those of a target, of any prompt, of anything. Of several, test rows, then the most, then the newest.
+        """
+        of_targets, of_tuned = {m.rows for m in self.targets if m.rows}, {m.rows for m in self.tuned if m.rows}
+        everything = [{m.rows for m in self.targets}, {m.rows for m in self.prompted}, {m.rows for m in self.deciding}]
+        for wanted in (of_targets & of_tuned, of_targets, *everything):
+            places = [(m.split == "test", m.n, at) for at, m in enumerate(self.deciding) if m.rows in wanted]
+            if places:
+                return self.deciding[max(places)[2]].rows
+        return None
+
+    def _here(self, some: Iterable[Measurement]) -> list[Measurement]:
+        return [one for one in some if one.rows == self.rows]
+
+    @cached_property
+    def best_target(self) -> Measurement:
+        """The best prompted target on the rows that decide; there must be one."""
+        return max(self._here(self.targets), key=lambda one: one.score)
+
+    @cached_property
+    def best_code(self) -> Measurement | None:
+        """The best rival without a language model, on the rows that decide if it was measured there."""
+        return max(self._here(self.code) or self.code, key=lambda one: one.score, default=None)
+
+    @cached_property
+    def judged(self) -> Measurement | None:
+        """The tuned model that is judged: of one recipe's seeds the middle one; of several recipes the best such."""
+        recipes: dict[tuple[str, str], list[Measurement]] = {}
+        for one in self._here(self.tuned):
+            recipes.setdefault((one.host, one.base), []).append(one)
+        middles = []
+        for seeds in recipes.values():
+            middle = statistics.median_low([one.score for one in seeds])
+            middles.append(next(one for one in seeds if one.score == middle))
+        return max(middles, key=lambda one: one.score, default=None)
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[str, str], Comparison]:
+        return {(c.a_id, c.b_id): c for c in self.evidence.comparisons}
+
+    def lead_of(self, one: Measurement, over: Measurement) -> Lead | None:
+        """One against the other, or None where they were not compared on the same rows."""
+        if found := self._pairs.get((one.id, over.id)):
+            return Lead(one, over, found.difference, found.low, found.high, found.n)
+        if found := self._pairs.get((over.id, one.id)):
+            return Lead(one, over, -found.difference, -found.high, -found.low, found.n)
+        return None
+
+    def _least_lead(self, rivals: Iterable[Measurement]) -> Lead | None:
+        if self.judged is None:
+            return None
+        leads = filter(None, (self.lead_of(self.judged, rival) for rival in self._here(rivals)))
+        return min(leads, key=lambda lead: lead.difference, default=None)
 
     @cached_property
     def lead(self) -> Lead | None:
-        """Tuned against the prompted target model that it beats least, or None when no such pair was measured."""
-        targets = {score["name"] for score in self.target_scores}
-        prompted = {score["name"] for score in self.evidence.prompt_scores}
-        leads = []
-        for c in self.evidence.comparisons:
-            if c.b in targets and c.a not in prompted:
-                leads.append(Lead(c.b, c.difference, c.low, c.high, c.n, c.sentence))
-            elif c.a in targets and c.b not in prompted:
-                leads.append(Lead(c.a, -c.difference, -c.high, -c.low, c.n, c.sentence))
-        return min(leads, key=lambda lead: lead.difference, default=None)
+        """Tuned against the prompted target that it beats least, or None when no such pair was measured."""
+        return self._least_lead(self.targets)
+
+    @cached_property
+    def lead_over_code(self) -> Lead | None:
+        """Tuned against the rival without a language model that it beats least."""
+        return self._least_lead(self.code)
+
+    @cached_property
+    def code_against_target(self) -> Lead | None:
+        """The best rival without a language model against the best prompted target, on the rows that decide."""
+        if not self.targets or self.best_code is None:
+            return None
+        return self.lead_of(self.best_code, self.best_target)
+
+    @cached_property
+    def on_other_rows(self) -> Measurement | None:
+        """A tuned model that was measured, but on rows that no target answered, or by another metric; None when that is
+        not so."""
+        if not self.targets or self.judged is not None:
+            return None
+        tuned = [one for one in self._shares if self.counts_as(one) == "tuned"]
+        return max(tuned, key=lambda one: (one.split == "test", one.n), default=None)
+
+    @cached_property
+    def rival_elsewhere(self) -> Measurement | None:
+        """A target that did not answer the rows on which the tuned model is judged, and might beat it there."""
+        if self.judged is None or not self.targets:
+            return None
+        here = {(one.host, one.model) for one in self._here(self.targets)}
+        others = [m for m in self.targets if (m.host, m.model) not in here and m.high >= self.judged.score]
+        return max(others, key=lambda one: one.score, default=None)
+
+    @cached_property
+    def parts_for_code(self) -> list[Lead]:
+        """Metrics other than the deciding one (the fields of an answer) in which a rival without a language model beats
+        the best prompted target."""
+        if not self.targets:
+            return []
+        without_a_model = [m for m in self.evidence.measurements if m.role == "no language model"]
+        found = []
+        for other in self.evidence.measurements:
+            if other.candidate != self.best_target.candidate or other.rows != self.best_target.rows or other.headline:
+                continue
+            leads = filter(None, (self.lead_of(rival, other) for rival in without_a_model))
+            found += [lead for lead in leads if lead.low > 0]
+        return found
+
+    # ------------------------------------------------------------------ what a record shows
+
+    def shown(self) -> list[tuple[Measurement, str]]:
+        """Each run's main metric, and what the measurement counts as in this decision, in words."""
+        device = self.device_holds is not None
+        words = {"teaching": "teaching only", "target": "target for that device" if device else "target",
+                 "": "no part: it does not fit the device, or its size is not known"}  # fmt: skip
+        roles = ((one, self.counts_as(one)) for one in self.evidence.measurements if one.headline)
+        return [(one, words.get(role, role)) for one, role in roles]
+
+    def shown_comparisons(self) -> list[Comparison]:
+        """What the judged tuned model was compared with, and the best rival without a language model with targets."""
+        names = {one.id for one in (self.judged, self.best_code) if one is not None}
+        found = [c for c in self.evidence.comparisons if c.a_id in names]
+        return found or [c for c in self.evidence.comparisons if c.a_id in {one.id for one in self.tuned}]
+
+    # ------------------------------------------------------------------ the rest of the evidence
+
+    @cached_property
+    def plateau_test(self) -> PlateauTest | None:
+        """The newest plateau test of the best target's prompts."""
+        if not self.targets:
+            return None
+        best = self.best_target
+        tests = [t for t in self.evidence.plateaus
+                 if (t.host, t.model, t.metric) == (best.host, best.model, best.metric)]  # fmt: skip
+        return tests[-1] if tests else None
+
+    @property
+    def plateau(self) -> str:
+        """State of that test; empty when there is none."""
+        return self.plateau_test.state if self.plateau_test else ""
+
+    @property
+    def data(self) -> DataSummary:
+        return self.evidence.data or DataSummary()
 
     @cached_property
     def cheaper(self) -> float | None:
         """Probability that tuning is cheaper, or None when the sums were not done."""
-        return (self.evidence.cost or {}).get("probability")
+        return self.evidence.cost.probability if self.evidence.cost else None
 
     @property
     def rows_measured(self) -> int:
         """Rows of the largest prompt score; 200, as in the sample, when there is none."""
-        return max((int(score["n"]) for score in self.evidence.prompt_scores), default=200)
-
-    @cached_property
-    def leaks(self) -> int:
-        return int((self.evidence.data or {}).get("leaks") or 0)
+        return max((one.n for one in self.prompted), default=USUAL_ROWS)
 
 
 def percent(share: float) -> str:
@@ -155,28 +349,50 @@ def checked_evidence(evidence: Evidence | None) -> Evidence:
     """
     if evidence is None:
         return Evidence()
-    found: list[str] = []
     if not isinstance(evidence, Evidence):
-        found.append(f"a {type(evidence).__name__} instead of records.Evidence")
+        found = [f"a {type(evidence).__name__} instead of records.Evidence"]
     else:
-        for index, score in enumerate(evidence.prompt_scores):
-            lacking = [key for key in ("name", "model", "yardstick", "score", "low", "high", "n") if key not in score]
-            if lacking:
-                found.append(f"prompt_scores[{index}] lacks {', '.join(lacking)}")
-            elif score["yardstick"] not in ("teaching", "target"):
-                found.append(f"prompt_scores[{index}] has yardstick {score['yardstick']!r}, not 'teaching' or 'target'")
-        states = ("plateaued", "still rising", "cannot tell")
-        if evidence.plateau is not None and evidence.plateau.get("state") not in states:
-            found.append(f"plateau state {evidence.plateau.get('state')!r} is not one of {', '.join(states)}")
-        for key in ("rows", "errors", "warnings", "leaks"):
-            value = (evidence.data or {}).get(key)
-            if value is not None and (not isinstance(value, int) or value < 0):
-                found.append(f"data[{key!r}] is {value!r}, not a count")
-        chance = (evidence.cost or {}).get("probability")
-        if chance is not None and not 0 <= chance <= 1:
-            found.append(f"cost['probability'] is {chance!r}, not between 0 and 1")
+        found = [*_measurements(evidence), *_counts(evidence.data), *_others(evidence)]
     if found:
         raise DecisionError(
             "The evidence cannot be read.", got="; ".join(found), fix="See records.Evidence for the shape."
         )
     return evidence
+
+
+def _measurements(evidence: Evidence) -> list[str]:
+    found = []
+    for at, one in enumerate(evidence.measurements):
+        if not isinstance(one, Measurement):
+            found.append(f"measurements[{at}] is a {type(one).__name__}")
+        elif one.role not in (*PROMPTED, "tuned", "no language model"):
+            found.append(f"measurements[{at}] has the role {one.role!r}")
+        elif one.unit == "share" and not _is_share(one):
+            found.append(f"measurements[{at}] scores {one.score!r} ({one.low!r} to {one.high!r}) on {one.n!r} rows")
+    known = {one.id for one in evidence.measurements if isinstance(one, Measurement)}
+    for at, pair in enumerate(evidence.comparisons):
+        if {pair.a_id, pair.b_id} - known - {""}:
+            found.append(f"comparisons[{at}] is of measurements that are not there")
+    return found
+
+
+def _is_share(one: Measurement) -> bool:
+    """Whether score and interval lie in order between 0 and 1, but for rounding."""
+    ends = (0, one.low, one.score, one.high, 1)
+    return one.n > 0 and all(low <= high + 1e-9 for low, high in pairwise(ends))
+
+
+def _counts(data: DataSummary | None) -> list[str]:
+    counts = vars(data) if data else {}
+    bad = [name for name, n in counts.items() if n is not None and (not isinstance(n, int) or n < 0)]
+    return [f"data.{name} is {counts[name]!r}, not a count" for name in bad]
+
+
+def _others(evidence: Evidence) -> list[str]:
+    states = ("plateaued", "still rising", "cannot tell")
+    found = [f"plateau state {one.state!r} is not one of {', '.join(states)}" for one in evidence.plateaus
+             if one.state not in states]  # fmt: skip
+    chance = evidence.cost.probability if evidence.cost else None
+    if chance is not None and not 0 <= chance <= 1:
+        found.append(f"cost.probability is {chance!r}, not between 0 and 1")
+    return found

@@ -25,6 +25,7 @@ class Option:
         help: one line under the label; may be empty.
         says: the answer as a clause, for reasons ("the prompt is long").
         leans: +1 speaks for tuning, -1 for prompting, 0 for neither.
+        holds: of an option that names a device: billions of parameters of the largest model that fits there.
     """
 
     value: str
@@ -32,6 +33,7 @@ class Option:
     help: str
     says: str
     leans: int
+    holds: float | None = None
 
 
 @dataclass(frozen=True)

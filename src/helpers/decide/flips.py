@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from statsmodels.stats.proportion import proportion_confint
-
-from helpers import facts
+from helpers import facts, statistics
 from helpers.decide.case import Case, checked_evidence, percent
 from helpers.decide.checklist import checked, questions
+from helpers.decide.judgements import enough_rows
 from helpers.decide.rules import rule
 from helpers.decide.ruling import CHOICES, TRAINING, Ruling
 from helpers.errors import DecisionError
-from helpers.records import Comparison, Evidence
+from helpers.records import Comparison, CostForecast, Evidence, Measurement, PlateauTest, Role
 
 SHOWN_FLIPS = 6
 SUPPOSED = "a target model"
@@ -45,7 +44,7 @@ class Flip:
 def suppose(evidence: Evidence | None, score: float, *, rows: int = 200, plateau: str | None = None) -> Evidence:
     """The evidence as it would be if a target model had been prompted, with this share of ``rows`` right.
 
-    For "what if" questions only: the supposed score is called "a target model", and its interval is Wilson's.
+    For "what if" questions only: the supposed model is called "a target model", and its interval is Wilson's.
 
     Args:
         plateau: what its plateau test would have said ("plateaued", "still rising", "cannot tell"); None: not made.
@@ -57,14 +56,19 @@ def suppose(evidence: Evidence | None, score: float, *, rows: int = 200, plateau
         raise DecisionError(
             "A supposed score is a share of rows.", got=f"{score!r} of {rows!r} rows", fix="Use a share from 0 to 1."
         )
-    low, high = proportion_confint(round(score * rows), rows, method="wilson")
-    supposed = {
-        "name": SUPPOSED, "model": SUPPOSED, "yardstick": "target", "metric": "score", "score": score,
-        "low": float(low), "high": float(high), "n": rows, "split": "validation",
-    }  # fmt: skip
     evidence = evidence or Evidence()
-    said = {"state": plateau, "yardstick": "target", "sentence": ""} if plateau else evidence.plateau
-    return checked_evidence(replace(evidence, prompt_scores=(*evidence.prompt_scores, supposed), plateau=said))
+    metric = next((m.metric for m in reversed(evidence.measurements) if m.headline and m.unit == "share"), "score")
+    low, high = statistics.wilson(round(score * rows), rows)
+    supposed = Measurement(
+        candidate=SUPPOSED, name=SUPPOSED, model=SUPPOSED, host="", role="target", known_by="supposed", metric=metric,
+        split="validation", rows=SUPPOSED, n=rows, score=score, low=min(low, score), high=max(high, score), day="",
+    )  # fmt: skip
+    tests = evidence.plateaus + ((_plateau(supposed, plateau),) if plateau else ())
+    return checked_evidence(replace(evidence, measurements=(*evidence.measurements, supposed), plateaus=tests))
+
+
+def _plateau(of: Measurement, state: str) -> PlateauTest:
+    return PlateauTest(state, of.model, of.host, of.role, of.metric, of.rows, (of.candidate,))
 
 
 def flips(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> list[Flip]:
@@ -121,32 +125,92 @@ def _changes(case: Case) -> Iterator[Change]:
 
 def _other_measurements(case: Case) -> Iterator[tuple[str, str, Evidence]]:
     evidence = case.evidence
-    if not case.target_scores:
+    if not case.targets:
         words = "If a target model were prompted, measured, and found right in 80 % of the rows"
         yield "target score", words, suppose(evidence, 0.8, rows=case.rows_measured)
     else:
         for state in ("plateaued", "still rising", "cannot tell"):
             if state != case.plateau:
-                plateau = {"state": state, "yardstick": "target", "sentence": ""}
                 words = f"If the plateau test on the target model said “{state}”"
-                yield "plateau", words, replace(evidence, plateau=plateau)
-        for low, difference, high, words in (
-            (0.03, 0.08, 0.13, "beat the best prompted target model by 3 to 13 points"),
-            (-0.13, -0.08, -0.03, "were 3 to 13 points worse than the best prompted target model"),
-        ):
-            lead = Comparison(
-                "tuned", case.best_target["name"], "score", 200, case.best_target["score"] + difference,
-                case.best_target["score"], difference, low, high, 0.95, 0.002, "",
-            )  # fmt: skip
-            yield "comparison", f"If the tuned model {words}", replace(evidence, comparisons=(lead,))
+                yield (
+                    "plateau",
+                    words,
+                    replace(evidence, plateaus=(*evidence.plateaus, _plateau(case.best_target, state))),
+                )
+        yield from _other_scores(case)
+        yield from _other_rivals(case)
     for chance in (0.95, 0.05):
-        cost = {**(evidence.cost or {}), "probability": chance}
+        cost = replace(evidence.cost or CostForecast(), probability=chance)
         words = f"If the sums gave tuning a {percent(chance)} chance of being cheaper"
         yield "cost", words, replace(evidence, cost=cost)
     if evidence.data:
-        if evidence.data.get("leaks") or evidence.data.get("errors"):
+        if evidence.data.leaks or evidence.data.errors:
             words = "If the data report showed no errors and no leaks"
-            yield "data report", words, replace(evidence, data={**evidence.data, "errors": 0, "leaks": 0})
+            yield "data report", words, replace(evidence, data=replace(evidence.data, errors=0, leaks=0))
         for rows in (20, 60, 300):
             words = f"If the data report counted {rows} good training rows"
-            yield "training rows", words, replace(evidence, data={**evidence.data, "rows": rows})
+            yield "training rows", words, replace(evidence, data=replace(evidence.data, rows=rows))
+
+
+def _other_scores(case: Case) -> Iterator[tuple[str, str, Evidence]]:
+    """The best target's score moved, where nothing was compared with it."""
+    if case.lead or case.code_against_target:
+        return
+    best = case.best_target
+    for score in (0.60, 0.97):
+        low, high = statistics.wilson(round(score * best.n), best.n)
+        moved = replace(best, score=score, low=min(low, score), high=max(high, score))
+        words = f"If the best prompt of {best.model} were right in {percent(score)} of the rows"
+        yield "target score", words, _with(case, measurements=(moved,), instead_of=(best,))
+
+
+def _other_rivals(case: Case) -> Iterator[tuple[str, str, Evidence]]:
+    """The tuned model, or a rival without a language model, clearly ahead or behind on the rows that decide."""
+    best, n = case.best_target, max(case.best_target.n, enough_rows(case.worth))
+    ahead, behind = case.worth + 0.05, -case.worth - 0.05
+    for middle, words in ((ahead, "beat every rival by"), (behind, "were behind every rival by")):
+        tuned = case.judged or _supposed(best, "tuned", middle)
+        rivals = (best, *(one for one in case.code if one.rows == best.rows))
+        pairs = tuple(_pair(tuned, rival, middle, n) for rival in rivals)
+        least, most = sorted((abs(middle) - 0.04, abs(middle) + 0.04))
+        told = f"If a tuned model {words} {100 * least:.0f} to {100 * most:.0f} points on {n:,} test rows"
+        yield "comparison", told, _with(case, measurements=(tuned,), comparisons=pairs)
+    code = case.best_code if case.best_code and case.best_code.rows == best.rows else None
+    code = code or _supposed(best, "no language model", 0.0)
+    pairs = (_pair(code, best, 0.05, n), *((_pair(case.judged, code, -0.05, n),) if case.judged else ()))
+    words = "If a rival without a language model beat the best prompt and every tuned model by 1 to 9 points"
+    yield "rival without a language model", words, _with(case, measurements=(code,), comparisons=pairs)
+
+
+def _supposed(like: Measurement, role: Role, difference: float) -> Measurement:
+    """A measurement of that role on the same rows, so much better or worse."""
+    score = min(1.0, max(0.0, like.score + difference))
+    return replace(
+        like, candidate=f"a supposed {role}", name=f"a supposed {role}", model=f"a supposed {role}", role=role,
+        score=score, low=score, high=score, known_by="supposed",
+    )  # fmt: skip
+
+
+def _pair(a: Measurement, b: Measurement, difference: float, n: int) -> Comparison:
+    """A supposed comparison, known to within 4 points."""
+    return Comparison(
+        a.name, b.name, a.metric, n, a.score, b.score, difference, difference - 0.04, difference + 0.04, 0.95, 0.001,
+        "", a_id=a.id, b_id=b.id,
+    )  # fmt: skip
+
+
+def _with(
+    case: Case, *, measurements: tuple[Measurement, ...] = (), comparisons: tuple[Comparison, ...] = (),
+    instead_of: tuple[Measurement, ...] = (),
+) -> Evidence:  # fmt: skip
+    """The evidence with these measurements and comparisons in place of what it holds under the same ids."""
+    gone = {one.id for one in (*measurements, *instead_of)}
+    pairs = {frozenset((one.a_id, one.b_id)) for one in comparisons}
+    return replace(
+        case.evidence,
+        measurements=(*(m for m in case.evidence.measurements if m.id not in gone), *measurements),
+        comparisons=(
+            *(c for c in case.evidence.comparisons if frozenset((c.a_id, c.b_id)) not in pairs),
+            *comparisons,
+        ),
+    )

@@ -11,7 +11,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from html import escape
@@ -23,14 +23,17 @@ import jinja2
 from helpers import facts
 from helpers.decide import checklist, hosts
 from helpers.decide.answers import read_json
+from helpers.decide.case import Case
 from helpers.decide.ruling import CHOICES
+from helpers.decide.stored import evidence_from
 from helpers.decide.verdict import decide
 from helpers.errors import DecisionError
 from helpers.project import write_atomically
-from helpers.records import Comparison, Evidence, Verdict
+from helpers.records import Evidence, Verdict
 
 KIND = "prompt-or-fine-tune record"
-VERSION = 1
+VERSION = 2
+"""Version 1 had no identity of what was measured: see ``stored``."""
 LARGEST_BYTES = 6_000_000
 
 
@@ -63,6 +66,11 @@ class Record:
     def verdict(self) -> Verdict:
         """The verdict on the day of the decision, made anew from answers, evidence and today's facts tables."""
         return decide(self.answers, self.evidence, self.decided_on)
+
+    @property
+    def case(self) -> Case:
+        """Answers and evidence brought together, as the rules saw them."""
+        return Case(checklist.checked(self.answers), self.evidence or Evidence(), self.decided_on)
 
     def write(self, folder: str | Path, name: str = "record") -> dict[str, Path]:
         """Write the three files; returns ``{"json": path, "html": path, "md": path}``.
@@ -123,6 +131,8 @@ class Record:
             "changed": self.recorded is not None and self.recorded.choice != self.verdict.choice,
             "choices": CHOICES,
             "evidence": self.evidence or Evidence(),
+            "measurements": self.case.shown(),
+            "comparisons": self.case.shown_comparisons(),
             "answers": [(q, q.option(given[q.id])) for q in checklist.questions().values() if q.id in given],
             "charts": [_chart(index, chart) for index, chart in enumerate(self.charts)],
             "interactive": any("html" in chart for chart in self.charts),
@@ -199,14 +209,3 @@ def load_record(path: str | Path) -> Record:
         raise DecisionError(
             f"{path} is a damaged record.", got=f"{type(error).__name__}: {error}", fix="Write it again from lesson 06."
         ) from error
-
-
-def evidence_from(content: Mapping[str, Any]) -> Evidence:
-    """Evidence from its JSON shape; raises TypeError or ValueError where it is another shape."""
-    known = {one.name for one in fields(Evidence)}
-    parts = {name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
-    if unknown := set(parts) - known:
-        raise ValueError(f"unknown evidence: {', '.join(sorted(unknown))}")
-    parts["comparisons"] = tuple(Comparison(**one) for one in parts.get("comparisons") or ())
-    parts["prompt_scores"] = tuple(parts.get("prompt_scores") or ())
-    return Evidence(**parts)

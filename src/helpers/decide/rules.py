@@ -2,7 +2,8 @@
 
 Each rule is a small function that looks at a :class:`Case` and returns a :class:`Ruling`, or None to pass. The order is
 the argument: a date that forces a move, then the wrong tool, then no need, then prompting that has not had its chance,
-then the missing number of a target model, and only then whether tuning won, whether the data carries it, and where.
+then plain code that is as good, then the missing number of a target model, and only then whether tuning won, whether
+the data carries it, and where.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from helpers.decide.rules_prompting import (
     good_output_is_unknown,
     it_is_good_enough,
     knowledge_is_missing,
+    no_language_model_is_needed,
     no_target_was_measured,
     nobody_would_maintain_it,
     not_enough_is_known,
@@ -24,12 +26,12 @@ from helpers.decide.rules_prompting import (
     the_host_is_closing,
     the_prompt_still_gets_better,
     the_task_keeps_changing,
+    they_answered_different_rows,
     training_is_forbidden,
 )
 from helpers.decide.rules_tuning import (
-    a_host_is_named,
     cheap_techniques_are_untried,
-    it_must_run_on_your_own_machines,
+    it_wins_and_does_not_pay_back,
     more_data_would_help,
     nothing_would_pay_it_back,
     questions_before_training,
@@ -37,9 +39,9 @@ from helpers.decide.rules_tuning import (
     the_data_does_not_carry_it,
     the_rows_cannot_tell,
     there_is_no_room,
+    tuning_is_worth_a_trial,
     tuning_lost,
-    your_host_trains,
-    your_own_people_can,
+    tuning_won,
 )
 from helpers.decide.ruling import Ruling
 
@@ -55,11 +57,13 @@ RULES: tuple[Rule, ...] = (
     prompting_has_not_been_tried,
     nothing_is_evaluated,
     training_is_forbidden,
+    no_language_model_is_needed,
     nobody_would_maintain_it,
     the_prompt_still_gets_better,
     caching_is_untried,
     the_bill_is_small,
     no_target_was_measured,
+    they_answered_different_rows,
     the_comparison_is_void,
     tuning_lost,
     there_is_no_room,
@@ -67,12 +71,11 @@ RULES: tuple[Rule, ...] = (
     cheap_techniques_are_untried,
     more_data_would_help,
     nothing_would_pay_it_back,
+    it_wins_and_does_not_pay_back,
     questions_before_training,
     the_data_does_not_carry_it,
-    it_must_run_on_your_own_machines,
-    your_host_trains,
-    your_own_people_can,
-    a_host_is_named,
+    tuning_is_worth_a_trial,
+    tuning_won,
 )
 """In order; the last one always speaks."""
 

@@ -6,11 +6,18 @@ They end with the rule that no verdict says "fine-tune" before a target model wa
 from __future__ import annotations
 
 from helpers.decide import hosts
-from helpers.decide.case import Case
+from helpers.decide.case import Case, percent
 from helpers.decide.judgements import (
     PROBABLY,
+    code_lead_sentence,
+    code_sentence,
+    code_suffices,
     cost_sentence,
     lead_sentence,
+    more_rows,
+    must_run_locally,
+    needs_speed,
+    parts_for_code_step,
     plateau_sentence,
     price_of_measuring,
     target_sentence,
@@ -145,7 +152,7 @@ def nothing_is_evaluated(case: Case) -> Ruling | None:
     )
 
 
-# ------------------------------------------------------------------ tuning cannot be done here
+# ------------------------------------------------------------------ no language model, or no tuning, here
 
 
 def training_is_forbidden(case: Case) -> Ruling | None:
@@ -157,6 +164,28 @@ def training_is_forbidden(case: Case) -> Ruling | None:
         because=("rights",),
         measured=target_sentence(case),
         steps=("Look for examples that you may use, or have some written, before you think of tuning.",),
+    )
+
+
+def no_language_model_is_needed(case: Case) -> Ruling | None:
+    """A classifier or plain code that is as good as the best prompt, once the prompt has had its chance.
+
+    The burden of proof lies on the dearer rival: a tuned model counts against it only where it was shown to be better.
+    """
+    if not code_suffices(case) or case.says("techniques", "none") or case.says("effort", "none"):
+        return None
+    code = case.best_code
+    return Ruling(
+        "no_language_model",
+        why=f"{code.name} is as good as the best that was measured, and costs nothing to run",
+        because=("gap", "worth"),
+        measured=code_sentence(case) + code_lead_sentence(case) + target_sentence(case),
+        steps=(
+            f"Put {code.name} into use, and keep the test rows to watch it: it is trained in seconds, also again.",
+            "Give what it is unsure of to the best prompt, if that is worth its price to you.",
+            *more_rows(case),
+        ),
+        needs=("target", "code"),
     )
 
 
@@ -181,7 +210,7 @@ def the_prompt_still_gets_better(case: Case) -> Ruling | None:
 
     Without a score of a target model the reader's word counts only if other models were measured too.
     """
-    on_a_real_model = case.target_scores or case.says("models_tried", "measured")
+    on_a_real_model = case.targets or case.says("models_tried", "measured")
     if case.says("gap", "cost_or_speed") or won(case) or not on_a_real_model or not case.says("effort", "improving"):
         return None
     go_on = f"Go on until the plateau test says that the last changes brought nothing: {LESSON['decide']}."
@@ -189,8 +218,8 @@ def the_prompt_still_gets_better(case: Case) -> Ruling | None:
         "improve_prompt",
         why="it still gets better",
         because=("effort", "techniques"),
-        measured=plateau_sentence(case) + target_sentence(case),
-        steps=(go_on,) if case.target_scores else (measure_a_target(case), go_on),
+        measured=plateau_sentence(case) + target_sentence(case) + code_sentence(case),
+        steps=(go_on, *parts_for_code_step(case)) if case.targets else (measure_a_target(case), go_on),
         needs=("target", "plateau"),
     )
 
@@ -199,7 +228,7 @@ def caching_is_untried(case: Case) -> Ruling | None:
     """Where only the bill is wrong, caching and a cheaper model are an afternoon's work."""
     if not case.says("gap", "cost_or_speed") or not case.says("techniques", "none") or case.lead is not None:
         return None
-    if case.says("latency", "offline"):
+    if must_run_locally(case):
         return None
     return Ruling(
         "improve_prompt",
@@ -215,9 +244,7 @@ def caching_is_untried(case: Case) -> Ruling | None:
 
 def the_bill_is_small(case: Case) -> Ruling | None:
     """Few calls cannot pay back training, hosting and people, unless the sums of this very case say so."""
-    small = (
-        case.says("gap", "cost_or_speed") and case.says("volume", "low") and not case.says("latency", "fast", "offline")
-    )
+    small = case.says("gap", "cost_or_speed") and case.says("volume", "low") and not needs_speed(case)
     if not small or (case.cheaper or 0) >= PROBABLY:
         return None
     return Ruling(
@@ -232,26 +259,64 @@ def the_bill_is_small(case: Case) -> Ruling | None:
 
 def no_target_was_measured(case: Case) -> Ruling | None:
     """Without a target model's prompt score no verdict says "fine-tune"."""
-    if case.target_scores:
+    if case.targets:
         return None
     return Ruling(
         "measure_target",
         why="the number that tuning would have to beat is not known",
         because=("models_tried", "effort", "gap"),
-        measured=teaching_sentence(case),
+        measured=teaching_sentence(case) + _number_to_beat(case),
         steps=(measure_a_target(case), f"Then decide again with that number: {LESSON['record']}."),
         needs=("ladder", "data"),
+    )
+
+
+def _number_to_beat(case: Case) -> tuple[str, ...]:
+    return tuple(f"{sentence}: that is the number to beat for any model" for sentence in code_sentence(case))
+
+
+def they_answered_different_rows(case: Case) -> Ruling | None:
+    """Scores on different rows, or by different metrics, cannot be compared: the target's best prompt has to answer
+    the tuned model's rows."""
+    rival = case.rival_elsewhere
+    tuned = case.judged if rival else case.on_other_rows
+    if tuned is None:
+        return None
+    rival = rival or case.best_target
+    price = price_of_measuring(tuned.n, case.today, prompts=1)
+    what = "answered different rows" if tuned.metric == rival.metric else "were scored by different metrics"
+    return Ruling(
+        "measure_target",
+        why=f"{rival.model} and the tuned model {what}, so they cannot be compared",
+        because=("evaluation",),
+        measured=(
+            *target_sentence(case),
+            f"{tuned.model} was measured by {tuned.metric} on {tuned.n:,} {tuned.split} rows, {rival.model} "
+            f"(“{rival.name}”, {percent(rival.score)}) by {rival.metric} on {rival.n:,} {rival.split} rows",
+            *code_sentence(case),
+        ),
+        steps=(
+            f"Score the best prompt of {rival.model}, “{rival.name}”, on the same {tuned.n:,} {tuned.split} rows, by "
+            f"{tuned.metric}: {price}. Name it in TARGETS in {LESSON['evaluate']}.",
+            f"Then decide again: {LESSON['record']}.",
+        ),
+        needs=("target", "comparison"),
     )
 
 
 def measure_a_target(case: Case) -> str:
     """The step that every verdict without a target model's score begins with: what to measure, and its price."""
     price = price_of_measuring(case.rows_measured, case.today)
-    if case.says("privacy", "stays") or case.says("latency", "offline"):
+    if case.device_holds is not None:
+        return (
+            "Prompt the strongest model that fits the device (under a billion parameters), on the same rows: that is "
+            f"the number to beat there. {LESSON['decide']}."
+        )
+    if case.says("privacy", "stays") or must_run_locally(case):
         return (
             "Prompt the strongest open model that your own machine can run, on the same rows: no data leaves and it "
             f"costs machine time only. Or try a hosted one on invented rows: {price}."
         )
-    if case.says("models_tried", "measured") and not case.target_scores:
+    if case.says("models_tried", "measured") and not case.targets:
         return f"You have measured other models elsewhere: bring these scores in, or measure here, {price}."
     return f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}."

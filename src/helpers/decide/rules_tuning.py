@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from helpers.decide import hosts
 from helpers.decide.case import Case, points
 from helpers.decide.checklist import questions
 from helpers.decide.judgements import (
-    NO_ROOM,
     as_good,
+    bill_forbids,
+    code_sentence,
     cost_sentence,
+    enough_rows,
     gain,
+    gain_that_counts,
+    has_room,
+    hope,
     lead_sentence,
+    leads_unproven,
     more_rows,
+    openings_sentence,
+    parts_for_code_step,
     pays,
     plateau_sentence,
+    price_of_a_trial,
+    room_sentence,
+    rows_to_show,
     target_sentence,
     untried_techniques,
     won,
 )
+from helpers.decide.places import place
 from helpers.decide.ruling import CHECK_EXAMPLES, LESSON, Ruling, ask
 
 BEFORE_TRAINING = (
@@ -31,13 +42,13 @@ BEFORE_TRAINING = (
 
 def the_comparison_is_void(case: Case) -> Ruling | None:
     """Test rows that also stand in the training file make the tuned model look better than it is."""
-    if not case.leaks:
+    if not case.data.leaks:
         return None
     return Ruling(
         "fix_data",
         why="test rows have leaked into the training data",
         because=("quality",),
-        measured=(f"{case.leaks:,} test rows also stand in the training data: a comparison on them is void",),
+        measured=(f"{case.data.leaks:,} test rows also stand in the training data: a comparison on them is void",),
         steps=(f"Split again without leaks and compare again: {LESSON['data']}.",),
     )
 
@@ -57,16 +68,14 @@ def tuning_lost(case: Case) -> Ruling | None:
 
 
 def there_is_no_room(case: Case) -> Ruling | None:
-    """A prompt that is nearly always right leaves little to win."""
-    if not case.says("gap", "behaviour") or case.best_target["low"] < NO_ROOM or case.says("consistency", "critical"):
-        return None
-    if won(case):
+    """A prompt that is right wherever the labels are leaves nothing to win."""
+    if not case.says("gap", "behaviour") or has_room(case) or won(case):
         return None
     return Ruling(
         "keep_prompting",
         why="little is left to win",
-        because=("consistency",),
-        measured=lead_sentence(case) + plateau_sentence(case) + target_sentence(case),
+        because=("consistency", "worth"),
+        measured=room_sentence(case) + lead_sentence(case) + plateau_sentence(case) + target_sentence(case),
         steps=(
             "Look at the remaining errors one by one: often the label is wrong, or the rule is unclear.",
             *more_rows(case),
@@ -83,7 +92,7 @@ def the_rows_cannot_tell(case: Case) -> Ruling | None:
         "improve_prompt",
         why="these rows cannot tell whether it has stopped getting better",
         because=("effort",),
-        measured=plateau_sentence(case) + target_sentence(case),
+        measured=plateau_sentence(case) + target_sentence(case) + code_sentence(case),
         steps=(f"Label more validation rows and test the last prompts again: {LESSON['decide']}.",),
         needs=("target", "plateau"),
     )
@@ -115,15 +124,15 @@ def cheap_techniques_are_untried(case: Case) -> Ruling | None:
 
 def more_data_would_help(case: Case) -> Ruling | None:
     """Not better yet, but a learning curve that still rises: rows are the cheapest next step."""
-    curve = case.evidence.learning_curve or {}
-    if case.lead is None or won(case) or case.says("gap", "cost_or_speed") or not curve.get("low", 0) > 0:
+    curve = case.evidence.learning_curve
+    if case.lead is None or won(case) or case.says("gap", "cost_or_speed") or not curve or not (curve.low or 0) > 0:
         return None
     return Ruling(
         "fix_data",
         why="the learning curve still rises",
         because=("examples",),
         measured=lead_sentence(case)
-        + (f"doubling the rows gains {points(curve['gain_from_doubling'])}, at least {points(curve['low'])}",),
+        + (f"doubling the rows gains {points(curve.gain_from_doubling)}, at least {points(curve.low)}",),
         steps=(f"Label as many rows again and repeat the comparison: {LESSON['how_much']}.",),
         needs=("comparison", "curve"),
     )
@@ -137,14 +146,39 @@ def nothing_would_pay_it_back(case: Case) -> Ruling | None:
         "keep_prompting",
         why="nothing measured so far would pay tuning back",
         because=("gap", "techniques", "consistency", "volume", "prompt_length", "latency"),
-        measured=lead_sentence(case) + plateau_sentence(case) + cost_sentence(case) + target_sentence(case),
+        measured=(
+            lead_sentence(case)
+            + plateau_sentence(case)
+            + cost_sentence(case)
+            + target_sentence(case)
+            + code_sentence(case)
+        ),
         steps=(
             *more_rows(case),
+            *parts_for_code_step(case),
             *untried_techniques(case),
             f"Do the sums for your own volume, hosting and people's hours included: {LESSON['record']}.",
             "Look again when volume, prices or the task change.",
         ),
         needs=("target", "comparison", "cost") if case.says("gap", "cost_or_speed") else ("target", "comparison"),
+    )
+
+
+def it_wins_and_does_not_pay_back(case: Case) -> Ruling | None:
+    """A win that few would notice, at a bill that is higher."""
+    if not bill_forbids(case):
+        return None
+    return Ruling(
+        "keep_prompting",
+        why="the tuned model is better, and what it wins does not pay for it",
+        because=("volume", "consistency", "worth"),
+        measured=lead_sentence(case) + cost_sentence(case) + target_sentence(case),
+        steps=(
+            "Say what one more right answer is worth to you in money, and hold it against the bill: "
+            f"{LESSON['record']}.",
+            "Keep the tuned model's score: volume, prices or the value of an answer may change.",
+        ),
+        needs=("target", "comparison", "cost"),
     )
 
 
@@ -173,76 +207,70 @@ def the_data_does_not_carry_it(case: Case) -> Ruling | None:
     return Ruling("fix_data", why, because=(weak, "gap"), measured=measured, steps=(step,), needs=("target", "data"))
 
 
-def _tune(
-    case: Case,
-    choice: str,
-    because: tuple[str, ...],
-    where: str,
-    facts: tuple[str, ...] = (),
-    before: tuple[str, ...] = (),
-) -> Ruling:
-    """A verdict to train: ``before`` are the steps that come ahead of splitting, training, testing and releasing."""
-    plan = "Plan the safety test now: probes for refusals and neighbouring tasks, before and after."
-    steps = (
-        *untried_techniques(case),
-        *before,
-        f"Split without leaks and check the file for the host: {LESSON['data']}.",
-        f"Train, with the estimate shown before: {LESSON['train']}.",
-        f"Open the test rows once, against the best prompted rivals: {LESSON['evaluate']}.",
-        *((plan,) if case.says("safety", "no_plan") or not case.knows("safety") else ()),
-        f"Pass the release gate (quality, safety probes, a way back) before anyone uses it: {LESSON['deploy']}.",
-    )
+def tuning_is_worth_a_trial(case: Case) -> Ruling | None:
+    """No tuned model was measured beside the target, or on too few rows: try it, and measure before anything is done.
+
+    Said with its price, its minutes, the rows it takes and the gain that would count.
+    """
+    if won(case) or as_good(case):
+        return None
+    where, counts = place(case), gain_that_counts(case)
     return Ruling(
-        choice,
+        "worth_a_trial",
+        why=hope(case),
+        because=("gap", "effort", "techniques", "consistency", "worth", "examples", "quality", *where.because),
+        measured=(
+            plateau_sentence(case)
+            + room_sentence(case)
+            + lead_sentence(case)
+            + cost_sentence(case)
+            + target_sentence(case)
+            + code_sentence(case)
+        ),
+        facts=where.facts,
+        steps=(
+            *(more_rows(case) if leads_unproven(case) else ()),
+            *untried_techniques(case),
+            *where.before,
+            f"Know the price first: {price_of_a_trial(case)}. The job's own estimate counts: {LESSON['train']}.",
+            f"Know first what would count: {points(counts)} or more over the best prompt and every rival without a "
+            f"language model. It takes about {rows_to_show(counts):,} test rows to show that, and never fewer than "
+            f"{enough_rows(case.worth):,}.",
+            f"Split without leaks and check the file for the host: {LESSON['data']}.",
+            f"Open the test rows once, against the best prompted rivals: {LESSON['evaluate']}.",
+            f"Then decide again: {LESSON['record']}. A trial is no release.",
+        ),
+        needs=("target", "plateau", "cost", "data"),
+        where=where.name,
+        data_goes_there=where.choice == "tune_at_provider",
+    )
+
+
+def tuning_won(case: Case) -> Ruling:
+    """Measured on enough rows, and better than every rival, or as good for less."""
+    where = place(case)
+    plan = "Plan the safety test now: probes for refusals and neighbouring tasks, before and after."
+    return Ruling(
+        where.choice,
         why=gain(case),
-        because=("gap", "effort", "techniques", "consistency", "examples", "quality", *because),
-        measured=lead_sentence(case) + plateau_sentence(case) + cost_sentence(case) + target_sentence(case),
-        facts=facts,
-        steps=steps,
+        because=("gap", "effort", "techniques", "consistency", "worth", "examples", "quality", *where.because),
+        measured=(
+            lead_sentence(case)
+            + openings_sentence(case)
+            + plateau_sentence(case)
+            + cost_sentence(case)
+            + target_sentence(case)
+            + code_sentence(case)
+        ),
+        facts=where.facts,
+        steps=(
+            *untried_techniques(case),
+            *where.before,
+            *((plan,) if case.says("safety", "no_plan") or not case.knows("safety") else ()),
+            f"Pass the release gate (quality, safety probes, a way back) before anyone uses it: {LESSON['deploy']}.",
+            f"Train again only with the estimate shown before: {LESSON['train']}.",
+        ),
         needs=("target", "plateau", "comparison", "cost", "data"),
-        where=where,
-    )
-
-
-def it_must_run_on_your_own_machines(case: Case) -> Ruling | None:
-    if not case.says("privacy", "stays") and not case.says("latency", "offline"):
-        return None
-    return _tune(case, "tune_yourself", ("privacy", "latency"), "on your own machines")
-
-
-def your_host_trains(case: Case) -> Ruling | None:
-    """A host that the reader is tied to is named first, if the facts say that it is open."""
-    host = case.answers.get("host", "none")
-    if not hosts.open_to_new(host, case.today):
-        return None
-    return _tune(case, "tune_at_provider", ("host", "privacy"), hosts.name(host), (hosts.about(host, case.today),))
-
-
-def your_own_people_can(case: Case) -> Ruling | None:
-    if not case.says("maintenance", "team"):
-        return None
-    return _tune(case, "tune_yourself", ("maintenance",), "with your own people")
-
-
-def a_host_is_named(case: Case) -> Ruling | None:
-    """The most portable open host; with none open, the reader's own machine is left."""
-    host = hosts.best_host(case.today)
-    if host is None:
-        return _tune(case, "tune_yourself", ("host",), "because no host in the table is open")
-    tied_to = case.answers.get("host", "none")
-    named = (host,) if tied_to in ("none", "other") else (host, tied_to)
-    said = tuple(hosts.about(one, case.today) for one in named)
-    before = _before_a_host_gets_data(case, hosts.name(host))
-    return _tune(case, "tune_at_provider", ("host", "maintenance", "privacy"), hosts.name(host), said, before)
-
-
-def _before_a_host_gets_data(case: Case, name: str) -> tuple[str, ...]:
-    """What to settle before rows go to a host that the kit names and the reader did not."""
-    ask_yours = "Ask your own host first whether it fine-tunes models: the kit's table does not know it."
-    approve = (
-        f"Send no row to {name} before it is approved for your data. An approved host that trains, or that rents out "
-        "plain GPUs, would do as well."
-    )
-    return ((ask_yours,) if case.says("host", "other") else ()) + (
-        (approve,) if case.says("privacy", "some_hosts") else ()
+        where=where.name,
+        data_goes_there=where.choice == "tune_at_provider",
     )

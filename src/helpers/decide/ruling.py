@@ -12,6 +12,8 @@ CHOICES = {
     "measure_target": "Keep prompting: measure a stronger prompted model first",
     "fix_data": "Collect or clean data first",
     "use_retrieval": "Use retrieval",
+    "no_language_model": "You need no language model for this",
+    "worth_a_trial": "Fine-tuning is worth a trial",
     "tune_yourself": "Fine-tune an open model yourself",
     "tune_at_provider": "Fine-tune at a provider",
     "move_off": "Move off a closing provider",
@@ -19,7 +21,10 @@ CHOICES = {
 }
 """Code of a choice to its plain phrase."""
 
-TRAINING = ("tune_yourself", "tune_at_provider", "move_off")
+TUNING = ("tune_yourself", "tune_at_provider")
+"""Choices that say "fine-tune": a tuned model was measured, and won."""
+
+TRAINING = ("worth_a_trial", *TUNING, "move_off")
 """Choices after which the journey may go on to training."""
 
 LESSON = {
@@ -54,6 +59,7 @@ class Ruling:
         steps: what to do next, most urgent first.
         needs: evidence that it would like to rest on (keys of ``verdict.EVIDENCE``); missing ones lower confidence.
         where: host or machine to name in the headline.
+        data_goes_there: whether that is a host that would get the data.
     """
 
     choice: str
@@ -64,6 +70,7 @@ class Ruling:
     steps: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     where: str = ""
+    data_goes_there: bool = False
 
 
 def ask(*ids: str) -> Ruling:

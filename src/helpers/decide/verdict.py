@@ -14,7 +14,7 @@ from helpers.decide.flips import what_would_change_it
 from helpers.decide.judgements import undecided
 from helpers.decide.rules import rule
 from helpers.decide.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling
-from helpers.records import Evidence, Verdict
+from helpers.records import Comparison, Evidence, Measurement, Verdict
 
 EVIDENCE = {
     "target": "a prompted score of a model that you would really use (lesson 00_should_you_fine_tune)",
@@ -22,6 +22,7 @@ EVIDENCE = {
     "comparison": "the tuned model against that prompted model on the test rows (lesson 04_evaluate)",
     "cost": "the sums: the probability that tuning is cheaper (lesson 06_decide)",
     "data": "a report on the training data (lesson 01_prepare_data)",
+    "code": "a rival without a language model (lesson 00_should_you_fine_tune)",
     "ladder": "a prompt ladder (lesson 00_should_you_fine_tune)",
     "curve": "what more data would bring (extra/how_much_data)",
 }
@@ -72,21 +73,35 @@ def decide(answers: Mapping[str, Any], evidence: Evidence | None = None, today: 
     )
 
 
+def worth(answers: Mapping[str, Any]) -> float:
+    """The smallest gain worth having by these answers, as a share; what a plateau test and a comparison should use."""
+    return Case(checked(answers), Evidence(), facts.today()).worth
+
+
+def deciding(
+    answers: Mapping[str, Any], evidence: Evidence, today: date | None = None
+) -> tuple[tuple[Measurement, ...], tuple[Comparison, ...]]:
+    """What a verdict rests on: the measurements by one metric on one set of rows, and the comparisons between them."""
+    case = Case(checked(answers), checked_evidence(evidence), today or facts.today())
+    here = tuple(one for one in case.deciding if one.rows == case.rows)
+    return here, tuple(case.shown_comparisons())
+
+
 def rule_name(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> str:
     """Name of the rule that decides: the function of that name in ``helpers.decide.rules`` says why it does."""
     return rule(Case(checked(answers), checked_evidence(evidence), today or facts.today()))[0]
 
 
 def _headline(case: Case, ruling: Ruling) -> str:
-    approval = f" that {TO_BE_APPROVED}" if _names_a_host_to_approve(case, ruling) else ""
-    where = f" ({ruling.where})" if ruling.where else ""
-    return f"{CHOICES[ruling.choice]}{approval}{where}, because {ruling.why}."
+    approval = f", which {TO_BE_APPROVED}" if _names_a_host_to_approve(case, ruling) else ""
+    where = f" ({ruling.where}{approval})" if ruling.where else ""
+    return f"{CHOICES[ruling.choice]}{where}, because {ruling.why}."
 
 
 def _names_a_host_to_approve(case: Case, ruling: Ruling) -> bool:
     """Whether data may go to approved hosts only and the ruling names one that the reader has not named."""
     theirs = hosts.name(case.answers.get("host", "none"))
-    return case.says("privacy", "some_hosts") and ruling.choice == "tune_at_provider" and ruling.where != theirs
+    return case.says("privacy", "some_hosts") and ruling.data_goes_there and ruling.where != theirs
 
 
 def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:
@@ -98,12 +113,13 @@ def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:
 def _measured(case: Case) -> dict[str, bool]:
     evidence = case.evidence
     return {
-        "target": bool(case.target_scores),
+        "target": bool(case.targets),
         "plateau": bool(case.plateau),
         "comparison": case.lead is not None,
         "cost": case.cheaper is not None,
         "data": evidence.data is not None,
-        "ladder": bool(evidence.prompt_scores),
+        "code": bool(case.code),
+        "ladder": bool(case.prompted),
         "curve": evidence.learning_curve is not None,
     }
 
@@ -139,18 +155,17 @@ def _reasons(case: Case, ruling: Ruling) -> tuple[str, ...]:
         if sentence not in found:
             found.append(sentence)
     found += [f"Disagreement: {sentence}" for sentence in case.disagreements]
-    teaching_plateau = (case.evidence.plateau or {}).get("yardstick") == "teaching"
-    if teaching_plateau and ruling.choice == "measure_target":
+    if case.evidence.plateaus and not case.targets and ruling.choice == "measure_target":
         found.append("Measured: the plateau test was made on a teaching model, so it is not counted.")
     return tuple(found)
 
 
 def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
     found = []
-    if not case.target_scores:
+    if not case.targets:
         found.append("No prompted target model has been measured.")
-    if case.leaks:
-        found.append(f"{case.leaks:,} test rows also stand in the training data.")
+    if case.data.leaks:
+        found.append(f"{case.data.leaks:,} test rows also stand in the training data.")
     for name, options in BLOCKING.items():
         if case.says(name, *options):
             says = questions()[name].option(case.effective[name]).says

@@ -16,8 +16,8 @@ import pandas as pd
 from scipy import stats
 
 from helpers.errors import DeployError
-from helpers.evaluate.statistics import holm
 from helpers.records import Example
+from helpers.statistics import holm
 
 LEAST_ROWS = 20
 MIX_SHIFT = 0.10
@@ -64,7 +64,7 @@ def drift(
         level: error rate of a false alarm over all checks.
 
     Raises:
-        DeployError: fewer than 20 rows on either side, or not one answer a question.
+        DeployError: fewer than 20 rows on either side, not one answer a question, or no training row with the field.
     """
     if len(questions) != len(answers) or min(len(questions), len(training)) < LEAST_ROWS:
         raise DeployError(
@@ -73,6 +73,12 @@ def drift(
             fix=f"Give at least {LEAST_ROWS} rows on both sides, and one answer a question.",
         )
     before = [label for row in training if (label := _label(row.answer, field)) is not None]
+    if not before:
+        raise DeployError(
+            f"No training answer is a JSON object with the field {field!r}: there is no mix to compare with.",
+            got=f"{len(training)} training rows, the first answer {training[0].answer[:80]!r}",
+            fix="Pass field= with a field that the training answers have.",
+        )
     now = [_label(answer, field) for answer in answers]
     checks = [
         _validity(now, least_valid),

@@ -7,9 +7,10 @@ A first look, on the reader's own rows::
     results = results.merge(evaluate.tfidf(train, validation, metrics.default(validation)))
     results.table()
     results.compare("instructed", "bare").sentence
-    evaluate.plateau(results.history()).sentence
+    evaluate.plateau(results).sentence
 """
 
+from helpers import statistics
 from helpers.evaluate import (
     candidates,
     consistency,
@@ -18,14 +19,14 @@ from helpers.evaluate import (
     metrics,
     probes,
     rules,
-    statistics,
 )
 from helpers.evaluate.baselines import majority, tfidf
-from helpers.evaluate.ladder import Plateau, SecondLook, plateau, second_look
+from helpers.evaluate.keeping import keep
+from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
 from helpers.evaluate.results import Results
 from helpers.evaluate.rungs import label_of, label_schema, rungs
-from helpers.evaluate.runner import run
-from helpers.evaluate.statistics import compare, compare_many
+from helpers.evaluate.runner import run, run_elsewhere
+from helpers.statistics import compare, compare_many
 
 __all__ = [
     "Plateau",
@@ -36,15 +37,18 @@ __all__ = [
     "compare_many",
     "consistency",
     "judge",
+    "keep",
     "label_of",
     "label_schema",
     "learning_curve",
     "majority",
     "metrics",
     "plateau",
+    "plateau_of",
     "probes",
     "rules",
     "run",
+    "run_elsewhere",
     "rungs",
     "second_look",
     "statistics",

@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import openai
 from tqdm import tqdm
@@ -28,6 +27,8 @@ from helpers.errors import HostError
 from helpers.evaluate.candidates import digest
 from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
+from helpers.providers import identity
+from helpers.providers.host import LOOPBACK
 
 ATTEMPTS = 8
 """Tries for a call that a rate limit turned away."""
@@ -56,10 +57,9 @@ class Request:
         return digest([host, self.model, list(self.messages), *decoding])
 
 
-def host_of(client: openai.OpenAI) -> str:
-    """ "this machine" for a loopback address, whatever its port; else the host's name."""
-    name = urlsplit(str(client.base_url)).hostname or "?"
-    return "this machine" if name in ("127.0.0.1", "localhost", "::1") else name
+def on_this_machine(client: openai.OpenAI) -> bool:
+    """Whether the client talks to a loopback address."""
+    return client.base_url.host in LOOPBACK
 
 
 def ask(
@@ -78,13 +78,13 @@ def ask(
         ConsentError: the forecast is above the limit, or another machine's host has no price.
         HostError: the host refuses the key or the model, or is gone.
     """
-    host = host_of(client)
+    host = identity(client)
     keys = [request.key(host) for request in requests]
     with Store(store) as kept:
         replies = kept.get(keys)
         todo = {key: request for key, request in zip(keys, requests, strict=True) if key not in replies}
         if todo:
-            spending = Spending(price, spend_limit_usd, local=host == "this machine")
+            spending = Spending(price, spend_limit_usd, local=on_this_machine(client))
             forecast = spending.consent(list(todo.values()), host)
             if progress and spending.forecast(list(todo.values())) > 0:
                 print(forecast)

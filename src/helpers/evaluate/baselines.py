@@ -17,8 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from helpers.errors import EvaluationError
+from helpers.evaluate.candidates import digest
 from helpers.evaluate.metrics import NOT_JSON, Metric, parsed
-from helpers.evaluate.results import Results, check_metrics, score_replies
+from helpers.evaluate.results import Results, check_metrics, row_ids, score_replies
 from helpers.evaluate.store import Reply
 from helpers.records import Example
 
@@ -74,7 +75,10 @@ def _measure(
     questions = [row.question for row in train]
     models = {key: _fit(questions, wanted, classify=key in closed) for key, wanted in targets.items()}
     replies = [_answer(models, example, as_object=values is not None) for example in examples]
-    about = {"model": model, "yardstick": "target", "kind": "baseline"}
+    about = {
+        "id": digest([name, model, row_ids(train), sorted(closed)])[:16], "model": model, "host": "this notebook",
+        "role": "no language model", "known_by": "plain code", "parameters": None,
+    }  # fmt: skip
     return score_replies(name, about, examples, replies, metrics, split=split)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import openai
 
+from helpers import statistics
 from helpers.errors import EvaluationError
-from helpers.evaluate import statistics
 from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.candidates import messages
 from helpers.evaluate.metrics import NOT_JSON, label_of, parsed

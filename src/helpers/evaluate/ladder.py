@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers import statistics
 from helpers.errors import EvaluationError
-from helpers.evaluate import statistics
 from helpers.evaluate.results import Results
-from helpers.evaluate.wording import amount, number
-from helpers.records import Yardstick
+from helpers.records import Role
+from helpers.wording import amount, number
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Plateau:
 
     Attributes:
         state: "plateaued", "still rising" or "cannot tell".
-        yardstick: whose prompts these were; a teaching model's say nothing about the model that a reader would use.
+        role: whose prompts these were; a teaching model's say nothing about the model that a reader would use.
         sentence: the finding in words.
         tries: how many prompts were tried.
         incumbent: the best prompt before the last few.
@@ -33,7 +33,7 @@ class Plateau:
     """
 
     state: str
-    yardstick: str
+    role: Role
     sentence: str
     tries: int
     incumbent: str
@@ -41,17 +41,38 @@ class Plateau:
     worth: float
     rows: int
 
-    def as_evidence(self) -> dict[str, Any]:
-        """A JSON value for ``Evidence.plateau`` and the project file."""
-        return {**asdict(self), "gains": list(self.gains)}
-
 
 def plateau(
+    results: Results, *, worth: float = 0.02, last: int = 3, metric: str | None = None, level: float = 0.95
+) -> Plateau:
+    """Whether the last few prompts of a ladder still gained anything: :func:`plateau_of` on the results of one model.
+
+    Raises:
+        EvaluationError: the results hold prompts of several models, or as :func:`plateau_of`.
+    """
+    about = prompted_model(results)
+    return plateau_of(results.history(metric=metric), worth=worth, last=last, role=about["role"], level=level)
+
+
+def prompted_model(results: Results) -> dict[str, Any]:
+    """What is known of the one model whose prompts these are."""
+    asked = {(about["host"], about["model"]): about for name, about in results.candidates.items()
+             if name in results.history()}  # fmt: skip
+    if len(asked) != 1:
+        raise EvaluationError(
+            "A plateau is one of a single model's prompts.",
+            got=", ".join(model for _, model in asked) or "no prompts",
+            fix="Measure each model's ladder in a run of its own.",
+        )
+    return next(iter(asked.values()))
+
+
+def plateau_of(
     history: Mapping[str, ArrayLike],
     *,
     worth: float = 0.02,
     last: int = 3,
-    yardstick: Yardstick = "teaching",
+    role: Role = "teaching",
     level: float = 0.95,
 ) -> Plateau:
     """Whether the last few prompts still gained anything over the best one before them.
@@ -83,7 +104,7 @@ def plateau(
     rows = scores.shape[1]
     if len(names) <= last:
         sentence = f"{len(names)} prompts are too few to speak of a plateau: try at least {last + 1}."
-        return Plateau("cannot tell", yardstick, sentence, len(names), "", (), worth, rows)
+        return Plateau("cannot tell", role, sentence, len(names), "", (), worth, rows)
     if rows < 2:
         raise EvaluationError("Fewer than two rows were answered by all prompts.", fix="Measure more rows.")
     earlier = len(names) - last
@@ -91,9 +112,9 @@ def plateau(
     later = zip(names[earlier:], scores[earlier:], strict=True)
     gains = tuple(_gain(name, of_name - scores[best], earlier, level) for name, of_name in later)
     state, sentence = _judge(gains, names[best], scores, worth, level)
-    if yardstick == "teaching":
+    if role == "teaching":
         sentence += " This is the teaching model: it says nothing about prompts for the model that you would use."
-    return Plateau(state, yardstick, sentence, len(names), names[best], gains, worth, rows)
+    return Plateau(state, role, sentence, len(names), names[best], gains, worth, rows)
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ import numpy as np
 from scipy import stats
 
 from helpers.errors import EvaluationError
-from helpers.evaluate.statistics import Estimate
-from helpers.evaluate.wording import amount, number, percent
 from helpers.records import Example
+from helpers.statistics import Estimate
+from helpers.wording import amount, number, percent
 
 LEAST_RUNS, LEAST_SIZES = 6, 5
 """Fewer allow no curve."""
@@ -132,7 +132,7 @@ class LearningCurve:
         return _band(_curve(self._fits, size), self.level)
 
     def as_evidence(self) -> dict[str, Any]:
-        """A JSON value for ``Evidence.learning_curve`` and the project file."""
+        """A JSON value for the project file, as ``records.DataGain`` has it."""
         value, low, high = (None if np.isnan(x) else float(x) for x in self.gain_from_doubling)
         return {"sentence": self.sentence, "state": self.state, "gain_from_doubling": value, "low": low, "high": high}
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from rapidfuzz import fuzz
 
-from helpers.evaluate.statistics import Estimate
-from helpers.records import Example
+from helpers.records import Better, Example
+from helpers.statistics import Estimate
 
 NOT_JSON = object()
 """What :func:`parsed` gives for a text that is not JSON (``None`` is JSON's null)."""
@@ -25,10 +25,12 @@ NOT_JSON = object()
 
 @dataclass(frozen=True)
 class Metric:
-    """A named score of one answer."""
+    """A named score of one answer, with the unit of its numbers and the direction that is better."""
 
     name: str
     score: Callable[[str, Example], float | None]
+    unit: str = "share"
+    better: Better = "higher"
 
     def __call__(self, answer: str | None, example: Example) -> float | None:
         """The score, or None where the answer is missing."""
@@ -43,13 +45,13 @@ exact_match = Metric("exact_match", lambda answer, example: float(answer.strip()
 label_accuracy = Metric("label_accuracy", lambda answer, example: float(_label(answer) == _label(example.answer)))
 """The answer names the right label; case, quotes and a final full stop do not count, nor does JSON around one label."""
 
-similarity = Metric("similarity", lambda answer, example: fuzz.ratio(answer, example.answer) / 100)
+similarity = Metric("similarity", lambda answer, example: fuzz.ratio(answer, example.answer) / 100, unit="likeness")
 """How alike answer and ideal answer look, 0 to 1: 1 minus the normalised edit distance (insertions and deletions).
 
 It compares letters, not meaning: use it to find odd rows, never as the reason for a decision.
 """
 
-length = Metric("length", lambda answer, example: float(len(answer.split())))
+length = Metric("length", lambda answer, example: float(len(answer.split())), unit="words", better="neither")
 """The answer's length in words."""
 
 

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers import facts, statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate import metrics as scoring
-from helpers.evaluate import statistics
 from helpers.evaluate.candidates import digest
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.store import Reply
-from helpers.records import Comparison, Example
+from helpers.facts.names import TEACHING_BELOW, base_of, size_in_name
+from helpers.records import PROMPTED, Better, Comparison, Example, Measurement
 
 TEXTS = ("candidate", "answer", "expected", "missing", "finish_reason")
+USUAL: tuple[str, Better] = ("share", "higher")
+"""Unit and direction of most metrics: a share of rows that are right."""
 COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "usd")
 
 
@@ -33,21 +36,25 @@ class Results:
             when missing), ``expected``, ``missing`` (the reason, or empty), ``finish_reason``, one column a metric
             (``nan`` when missing or not applicable), ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``,
             ``seconds`` and ``usd`` of the call.
-        candidates: name → ``model``, ``yardstick`` ("teaching", "target"), ``kind`` ("prompted", "tuned", "baseline").
+        candidates: name → ``id`` (a hash of host, model, prompt and decoding), ``model``, ``host``, ``role`` (see
+            ``records.Role``), ``known_by`` (how the role is known), ``parameters`` (billions, or None), and where there
+            is a prompt its hash, ``prompt``.
         metrics: names of the metrics; the first one is the headline.
         split: what the rows were called: "validation", "test" …
         row_ids: a hash an example, so that only scores of the very same rows are ever compared.
         openings: how often new answers were asked for on these rows under this split's name.
         notes: what a reader of the table must know.
+        scales: metric → its unit and the direction that is better, where that is not a share of which more is better.
     """
 
     rows: pd.DataFrame
-    candidates: dict[str, dict[str, str]]
+    candidates: dict[str, dict[str, Any]]
     metrics: list[str]
     split: str
     row_ids: list[str]
     openings: int = 0
     notes: list[str] = field(default_factory=list)
+    scales: dict[str, tuple[str, Better]] = field(default_factory=dict)
 
     # --- reading ---
 
@@ -75,7 +82,7 @@ class Results:
         return {
             "candidate": name,
             "model": about["model"],
-            "yardstick": about["yardstick"],
+            "role": about["role"],
             "rows": int(rows[headline].notna().sum()),
             "score": score.value,
             "low": score.low,
@@ -164,9 +171,11 @@ class Results:
     ) -> Comparison:  # fmt: skip
         """*a* against *b* on the rows that both answered; ``clusters`` labels rows that belong together."""
         name = self._metric(metric)
+        unit, better = self.scale(name)
         return statistics.compare(
-            self.scores(a, name), self.scores(b, name), a=a, b=b, metric=name, clusters=clusters, level=level
-        )
+            self.scores(a, name), self.scores(b, name), a=a, b=b, metric=name, unit=unit, better=better,
+            clusters=clusters, level=level,
+        )  # fmt: skip
 
     def compare_all(
         self, reference: str, metric: str | None = None, *, clusters: Sequence[Hashable] | None = None,
@@ -175,31 +184,42 @@ class Results:
         """``reference`` against every other candidate, with Holm's correction."""
         name = self._metric(metric)
         scores = {candidate: self.scores(candidate, name) for candidate in self.candidates}
-        return statistics.compare_many(scores, reference, metric=name, clusters=clusters, level=level)
+        unit, better = self.scale(name)
+        return statistics.compare_many(
+            scores, reference, metric=name, unit=unit, better=better, clusters=clusters, level=level
+        )
 
     def history(self, names: Sequence[str] | None = None, metric: str | None = None) -> dict[str, np.ndarray]:
         """Scores by candidate in the order tried, as ``plateau`` wants them; by default all prompted candidates."""
-        prompted = [name for name, about in self.candidates.items() if about["kind"] == "prompted"]
+        prompted = [name for name, about in self.candidates.items() if about["role"] in PROMPTED]
         return {name: self.scores(name, metric) for name in names or prompted}
 
-    def prompt_scores(self, metric: str | None = None) -> tuple[dict[str, Any], ...]:
-        """The prompted candidates as ``Evidence.prompt_scores`` wants them."""
-        table = self.table(metric)
-        return tuple(
-            {
-                "name": name,
-                "model": line["model"],
-                "yardstick": line["yardstick"],
-                "metric": self._metric(metric),
-                "score": line["score"],
-                "low": line["low"],
-                "high": line["high"],
-                "n": line["rows"],
-                "split": self.split,
-            }  # fmt: skip
-            for name, line in table.to_dict("index").items()
-            if self.candidates[name]["kind"] == "prompted"
-        )
+    def scale(self, metric: str | None = None) -> tuple[str, Better]:
+        """Unit of a metric and the direction that is better."""
+        return self.scales.get(self._metric(metric), USUAL)
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What was measured, as evidence: one record a candidate and metric that has a score."""
+        day, rows = facts.today().isoformat(), rows_hash(self.row_ids)
+        found = []
+        for metric in self.metrics:
+            unit, better = self.scale(metric)
+            for name, about in self.candidates.items():
+                scores = self.scores(name, metric)
+                score = statistics.score_interval(scores)
+                if np.isnan(score.low):  # nothing was answered, or one row without an interval
+                    continue
+                found.append(
+                    Measurement(
+                        candidate=about["id"], name=name, model=about["model"], host=about["host"], role=about["role"],
+                        known_by=about["known_by"], metric=metric, split=self.split, rows=rows,
+                        n=int((~np.isnan(scores)).sum()), score=score.value, low=score.low, high=score.high, day=day,
+                        unit=unit, better=better, headline=metric == self.metrics[0], parameters=about["parameters"],
+                        base=base_of(about["model"]) if about["role"] == "tuned" else "",
+                        openings=self.openings,
+                    )
+                )  # fmt: skip
+        return tuple(found)
 
     # --- keeping ---
 
@@ -220,15 +240,17 @@ class Results:
         rows = pd.concat([mine, other.rows], ignore_index=True)
         rows = rows[[*TEXTS[:1], "row", *TEXTS[1:], *names, *COUNTS]]
         notes = list(dict.fromkeys([*self.notes, *other.notes]))
-        openings = max(self.openings, other.openings)
-        return Results(rows, self.candidates | other.candidates, names, self.split, self.row_ids, openings, notes)
+        return Results(
+            rows, self.candidates | other.candidates, names, self.split, self.row_ids,
+            max(self.openings, other.openings), notes, self.scales | other.scales,
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value for the project file. It holds answers and ideal answers, never the questions."""
         rows = json.loads(self.rows.to_json(orient="split", index=False, double_precision=15))
         return {
             "rows": rows, "candidates": self.candidates, "metrics": self.metrics, "split": self.split,
-            "row_ids": self.row_ids, "openings": self.openings, "notes": self.notes,
+            "row_ids": self.row_ids, "openings": self.openings, "notes": self.notes, "scales": self.scales,
         }  # fmt: skip
 
     @classmethod
@@ -240,8 +262,10 @@ class Results:
         """
         try:
             rows = pd.DataFrame(value["rows"]["data"], columns=value["rows"]["columns"])
-            rest = {key: value[key] for key in ("candidates", "metrics", "split", "row_ids", "openings", "notes")}
-            return cls(_typed(rows, rest["metrics"]), **rest)
+            rest = {key: value[key] for key in ("metrics", "split", "row_ids", "openings", "notes")}
+            scales = {name: tuple(scale) for name, scale in value.get("scales", {}).items()}
+            candidates = {name: _with_a_role(about) for name, about in value["candidates"].items()}
+            return cls(_typed(rows, rest["metrics"]), candidates, **rest, scales=scales)
         except (KeyError, TypeError, ValueError) as error:
             raise EvaluationError("These are no stored results.", got=f"{type(error).__name__}: {error}") from error
 
@@ -287,12 +311,30 @@ def score_replies(
         for row, (example, reply) in enumerate(zip(examples, replies, strict=True))
     ]
     names = [metric.name for metric in metrics]
-    return Results(_typed(pd.DataFrame(lines), names), {name: dict(about)}, names, split, row_ids(examples))
+    scales = {m.name: (m.unit, m.better) for m in metrics if (m.unit, m.better) != USUAL}
+    rows = _typed(pd.DataFrame(lines), names)
+    return Results(rows, {name: dict(about)}, names, split, row_ids(examples), scales=scales)
+
+
+def _with_a_role(about: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored candidate as it is kept now: an older kit kept a word of the reader's and no identity."""
+    if "role" in about:
+        return dict(about)
+    kinds = {"baseline": "no language model", "tuned": "tuned"}
+    small = (size := size_in_name(about["model"])) is not None and size < TEACHING_BELOW
+    role = kinds.get(about["kind"], "teaching" if small else about["yardstick"])
+    known_by = "kept by an older version of the kit, which took the reader's word"
+    return {**about, "role": role, "known_by": known_by, "id": "", "host": "", "parameters": size}
 
 
 def row_ids(examples: Sequence[Example]) -> list[str]:
     """A hash an example: its messages, the ideal answer among them."""
     return [digest(list(example.messages)) for example in examples]
+
+
+def rows_hash(ids: Sequence[str]) -> str:
+    """One hash of some rows, in whatever order they stand."""
+    return digest(sorted(ids))
 
 
 def check_metrics(metrics: Sequence[Metric]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from helpers.evaluate import metrics
-from helpers.records import Candidate, Example, Yardstick
+from helpers.records import Candidate, Example
 
 SHOTS = 4
 MOST_LABELS_SHOWN = 12
@@ -37,7 +37,7 @@ def rungs(
     instructions: str,
     *,
     pool: Sequence[Example],
-    yardstick: Yardstick = "teaching",
+    declared: str = "",
     seed: int = 1,
 ) -> list[Candidate]:
     """Prompts from weak to strong: nothing, instructions, a schema, worked examples, the nearest examples.
@@ -48,9 +48,10 @@ def rungs(
     Args:
         examples: all rows: they say whether answers are labels, which, and how long an answer may be.
         pool: training rows that prompts may show; never rows that are scored.
+        declared: what the reader says that the model is: see ``Candidate``.
     """
     longest = max((len(row.answer) for row in examples), default=0)
-    common = {"yardstick": yardstick, "max_tokens": ROOM_TOKENS + longest // LETTERS_PER_TOKEN}
+    common = {"declared": declared, "max_tokens": ROOM_TOKENS + longest // LETTERS_PER_TOKEN}
     pool, schema = tuple(pool), label_schema(examples)
     shots = _shots(pool, label_of(examples), seed)
     told = {"system": instructions, **common}

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import openai
 
 from helpers.errors import EvaluationError
-from helpers.evaluate.asking import Request, ask, host_of
+from helpers.evaluate.asking import Request, ask, on_this_machine
 from helpers.evaluate.candidates import digest, messages
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.results import Results, check_metrics, row_ids, score_replies
+from helpers.evaluate.results import Results, check_metrics, row_ids, rows_hash, score_replies
 from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
-from helpers.evaluate.wording import plural
+from helpers.providers import connect, identity, models
 from helpers.records import Candidate, Example
+from helpers.wording import plural
 
 
 def run(
@@ -60,16 +63,18 @@ def run(
     _check(candidates, examples)
     check_metrics(metrics)
     requests = [_requests(candidate, examples, sample) for candidate in candidates]
-    openings = _open(store, split, examples, host_of(client), [request for some in requests for request in some])
+    host = identity(client)
+    openings = _open(store, split, examples, host, [request for some in requests for request in some])
     replies = _ask_in_order(
         client, requests, store=store, concurrency=concurrency, price=price, spend_limit_usd=spend_limit_usd,
         progress=progress,
     )  # fmt: skip
-    spending = Spending(price, spend_limit_usd, local=host_of(client) == "this machine")
+    spending = Spending(price, spend_limit_usd, local=on_this_machine(client))
+    known = {model: models.known(client, model) for model in {candidate.model for candidate in candidates}}
     parts = [
         score_replies(
             candidate.name,
-            _about(candidate),
+            _about(candidate, host, known[candidate.model]),
             examples,
             answered,
             metrics,
@@ -84,6 +89,28 @@ def run(
     if progress:
         print("\n".join(results.notes), end="\n" if results.notes else "")
     return results
+
+
+def run_elsewhere(
+    targets: Sequence[tuple[str, str]], candidates: Sequence[Candidate], examples: Sequence[Example],
+    metrics: Sequence[Metric], *, declared: str = "", **options: Any,
+) -> list[Results]:  # fmt: skip
+    """The same prompts, asked of other models on the same rows: one Results a target, to be merged.
+
+    Args:
+        targets: pairs of a host (its name or address, as ``providers.connect`` takes it) and a model's id there.
+        candidates: the prompts; each is called by its name and the target's model.
+        declared: what the reader says of these models, where nothing is known: see ``Candidate``.
+        options: as for :func:`run`.
+
+    Raises:
+        EvaluationError, ConsentError, HostError: as :func:`run`.
+    """
+    found = []
+    for host, model in targets:
+        asked = [replace(one, name=f"{one.name}, {model}", model=model, declared=declared) for one in candidates]
+        found.append(run(connect(host), asked, examples, metrics, **options))
+    return found
 
 
 def _requests(candidate: Candidate, examples: Sequence[Example], sample: int) -> list[Request]:
@@ -113,17 +140,21 @@ def _open(store: Path | str, split: str, examples: Sequence[Example], host: str,
     keys = [request.key(host) for request in requests]
     with Store(store) as kept:
         new = len(kept.get(keys)) < len(set(keys))
-        return kept.open_split(split, digest(sorted(row_ids(examples))), digest(sorted(keys)) if new else None)
+        return kept.open_split(split, rows_hash(row_ids(examples)), digest(sorted(keys)) if new else None)
 
 
-def _about(candidate: Candidate) -> dict[str, str]:
+def _about(candidate: Candidate, host: str, known: models.Known) -> dict[str, Any]:
     """What the results remember of a candidate; ``prompt`` is a hash of all that it sends beside the question."""
-    kind = "tuned" if candidate.tuned else "prompted"
     rows = [
         [list(row.messages) for row in some] for some in (candidate.shots, candidate.pool if candidate.nearest else ())
     ]
     prompt = digest([candidate.system, *rows, candidate.nearest, candidate.schema])[:12]
-    return {"model": candidate.model, "yardstick": candidate.yardstick, "kind": kind, "prompt": prompt}
+    role, known_by = models.role(candidate, known)
+    return {
+        "id": digest([host, candidate.model, prompt, candidate.temperature, candidate.max_tokens])[:16],
+        "model": candidate.model, "host": host, "role": role, "known_by": known_by, "parameters": known.parameters,
+        "prompt": prompt,
+    }  # fmt: skip
 
 
 def _cost(spending: Spending, model: str, reply: Reply) -> float:

@@ -20,7 +20,7 @@ from helpers.jobs.running import (
     watch,
 )
 from helpers.jobs.several import estimate_all, time_taken
-from helpers.jobs.uploads import ask_before_upload, upload
+from helpers.jobs.uploads import ask_before_upload, obstacle, upload
 
 __all__ = [
     "ENDED",
@@ -39,6 +39,7 @@ __all__ = [
     "inventory",
     "look",
     "messages",
+    "obstacle",
     "predict",
     "price_while_deployed",
     "reason",

@@ -9,9 +9,9 @@ from pathlib import Path
 import openai
 from openai.types import FileObject
 
-from helpers.errors import ConsentError, JobError
+from helpers.errors import ConsentError, JobError, KitError
 from helpers.jobs.calling import make_once, patiently, reason
-from helpers.providers import Host, host_of
+from helpers.providers import Host, connect, host_of
 
 BEING_PROCESSED = ("pending", "running", "notRunning", "uploading")
 """Words with which hosts (Azure) say that a file cannot be used yet; others say nothing at all (Nebius: null)."""
@@ -53,6 +53,26 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
         raise JobError(
             f"{host.name} refused {path.name}.", got=reason(error), fix="Mend the file (lesson 01) and upload it again."
         ) from None
+
+
+def obstacle(host: str) -> str:
+    """Why no jobs can be made at this host (a name or an address), and what to do; empty when nothing is in the way.
+
+    Asks the host for its list of files, which costs nothing: an API that only answers prompts has none.
+    """
+    try:
+        client = connect(host)
+        host_of(client).refuse_training()
+        patiently(client, lambda c: c.files.list(purpose="fine-tune", limit=1))
+    except KitError as error:
+        return str(error)
+    except openai.APIStatusError as error:
+        if error.status_code in (404, 405, 501):
+            return (
+                f'{host} has no list of files, so no jobs can be made there. Set TRAIN_AT to one that trains: "local".'
+            )
+        return f"{host} refuses to list its files: {reason(error)}."
+    return ""
 
 
 def ask_before_upload(host: Host, path: str | Path, *, may_upload_to: str) -> None:

@@ -7,6 +7,7 @@ stands in ``hosts.toml``, one table a host.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from datetime import date
@@ -15,9 +16,10 @@ from urllib.parse import urlsplit
 
 import openai
 
-from helpers.errors import ConsentError, HostError
+from helpers import facts
+from helpers.errors import ConsentError, FactsError, HostError
 from helpers.project import kit_home
-from helpers.providers import local
+from helpers.providers import local, models
 from helpers.providers.host import LOOPBACK, Host, address_problem, hosts, in_domains, shipped, with_address
 from helpers.providers.keys import key_for, private_http
 from helpers.providers.overview import page
@@ -29,11 +31,14 @@ __all__ = [
     "connect",
     "host_of",
     "hosts",
+    "identity",
     "key_for",
     "local",
+    "models",
     "page",
     "rehearsal_home",
     "rehearse",
+    "rules_of",
 ]
 
 HOSTS = shipped()
@@ -100,6 +105,34 @@ def host_of(client: openai.OpenAI) -> Host:
         if host.domains and in_domains(address.hostname or "", host.domains):
             return replace(host, base_url=url)
     return LOCAL if address.hostname in LOOPBACK else _unnamed(url, "")
+
+
+def identity(client: openai.OpenAI) -> str:
+    """The name under which measurements and kept answers of this client's host are told apart.
+
+    The local API keeps its name when its port changes; two other servers on this machine never share one.
+    """
+    address = client.base_url.netloc.decode()
+    homes = {"local": local.usual_home(), **{f.name: f for f in sorted((kit_home() / "rehearsals").glob("*"))}}
+    for name, home in homes.items():
+        if urlsplit(local.address(home)).netloc == address:
+            return name if name == "local" else f"local API playing {name}"
+    known = host_of(client)
+    return known.name if known.name in hosts() and known is not LOCAL else address
+
+
+def rules_of(name: str) -> str:
+    """Whose rules ``data.check`` is to hold a file against, for this host: its own where jobs can be made there and its
+    limits are known, else "general".
+
+    Raises:
+        HostError: the host is unknown.
+    """
+    host = _named(name, None)
+    with contextlib.suppress(FactsError):
+        if host.trains and facts.limits(host.facts_name or host.name):
+            return host.facts_name or host.name
+    return "general"
 
 
 def _named(name: str, key_variable: str | None) -> Host:

@@ -69,6 +69,14 @@ def running(home: Path | None = None) -> Server | None:
     return server if _answers(server) else None
 
 
+def address(home: Path) -> str:
+    """The address that the API of this home answers at, as it left it at its last start; empty when it never ran."""
+    try:
+        return str(json.loads((home / "server.json").read_text())["base_url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def stop(home: Path | None = None) -> bool:
     """Ask the API to stop; a running job is kept and goes on at the next start. False when none was running."""
     server = running(home)

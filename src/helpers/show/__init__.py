@@ -12,7 +12,7 @@ from helpers.show.provider_page import provider_page
 from helpers.show.rater_panel import rater
 from helpers.show.repairs import changes, pairs
 from helpers.show.review_panel import review
-from helpers.show.rivals import comparisons, scores
+from helpers.show.rivals import comparisons, measurements, scores
 from helpers.show.say import say
 from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
@@ -39,6 +39,7 @@ __all__ = [
     "guesses",
     "learning_curve",
     "loss",
+    "measurements",
     "pairs",
     "prompt_lengths",
     "provider_page",

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from helpers.errors import EvaluationError
-from helpers.evaluate.statistics import sign_test
 from helpers.project import write_atomically
+from helpers.statistics import sign_test
 
 Pair = tuple[str, Mapping[str, str]]
 """A question, and its two answers by the rivals' names."""

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from helpers.records import Comparison
+from helpers.records import PROMPTED, Comparison, Measurement
 from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten
+from helpers.statistics import SHARES
 
 MAJORITY = "majority"
 """The candidate whose score is drawn as a line through all others: always the most frequent answer."""
-
-BASELINES = ("majority", "tf-idf")
 
 _LOOK = {
     "tuned": (VERMILION, "diamond"),
@@ -26,8 +25,8 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
     """One line a candidate: its score and interval.
 
     Args:
-        table: ``Results.table(metric)``: a line a candidate with ``model``, ``yardstick``, ``rows``, ``score``,
-            ``low``, ``high``.
+        table: ``Results.table(metric)``: a line a candidate with ``model``, ``role``, ``rows``, ``score``, ``low``,
+            ``high``.
         metric: what the score is, for the axis.
         title: instead of the finding that is read off the table.
 
@@ -46,13 +45,13 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
         height=130 + 34 * len(table),
         legend=True,
     )
-    names = [_name(name, line) for name, line in zip(table.index, table["yardstick"], strict=True)]
-    kinds = [kind_of(name, model) for name, model in zip(table.index, table["model"], strict=True)]
+    names = [_name(name, role) for name, role in zip(table.index, table["role"], strict=True)]
+    kinds = [kind_of(role) for role in table["role"]]
     for kind, (color, symbol) in _LOOK.items():
         lines = table[[k == kind for k in kinds]]
         if lines.empty:
             continue
-        hollow = ["-open" if yardstick == "teaching" else "" for yardstick in lines["yardstick"]]
+        hollow = ["-open" if role == "teaching" else "" for role in lines["role"]]
         chart.add_scatter(
             x=(factor * lines["score"]).round(2), y=[n for n, k in zip(names, kinds, strict=True) if k == kind],
             error_x=dict(
@@ -76,6 +75,23 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
     return chart
 
 
+def measurements(measured: Sequence[Measurement]) -> pd.DataFrame:
+    """Measurements as the table that :func:`scores` and the record's charts draw: a line a candidate.
+
+    Columns: ``model``, ``role``, ``known_by``, ``metric``, ``split``, ``rows``, ``score``, ``low``, ``high``, ``day``.
+    """
+    lines = [
+        {
+            "candidate": one.name, "model": one.model, "role": one.role, "known_by": one.known_by,
+            "metric": one.metric, "split": one.split, "rows": one.n, "score": one.score, "low": one.low,
+            "high": one.high, "day": one.day,
+        }
+        for one in measured
+    ]  # fmt: skip
+    columns = ["candidate", "model", "role", "known_by", "metric", "split", "rows", "score", "low", "high", "day"]
+    return pd.DataFrame(lines, columns=columns).set_index("candidate")
+
+
 def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
     """Paired differences with their intervals around a zero line; most clearly better on top.
 
@@ -83,13 +99,13 @@ def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
         comparisons: from ``Results.compare`` or ``Results.compare_all``.
     """
     rows = sorted(comparisons, key=lambda c: c.difference)
-    share = all(0 <= score <= 1 for c in rows for score in (c.score_a, c.score_b))
-    factor, unit = (100, "points") if share else (1, rows[0].metric)
+    share = all(c.unit in SHARES for c in rows)
+    factor, unit = (100, "points") if share else (1, rows[0].unit or rows[0].metric)
     chart = figure(
         comparison_finding(rows),
         "Each line is the first candidate's score minus the second's on the same rows, with its interval. A line that "
         "touches zero cannot tell the two apart.",
-        x=f"difference ({unit}; right of zero: the first is {'better' if share else 'higher'})",
+        x=f"difference ({unit}; right of zero: the first is {_right_of_zero(rows[0])})",
         y="pair",
         height=130 + 44 * len(rows),
         legend=True,
@@ -112,20 +128,23 @@ def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
     return chart
 
 
+def _right_of_zero(comparison: Comparison) -> str:
+    """What it means that the first candidate's number is the higher one."""
+    return {"higher": "better", "lower": "worse"}.get(comparison.better, "higher")
+
+
 def is_told_apart(comparison: Comparison) -> bool:
     """Whether the interval leaves out zero."""
     return comparison.low > 0 or comparison.high < 0
 
 
-def kind_of(name: str, model: str) -> str:
-    """What sort of rival a candidate is, by its name and model id."""
-    if name in BASELINES:
-        return "no language model"
-    return "tuned" if model.startswith("ft:") else "prompted"
+def kind_of(role: str) -> str:
+    """What sort of rival a candidate is, by its role."""
+    return "prompted" if role in PROMPTED else role
 
 
-def _name(name: str, yardstick: str) -> str:
-    return shorten(name, 34) + ("<br><i>teaching model</i>" if yardstick == "teaching" else "")
+def _name(name: str, role: str) -> str:
+    return shorten(name, 34) + ("<br><i>teaching model</i>" if role == "teaching" else "")
 
 
 def _pair(comparison: Comparison) -> str:

@@ -12,8 +12,9 @@ import pandas as pd
 
 from helpers import costs
 from helpers.records import Comparison
-from helpers.show.rivals import BASELINES, comparison_finding, is_told_apart, kind_of, score_finding
+from helpers.show.rivals import comparison_finding, is_told_apart, kind_of, score_finding
 from helpers.show.theme import BLUE, GREY, GRID, INK, PAPER, VERMILION
+from helpers.statistics import SHARES
 
 _WIDTH, _NAMES, _RIGHT, _ROW, _TOP, _BOTTOM = 720, 250, 60, 34, 14, 46
 MOST_BILLS = 8
@@ -105,10 +106,10 @@ def scores_svg(table: pd.DataFrame) -> str:
     share = bool(table["score"].between(0, 1).all())
     lines = [
         Line(
-            f"{name} (teaching model)" if row["yardstick"] == "teaching" and name not in BASELINES else str(name),
+            f"{name} (teaching model)" if row["role"] == "teaching" else str(name),
             *(float(row[column]) * (100 if share else 1) for column in ("score", "low", "high")),
-            _COLOURS[kind_of(str(name), row["model"])],
-            row["yardstick"] == "teaching",
+            _COLOURS[kind_of(row["role"])],
+            row["role"] == "teaching",
         )
         for name, row in table.iterrows()
     ]
@@ -119,7 +120,7 @@ def scores_svg(table: pd.DataFrame) -> str:
 def comparisons_svg(comparisons: Sequence[Comparison]) -> str:
     """Paired differences with their intervals around a zero line, largest on top."""
     rows = sorted(comparisons, key=lambda c: -c.difference)
-    share = all(0 <= score <= 1 for c in rows for score in (c.score_a, c.score_b))
+    share = all(c.unit in SHARES for c in rows)
     lines = [
         Line(
             f"{c.a} minus {c.b}",

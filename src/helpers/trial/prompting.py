@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from helpers import evaluate
+from helpers import evaluate, statistics
 from helpers.evaluate import consistency as repeats
-from helpers.evaluate import statistics
 from helpers.evaluate.results import Results
 from helpers.trial import rules
 from helpers.trial.bench import CALLS, Bench, prompts, triage_scores
@@ -49,7 +48,9 @@ def prompt_length(bench: Bench) -> Finding:
     """Tokens that a call sends, and whether the answers suffer."""
     results = ladder(bench)
     sent = {name: _column(results, name, "prompt_tokens") for name in (TUNED, "instructions", EXPLAINED)}
-    tokens = statistics.compare(sent[TUNED], sent[EXPLAINED], a=TUNED, b=EXPLAINED, metric="prompt tokens")
+    tokens = statistics.compare(
+        sent[TUNED], sent[EXPLAINED], a=TUNED, b=EXPLAINED, metric="prompt tokens", unit="tokens", better="lower"
+    )
     quality = results.compare(TUNED, EXPLAINED, "all_fields")
     means = {name: statistics.score_interval(values) for name, values in sent.items()}
     short, long = means[TUNED].value, means[EXPLAINED].value
@@ -83,7 +84,7 @@ def consistency(bench: Bench) -> Finding:
         for rival in rivals
     )  # fmt: skip
     comparison = statistics.compare(
-        tuned.agreement, explained.agreement, a=TUNED, b=EXPLAINED, metric="agreement of repeated answers"
+        tuned.agreement, explained.agreement, a=TUNED, b=EXPLAINED, metric="agreement of repeated answers", unit="share"
     )
     return Finding(
         claim="consistency",
@@ -102,7 +103,7 @@ def plateau(bench: Bench) -> Finding:
     """Has the ladder of prompts flattened out, and does tuning gain after it?"""
     results = ladder(bench)
     history = {name: results.scores(name, "fields_right") for name in prompts(bench)}
-    signal = evaluate.plateau(history)
+    signal = evaluate.plateau_of(history)
     best = max(history, key=lambda name: history[name].mean())
     comparison = results.compare(TUNED, best, "fields_right")
     verdict = rules.plateau(signal.state, comparison)

@@ -45,10 +45,16 @@ def behaviour(against_explained: Sequence[Comparison], against_bare: Comparison)
 
 
 def prompt_length(tokens: Comparison, quality: Comparison) -> str:
-    """Tokens of the tuned model's prompts against the explained prompt's, and the scores beside them."""
+    """Tokens of the tuned model's prompts against the explained prompt's, and the scores beside them.
+
+    "As good" is said only where the rows rule out a loss of ten points or more; that they cannot tell is no evidence.
+    """
     if told(tokens) >= 0:
         return NOT
-    return PARTLY if told(quality) < 0 else HOLDS
+    if told(quality) < 0:
+        return PARTLY
+    as_good = told(quality) > 0 or quality.low > -CLOSE_ENOUGH
+    return HOLDS if as_good else UNTESTED
 
 
 def plateau(state: str, tuned_against_best: Comparison) -> str:

@@ -25,8 +25,8 @@ from statsmodels.stats.inter_rater import cohens_kappa, to_table
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from helpers.errors import EvaluationError
-from helpers.evaluate.wording import amount, number, percent
-from helpers.records import Comparison
+from helpers.records import Better, Comparison
+from helpers.wording import amount, number, percent
 
 
 class Interval(NamedTuple):
@@ -278,10 +278,17 @@ def compare(
     a: str = "a",
     b: str = "b",
     metric: str = "score",
+    unit: str = "",
+    better: Better = "higher",
     clusters: Sequence[Hashable] | None = None,
     level: float = 0.95,
 ) -> Comparison:
     """Compare two candidates on the same rows, in numbers and in a sentence.
+
+    Args:
+        unit: "share" for scores from 0 to 1 (differences are then told in points), else the unit of the numbers, such
+            as "s". Right-or-wrong scores are shares by themselves; other numbers without a unit have no direction.
+        better: which direction is better, for a metric with a unit.
 
     "Better" is said only when the test's p-value is below ``1 - level`` *and* the interval leaves out zero. Where the
     test does not reject, the interval is widened to reach zero, so that number, chart and sentence never disagree.
@@ -290,7 +297,8 @@ def compare(
         EvaluationError: different lengths, or fewer than two rows that both answered.
     """
     paired = _paired_test(a_scores, b_scores, clusters, level)
-    return _comparison(paired, a, b, metric, level, paired.p_value, 1)
+    scale = _scale(unit, better, a_scores, b_scores)
+    return _comparison(paired, a, b, metric, scale, level, paired.p_value, 1)
 
 
 def compare_many(
@@ -298,6 +306,8 @@ def compare_many(
     reference: str,
     *,
     metric: str = "score",
+    unit: str = "",
+    better: Better = "higher",
     clusters: Sequence[Hashable] | None = None,
     level: float = 0.95,
 ) -> list[Comparison]:
@@ -307,8 +317,9 @@ def compare_many(
     rivals = [name for name in scores if name != reference]
     tests = [_paired_test(scores[reference], scores[name], clusters, level) for name in rivals]
     adjusted = holm([test.p_value for test in tests])
+    scale = _scale(unit, better, *scores.values())
     return [
-        _comparison(test, reference, name, metric, level, float(p_value), len(rivals))
+        _comparison(test, reference, name, metric, scale, level, float(p_value), len(rivals))
         for test, name, p_value in zip(tests, rivals, adjusted, strict=True)
     ]
 
@@ -326,7 +337,32 @@ class _Paired:
     p_value: float
     detectable: float
     same: bool
-    share: bool
+
+
+class _Scale(NamedTuple):
+    """What a metric's numbers are, and which direction of them is better."""
+
+    unit: str
+    better: Better
+
+    @property
+    def share(self) -> bool:
+        return self.unit in SHARES
+
+    def said(self, value: float) -> str:
+        """A difference with its unit."""
+        text = amount(value, self.share)
+        return text if self.share or not self.unit else f"{text} {self.unit}"
+
+
+SHARES = ("share", "likeness")
+"""Units whose scores lie between 0 and 1: their differences are told in points."""
+
+
+def _scale(unit: str, better: Better, *scores: ArrayLike) -> _Scale:
+    if unit:
+        return _Scale(unit, better)
+    return _Scale("share", better) if all(map(is_right_or_wrong, scores)) else _Scale("", "neither")
 
 
 def _paired_test(
@@ -347,23 +383,21 @@ def _paired_test(
         p_value = sign_flip(difference, clusters=labels)
         error = (high - low) / 2 / normal_quantile(level)
         detectable = (normal_quantile(level) + normal_quantile(0.6)) * error  # 0.6 in the middle: 0.8 on one side
-    together = np.concatenate([first, second])
-    share = bool(((together >= 0) & (together <= 1)).all())
     score_a, score_b = float(first.mean()), float(second.mean())
     same = not difference.any()
-    return _Paired(rows, len(kept) - rows, score_a, score_b, low, high, p_value, detectable, same, share)
+    return _Paired(rows, len(kept) - rows, score_a, score_b, low, high, p_value, detectable, same)
 
 
 def _comparison(
-    paired: _Paired, a: str, b: str, metric: str, level: float, p_value: float, comparisons: int
+    paired: _Paired, a: str, b: str, metric: str, scale: _Scale, level: float, p_value: float, comparisons: int
 ) -> Comparison:
     low, high = paired.low, paired.high
     if p_value >= 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
     if p_value < 1 - level and (low > 0 or high < 0):
-        sentence = _told_apart(paired, a, b, Interval(low, high), level)
+        sentence = _told_apart(paired, a, b, scale, Interval(low, high), level)
     else:
-        sentence = _cannot_tell(paired, a, b, Interval(low, high), level)
+        sentence = _cannot_tell(paired, a, b, scale, Interval(low, high), level)
     if comparisons > 1:
         sentence += f" The test allows for {comparisons} comparisons (Holm)."
     if paired.missing:
@@ -371,31 +405,39 @@ def _comparison(
     return Comparison(
         a=a, b=b, metric=metric, n=paired.rows, score_a=paired.score_a, score_b=paired.score_b,
         difference=paired.score_a - paired.score_b, low=low, high=high, level=level, p_value=p_value, sentence=sentence,
+        unit=scale.unit, better=scale.better,
     )  # fmt: skip
 
 
-def _told_apart(paired: _Paired, a: str, b: str, interval: Interval, level: float) -> str:
-    """Shares are better or worse; lengths, seconds and tokens are only higher or lower."""
-    share, difference = paired.share, paired.score_a - paired.score_b
+def _told_apart(paired: _Paired, a: str, b: str, scale: _Scale, interval: Interval, level: float) -> str:
+    """Shares are better or worse; seconds and tokens are higher or lower, and better or worse by their direction."""
+    difference = paired.score_a - paired.score_b
     low, high = interval if difference > 0 else (-interval.high, -interval.low)
-    word = ("better" if difference > 0 else "worse") if share else ("higher" if difference > 0 else "lower")
-    told = f"{a} is {word} than {b} by {amount(abs(difference), share)}"
+    told = f"{a} is {_word(scale, difference > 0)} than {b} by {scale.said(abs(difference))}"
     if math.isclose(low, high):
         return f"{told} on each of the {paired.rows} rows."
-    return f"{told}, {percent(level)} interval {number(low, share)} to {number(high, share)} ({paired.rows} rows)."
+    ends = f"{number(low, scale.share)} to {number(high, scale.share)}"
+    return f"{told}, {percent(level)} interval {ends} ({paired.rows} rows)."
 
 
-def _cannot_tell(paired: _Paired, a: str, b: str, interval: Interval, level: float) -> str:
+def _word(scale: _Scale, higher: bool) -> str:
+    if scale.better == "neither":
+        return "higher" if higher else "lower"
+    judged = "better" if higher == (scale.better == "higher") else "worse"
+    return judged if scale.share else f"{'higher' if higher else 'lower'} ({judged})"
+
+
+def _cannot_tell(paired: _Paired, a: str, b: str, scale: _Scale, interval: Interval, level: float) -> str:
     if paired.same:
         return f"{a} and {b} scored the same on each of the {paired.rows} rows: these rows cannot tell them apart."
-    share = paired.share
+    share = scale.share
     text = (
         f"These {paired.rows} rows cannot tell {a} from {b}: the difference is "
-        f"{amount(paired.score_a - paired.score_b, share)}, {percent(level)} interval {number(interval.low, share)} to "
+        f"{scale.said(paired.score_a - paired.score_b)}, {percent(level)} interval {number(interval.low, share)} to "
         f"{number(interval.high, share)}."
     )
     if math.isfinite(paired.detectable):
-        text += f" Only a difference of about {amount(paired.detectable, share)} would show 4 times in 5."
+        text += f" Only a difference of about {scale.said(paired.detectable)} would show 4 times in 5."
     return text
 
 
