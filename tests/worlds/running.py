@@ -38,6 +38,10 @@ TRIAGE = SAMPLE / "triage"
 REVIEWS, COLUMNS = SAMPLE / "two_way" / "reviews.csv", {"question": "review", "answer": "label"}
 SHARES = {"train": 0.5, "validation": 0.25, "test": 0.25}
 PROJECT = "world"
+TEACHING = "smollm2-135m-instruct"
+"""The lessons' own model, which they ask where a step names no other."""
+TOY = {"bare": 0.00, "instructions": 0.02, "examples": 0.05, "schema": 0.08, "nearest": 0.10}
+"""How good it is on the triage sample, where a world says nothing of it."""
 MEMORY = Path("/dev/shm")
 """Where a system keeps files in memory: every answer is written to disk at once, which takes longer than to ask."""
 
@@ -135,7 +139,7 @@ class Life:
             self.lesson_1(files | {"train": leaky})
 
     def listen(self, pools: list[Any], splits: dict[str, Any]) -> None:
-        self.host = PlantedHost(self.world.models, pools, splits, self.world.server)
+        self.host = PlantedHost({TEACHING: TOY, **self.world.models}, pools, splits, self.world.server)
 
     # What is no notebook of ours ------------------------------------------------------------------------------------
 
@@ -200,9 +204,7 @@ class Life:
 
     def lesson_0(self, step: str) -> None:
         rows, model = int(re.search(r"(\d+) validation rows", step)[1]), named("lesson 0 on", step)[0]
-        fresh = min(40, rows // 5)
-        asked = self.asking(model) | {"ROWS": rows - fresh if rows == 200 else rows, "FRESH": fresh}
-        self.run("00_should_you_fine_tune", asked)
+        self.run("00_should_you_fine_tune", self.asking(model) | {"ROWS": rows, "FRESH": 0})
 
     def lesson_4(self, step: str) -> None:
         """Run it on the models that the step names; "again" without any runs it as before."""
@@ -211,14 +213,14 @@ class Life:
         prompted = named("prompted", step) + named("target", step) + re.findall(r"([\w.-]+) on the same rows", step)
         if rows := re.search(r"(\d+) test rows", step):
             targets = [(self.host.base_url, model) for model in prompted[1:]]
-            self.again = self.asking(prompted[0] if prompted else "") | {"TARGETS": targets, "ROWS": int(rows[1])}
+            self.again = self.asking(*prompted[:1]) | {"TARGETS": targets, "ROWS": int(rows[1])}
         try:
             self.run("04_evaluate", self.again)
         except CellExecutionError:
             if not self.host.gone:
                 raise
 
-    def asking(self, model: str) -> dict[str, Any]:
+    def asking(self, model: str = TEACHING) -> dict[str, Any]:
         declared = self.world.roles.get(model, "")
         return {"PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared}
 
@@ -231,7 +233,7 @@ class Life:
         own = {
             "DATA": os.path.relpath(REVIEWS, NOTEBOOKS), "COLUMNS": COLUMNS, "SHARES": SHARES,
             "ANSWERS": dict(self.world.answers), "ROWS": int(re.search(r"(\d+) validation rows", steps)[1]),
-            "MAY_UPLOAD_TO": "local", "TRAIN_ANYWAY": bool(named("tuned", steps)),
+            "TRAIN_AT": self.host.base_url, "MAY_UPLOAD_TO": "local", "TRAIN_ANYWAY": bool(named("tuned", steps)),
         }  # fmt: skip
         self.run("your_project", self.asking(named("lesson 0 on", steps)[0]) | own)
         return self.outcome([self.record()["verdict"]["choice"]])
