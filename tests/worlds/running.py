@@ -128,28 +128,27 @@ class Life:
         self.seconds: dict[str, float] = {}
         self.again: dict[str, Any] = {}
         if world.route == "your_project":
-            rows = data.read(REVIEWS, columns=COLUMNS)
-            parts = data.split(rows, sizes=SHARES, seed=1, label=evaluate.label_of(rows))
-            self.listen([parts.train], {"validation": parts.validation, "test": parts.test})
+            self.host = self.reviews_host()
         else:
             files = {split: TRIAGE / f"{split}.jsonl" for split in SHARES}
-            rows = {split: data.read(file) for split, file in files.items()}
-            leaky = self.leaky_train(files, home)
-            self.listen([rows.pop("train"), data.read(leaky)], rows)
-            self.lesson_1(files | {"train": leaky})
+            asked = files | {"train": leaky_train(files, world.data.get("leaks", 0), home)}
+            self.host = self.triage_host(files, asked["train"])
+            self.lesson_1(asked)
 
-    def listen(self, pools: list[Any], splits: dict[str, Any]) -> None:
-        self.host = PlantedHost({TEACHING: TOY, **self.world.models}, pools, splits, self.world.server)
+    def reviews_host(self) -> PlantedHost:
+        """A server that knows the reviews, split as the notebook splits them."""
+        rows = data.read(REVIEWS, columns=COLUMNS)
+        parts = data.split(rows, sizes=SHARES, seed=1, label=evaluate.label_of(rows))
+        splits = {"validation": parts.validation, "test": parts.test}
+        return PlantedHost({TEACHING: TOY, **self.world.models}, [parts.train], splits, self.world.server)
+
+    def triage_host(self, files: Mapping[str, Path], leaky: Path) -> PlantedHost:
+        """A server that knows the triage sample; prompts show rows of its training file, or of the leaky one."""
+        splits = {split: data.read(files[split]) for split in ("validation", "test")}
+        pools = [data.read(files["train"]), data.read(leaky)]
+        return PlantedHost({TEACHING: TOY, **self.world.models}, pools, splits, self.world.server)
 
     # What is no notebook of ours ------------------------------------------------------------------------------------
-
-    def leaky_train(self, files: Mapping[str, Path], home: Path) -> Path:
-        """The training file with as many test rows copied into it as the world says."""
-        leaks = self.world.data.get("leaks", 0)
-        lines = files["train"].read_text().splitlines() + files["test"].read_text().splitlines()[:leaks]
-        train = home / "train.jsonl"
-        train.write_text("\n".join(lines) + "\n")
-        return train if leaks else files["train"]
 
     def lesson_1(self, files: Mapping[str, Path]) -> None:
         """What lesson 1 leaves: where the splits are, and what the data report counts."""
@@ -207,10 +206,16 @@ class Life:
         self.run("00_should_you_fine_tune", self.asking(model) | {"ROWS": rows, "FRESH": 0})
 
     def lesson_4(self, step: str) -> None:
-        """Run it on the models that the step names; "again" without any runs it as before."""
+        """Run it on the models that the step names; "again" without any runs it as before.
+
+        The first prompted model is MODEL, the others are TARGETS. A target whose host dies is one of these, so that
+        what was asked before it has been answered.
+        """
         if models := named("tuned", step):
             self.lesson_3(models[0])
         prompted = named("prompted", step) + named("target", step) + re.findall(r"([\w.-]+) on the same rows", step)
+        if "the host dies" in step:
+            prompted.insert(0, TEACHING)
         if rows := re.search(r"(\d+) test rows", step):
             targets = [(self.host.base_url, model) for model in prompted[1:]]
             self.again = self.asking(*prompted[:1]) | {"TARGETS": targets, "ROWS": int(rows[1])}
@@ -227,16 +232,19 @@ class Life:
     # The route through your_project ---------------------------------------------------------------------------------
 
     def project_notebook(self) -> Outcome:
-        """One run of the notebook does all steps: it ends with its own verdict."""
+        """One run of the notebook does all steps; lesson 6 is for what it does not ask, the bill."""
         steps = "; ".join(self.world.steps)
-        self.bill(steps)
         own = {
             "DATA": os.path.relpath(REVIEWS, NOTEBOOKS), "COLUMNS": COLUMNS, "SHARES": SHARES,
             "ANSWERS": dict(self.world.answers), "ROWS": int(re.search(r"(\d+) validation rows", steps)[1]),
             "TRAIN_AT": self.host.base_url, "MAY_UPLOAD_TO": "local", "TRAIN_ANYWAY": bool(named("tuned", steps)),
         }  # fmt: skip
         self.run("your_project", self.asking(named("lesson 0 on", steps)[0]) | own)
-        return self.outcome([self.record()["verdict"]["choice"]])
+        choices = [self.record()["verdict"]["choice"]]
+        if unsure := self.bill(steps):
+            self.run("06_decide", {"PROJECT": PROJECT, **unsure})
+            choices.append(self.project.require("verdict")["choice"])
+        return self.outcome(choices)
 
     # Running --------------------------------------------------------------------------------------------------------
 
@@ -250,6 +258,16 @@ class Life:
 
     def outcome(self, choices: list[str]) -> Outcome:
         return Outcome(tuple(choices), self.record(), self.seconds)
+
+
+def leaky_train(files: Mapping[str, Path], leaks: int, home: Path) -> Path:
+    """A copy of the training file with the first test rows copied into it; the file itself where none are."""
+    if not leaks:
+        return files["train"]
+    lines = files["train"].read_text().splitlines() + files["test"].read_text().splitlines()[:leaks]
+    train = home / "train.jsonl"
+    train.write_text("\n".join(lines) + "\n")
+    return train
 
 
 def named(role: str, step: str) -> list[str]:
