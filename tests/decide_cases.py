@@ -33,11 +33,17 @@ def measurement(role: str, *, key: str = "", model: str = "", rows: str = "test"
     """A measurement of this role; its interval is Wilson's where none is given."""
     key = key or role
     low, high = statistics.wilson(round(score * n), n)
-    more = {"low": min(low, score), "high": max(high, score), "split": rows, "metric": "all_fields"} | more
+    more = {
+        "low": min(low, score),
+        "high": max(high, score),
+        "split": rows,
+        "metric": "all_fields",
+        "day": "2026-11-23",
+    } | more
     more.setdefault("headline", True)
     return Measurement(
         candidate=key, name=key, model=model or key, host="host", role=role, known_by="known", rows=rows, n=n,
-        score=score, day="2026-11-23", base=base_of(model) if role == "tuned" else "",
+        score=score, base=base_of(model) if role == "tuned" else "",
         **{"parameters": size_in_name(base_of(model))} | more,
     )  # fmt: skip
 

@@ -480,3 +480,36 @@ def test_the_state_of_facts_is_used_as_it_is() -> None:
     for option in costs.options(TODAY, every=True):
         if option.kind == "tuned":
             assert facts.tuning_price(option.model, option.provider, TODAY)["model"] == option.model
+
+
+def test_a_job_that_nobody_can_start_says_so_beside_its_sum() -> None:
+    before, after = (costs.job_estimate("gpt-4o-mini", 1000, epochs=3, on=date(2027, 1, day)) for day in (5, 6))
+    assert "nobody" not in before.sentence and "nobody can start this job: ended on 2027-01-06" in after.sentence
+    assert after.low.total == before.low.total, "the last published price"
+    assert "may have ended, no earlier than 2027-05-19" in str(
+        costs.training_cost("gemini-3.5-flash", 1000, 1, "vertex", date(2027, 6, 1))
+    )
+
+
+def test_a_call_that_nothing_answers_says_so_beside_its_price() -> None:
+    days = (date(2027, 1, 13), date(2027, 1, 14))
+    before, after = (str(costs.one_call_cost("ft:gpt-4o-mini:org::1", 800, 60, on=day)) for day in days)
+    assert "ended" not in before and "ended on 2027-01-14" in after
+    table = costs.short_against_cached(on=days[1])
+    assert "GPT-4o mini tuned (ended on 2027-01-14)" in table.attrs["sentence"]
+    assert set(costs.tuned_against_base(days[1])["answers"]) >= {"ended on 2027-01-14"}
+    assert "is marked: ended on 2027-01-06" in costs.break_even(costs.Workload(), MINI, LUNA, days[1]).sentence
+
+
+@pytest.mark.parametrize("day", [TODAY, date(2026, 11, 29), date(2027, 1, 6), date(2027, 6, 1), date(2029, 1, 1)])
+def test_the_short_list_holds_nothing_that_nobody_can_have(day: date) -> None:
+    """And of each provider the model that is most open, before the cheapest one."""
+    table = costs.compare(costs.Workload(), costs.options(day), day)
+    assert not set(table["state"]) & {"ended", "may have ended"}
+    assert "tuned:vertex/gemini-2.5-flash-lite" not in set(table["option"])
+    assert len(table[(table["kind"] == "tuned") & (table["state"] == "open")]) >= 5
+
+
+def test_stale_prices_say_their_age_first() -> None:
+    assert costs.compare(costs.Workload(), [LUNA], TODAY).attrs["age"] == ""
+    assert "days before 2027-06-01" in costs.compare(costs.Workload(), [LUNA], date(2027, 6, 1)).attrs["age"]

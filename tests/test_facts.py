@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlparse
@@ -10,9 +12,10 @@ import pytest
 
 from helpers import facts
 from helpers.errors import FactsError
-from helpers.facts.__main__ import report
-from helpers.facts.library import compare_with_library, library_version
-from helpers.facts.tables import HERE, HOW_KNOWN, NUMBERS, read_table
+from helpers.facts.__main__ import look_first, report
+from helpers.facts.library import compare_with_library, compare_with_list, library_version
+from helpers.facts.review import review
+from helpers.facts.tables import COLUMNS, HERE, HOW_KNOWN, NUMBERS, WORDS, read_table
 
 TODAY = date(2026, 11, 23)
 ROWS = [row for table in facts.TABLES for row in facts.rows(table)]
@@ -50,11 +53,10 @@ def test_tables_refer_to_rows_that_exist() -> None:
         assert row["provider"] in providers
         assert {row["hosting"], row["storage"]} <= items | {None}
         assert row["base"] in bases | {None}
-    assert {row["provider"] for row in facts.rows("life")} <= providers
+    assert {row["provider"] for row in facts.rows("life")} <= providers | {
+        r["provider"] for r in facts.rows("prompting")
+    }
     assert {row["provider"] for row in facts.rows("hosting")} <= providers
-    assert {row["open_to"] for row in facts.rows("providers")} <= {
-        "anyone", "existing customers", "nobody", "not verified",
-    }  # fmt: skip
 
 
 def test_prices_of_one_model_do_not_overlap_in_time() -> None:
@@ -88,7 +90,7 @@ GOOD = "acme,m,1.5,2026-01-01,2026-01-01,https://acme.example,not verified\n"
     ],
 )
 def test_a_malformed_row_is_an_error_that_names_its_line(tmp_path: Path, row: str, names: list[str]) -> None:
-    table = tmp_path / "prompting.csv"
+    table = tmp_path / "acme.csv"
     table.write_text(HEAD + row, encoding="utf-8")
     with pytest.raises(FactsError) as caught:
         read_table(table)
@@ -96,7 +98,7 @@ def test_a_malformed_row_is_an_error_that_names_its_line(tmp_path: Path, row: st
 
 
 def test_an_empty_price_is_none_and_a_zero_is_zero(tmp_path: Path) -> None:
-    table = tmp_path / "prompting.csv"
+    table = tmp_path / "acme.csv"
     table.write_text(HEAD + GOOD.replace("1.5", "") + GOOD.replace("1.5", "0"), encoding="utf-8")
     assert [row["input"] for row in read_table(table)] == [None, 0.0]
 
@@ -131,7 +133,7 @@ def test_who_may_train_at_openai_changes_with_the_day() -> None:
     assert "Since 2026-05-07" in now and "From 2027-01-06 (in 44 days)" in now and "2027-01-14" in now
     assert "read in a word-for-word copy" in now
     later = facts.who_may_train("openai", date(2027, 1, 6))
-    assert "who may fine-tune: nobody" in later and "From" not in later.split("Next date")[0]
+    assert "who may fine-tune: nobody" in later and "From 2027-01-06" not in later and "Since 2027-01-06" in later
     for row in facts.rows("providers"):
         assert row["name"] in facts.who_may_train(row["provider"], TODAY)
 
@@ -145,7 +147,14 @@ def test_who_may_train_at_openai_changes_with_the_day() -> None:
         ("gpt-4.1-nano-2025-04-14", "openai", date(2026, 10, 22), "existing customers only"),
         ("gpt-4.1-nano-2025-04-14", "openai", date(2026, 10, 23), "ended"),
         ("gpt-4o-mini-2024-07-18", "azure", TODAY, "not verified"),
-        ("gpt-4o-mini-2024-07-18", "azure", date(2027, 4, 1), "ended"),
+        ("gpt-4o-mini-2024-07-18", "azure", date(2027, 3, 31), "not verified"),
+        ("gpt-4o-mini-2024-07-18", "azure", date(2027, 4, 1), "may have ended"),
+        ("gpt-oss-20b", "azure", TODAY, "open"),
+        ("gemini-2.5-flash-lite", "vertex", date(2026, 9, 19), "open"),
+        ("gemini-2.5-flash-lite", "vertex", date(2026, 9, 20), "existing customers only"),
+        ("gemini-2.5-flash-lite", "vertex", date(2026, 10, 20), "ended"),
+        ("gemini-3.5-flash", "vertex", date(2027, 4, 19), "not verified"),
+        ("gemini-3.5-flash", "vertex", date(2027, 5, 19), "may have ended"),
         ("amazon.nova-micro-v1:0", "bedrock", TODAY, "open"),
         ("any", "mistral", TODAY, "ended"),
         ("smollm2-135m-instruct", "local", TODAY, "open"),
@@ -218,3 +227,135 @@ def test_prices_for_prompting_agree_with_the_library_on_the_day_they_were_read()
 def test_limits_are_still_there() -> None:
     for provider in ("openai", "azure", "together", "fireworks", "nebius", "bedrock", "vertex", "local"):
         assert facts.limits(provider)
+
+
+@pytest.mark.parametrize("table", facts.TABLES)
+def test_a_missing_column_is_named_with_its_table(tmp_path: Path, table: str) -> None:
+    """Adding a row, or a table, begins with its columns: each one that is left out is named, all at once."""
+    text = (HERE / f"{table}.csv").read_text(encoding="utf-8")
+    named = text.splitlines()[0].split(",")
+    assert sorted(named) == sorted(COLUMNS[table])
+    for gone in ({named[0]}, {"as_of", "source"}, set(named[-2:])):
+        copy = tmp_path / f"{table}.csv"
+        copy.write_text(",".join(column for column in named if column not in gone) + "\n", encoding="utf-8")
+        with pytest.raises(FactsError) as caught:
+            read_table(copy)
+        assert all(column in caught.value.what for column in gone) and f"{table}.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(("table", "column"), list(WORDS))
+def test_an_unknown_word_is_named_with_those_that_are_known(tmp_path: Path, table: str, column: str) -> None:
+    row = facts.rows(table)[0]
+    cells = {name: "" if value is None else str(value) for name, value in row.values.items()}
+    copy = tmp_path / f"{table}.csv"
+    with open(copy, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(cells))
+        writer.writeheader(), writer.writerow({**cells, column: "perhaps"})
+    with pytest.raises(FactsError) as caught:
+        read_table(copy)
+    assert f"line 2, {column}" in str(caught.value) and "'perhaps'" in str(caught.value)
+    assert all(word in caught.value.fix for word in WORDS[table, column])
+
+
+def test_contributing_names_every_table_column_and_event() -> None:
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    told = ("providers", "life", "tunable", "hosting")
+    columns = {column for table in told for column in COLUMNS[table]} - {"provider", "name", "model", "label", "remark"}
+    words = {*facts.TABLES, *columns, *WORDS["life", "event"], *WORDS["life", "precision"]}
+    prices = {"input", "cached", "output", "batch_input", "batch_cached", "batch_output"}  # "prices of calling it"
+    assert {word for word in words - prices if f"`{word}`" not in text} == set()
+    assert all(words in " ".join(text.split()) for words in HOW_KNOWN[:3])
+
+
+def test_every_host_has_an_event_from_which_its_door_follows() -> None:
+    for row in facts.rows("providers"):
+        assert any(event["model"] == "*" for event in facts.life(provider=row["provider"])), row["provider"]
+        assert facts.door(row["provider"], TODAY) in facts.WHO.values()
+
+
+@pytest.mark.parametrize(
+    "model", [row["model"] for row in facts.rows("life") if row["provider"] in ("openai", "google")]
+)
+def test_what_has_ended_is_no_rival_and_no_first_model_to_measure(model: str) -> None:
+    ended = [e for e in facts.rows("life") if e["model"] == model and e["event"] in ("shut down", "rerouted")]
+    for event in ended:
+        if event["precision"] == "exactly":
+            assert model not in set(facts.prompt_models(event["date"])["model"])
+
+
+def test_a_small_frontier_model_that_ends_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = facts.cheapest_target(TODAY)
+    event = next(e for e in facts.rows("life") if e["event"] == "shut down")
+    values = {**event.values, "provider": first["provider"], "model": first["model"], "date": date(2027, 2, 1)}
+    rows = facts.rows
+    more = (*rows("life"), facts.FactRow("life", values, 99))
+    monkeypatch.setattr("helpers.facts.events.rows", lambda table: more if table == "life" else rows(table))
+    assert facts.cheapest_target(date(2027, 1, 31))["model"] == first["model"]
+    assert facts.cheapest_target(date(2027, 2, 1))["model"] != first["model"]
+    assert first["model"] not in set(facts.prompt_models(date(2027, 2, 1))["model"])
+
+
+def test_training_that_ends_is_no_shutdown_and_no_earlier_than_is_kept() -> None:
+    azure = facts.tuning_price("gpt-4.1", "azure", TODAY)
+    assert facts.shutdown(azure)["date"] == date(2027, 10, 14)
+    assert facts.gone(azure, date(2027, 4, 20)) == "", "jobs may have ended, deployments answer"
+    assert facts.gone(azure, date(2027, 10, 14)).startswith("may have ended, no earlier than 2027-10-14")
+    assert not facts.has_ended(azure, date(2029, 1, 1))
+    sentence = facts.standing("gpt-4.1-2025-04-14", "azure", date(2027, 4, 20)).sentence
+    assert "may have ended, no earlier than 2027-04-14" in sentence and "no earlier than 2027-10-14" in sentence
+
+
+def test_an_answer_after_the_end_and_before_it() -> None:
+    assert facts.answers("openai", date(2027, 1, 13)) and not facts.answers("openai", date(2027, 1, 14))
+    assert facts.answers("azure", date(2029, 1, 1)), "no earlier than is no certainty"
+    assert not facts.answers("cohere", TODAY) and facts.answers("mistral", TODAY)
+
+
+def test_the_next_shutdown_is_none_when_none_is_known() -> None:
+    assert facts.next_shutdown(date(2026, 11, 29)) == "2026-12-01"
+    assert facts.next_shutdown(date(2027, 10, 14)) == "none" and len(facts.shutdowns(date(2027, 10, 14))) == 0
+
+
+def test_a_price_after_its_last_day_says_so() -> None:
+    row = facts.price("gemini-4-argon", on=date(2026, 11, 30))
+    assert (row["input"], facts.price("gemini-4-argon", on=date(2026, 12, 1))["input"]) == (2.0, 4.0)
+
+
+def test_free_tiers_know_what_has_ended_and_who_trains_on_prompts() -> None:
+    before, after = (facts.free_tiers(day).set_index("provider") for day in (date(2026, 7, 29), date(2026, 7, 30)))
+    assert (before.loc["github", "state"], after.loc["github", "state"]) == ("open", "ended")
+    assert after.loc["google", "trains_on_prompts"] == "yes"
+
+
+def test_a_provider_is_added_by_rows_alone() -> None:
+    """W&B stands in the tables and in hosts.toml, and no module knows its name."""
+    code = [path.read_text(encoding="utf-8") for path in HERE.parent.rglob("*.py")]
+    assert not any("wandb" in text or "W&B" in text for text in code)
+    day = date(2026, 11, 29)
+    assert facts.door("wandb", day) == "anyone" and facts.tuning_price("google/gemma-4-26B-A4B-it", "wandb", day)
+
+
+def test_the_review_begins_with_what_much_rests_on_and_what_is_old() -> None:
+    table = review(date(2026, 11, 29))
+    assert len(table) == len(ROWS) and (table["rests"] >= 1).all()
+    weight = table["rests"] * table["age_days"].clip(lower=1)
+    assert weight.is_monotonic_decreasing and table["compare"].str.len().min() > 0
+    text = look_first(date(2026, 11, 29), 3)
+    assert text.count("   at: https://") == 3 and text.count("   compare: ") == 3 and "genai-prices" in text
+
+
+def test_differences_to_a_price_list_are_a_table(tmp_path: Path) -> None:
+    prices = {
+        "gpt-6-luna": {"input_cost_per_token": 1e-07, "output_cost_per_token": 6e-07},
+        "ft:gpt-4o-mini-2024-07-18": {"input_cost_per_token": 3e-07},
+        "sample_spec": "text",
+    }
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps(prices), encoding="utf-8")
+    table = compare_with_list(file, TODAY).set_index(["model", "price"])
+    assert table.loc[("gpt-6-luna", "input"), "agree"] and not table.loc[("gpt-6-luna", "output"), "agree"]
+    assert table.loc[("gpt-6-luna", "cached"), "explained"] == "no such price there"
+    assert table.loc[("gpt-4o-mini-2024-07-18", "input"), "agree"]
+    assert "0.6" in look_first(TODAY, 1, file)
+    with pytest.raises(FactsError, match="no price list"):
+        compare_with_list(tmp_path / "nothing.json", TODAY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -370,6 +371,53 @@ def test_inventory_of_tunes_that_die_with_openai(tmp_path, monkeypatch):
     assert line["usd_per_hour"] == 1.70 and "as of" in line["note"]
     own_word = SimpleNamespace(id="ft:base:x::1", created=1, shutdown_date="2026-12-03")
     assert leftovers._model(own_word, None, providers.LOCAL)["days_left"] == 10
+
+
+@pytest.mark.parametrize("day", ["2027-01-14", "2027-01-15", "2027-01-23", "2029-01-01"])
+def test_days_left_never_fall_below_zero(monkeypatch, day):
+    monkeypatch.setenv("KIT_TODAY", day)
+    from types import SimpleNamespace
+
+    from helpers.jobs import leftovers
+
+    old = SimpleNamespace(id="ft:gpt-4o-mini-2024-07-18:acme::abc", created=1_700_000_000)
+    line = leftovers._model(old, None, providers.HOSTS["openai"])
+    assert line["days_left"] == 0 and "ended on 2027-01-14" in line["note"] and "ends on" not in line["note"]
+    own_word = SimpleNamespace(id="ft:base:x::1", created=1, shutdown_date="2026-12-03")
+    line = leftovers._model(own_word, None, providers.LOCAL)
+    assert line["days_left"] == 0 and "ended on 2026-12-03, says the host" in line["note"]
+
+
+def test_no_earlier_than_stands_beside_the_day_of_a_leftover(monkeypatch):
+    monkeypatch.setenv("KIT_TODAY", "2026-11-29")
+    from types import SimpleNamespace
+
+    from helpers.jobs import leftovers
+
+    on_azure = SimpleNamespace(id="gpt-4.1-mini-2025-04-14.ft-b044", created=1_700_000_000)
+    assert "ends no earlier than 2027-10-14" in leftovers._model(on_azure, None, providers.HOSTS["azure"])["note"]
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [("2026-05-06", ""), ("2026-11-29", "existing customers"), ("2027-01-06", "who may fine-tune: nobody")],
+)
+def test_a_job_at_a_host_that_the_facts_call_closed_is_started_with_a_warning(tmp_path, monkeypatch, quick, day, said):
+    running = JobHost("openai", job_seconds=0.1)
+    try:
+        _name(running, "openai", tmp_path, monkeypatch)
+        with open(tmp_path / "hosts.toml", "a", encoding="utf-8") as file:
+            file.write('facts_name = "openai"\n')
+        monkeypatch.setenv("KIT_TODAY", day)
+        client = providers.connect("rehearsal")
+        training = jobs.upload(client, rows(tmp_path))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            assert jobs.start(client, training.id, model="gpt-4o-mini-2024-07-18").id
+        found = [str(one.message) for one in told if "dated facts" in str(one.message)]
+        assert len(found) == bool(said) and all(said in text for text in found)
+    finally:
+        running.close()
 
 
 def test_the_real_local_api_on_a_bad_day(local_api, tmp_path, quick):

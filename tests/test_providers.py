@@ -180,8 +180,8 @@ def test_a_multiplier_is_not_taken_for_a_rate():
 
 def test_the_provider_page_dates_every_cell_and_knows_every_host():
     page = providers.page(on=date(2026, 11, 23))
-    assert list(page.index) == [row["provider"] for row in facts.rows("providers")]
-    for place, text in page.drop(columns=["name", "connect"]).stack().items():
+    assert sorted(page.index) == sorted(row["provider"] for row in facts.rows("providers"))
+    for place, text in page.drop(columns=["name", "door", "connect"]).stack().items():
         assert re.search(r"\[as of \d{4}", text), place
     assert "not run by us" in page.loc["nebius", "connect"] and "run by us" in page.loc["local", "connect"]
     assert "prompt and compare only" in page.loc["together", "connect"]
@@ -210,3 +210,40 @@ def test_a_rehearsal_announces_the_end_of_its_models_and_stop_ends_it_too(home):
     finally:
         done = subprocess.run([sys.executable, "-m", "helpers.providers", "stop"], capture_output=True, text=True)
     assert done.stdout == "stopped\n" and providers.local.running(providers.rehearsal_home("retiring")) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "day", "does"),
+    [
+        ("openai", "2026-11-29", "upload, train (open to: existing customers), prompt"),
+        ("openai", "2027-01-06", "prompt and compare only: nobody can start a job there"),
+        ("azure", "2026-11-29", "upload, train (gpt-4.1-mini-2025-04-14, the default here: not verified), prompt"),
+        ("azure", "2027-05-01", "the default here: may have ended, no earlier than 2027-04-14"),
+        ("nebius", "2029-01-01", "upload, train, prompt"),
+    ],
+)
+def test_the_page_trains_nowhere_where_nobody_can(host, day, does):
+    assert does in providers.page(on=date.fromisoformat(day)).loc[host, "connect"]
+
+
+def test_after_the_last_date_the_page_says_what_was_and_not_that_nothing_is_known():
+    line = providers.page(on=date(2027, 1, 15)).loc["openai"]
+    assert line["next dates"].startswith("none to come; the last: 2027-01-14") and line["door"] == "nobody"
+    assert line["training, USD per 1M tokens"].startswith("nobody can buy it any more; it was 0.4")
+    assert line["hosting a tuned model"].startswith("ended: nothing tuned there answers")
+    assert providers.HOSTS["openai"].after_training_on(date(2027, 1, 15)).startswith("Nothing tuned here answers")
+    assert providers.HOSTS["openai"].after_training_on(date(2027, 1, 13)) == providers.HOSTS["openai"].after_training
+
+
+def test_the_page_begins_with_who_is_open_and_says_its_age_first_when_it_is_old():
+    doors = list(providers.page(on=date(2026, 11, 29))["door"])
+    assert doors == sorted(doors, key=list(facts.WHO.values()).index) and doors[0] == "anyone"
+    assert providers.page(on=date(2026, 11, 29)).attrs["age"] == ""
+    assert "764 days before 2029-01-01" in providers.page(on=date(2029, 1, 1)).attrs["age"]
+
+
+def test_a_refusal_names_only_hosts_where_somebody_can_train(monkeypatch):
+    monkeypatch.setenv("KIT_TODAY", "2027-01-06")
+    with pytest.raises(HostError) as caught:
+        providers.HOSTS["together"].refuse_training()
+    assert '"openai"' not in caught.value.fix and '"nebius" (open to: anyone)' in caught.value.fix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import nbformat
@@ -189,7 +190,7 @@ def test_the_verdicts_of_the_tables_on_a_frozen_day(monkeypatch):
     assert found.verdict == OVERTAKEN and "2026-05-07" in " ".join(found.details)
     assert sums.four_dollars(Measured([]), {}).verdict == OVERTAKEN
     assert "2026-10-23" in sums.four_dollars(Measured([]), {}).because
-    assert facts.provider("anthropic")["open_to"] == "nobody"
+    assert facts.door("anthropic", date(2026, 11, 23)) == "nobody"
 
 
 # --- data ------------------------------------------------------------------------------------------------------------

@@ -52,7 +52,10 @@ def article_training(on: date | None = None) -> pandas.DataFrame:
 
 
 def tuned_against_base(on: date | None = None) -> pandas.DataFrame:
-    """How many times its base's price a tuned model costs to call, at OpenAI: ``times_input``, ``times_output``."""
+    """How many times its base's price a tuned model costs to call, at OpenAI: ``times_input``, ``times_output``.
+
+    ``answers``: ``"yes"`` while it does on that day, else that it has ended and when.
+    """
     day = on or facts.today()
     rows = []
     for tuned in facts.rows("tunable"):
@@ -63,6 +66,7 @@ def tuned_against_base(on: date | None = None) -> pandas.DataFrame:
                     "model": tuned["model"],
                     "times_input": tuned["input"] / base["input"],
                     "times_output": tuned["output"] / base["output"],
+                    "answers": facts.answering(tuned, day).mark or "yes",
                     "as_of": min(tuned.as_of, base.as_of),
                     "source": tuned.source,
                 }
@@ -104,7 +108,7 @@ def short_against_cached(
             }
         )
     table = pandas.DataFrame(rows)
-    names = (short.rows[0]["label"], target["label"])
+    names = (facts.beside_label(short.rows[0], day), facts.beside_label(target, day))
     table.attrs["sentence"] = (
         f"Beside {short_prompt:,.0f} tokens on “{names[0]}”, a prompt on {names[1]} is no dearer "
         f"{_stretches(table['long_prompt'], table['prompted_cached'] <= table['tuned'])}."

@@ -115,7 +115,7 @@ def one_call_cost(
     whole = call_usd(row, tokens_in, tokens_out, **every)
     asked = call_usd(row, tokens_in, 0, **every)
     parts = {"input": _float(asked), "output": None if whole is None else float(whole) - float(asked)}
-    return Cost(f"one call of {row['label']}", parts, (row,), tuple(said))
+    return Cost(f"one call of {facts.beside_label(row, day)}", parts, (row,), tuple(said))
 
 
 def _float(value: Any) -> float | None:
@@ -142,7 +142,7 @@ def training_remarks(row: FactRow, validation: Any, day: date) -> tuple[str, ...
         said.append("whether validation tokens are billed is not known; they are not counted")
     where = facts.standing(row["model"], row["provider"], day)
     if where.state != "open":
-        said.insert(0, f"{where.state}: {where.sentence}")
+        said.insert(0, where.sentence if where.mark else f"{where.state}: {where.sentence}")
     elif where.sentence:
         said.append(where.sentence)
     return tuple(filter(None, dict.fromkeys(said)))
@@ -160,6 +160,8 @@ def training_cost(
     hours: float | None = None,
 ) -> Cost:
     """What one training job costs: tokens of the file x epochs x price, validation where the provider bills it.
+
+    A job that nobody can start on that day says so in ``what``, beside the sum.
 
     Args:
         model: a tunable model of ``provider``, or a row of ``tunable``.
@@ -182,7 +184,9 @@ def training_cost(
     said = training_remarks(row, validation_tokens, day)
     if usd is None and row.get("train_hour") is not None:
         said = (f"billed by the hour, {dollars(row['train_hour'])}: say how many hours=", *said)
-    return Cost(f"training {row['label']}", {"training": usd}, (row,), said)
+    mark = facts.standing(row["model"], row["provider"], day).mark
+    what = f"training {row['label']}" + f" (nobody can start this job: {mark})" * bool(mark)
+    return Cost(what, {"training": usd}, (row,), said)
 
 
 @dataclass(frozen=True)
@@ -318,10 +322,11 @@ def ladder_cost(
         CostError: numbers that make no sense. FactsError: a model or a day without a row.
     """
     n = number("rows", rows)
-    row = facts.cheapest_target(on) if model is None else _called(model, provider, on or facts.today())
+    day = on or facts.today()
+    row = facts.cheapest_target(day) if model is None else _called(model, provider, day)
     calls = [one_call_cost(row, tokens, tokens_out, on=on) for tokens in prompt_tokens]
     parts = {f"rung {i}": None if call.total is None else n * call.total for i, call in enumerate(calls, start=1)}
     said = calls[0].remarks if calls else ()
     lengths = f"{min(prompt_tokens):,.0f} to {max(prompt_tokens):,.0f} tokens" if calls else "no length"
-    what = f"{len(calls)} prompts of {lengths} x {n:,.0f} rows on {row['label']}"
+    what = f"{len(calls)} prompts of {lengths} x {n:,.0f} rows on {facts.beside_label(row, day)}"
     return Cost(what, parts, (row,), said)

@@ -28,7 +28,7 @@ def compare(
     Columns: ``option`` (id), ``label``, ``kind``, ``state`` (of tuning there), ``mark`` (that and the date on which
     something ends, where it matters for this job), ``total``, ``per_call`` (total over all calls), ``per_month``, every
     one of :data:`~helpers.costs.options.PARTS`, ``unknown`` (parts without a price), ``as_of`` (the oldest fact),
-    ``how_known``, ``source``, ``remarks``. Money in USD.
+    ``how_known``, ``source``, ``remarks``. Money in USD. ``attrs["age"]``: how old the newest price is, if stale.
 
     Args:
         chosen: options or their ids; default :func:`~helpers.costs.options.options`.
@@ -38,12 +38,15 @@ def compare(
     """
     day = on or facts.today()
     chosen = [Option.parse(one) for one in (options(day) if chosen is None else chosen)]
-    table = pandas.DataFrame([_row(workload, option, day) for option in chosen])
-    return table.sort_values("total", kind="stable", na_position="last", ignore_index=True) if len(table) else table
+    bills = [total_cost(workload, option, day) for option in chosen]
+    table = pandas.DataFrame([_row(workload, option, cost, day) for option, cost in zip(chosen, bills, strict=True)])
+    if len(table):
+        table = table.sort_values("total", kind="stable", na_position="last", ignore_index=True)
+    table.attrs["age"] = _age(bills, day)
+    return table
 
 
-def _row(workload: Workload, option: Option, day: date) -> dict[str, object]:
-    cost = total_cost(workload, option, day)
+def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str, object]:
     total = math.nan if cost.total is None else cost.total
     calls = workload.calls_per_month * workload.months
     return {
@@ -62,6 +65,11 @@ def _row(workload: Workload, option: Option, day: date) -> dict[str, object]:
         "source": cost.source,
         "remarks": "; ".join(cost.remarks),
     }
+
+
+def _age(costs: list[Cost], day: date) -> str:
+    """How old the newest price under some bills is, as a sentence to be said first; empty while it is fresh."""
+    return facts.age([row for cost in costs for row in cost.rows], day)
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,9 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
     else:
         state, calls = _crossing(fixed_a - fixed_b, each_b - each_a)
         said = _finding(state, calls, a, b, (fixed_a - fixed_b) / workload.months, (each_b - each_a) / workload.months)
-    mark = rates(tuned, day).mark(day + timedelta(days=30 * workload.months))
-    said += f" Mind that tuning there is marked: {mark}." if mark else ""
+    until = day + timedelta(days=30 * workload.months)
+    marks = {f"“{one.label}”": rates(one, day).mark(until) for one in (tuned, prompted)}
+    said += "".join(f" Mind that {label} is marked: {mark}." for label, mark in marks.items() if mark)
     most = most_calls(workload, tuned)
     if most is not None and calls and state == "above" and calls > most:
         said += (

@@ -87,15 +87,20 @@ class Rates:
     storage: FactRow | None
     state: str
     remarks: tuple[str, ...]
-    next_date: date | None = None
+    where: facts.Life | None = None
 
     def mark(self, until: date) -> str:
-        """What must stand right beside the option's name when it is to run until a day; empty when nothing does."""
-        if self.state == "ended":
-            return f"ended on {self.next_date}" if self.next_date else "ended"
+        """What must stand right beside the option's name when it is to run up to a day; empty when nothing does."""
+        if self.where is None:
+            return ""
+        if self.where.mark:
+            return self.where.mark
         if self.state != "open":
-            return self.state + (f", next date {self.next_date}" if self.next_date else "")
-        return f"ends on {self.next_date}, before this job" if self.next_date and self.next_date <= until else ""
+            return self.state + (f", next date {self.where.next_date}" if self.where.next_date else "")
+        ends = self.where.ends
+        if ends is None or ends["date"] > until:
+            return ""
+        return f"ends {'on' if facts.is_certain(ends) else 'no earlier than'} {ends['date']}, before this job"
 
     @property
     def rows(self) -> tuple[FactRow, ...]:
@@ -117,14 +122,13 @@ def rates(option: Option, day: date) -> Rates:
         return Rates(None, rented, None, "open", remarks_on([rented], day))
     if option.kind != "tuned":
         price = facts.price(option.model, option.provider, day)
-        event = facts.shutdown(price)
-        state = "ended" if event and event["date"] <= day else "open"
-        return Rates(price, None, None, state, remarks_on([price], day), event and event["date"])
+        where = facts.answering(price, day)
+        return Rates(price, None, None, where.state, remarks_on([price], day), where)
     price = facts.tuning_price(option.model, option.provider, day)
     hosting, storage = (price[item] and facts.hosting(price[item]) for item in ("hosting", "storage"))
     said = training_remarks(price, 0, day) + remarks_on([row for row in (hosting, storage) if row], day)
     where = facts.standing(price["model"], price["provider"], day)
-    return Rates(price, hosting, storage, where.state, said, where.next_date)
+    return Rates(price, hosting, storage, where.state, said, where)
 
 
 def most_calls(w: Any, option: Option) -> float | None:
@@ -137,9 +141,10 @@ def most_calls(w: Any, option: Option) -> float | None:
 def options(on: date | None = None, *, every: bool = False) -> list[Option]:
     """Ways to do the job that are worth comparing; ``every=True``: all that the tables know.
 
-    The short list: the cheapest small frontier model prompted with and without caching and with worked examples, one
-    rival, at each provider that still tunes the model that is cheapest to train among those with a complete price, and
-    the reader's own machine or a rented GPU. Everything in it comes from the tables.
+    The short list, of what can be had on that day: the cheapest small frontier model prompted with and without caching
+    and with worked examples, one rival, at each provider that lets somebody tune the model that is cheapest to train
+    among those that are most open and have a complete price, and the reader's own machine or a rented GPU. Everything
+    in it comes from the tables.
     """
     day = on or facts.today()
     known = facts.prompt_models(day)
@@ -149,9 +154,9 @@ def options(on: date | None = None, *, every: bool = False) -> list[Option]:
     rivals = [pair for pair in zip(small["provider"], small["model"], strict=True) if pair != first]
     prompts = [Option("prompt", *first), Option("prompt", *first, caching=False), Option("few-shot", *first)]
     prompts += [Option("prompt", *pair) for pair in (rivals if every else rivals[:1])]
-    rented = [row["item"] for row in facts.rows("hosting") if row["provider"] == "huggingface"]
+    rented = [(row["provider"], row["item"]) for row in facts.rows("hosting") if row["kind"] == "rented GPU"]
     own = [Option("own", "local", THIS_MACHINE)]
-    own += [Option("own", "huggingface", item) for item in (rented if every else rented[:1])]
+    own += [Option("own", *one) for one in (rented if every else rented[:1])]
     return prompts + _tuned(day, every) + own
 
 
@@ -162,19 +167,20 @@ def _tuned(day: date, every: bool) -> list[Option]:
         best: dict[str, FactRow] = {}
         for row in rows:
             current = best.get(row["provider"])
-            if facts.standing(row["model"], row["provider"], day).state != "ended" and (
-                current is None or _cheapness(row) < _cheapness(current)
+            if not facts.standing(row["model"], row["provider"], day).mark and (
+                current is None or _preference(row, day) < _preference(current, day)
             ):
                 best[row["provider"]] = row
         rows = list(best.values())
     return [Option("tuned", row["provider"], row["model"]) for row in rows]
 
 
-def _cheapness(row: FactRow) -> tuple[int, float, float]:
-    """Complete prices first, then the cheapest training, then the cheapest input."""
+def _preference(row: FactRow, day: date) -> tuple[int, int, float, float]:
+    """What is most open first, then complete prices, then the cheapest training, then the cheapest input."""
+    door = list(facts.WHO).index(facts.standing(row["model"], row["provider"], day).state)
     prices = [row["train"], row["input"], row["output"]]
     prices += [facts.hosting(row[item])["usd"] for item in ("hosting", "storage") if row[item]]
-    return (prices.count(None), math.inf if row["train"] is None else row["train"], row.get("input", math.inf))
+    return (door, prices.count(None), math.inf if row["train"] is None else row["train"], row.get("input", math.inf))
 
 
 def bill(w: Any, option: Option, rate: Rates) -> dict[str, Any]:

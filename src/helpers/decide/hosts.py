@@ -10,6 +10,9 @@ from functools import cache
 
 from helpers import facts
 
+MODEL_ENDS = ("shut down", "rerouted")
+"""Events after which a model, and whatever was tuned from it, no longer answers."""
+
 END_IN_SIGHT = timedelta(days=365)
 """An announced end within a year is time to move: recording, testing and retraining take months beside other work."""
 
@@ -43,26 +46,63 @@ def end_in_sight(host: str, today: date) -> str:
     with its base model.
     """
     row = _known(host)
-    if row is None:
-        return ""
-    ended = [facts.standing(model, host, today + END_IN_SIGHT).state == "ended" for model in _trainable(host)]
-    if row["open_to"] != "nobody" and not (ended and all(ended)):
+    if row is None or facts.door(host, today + END_IN_SIGHT) not in ("nobody", "perhaps nobody"):
         return ""
     return f"{facts.who_may_train(host, today)} Source: {row.source}"
+
+
+def end_in_words(host: str, today: date) -> str:
+    """That fine-tuning at this host has ended, may have, or will: what :func:`end_in_sight` found, as a clause."""
+    over = {"nobody": "has ended", "perhaps nobody": "may have ended"}.get(facts.door(host, today))
+    return f"fine-tuning at {name(host)} {over}" if over else f"the end of fine-tuning at {name(host)} is announced"
+
+
+def still_answers(host: str, today: date) -> bool:
+    """Whether anything tuned at this host may answer on this day, so that its answers can be recorded."""
+    return _known(host) is None or facts.answers(host, today)
+
+
+def dying_models(host: str, today: date) -> str:
+    """Models of a host that goes on which have ended, or end within a year, as sentences; empty where none does.
+
+    Which of them the reader has tuned is not asked, so the sentence says "if yours is among them".
+    """
+    if _known(host) is None or end_in_sight(host, today):
+        return ""
+    events = [event for event in facts.life(provider=host) if event["event"] in MODEL_ENDS and event["model"] != "*"]
+    near = [event for event in events if event["date"] <= today + END_IN_SIGHT]
+    if not near:
+        return ""
+    told = "; ".join(f"{event['model']}, {_when(event, today)} {event['date']}" for event in near)
+    return (
+        f"Models tuned at {name(host)} end with their base: {told}. If yours is among them it must move, to another "
+        f"model there or to another host ({near[-1].source})."
+    )
+
+
+def _when(event: facts.FactRow, today: date) -> str:
+    sure = facts.is_certain(event)
+    if event["date"] <= today:
+        return "since" if sure else "perhaps since"
+    return "from" if sure else "no earlier than"
 
 
 def obstacle(host: str, today: date, customer: bool) -> str:
     """What stands in the way of training at this host, for a customer (who has a tuned model there) or a newcomer.
 
-    Empty when nothing does as far as the facts know: a door that is closed to newcomers is no obstacle to customers.
+    Empty when nothing does as far as the facts know: a door that is closed to newcomers is no obstacle to customers. A
+    customer of a host that goes on hears of the models there that do not.
     """
+    door = facts.door(host, today) if _known(host) else ""
+    if door in ("nobody", "perhaps nobody"):
+        return f"{door.capitalize()} can start a fine-tuning job at {name(host)}."
+    if customer and end_in_sight(host, today):
+        return f"The end of fine-tuning at {name(host)} is announced, for its customers too."
+    if customer:
+        return dying_models(host, today)
     if open_to_new(host, today):
         return ""
-    if not customer:
-        return f"Fine-tuning at {name(host)} is not open to new customers, or this is not verified."
-    if not end_in_sight(host, today):
-        return ""
-    return f"The end of fine-tuning at {name(host)} is announced, for its customers too."
+    return f"Fine-tuning at {name(host)} is not open to new customers, or this is not verified."
 
 
 def best_host(today: date) -> str | None:
@@ -80,13 +120,19 @@ def best_host(today: date) -> str | None:
 def about(host: str, today: date) -> str:
     """What the facts say on training at this host: who may, until when, what becomes of the weights, and the source."""
     row = _known(host)
-    weights = {"yes": "The weights can be taken along.", "no": "The weights stay there."}
-    known = weights.get(row["weights_out"], "Whether the weights can be taken along is not known.")
-    return f"{facts.who_may_train(host, today)} {known}{_hosting(host)} Source: {row.source}"
+    over = not facts.answers(host, today)
+    weights = {
+        "yes": "Weights could be taken along." if over else "The weights can be taken along.",
+        "no": "The weights stayed there." if over else "The weights stay there.",
+    }
+    known = weights.get(row["weights_out"], "Whether weights can be taken along is not known.")
+    return f"{facts.who_may_train(host, today)} {known}{_hosting(host, today)} Source: {row.source}"
 
 
-def _hosting(host: str) -> str:
-    """The smallest hourly price of keeping a tuned model there, as a sentence; empty when none is known."""
+def _hosting(host: str, today: date) -> str:
+    """The smallest hourly price of keeping a tuned model there, as a sentence; empty when none is known or due."""
+    if not facts.answers(host, today):
+        return ""
     hourly = [r for r in facts.rows("hosting") if r["provider"] == host and r["per"] == "hour" and r["usd"]]
     if not hourly:
         return ""
@@ -98,5 +144,9 @@ def coming_dates(host: str, today: date) -> list[tuple[date, str]]:
     """Announced dates at this host from today on, each with what happens, earliest first; equal ones once."""
     if _known(host) is None:
         return []
-    coming = {(row["date"], row["what"]): row.source for row in facts.life(provider=host) if row["date"] >= today}
+    coming = {
+        (row["date"], row["what"] if facts.is_certain(row) else f"no earlier than this day, {row['what']}"): row.source
+        for row in facts.life(provider=host)
+        if row["date"] >= today and row["event"] != "opened"
+    }
     return [(day, f"{name(host)}: {what} ({source})") for (day, what), source in sorted(coming.items())]

@@ -31,21 +31,28 @@ from helpers.decide.ruling import LESSON, Ruling, ask
 
 def the_host_is_closing(case: Case) -> Ruling | None:
     """A tuned model in use dies with its host or its base model; nothing else is as urgent."""
-    why = hosts.end_in_sight(case.answers.get("host", "none"), case.today) if case.says("tuned_now", "yes") else ""
+    host = case.answers.get("host", "none")
+    why = hosts.end_in_sight(host, case.today) if case.says("tuned_now", "yes") else ""
     if not why:
         return None
+    record = (
+        f"Record what the tuned model answers today on a frozen set of rows, while it still answers: {LESSON['leave']}."
+    )
+    gather = (
+        "Nothing that was tuned there answers on this day: gather what it answered from logs and exports, as the test "
+        f"of its successor ({LESSON['leave']})."
+    )
     return Ruling(
         "move_off",
-        why=f"the end of fine-tuning at {hosts.name(case.answers['host'])} is announced",
+        why=hosts.end_in_words(host, case.today),
         because=("tuned_now", "host"),
         facts=(why,),
         steps=(
-            "Record what the tuned model answers today on a frozen set of rows, while it still answers: "
-            f"{LESSON['leave']}.",
+            record if hosts.still_answers(host, case.today) else gather,
             f"Measure its successors by prompt on these rows first: {LESSON['evaluate']}.",
             f"Only if prompting loses there: retrain an open model from the original data, {LESSON['train']}.",
         ),
-        where=hosts.name(case.answers["host"]),
+        where=hosts.name(host),
     )
 
 

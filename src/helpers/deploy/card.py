@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from helpers import facts
 from helpers.deploy.gate import Gate
 from helpers.errors import DeployError
 from helpers.project import Project, write_atomically
@@ -57,7 +58,7 @@ def card(
             "seed": job.get("seed"),
             "trained tokens": f"{job['trained_tokens']:,}" if job.get("trained_tokens") else "not told by the host",
             "licence": licence,
-            "written": datetime.now(UTC).date().isoformat(),
+            "written": facts.today().isoformat(),
         }),
         "## Data",
         _table({name: f"{split['rows']} rows, sha256 {split['sha256']}" for name, split in splits.items()}),

@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from helpers.errors import HostError
 from helpers.evaluate.candidates import digest
+from helpers.evaluate.clipping import cut
 from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import identity
@@ -89,7 +90,21 @@ def ask(
             if progress and spending.forecast(list(todo.values())) > 0:
                 print(forecast)
             replies |= _Sender(client, host, spending).send(todo, kept, concurrency, progress)
+        replies |= _without_cut_prompts(dict(zip(keys, requests, strict=True)), replies, kept)
     return [replies[key] for key in keys]
+
+
+def _without_cut_prompts(
+    requests: Mapping[str, Request], replies: Mapping[str, Reply], kept: Store
+) -> dict[str, Reply]:
+    """Replies to prompts that the host cut, as missing; the store forgets them, so that the next run asks again."""
+    found: dict[str, Reply] = {}
+    for model in {request.model for request in requests.values()}:
+        keys = [key for key, request in requests.items() if request.model == model]
+        reasons = cut(model, [requests[key].messages for key in keys], [replies[key] for key in keys])
+        found |= {keys[place]: replace(replies[keys[place]], text=None, missing=why) for place, why in reasons.items()}
+    kept.drop(found)
+    return found
 
 
 class _Stopped(Exception):

@@ -12,6 +12,7 @@ from typing import Any
 import openai
 
 from helpers.errors import EvaluationError
+from helpers.evaluate import clipping
 from helpers.evaluate.asking import Request, ask, on_this_machine
 from helpers.evaluate.candidates import digest, messages
 from helpers.evaluate.metrics import Metric
@@ -195,6 +196,8 @@ def _notes(results: Results, candidates: Sequence[Candidate], examples: Sequence
     for name, line in results.table().to_dict("index").items():
         if line["missing"]:
             notes.append(f"{name}: {line['missing']} of {len(examples)} answers are missing (see .missing()).")
+        if results.rows.loc[results.rows["candidate"] == name, "missing"].str.startswith(clipping.REASON).any():
+            notes.append(f"{name}: {clipping.FIX}")
         if line["cut_off"]:
             notes.append(f"{name}: {plural(line['cut_off'], 'answer')} cut off at max_tokens.")
     return notes

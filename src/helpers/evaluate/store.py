@@ -87,6 +87,11 @@ class Store:
                 f"INSERT OR REPLACE INTO replies VALUES ({', '.join('?' * (len(COLUMNS) + 1))})", (key, *astuple(reply))
             )
 
+    def drop(self, keys: Iterable[str]) -> None:
+        """Forget these replies: the next run asks again."""
+        with self._lock:
+            self._db.executemany("DELETE FROM replies WHERE key = ?", [(key,) for key in keys])
+
     def open_split(self, split: str, rows: str, requests: str | None) -> int:
         """How often these rows have been opened under this name of a split, this time included.
 

@@ -1,7 +1,9 @@
 """Facts that change: prices, limits, dates. Each row of the tables beside this file has its date and its source.
 
-``load(table)`` gives a whole table; the other functions answer one question each. ``python -m helpers.facts`` lists
-what is stale, what has ended or is about to, and where a maintained price library disagrees.
+``load(table)`` gives a whole table; the other functions answer one question each. Who may start a job, what answers and
+until when is worked out for a day from dated events (:func:`standing`, :func:`door`, :func:`answers`,
+:func:`who_may_train`); nothing else says who is open. ``python -m helpers.facts`` lists what is stale, what has ended
+or is about to, and where a maintained price library disagrees; with ``--review``, what to look at first.
 
 A fact that is not known is None (NaN in a DataFrame), never 0; where sources conflict the row's ``remark`` says so.
 """
@@ -13,50 +15,80 @@ from functools import cache
 from pathlib import Path
 
 from helpers.errors import FactsError
-from helpers.facts.lookup import (
+from helpers.facts.events import (
     STALE_DAYS,
+    WHO,
     Life,
+    age,
+    answering,
+    answers,
+    beside_label,
+    door,
+    gone,
+    has_ended,
+    is_certain,
+    life,
+    shutdown,
+    shutdown_of,
+    standing,
+    who_in_words,
+)
+from helpers.facts.events import provider_row as provider
+from helpers.facts.lookup import (
     cached_from,
     cheapest_target,
     default,
-    gone,
+    free_tiers,
     hosting,
-    life,
+    hosting_table,
+    next_shutdown,
     price,
     prompt_models,
-    shutdown,
+    shutdowns,
     stale,
-    standing,
     tunable,
     tuning_price,
     who_may_train,
 )
-from helpers.facts.lookup import provider_row as provider
 from helpers.facts.tables import TABLES, FactRow, load, rows, today
 
 __all__ = [
     "STALE_DAYS",
     "TABLES",
+    "WHO",
     "FactRow",
     "Life",
+    "age",
+    "answering",
+    "answers",
+    "beside_label",
     "cached_from",
     "cheapest_target",
     "default",
+    "door",
+    "free_tiers",
     "gone",
+    "has_ended",
     "hosting",
+    "hosting_table",
+    "is_certain",
     "life",
     "limits",
     "load",
+    "next_shutdown",
     "price",
     "prompt_models",
     "provider",
     "rows",
     "shutdown",
+    "shutdown_of",
+    "shutdowns",
     "stale",
     "standing",
     "today",
     "tunable",
     "tuning_price",
+    "who_in_words",
     "who_may_train",
 ]
 

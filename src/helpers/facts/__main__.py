@@ -1,18 +1,22 @@
 """``python -m helpers.facts [YYYY-MM-DD]``: what is stale, ended or about to, and where a price library disagrees.
 
-It reports and never fails: facts age, and only a person can read the page again.
+``--review`` says what to look at first when the tables are looked through again, and lists every difference to
+genai-prices, and with ``--litellm FILE`` to litellm's price list, as a table. It reports and never fails: facts age,
+and only a person can read the page again.
 """
 
 from __future__ import annotations
 
 import argparse
 from datetime import date
+from pathlib import Path
 
 import pandas
 
 from helpers.errors import FactsError
 from helpers.facts import STALE_DAYS, TABLES, FactRow, life, rows, stale, today
-from helpers.facts.library import compare_with_library, library_version
+from helpers.facts.library import compare_with_library, compare_with_list, library_version
+from helpers.facts.review import review
 
 SOON_DAYS = 120
 
@@ -23,8 +27,8 @@ def report(on: date) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _table(frame: pandas.DataFrame) -> str:
-    return frame.to_string(index=False, max_colwidth=70, na_rep="")
+def _table(frame: pandas.DataFrame, width: int | None = 70) -> str:
+    return frame.to_string(index=False, max_colwidth=width, na_rep="")
 
 
 def _counts(on: date) -> str:
@@ -39,8 +43,12 @@ def _old(on: date) -> str:
 
 
 def _dates(on: date) -> str:
-    columns = ["days", "date", "provider", "model", "event", "what"]
-    events = [((row["date"] - on).days, *(row[column] for column in columns[1:])) for row in life()]
+    columns = ["days", "date", "precision", "provider", "model", "event", "what"]
+    events = [
+        ((row["date"] - on).days, *(row[column] for column in columns[1:]))
+        for row in life()
+        if row["event"] != "opened"
+    ]
     frame = pandas.DataFrame(events, columns=columns)
     ended, coming = frame[frame["days"] <= 0], frame[frame["days"] > 0]
     soon, later = coming[coming["days"] <= SOON_DAYS], coming[coming["days"] > SOON_DAYS]
@@ -81,16 +89,50 @@ def _library(on: date) -> str:
         compared, name = compare_with_library(on), f"genai-prices {library_version()}"
     except FactsError as error:
         return f"Prices for prompting were not compared with a library. {error}"
-    apart = compared[~compared["agree"]]
-    said = f"{len(compared)} prices for prompting compared with {name}: {len(compared) - len(apart)} agree."
-    return said if not len(apart) else f"{said} The others:\n{_table(apart)}"
+    return _differences(compared, name)
+
+
+def _differences(compared: pandas.DataFrame, name: str) -> str:
+    apart = compared[~compared["agree"]].drop(columns="agree")
+    said = f"{len(compared)} prices compared with {name}: {len(compared) - len(apart)} agree."
+    return said if not len(apart) else f"{said} The others:\n{_table(apart, None)}"
+
+
+def look_first(on: date, first: int, price_list: Path | None = None) -> str:
+    """What to look at first, with the address and what to compare, then the differences to the price libraries."""
+    table = review(on)
+    head = (
+        f"{len(table)} rows on {on}. Look at these {min(first, len(table))} first: much rests on them, or they are old."
+    )
+    lines = [_to_look_at(number, row) for number, row in enumerate(table.head(first).to_dict("records"), start=1)]
+    parts = ["\n".join([head, *lines]), _library(on)]
+    if price_list:
+        parts.append(_differences(compare_with_list(price_list, on), f"litellm's list {price_list.name}"))
+    return "\n\n".join([*parts, "How a row is mended or added: CONTRIBUTING.md."])
+
+
+def _to_look_at(number: int, row: dict) -> str:
+    """One row to look at: where it stands, why now, what to compare, and where."""
+    doubt = f"; {row['doubt']}" if row["doubt"] else ""
+    return (
+        f"{number}. {row['table']}.csv, line {row['line']}: {row['what']}\n"
+        f"   {row['rests']} row(s) rest on it; read {row['age_days']} days ago{doubt}\n"
+        f"   compare: {row['compare']}\n"
+        f"   at: {row['source']}"
+    )
 
 
 def main() -> None:
     """Print the report for today, or for the day that was named."""
     parser = argparse.ArgumentParser(prog="python -m helpers.facts", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("day", nargs="?", type=date.fromisoformat, help="look at the facts as of this day (YYYY-MM-DD)")
-    print(report(parser.parse_args().day or today()))
+    parser.add_argument(
+        "--review", nargs="?", type=int, const=20, metavar="ROWS", help="what to look at first (20 rows)"
+    )
+    parser.add_argument("--litellm", type=Path, metavar="FILE", help="litellm's price list as JSON, for --review")
+    given = parser.parse_args()
+    day = given.day or today()
+    print(report(day) if given.review is None else look_first(day, given.review, given.litellm))
 
 
 if __name__ == "__main__":

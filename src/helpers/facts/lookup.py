@@ -4,60 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
 from helpers.errors import FactsError
+from helpers.facts import events
+from helpers.facts.events import SILENT, STALE_DAYS, has_ended, standing
 from helpers.facts.tables import TABLES, FactRow, load, rows, today
 
 if TYPE_CHECKING:
     import pandas
 
-STALE_DAYS = 90
-"""A fact older than this is called stale: it warns, it never fails."""
-
 PROMPT_KINDS = ("small frontier", "frontier", "small", "open weights")
 """Kinds of model that one would prompt instead of tuning; the table also has the bases of tuned models."""
-
-NO_MORE_JOBS = ("closed to all", "shut down")
-"""Life events after which nobody starts a job."""
-
-
-@dataclass(frozen=True)
-class Life:
-    """Where a tunable model stands on a day.
-
-    Attributes:
-        state: ``"open"``, ``"existing customers only"``, ``"not verified"`` or ``"ended"``.
-        sentence: the same in words, with dates; empty when it is simply open.
-        next_date: the nearest known date on which something ends, or None.
-        days_left: days until then, or None.
-    """
-
-    state: str
-    sentence: str
-    next_date: date | None = None
-    days_left: int | None = None
 
 
 def _unknown(kind: str, name: str, known: Sequence[str]) -> FactsError:
     near = get_close_matches(name, known, 3, 0.4) or sorted(set(known))[:8]
     return FactsError(f"No {kind} {name!r} in the facts tables.", fix=f"Did you mean {', '.join(near)}?")
-
-
-def provider_row(name: str) -> FactRow:
-    """The row of one provider.
-
-    Raises:
-        FactsError: no such provider; the message names near ones.
-    """
-    for row in rows("providers"):
-        if row["provider"] == name:
-            return row
-    raise _unknown("provider", name, [row["provider"] for row in rows("providers")])
 
 
 @cache
@@ -78,11 +44,12 @@ def _on(found: tuple[FactRow, ...], model: str, day: date) -> FactRow:
         if (row["from"] is None or row["from"] <= day) and (row.get("until") is None or day <= row["until"]):
             return row
     first = min(row["from"] for row in found if row["from"])
-    raise FactsError(
-        f"No price of {model!r} is known for {day}.",
-        got=f"the table begins on {first}",
-        fix=f"Ask for a date from {first} on.",
-    )
+    if day < first:
+        got, fix = f"the table begins on {first}", f"Ask for a date from {first} on."
+    else:
+        last = max(row["until"] for row in found if row.get("until") and row["until"] < day)
+        got, fix = f"a price ends on {last}", f"Ask for {last} or before, or add the price that followed."
+    raise FactsError(f"No price of {model!r} is known for {day}.", got=got, fix=fix)
 
 
 def price(model: str, provider: str | None = None, on: date | None = None) -> FactRow:
@@ -132,58 +99,6 @@ def hosting(item: str) -> FactRow:
     raise _unknown("hosting item", item, [row["item"] for row in rows("hosting")])
 
 
-def life(model: str | None = None, provider: str | None = None) -> list[FactRow]:
-    """Dates on which something ends, soonest first: events of ``model``, and those that hold for all of its provider.
-
-    Without a model: every event (of ``provider``, if named).
-    """
-    hosts = {provider} if provider else {row["provider"] for row in rows("tunable") if model in (None, row["model"])}
-    found = [
-        row
-        for row in rows("life")
-        if (row["provider"] in hosts and row["model"] == "*")
-        or (provider in (None, row["provider"]) and model in (None, row["model"]))
-    ]
-    return sorted(found, key=lambda row: row["date"])
-
-
-def gone(row: FactRow, on: date) -> str:
-    """That the model of a price row no longer answers on that day; empty while it does."""
-    event = shutdown(row)
-    return f"ended: shut down on {event['date']} ({event.source})" if event and event["date"] <= on else ""
-
-
-def shutdown(row: FactRow) -> FactRow | None:
-    """The event after which the model of a price row no longer answers; None where no date is known."""
-    return next((event for event in life(row["model"], row["provider"]) if event["event"] == "shut down"), None)
-
-
-@cache
-def standing(model: str, provider: str, on: date) -> Life:
-    """Whether jobs on ``model`` can still be started at ``provider``, and until when its tuned models run.
-
-    Raises:
-        FactsError: no such provider.
-    """
-    owner = provider_row(provider)
-    events = life(model, provider)
-    past = [event for event in events if event["date"] <= on]
-    coming = [event for event in events if event["date"] > on]
-    next_date = coming[0]["date"] if coming else None
-    days_left = (next_date - on).days if next_date else None
-    soon = [f"from {event['date']} {event['what']}" for event in coming]
-    for event in past:
-        if event["event"] in NO_MORE_JOBS:
-            said = [f"ended on {event['date']}: {event['what']}", *soon]
-            return Life("ended", "; ".join(said))
-    if owner["open_to"] == "nobody":
-        return Life("ended", f"closed: {owner['who']}")
-    if owner["open_to"] == "anyone" or any(event["event"] == "closed to new" for event in coming):
-        return Life("open", "; ".join(soon), next_date, days_left)
-    state = "existing customers only" if owner["open_to"] == "existing customers" else "not verified"
-    return Life(state, "; ".join([f"open to: {owner['who']}", *soon]), next_date, days_left)
-
-
 def tunable(on: date | None = None, method: str | None = "supervised") -> pandas.DataFrame:
     """Every tunable model with prices and where it stands on the day: ``state``, ``standing``, ``days_left``.
 
@@ -201,46 +116,29 @@ def tunable(on: date | None = None, method: str | None = "supervised") -> pandas
 
 
 def who_may_train(provider: str, on: date | None = None) -> str:
-    """One dated sentence on who may still start a fine-tuning job at ``provider``, and what ends when.
+    """Dated sentences on who may start a fine-tuning job at ``provider``, what has ended there and what ends when.
+
+    Facts that are stale on the day say so first.
 
     Raises:
         FactsError: no such provider.
     """
-    day = on or today()
-    row = provider_row(provider)
-    events = [event for event in life(provider=provider) if event["event"] != "product ended"]
-    past = [event for event in events if event["model"] == "*" and event["date"] <= day]
-    coming = [event for event in events if event["model"] == "*" and event["date"] > day]
-    rest = [event for event in events if event["model"] != "*" and event["date"] > day]
-    closed = any(event["event"] in NO_MORE_JOBS for event in past)
-    who = "nobody" if closed else row["who"]
-    said = [f"{row['name']}, who may fine-tune: {who} (as of {row.as_of}, {row.how_known})."]
-    said += [f"Since {event['date']}: {event['what']}." for event in past]
-    said += [f"From {event['date']} ({_days(event['date'], day)}): {event['what']}." for event in coming]
-    if rest:
-        first = rest[0]
-        models = ", ".join(event["model"] for event in rest if event["date"] == first["date"])
-        said.append(f"Next shutdown: {first['date']} ({_days(first['date'], day)}), {models}: {first['what']}.")
-    return " ".join(said)
-
-
-def _days(then: date, now: date) -> str:
-    days = (then - now).days
-    return "in 1 day" if days == 1 else f"in {days} days"
+    return events.who_may_train(provider, on or today())
 
 
 def prompt_models(on: date | None = None) -> pandas.DataFrame:
-    """Models to prompt instead of tuning, with their prices on the day, cheapest input first.
+    """Models that answer on the day and are prompted instead of tuned, with that day's prices, cheapest input first.
 
     ``kind`` is "small frontier" (its maker's newest small model), "frontier", "small" or "open weights".
     """
     day = on or today()
     table = load("prompting")
-    current = [
-        row["kind"] in PROMPT_KINDS and row["from"] <= day and not (row["until"] and row["until"] < day)
-        for row in rows("prompting")
-    ]
+    current = [row["kind"] in PROMPT_KINDS and _answers_at_this_price(row, day) for row in rows("prompting")]
     return table[current].sort_values(["input", "output"], kind="stable").reset_index(drop=True)
+
+
+def _answers_at_this_price(row: FactRow, day: date) -> bool:
+    return row["from"] <= day and not (row["until"] and row["until"] < day) and not has_ended(row, day)
 
 
 def cheapest_target(on: date | None = None) -> FactRow:
@@ -250,13 +148,9 @@ def cheapest_target(on: date | None = None) -> FactRow:
         FactsError: no price is known for that day.
     """
     day = on or today()
-    small = [
-        row
-        for row in rows("prompting")
-        if row["kind"] == "small frontier" and row["from"] <= day and not (row["until"] and row["until"] < day)
-    ]
+    small = [row for row in rows("prompting") if row["kind"] == "small frontier" and _answers_at_this_price(row, day)]
     if not small:
-        raise FactsError(f"No small frontier model has a price on {day}.", fix="Ask for a later date.")
+        raise FactsError(f"No small frontier model that answers has a price on {day}.", fix="Ask for another date.")
     return min(small, key=lambda row: 800 * row["input"] + 200 * row["output"])
 
 
@@ -292,3 +186,38 @@ def default(name: str, provider: str = "openai") -> FactRow:
         if row["provider"] == provider and row["name"] == name:
             return row
     raise _unknown(f"default of {provider}", name, [row["name"] for row in rows("defaults")])
+
+
+def hosting_table(on: date | None = None) -> pandas.DataFrame:
+    """Every hosting and storage price, and in ``open to`` whom its provider lets start a job on the day."""
+    day = on or today()
+    table = load("hosting")
+    table.insert(2, "open to", [events.door(provider, day) for provider in table["provider"]])
+    return table
+
+
+def free_tiers(on: date | None = None) -> pandas.DataFrame:
+    """Where prompts cost nothing, within limits: requests a minute and a day, tokens a day (NaN: not known).
+
+    ``card``: whether a card is asked for; ``trains_on_prompts``: whether what you send may be trained on (``depends``:
+    on the host behind the model); ``state``: ``"open"`` or ``"ended"``.
+    """
+    day = on or today()
+    table = load("free_tiers")
+    ended = [row["ended"] is not None and row["ended"] <= day for row in rows("free_tiers")]
+    table.insert(2, "state", ["ended" if one else "open" for one in ended])
+    return table
+
+
+def next_shutdown(on: date | None = None) -> str:
+    """The nearest coming day on which a model stops answering, as ISO text; ``"none"`` where none is known."""
+    coming = shutdowns(on)
+    return str(coming["date"].min()) if len(coming) else "none"
+
+
+def shutdowns(on: date | None = None) -> pandas.DataFrame:
+    """Models whose end is announced and to come after the day: ``provider``, ``model``, ``date``, ``precision`` …."""
+    day = on or today()
+    table = load("life")
+    coming = [row["event"] in SILENT and row["date"] > day for row in rows("life")]
+    return table[coming].sort_values("date", kind="stable").reset_index(drop=True)

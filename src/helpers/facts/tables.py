@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -23,7 +23,51 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 
-TABLES = ("providers", "tunable", "prompting", "caching", "hosting", "life", "defaults", "durations", "limits")
+KNOWN = ("as_of", "source", "how_known")
+"""The columns that every row of every table fills: the day, the address, and how it is known."""
+
+COLUMNS = {
+    "providers": (
+        "provider", "name", "who", "sdk", "weights_out", "validation_billed", "min_job_usd", *KNOWN, "remark",
+    ),
+    "tunable": (
+        "provider", "model", "label", "method", "train", "train_hour", "input", "cached", "output", "batch_input",
+        "batch_cached", "batch_output", "hosting", "storage", "base", "from", *KNOWN, "remark",
+    ),
+    "prompting": (
+        "provider", "model", "label", "kind", "input", "cached", "cache_write", "output", "batch_input", "batch_cached",
+        "batch_output", "long_over", "long_input", "long_cached", "long_output", "from", "until", "library", "litellm",
+        *KNOWN, "remark",
+    ),
+    "caching": ("provider", "model", "min_tokens", *KNOWN, "remark"),
+    "hosting": ("item", "provider", "label", "kind", "usd", "per", *KNOWN, "remark"),
+    "life": ("provider", "model", "event", "date", "precision", "what", *KNOWN, "remark"),
+    "free_tiers": (
+        "provider", "name", "requests_per_minute", "requests_per_day", "tokens_per_day", "card", "trains_on_prompts",
+        "ended", *KNOWN, "remark",
+    ),
+    "defaults": ("provider", "name", "value", "unit", *KNOWN, "remark"),
+    "durations": ("provider", "model", "trained_tokens", "minutes", "hardware", *KNOWN, "remark"),
+    "limits": ("provider", "model", "limit", "value", "unit", *KNOWN),
+}  # fmt: skip
+"""Every table and its columns; what each means stands in CONTRIBUTING.md."""
+
+TABLES = tuple(COLUMNS)
+
+WORDS = {
+    ("life", "event"): (
+        "opened", "by invitation", "newcomers not verified", "closed to new", "closed to idle", "closed to all",
+        "not offered", "base retired", "rerouted", "shut down", "product ended",
+    ),
+    ("life", "precision"): ("exactly", "no earlier than", "by"),
+    ("tunable", "method"): ("supervised", "reinforcement", "distillation"),
+    ("hosting", "kind"): ("deployment", "storage", "rented GPU"),
+    ("hosting", "per"): ("hour", "month", "GB month"),
+    ("providers", "weights_out"): ("yes", "no", "unknown"),
+    ("providers", "validation_billed"): ("no", "once", "every evaluation", "unknown"),
+    ("free_tiers", "trains_on_prompts"): ("yes", "no", "depends", "unknown"),
+}  # fmt: skip
+"""Columns that take one of these words only, by table and column."""
 
 HOW_KNOWN = (
     "read on the provider's page",
@@ -40,9 +84,9 @@ HOW_KNOWN = (
 NUMBERS = {
     "train", "train_hour", "input", "cached", "cache_write", "output", "batch_input", "batch_cached", "batch_output",
     "long_over", "long_input", "long_cached", "long_output", "usd", "min_job_usd", "trained_tokens", "minutes",
-    "min_tokens",
+    "min_tokens", "requests_per_minute", "requests_per_day", "tokens_per_day",
 }  # fmt: skip
-DATES = {"as_of", "from", "until", "date"}
+DATES = {"as_of", "from", "until", "date", "ended"}
 
 
 @dataclass(frozen=True)
@@ -132,20 +176,42 @@ def _cell(column: str, text: str, where: str) -> Any:
     return _date(text, where) if column in DATES else text.strip()
 
 
+def _require_columns(path: Path, there: Sequence[str]) -> None:
+    missing = [column for column in COLUMNS.get(path.stem, KNOWN) if column not in there]
+    if missing:
+        raise FactsError(
+            f"{path.name} lacks the columns {', '.join(missing)}.",
+            got=f"its first line names {', '.join(there) or 'none'}",
+            fix="Name each in the first line; a cell may stay empty where nothing is known.",
+        )
+
+
+def _require_words(table: str, values: Mapping[str, Any], where: str) -> None:
+    for (of_table, column), words in WORDS.items():
+        if of_table == table and values[column] not in words:
+            raise FactsError(
+                f"{where}, {column} is none of its words.", got=repr(values[column]), fix=f"Use {', '.join(words)}."
+            )
+
+
 def read_table(path: Path) -> tuple[FactRow, ...]:
     """Every row of one CSV table, checked.
 
     Raises:
-        FactsError: a cell that is not what its column needs, or a row without date, source or way of knowing.
+        FactsError: missing columns, all of them named; a cell that is not what its column needs; or a row without date,
+            source or way of knowing.
     """
     rows = []
     with open(path, encoding="utf-8", newline="") as table:
-        for line, cells in enumerate(csv.DictReader(table), start=2):
+        reader = csv.DictReader(table)
+        _require_columns(path, reader.fieldnames or [])
+        for line, cells in enumerate(reader, start=2):
             where = f"{path.name}, line {line}"
             if None in cells or None in cells.values():
                 raise FactsError(f"{where} has too many or too few cells.", fix="Quote cells that hold a comma.")
             values = {column: _cell(column, text, f"{where}, {column}") for column, text in cells.items()}
-            for column in ("as_of", "source", "how_known"):
+            _require_words(path.stem, values, where)
+            for column in KNOWN:
                 if not values.get(column):
                     raise FactsError(f"{where} has no {column}.", fix="Say where it comes from, or drop the row.")
             if not values["how_known"].startswith(HOW_KNOWN):

@@ -200,7 +200,9 @@ def require_tunable(model: str) -> None:
     """
     if model in tunable():
         return
-    ended = [event for event in facts.life(model, "bedrock") if event["model"] == model]
+    ended = [
+        event for event in facts.life(model, "bedrock") if event["model"] == model and event["date"] <= facts.today()
+    ]
     happened = "; ".join(f"{event['date']}: {event['what']} ({event.cite})" for event in ended)
     raise HostError(
         f"{model} cannot be fine-tuned on Bedrock.",

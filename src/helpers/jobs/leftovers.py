@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import openai
@@ -24,7 +24,8 @@ def inventory(client: openai.OpenAI) -> pd.DataFrame:
 
     Returns:
         one row a thing: ``kind`` (file, job, model), ``id``, ``what``, ``made`` (the host's clock, UTC), ``megabytes``,
-        ``ends`` (the day on which the host or the facts say that it stops answering), ``days_left``, ``usd_per_hour``
+        ``ends`` (the day on which the host or the facts say that it stops answering), ``days_left`` (never below 0; 0
+        once that day has come), ``usd_per_hour``
         (what it costs while nobody uses it; NaN where that is not known), ``note`` with date and source.
 
     Raises:
@@ -129,9 +130,17 @@ def _end(model: Any, base: str, host: Host) -> tuple[Any, str]:
     """The day on which it stops answering: the host's own word first, then the facts'."""
     told = (getattr(model, "shutdown_date", None) or "") if model else ""
     if told:
-        return pd.Timestamp(told).date(), f"ends on {told}, says the host"
-    events = [e for e in facts.life(base, host.facts_name or host.name) if e["event"] == "shut down"]
-    return (events[0]["date"], f"ends on {events[0]['date']} ({events[0].cite})") if events else (None, "")
+        ends = pd.Timestamp(told).date()
+        return ends, f"{_verb(ends)} on {told}, says the host"
+    event = facts.shutdown_of(base, host.facts_name or host.name)
+    if event is None:
+        return None, ""
+    when = "on" if facts.is_certain(event) else "no earlier than"
+    return event["date"], f"{_verb(event['date'])} {when} {event['date']} ({event.cite})"
+
+
+def _verb(ends: date) -> str:
+    return "ended" if ends <= facts.today() else "ends"
 
 
 def _line(
@@ -145,7 +154,7 @@ def _line(
         "made": datetime.fromtimestamp(made, UTC) if made else None,
         "megabytes": megabytes,
         "ends": ends,
-        "days_left": (ends - facts.today()).days if ends else None,
+        "days_left": max(0, (ends - facts.today()).days) if ends else None,
         "usd_per_hour": usd,
         "note": note.strip(),
     }

@@ -53,7 +53,7 @@ def result(client: openai.OpenAI, job_id: str) -> Result:
         checkpoints=tuple(point.fine_tuned_model_checkpoint or point.id for point in points),
         files=tuple([*job.result_files, *of_points]),
         trained_tokens=job.trained_tokens,
-        next_step=host_of(client).after_training,
+        next_step=host_of(client).after_training_on(),
     )
 
 

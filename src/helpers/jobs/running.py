@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,9 @@ def start(
 ) -> FineTuningJob:
     """Start a supervised job, or find the one that was already started with exactly these inputs.
 
+    Where the dated facts say that not everybody can start such a job, or that nobody can, they warn before it is asked
+    for: the host has the last word, because facts age.
+
     Args:
         training_file, validation_file: file ids from :func:`upload`.
         model: base model; the host's default when not given.
@@ -80,6 +84,9 @@ def start(
     host = host_of(client)
     host.refuse_training()
     _ask_before_paying(host, spend_limit_usd, estimate_usd)
+    closed = host.closed(model or "")
+    if closed:
+        warnings.warn(f"{host.name}, by the dated facts: {closed}", UserWarning, stacklevel=2)
     settings = host.job_settings(hyperparameters)
     request = {
         "model": model or host.default_model,
@@ -109,7 +116,9 @@ def start(
         )
     except openai.APIStatusError as error:
         raise JobError(
-            f"{host.name} refused the job.", got=reason(error), fix="Change what it names, then start again."
+            f"{host.name} refused the job.",
+            got="; ".join(filter(None, (reason(error), closed and f"the facts say: {closed}"))),
+            fix="Change what it names, then start again." if not closed else "Train at a host that is open to you.",
         ) from None
 
 

@@ -95,6 +95,32 @@ class Host:
             return {"hyperparameters": asked} if asked else {}
         return {"method": {"type": "supervised", "supervised": {"hyperparameters": asked}}}
 
+    def after_training_on(self, day: date | None = None) -> str:
+        """What stands between a finished job and the first answer, or that nothing tuned here answers on that day."""
+        day = day or facts.today()
+        with contextlib.suppress(FactsError):
+            if not facts.answers(self.facts_name or self.name, day):
+                return f"Nothing tuned here answers on {day}: {facts.who_may_train(self.facts_name or self.name, day)}"
+        return self.after_training
+
+    def standing(self, model: str = "", day: date | None = None) -> facts.Life | None:
+        """Where the facts have a model here (the default one when none is named) on a day; None: not in the tables."""
+        default = model in ("", self.default_model)
+        listed = (self.priced_as if default else "") or model or self.default_model
+        with contextlib.suppress(FactsError):
+            return facts.standing(listed, self.facts_name or self.name, day or facts.today())
+        return None
+
+    def closed(self, model: str = "", day: date | None = None) -> str:
+        """Why a job on ``model`` can perhaps not be started here, by the dated facts; empty when it is open to anyone.
+
+        Empty, too, for hosts that the tables do not know.
+        """
+        where = self.standing(model, day)
+        if where is None or where.state == "open":
+            return ""
+        return f"{where.sentence}. {facts.who_may_train(self.facts_name or self.name, day)}"
+
     def refuse_training(self) -> None:
         """Pass when jobs can be made there.
 
@@ -114,9 +140,11 @@ class Host:
 
 
 def _open_hosts() -> list[str]:
-    """Hosts where jobs can be made, with a word on who may."""
-    open_to = {row["provider"]: f" (open to: {row['open_to']})" for row in facts.rows("providers")}
-    return [f'"{host.name}"{open_to.get(host.name, "")}' for host in hosts().values() if host.trains]
+    """Hosts where somebody can make jobs today, with a word on who."""
+    day = facts.today()
+    listed = {row["provider"]: facts.door(row["provider"], day) for row in facts.rows("providers")}
+    doors = {host.name: listed.get(host.name, "") for host in hosts().values() if host.trains}
+    return [f'"{name}"' + f" (open to: {door})" * bool(door) for name, door in doors.items() if "nobody" not in door]
 
 
 def hosts() -> dict[str, Host]:

@@ -96,16 +96,18 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     head = ["option", "total", "a month", "a call", *parts]
     cells = "".join(f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in head)
     body = "".join(_bill_row(row, parts) for row in table.to_dict("records"))
+    old = table.attrs.get("age", "")
     return HTML(
-        '<div style="overflow-x:auto;line-height:1.35"><table><caption style="caption-side:top;text-align:left">'
+        (f"<p><b>{escape(old)}</b></p>" if old else "")
+        + '<div style="overflow-x:auto;line-height:1.35"><table><caption style="caption-side:top;text-align:left">'
         f"<b>{escape(caption)}</b></caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
 def default_pair(table: pd.DataFrame) -> tuple[str | None, str | None]:
-    """The cheapest tuned option that is open, and the cheapest prompted one; None where there is none."""
-    known = table[table["total"].notna()]
-    tuned = known[known["kind"].isin(("tuned", "own")) & (known["state"] == "open")]
+    """The cheapest tuned option that is open, and the cheapest prompted one that answers; None where there is none."""
+    known = table[table["total"].notna() & (table["state"] == "open")]
+    tuned = known[known["kind"].isin(("tuned", "own"))]
     prompted = known[known["kind"].isin(("prompt", "few-shot"))]
     first, second = (some["option"].iloc[0] if len(some) else None for some in (tuned, prompted))
     return first, second

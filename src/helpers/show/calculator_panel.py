@@ -73,6 +73,9 @@ FIELDS = {
     "machine_usd_per_month": "This machine, USD a month",
 }
 
+OVER = ("ended", "may have ended")
+"""States of an option that nobody, or perhaps nobody, can have: shown with that mark, never named as the cheapest."""
+
 CAVEAT = "These are costs only: whether the answers are good enough is for a test to say (lesson 4)."
 
 RANGES = ("calls_per_month", "label_minutes", "tuning_hours", "months")
@@ -221,8 +224,11 @@ class Calculator(widgets.VBox):
     def _make_options(self, workload: Workload) -> None:
         """A box for each option that the tables know; the ones that teach most are ticked."""
         table = costs.compare(workload, costs.options(self.on), self.on)
-        tuned = table[(table["kind"] == "tuned") & table["total"].notna()]
-        prompted = table[table["kind"].isin(("prompt", "few-shot")) & ~table["option"].str.endswith(":uncached")]
+        open_now = table[table["state"] == "open"]  # never tick what only some, or nobody, can have
+        tuned = open_now[(open_now["kind"] == "tuned") & open_now["total"].notna()]
+        prompted = open_now[
+            open_now["kind"].isin(("prompt", "few-shot")) & ~open_now["option"].str.endswith(":uncached")
+        ]
         ticked = set(prompted["option"].head(3)) | set(tuned["option"].head(2))
         ticked |= set(tuned[tuned["hosting"] > 0]["option"].head(1)) | {"own:local/this-machine"}
         self.boxes = {
@@ -258,15 +264,16 @@ class Calculator(widgets.VBox):
         finding = costs.break_even(workload, *self.pair, self.on)
         table = costs.compare(workload, chosen, self.on) if chosen else None
         cheapest = ""
-        if table is not None and table["total"].notna().any():
-            best = table.iloc[0]
+        can_be_had = None if table is None else table[table["total"].notna() & ~table["state"].isin(OVER)]
+        if can_be_had is not None and len(can_be_had):
+            best = can_be_had.iloc[0]
             cheapest = (
                 f"Cheapest of your options over {workload.months:g} months: {best['label']}, "
-                f"{costs.dollars(best['total'])}. "
+                f"{costs.dollars(best['total'])}" + f" ({best['mark']})" * bool(best["mark"]) + "."
             )
-        self.sentence.value = (
-            f'<div role="status" style="{CARD}"><b>{escape(cheapest + finding.sentence)}</b><br>{CAVEAT}</div>'
-        )
+        old = "" if table is None else table.attrs["age"]
+        told = " ".join(filter(None, (old, cheapest, finding.sentence)))
+        self.sentence.value = f'<div role="status" style="{CARD}"><b>{escape(told)}</b><br>{CAVEAT}</div>'
         draw(self.chart, cost_curves(workload, chosen, self.pair, self.on))
         self.table.value = "Tick at least one option." if table is None else bill(table, _caption(workload)).data
         self.sure.value = folded("How sure is this?", f"<p>{escape(self._chance(workload))}</p>")

@@ -16,14 +16,17 @@ def provider_page(page: pd.DataFrame, caption: str) -> HTML:
     """``providers.page(…)``: those who train for somebody, and folded below them those who train for nobody.
 
     Args:
-        page: one line a provider; a cell is its text, and in brackets its date and source.
+        page: one line a provider, and in ``attrs["age"]`` how old the facts are, said first where that is much; a cell
+            is its text, and in brackets its date and source.
         caption: shown above the table and read out first by a screen reader.
     """
-    closed = page["who may train"].str.startswith("nobody")
+    closed = page["door"].isin(("nobody", "perhaps nobody"))
+    old = page.attrs.get("age", "")
     rest = folded(
         f"{closed.sum()} more that train for nobody any longer", _table(page[closed], "Providers that train for nobody")
     )
-    return HTML(_table(page[~closed], caption) + (rest if closed.any() else ""))
+    first = f"<p><b>{escape(old)}</b></p>" if old else ""
+    return HTML(first + _table(page[~closed], caption) + (rest if closed.any() else ""))
 
 
 def _table(page: pd.DataFrame, caption: str) -> str:

@@ -50,9 +50,12 @@ def cheap_training(bench: Bench, found: Mapping[str, Finding]) -> Finding:
 
 
 def _open_prices() -> list[tuple]:
-    """Hosted models that anyone may tune, billed by the token: their line and price row."""
+    """Hosted models that anyone may tune on this day, billed by the token: their line and price row.
+
+    What is free while a preview lasts is left out: the claim is about a price.
+    """
     table = facts.tunable()
-    table = table[(table["state"] == "open") & table["train"].notna() & (table["provider"] != "local")]
+    table = table[(table["state"] == "open") & (table["from"] <= facts.today()) & (table["train"] > 0)]
     return [(line, facts.tuning_price(line.model, line.provider)) for line in table.itertuples()]
 
 
@@ -94,7 +97,8 @@ def four_dollars(bench: Bench, found: Mapping[str, Finding]) -> Finding:
     table = costs.article_training()
     first, usual, last = table.iloc[0], table.iloc[1], table.iloc[-1]
     ended = [event for event in facts.life(first["model"], "openai") if event["model"] == first["model"]]
-    when = f"; its model was shut down on {ended[0]['date']}" if first["state"] == "ended" and ended else ""
+    over = facts.standing(first["model"], "openai", facts.today()).ended
+    when = f"; nobody has been able to start it since {over['date']}" if over else ""
     return Finding(
         claim="four_dollars",
         verdict=rules.four_dollars(first["usd"], first["state"]),
@@ -118,10 +122,11 @@ def dearer_calls(bench: Bench, found: Mapping[str, Finding]) -> Finding:
     """How many times its base's price a tuned model costs."""
     table = costs.tuned_against_base()
     times = [*table["times_input"], *table["times_output"]]
+    verb = "costs" if (table["answers"] == "yes").any() else "cost, while it answered,"
     return Finding(
         claim="dearer_calls",
         verdict=rules.dearer_calls(times),
-        because=f"A call of a tuned model costs {min(times):g} to {max(times):g} times its base's price at OpenAI",
+        because=f"A call of a tuned model {verb} {min(times):g} to {max(times):g} times its base's price at OpenAI",
         details=(f"\u201cSlightly\u201d is taken as up to {rules.SLIGHTLY:g} times.", facts.who_may_train("openai")),
         marks=tuple(
             mark(f"{part} tokens", one.model, getattr(one, f"times_{part}"))
@@ -162,7 +167,7 @@ def shorter_saves(bench: Bench, found: Mapping[str, Finding]) -> Finding:
             f"Lengths as measured above: {seen['short']:.0f} and {seen['long']:.0f} prompt tokens, "
             f"{seen['answer']:.0f} tokens of answer; providers' tokenizers count a little differently.",
             *(best_case if is_cached else ()),
-            f"Who may still tune the model behind “{tuned}”: {facts.provider('openai')['who']}.",
+            f"Of the model behind “{tuned}”: {facts.who_may_train('openai')}",
         ),
         marks=tuple(mark("USD", name, usd) for name, usd in bars.items()),
         axis="USD for 1,000 calls",
@@ -172,24 +177,27 @@ def shorter_saves(bench: Bench, found: Mapping[str, Finding]) -> Finding:
 
 
 def hosts(bench: Bench, found: Mapping[str, Finding]) -> Finding:
-    """Who lets whom tune today."""
+    """Who lets whom tune on this day."""
+    day = facts.today()
     named = [facts.provider(name) for name in NAMED]
     others = [row for row in facts.rows("providers") if row["provider"] != "local"]
-    anyone = [row for row in others if row["open_to"] == "anyone"]
-    groups = dict.fromkeys(row["open_to"] for row in others)
-    who = " and ".join(row["name"] for row in named if row["open_to"] != "anyone")
-    still = f"; {who} are not among them" if who else ", the named ones among them"
+    doors = {row["provider"]: facts.door(row["provider"], day) for row in others}
+    anyone = [row["name"] for row in others if doors[row["provider"]] == "anyone"]
+    closed = " and ".join(row["name"] for row in named if doors[row["provider"]] != "anyone")
+    said = f"; {closed} are not among them" if closed else ", the named ones among them"
     return Finding(
         claim="hosts",
-        verdict=rules.hosts([row["open_to"] for row in named]),
-        because=f"{len(anyone)} of {len(others)} hosts in the table let anyone tune{still}",
+        verdict=rules.hosts([doors[row["provider"]] for row in named]),
+        because=f"{len(anyone)} of {len(others)} hosts in the table let anyone tune{said}",
         details=(
-            *(f"{row['name']}: {row['who']} ({row.cite})" for row in named),
-            facts.who_may_train("openai"),
-            "Open to anyone: " + "; ".join(row["name"] for row in anyone) + ".",
+            *filter(None, [facts.age(facts.rows("providers"), day)]),
+            *(facts.who_may_train(row["provider"], day) for row in named),
+            "Open to anyone: " + "; ".join(anyone) + ".",
         ),
-        marks=tuple(mark("hosts", group, sum(row["open_to"] == group for row in others)) for group in groups),
+        marks=tuple(
+            mark("hosts", door, sum(one == door for one in doors.values())) for door in dict.fromkeys(doors.values())
+        ),
         axis="hosts in the kit's table",
-        reading="Whom the hosts let start a fine-tuning job today.",
+        reading=f"Whom the hosts let start a fine-tuning job on {day}.",
         sources=tuple(row.cite for row in named),
     )

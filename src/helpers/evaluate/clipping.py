@@ -1,0 +1,64 @@
+"""Prompts that a server cut without saying so: it makes prompting look bad, so such answers are missing, never scores.
+
+Ollama reads at most its context (4,096 tokens unless told otherwise), drops the beginning of a longer prompt, with the
+instructions in it, and answers as if nothing had happened. What it reports is what it read (measured by others:
+https://github.com/itayinbarr/little-coder/issues/128). So the host's count is held against our own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from helpers import tokens
+from helpers.errors import AssetError
+from helpers.evaluate.store import Reply
+
+LEAST_TOKENS = 512
+"""Shorter prompts fit everywhere: they are never called cut, and they show how this host counts."""
+
+CUT_BELOW = 0.8
+"""Share of our own count under which a prompt was cut. Vocabularies differ less than that for one text in most
+languages; where the host's is far thriftier, its short prompts show it."""
+
+CACHED_WITHIN = 0.3
+"""Some servers count only what they had not in their cache: then the count is that of the last message, this near."""
+
+REASON = "the host cut the prompt"
+FIX = (
+    "The host reads no more of a prompt than its context holds, and drops the rest. Give it a longer context (Ollama: "
+    "OLLAMA_CONTEXT_LENGTH=16384 before `ollama serve`, or num_ctx in a Modelfile), then run again: only these rows "
+    "are asked anew."
+)
+
+
+def cut(model: str, prompts: Sequence[Sequence[Mapping[str, Any]]], replies: Sequence[Reply]) -> dict[int, str]:
+    """Place of each reply whose prompt was cut → the reason. All of them were answered by ``model``.
+
+    A host that does not count prompt tokens cannot be checked, nor can one whose count is what it had not cached.
+    """
+    counted = [place for place, reply in enumerate(replies) if reply.prompt_tokens]
+    with contextlib.suppress(AssetError):  # a vocabulary that could not be fetched: nothing to hold the count against
+        counter = tokens.counter(model)
+        ours = counter.examples([(prompts[place], ()) for place in counted])
+        last = counter.examples([(prompts[place][-1:], ()) for place in counted])
+        pairs = [(replies[place].prompt_tokens or 0, own) for place, own in zip(counted, ours, strict=True)]
+        scale = _scale(pairs)
+        return {
+            place: f"{REASON} to {theirs:,} tokens"
+            for place, (theirs, own), end in zip(counted, pairs, last, strict=True)
+            if own >= LEAST_TOKENS and theirs < CUT_BELOW * scale * own and not _only_uncached(theirs, end)
+        }
+    return {}
+
+
+def _scale(pairs: Sequence[tuple[int, int]]) -> float:
+    """How many of its tokens the host counts for one of ours, by prompts too short to be cut; at most 1."""
+    short = [theirs / own for theirs, own in pairs if own < LEAST_TOKENS]
+    return min(1.0, median(short)) if short else 1.0
+
+
+def _only_uncached(theirs: int, last_message: int) -> bool:
+    return abs(theirs - last_message) <= CACHED_WITHIN * last_message
