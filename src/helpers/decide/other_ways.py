@@ -40,6 +40,6 @@ def _by_a_stronger_model(case: Case) -> tuple[str, ...]:
         return ()
     return (
         "Since a stronger model may teach, let it answer your own questions and have people check the answers "
-        "(distillation): rows in days instead of weeks. A student seldom beats its teacher, copies its mistakes, and is "
+        "(distillation): rows in days, not weeks. A student seldom beats its teacher, copies its mistakes, and is "
         "measured against it on rows that people answered.",
     )
