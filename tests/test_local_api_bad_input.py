@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -88,9 +89,9 @@ FORMS = {
     "file as a plain field": ({"files": {"purpose": (None, "fine-tune"), "file": (None, "text")}}, "file"),
     "wrong purpose": ({"files": {"file": GOOD_FILE}, "data": {"purpose": "assistants"}}, "purpose"),
     "no purpose": ({"files": {"file": GOOD_FILE}}, "purpose"),
-    "expiry": (
+    "half an expiry": (
         {"files": {"file": GOOD_FILE}, "data": {"purpose": "fine-tune", "expires_after[anchor]": "created_at"}},
-        "expires_after",
+        "expires_after[seconds]",
     ),
     "two files": (
         {"files": [("file", GOOD_FILE), ("file", GOOD_FILE)], "data": {"purpose": "fine-tune"}},
@@ -170,15 +171,17 @@ CHAT = {
     ),
     "an image": ({"messages": IMAGE}, "messages[0].content"),
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content"),
-    "a name": ({"messages": [{"role": "user", "content": "x", "name": "Bob"}]}, "messages[0]"),
+    "a name that is none": ({"messages": [{"role": "user", "content": "x", "name": "B/b"}]}, "messages[0].name"),
     "too hot": ({"temperature": 2.1}, "temperature"),
     "temperature as text": ({"temperature": "0"}, "temperature"),
-    "top_p 0": ({"top_p": 0}, "top_p"),
+    "top_p below 0": ({"top_p": -0.1}, "top_p"),
     "no tokens": ({"max_tokens": 0}, "max_tokens"),
     "two lengths": ({"max_tokens": 5, "max_completion_tokens": 6}, ""),
-    "several answers": ({"n": 2}, "n"),
+    "no answers": ({"n": 0}, "n"),
+    "too many answers": ({"n": 129}, "n"),
     "tools": ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
-    "log probabilities": ({"logprobs": True}, "logprobs"),
+    "likeliest tokens without logprobs": ({"top_logprobs": 2}, ""),
+    "too many likeliest tokens": ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
     "logit bias": ({"logit_bias": {"5": 1}}, "logit_bias"),
     "penalty": ({"frequency_penalty": 0.5}, "frequency_penalty"),
     "reasoning": ({"reasoning_effort": "high"}, "reasoning_effort"),
@@ -252,6 +255,10 @@ ADDRESSES = {
     "a page too large": ("GET", "fine_tuning/jobs?limit=101"),
     "limit as text": ("GET", "fine_tuning/jobs?limit=many"),
     "limit of many digits": ("GET", "fine_tuning/jobs?limit=" + "9" * 5000),
+    "limit behind zeros": ("GET", "fine_tuning/jobs?limit=000000001999999"),
+    "metadata that is no pair": ("GET", "fine_tuning/jobs?metadata=foo"),
+    "metadata pairs without end": ("GET", "fine_tuning/jobs?" + "&".join(f"metadata[k{n}]=v" for n in range(1100))),
+    "metadata of files": ("GET", "files?metadata[k]=v"),
     "unknown cursor": ("GET", "fine_tuning/jobs?after=ftjob-none"),
     "unknown order": ("GET", "files?order=random"),
     "unknown query": ("GET", "files?colour=red"),
@@ -315,6 +322,27 @@ def test_too_large_without_an_announcement(local_api: Api):
     answer = exchange(local_api, "chat/completions", b"Transfer-Encoding: chunked\r\n", [chunk] * 20 + [b"0\r\n\r\n"])
     assert b" 413 " in answer.split(b"\r\n")[0]
     assert memory_mb(local_api) - before < 100
+
+
+def test_prompts_of_16_mib_hold_up_nobody_and_keep_no_memory(local_api: Api):
+    """Twenty at once. Lists are answered in between, each prompt is refused with what it has and what fits."""
+    before = memory_mb(local_api)
+    text = "the kettle came late, again. " * (15 * 2**20 // 29)
+    body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": text}]}).encode()
+
+    def send(n: int) -> dict:
+        return refused(local_api, "POST", "chat/completions", content=body, status=400)
+
+    with ThreadPoolExecutor(20) as pool, local_api.raw() as http:
+        sent = [pool.submit(send, n) for n in range(20)]
+        lists = 0
+        while not all(future.done() for future in sent):
+            assert http.get("models").status_code == 200
+            lists += 1
+    for future in sent:
+        assert f"{len(text):,} characters" in future.result()["message"] and "2048" in future.result()["message"]
+    assert lists > 20, "as many lists as prompts at least were answered meanwhile"
+    assert memory_mb(local_api) - before < 200
 
 
 def refused(api: Api, method: str, path: str, status: int | None = None, **request) -> dict:

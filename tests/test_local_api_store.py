@@ -28,10 +28,10 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "home")
 
 
-def add_file(store: Store, text: str = "some text", name: str = "a.jsonl"):
+def add_file(store: Store, text: str = "some text", name: str = "a.jsonl", expires_in: int | None = None):
     arriving = store.temporary / "arriving"
     arriving.write_text(text)
-    return store.add_file(arriving, purpose="fine-tune", filename=name, rows=1)
+    return store.add_file(arriving, purpose="fine-tune", filename=name, rows=1, expires_in=expires_in)
 
 
 def test_only_the_owner_can_look_in(store: Store):
@@ -67,6 +67,59 @@ def test_deleting_removes_the_bytes_from_disk_and_database(store: Store):
     store.close()
     left = b"".join(path.read_bytes() for path in store.home.rglob("*") if path.is_file())
     assert b"canary-in-the-bytes" not in left and b"canary-in-the-name" not in left
+
+
+def on_disk(store: Store) -> bytes:
+    """All bytes of the home, while the database is open: its write-ahead log is among them."""
+    return b"".join(path.read_bytes() for path in store.home.rglob("*") if path.is_file())
+
+
+def test_a_deleted_file_leaves_no_name_in_the_log(store: Store):
+    file = add_file(store, "canary-in-the-bytes", "canary-in-the-name.jsonl")
+    assert b"canary-in-the-name" in on_disk(store)
+    store.delete_file(file.id)
+    assert b"canary" not in on_disk(store)
+
+
+def test_a_deleted_job_takes_all_along_that_it_made(store: Store):
+    """Its metadata, events, checkpoints, models, result file and folder; other jobs keep theirs."""
+    jobs = []
+    for word in ("canary", "finch"):
+        job = store.add_job(**JOB | {"metadata": {"who": f"{word}-metadata"}, "suffix": f"{word}-suffix"})
+        folder = store.folder_of(job.id) / "checkpoints/step-5"
+        folder.mkdir(parents=True)
+        (folder / "adapter").write_text(f"{word}-adapter")
+        store.add_event(job.id, f"{word}-event")
+        store.add_checkpoint(job, 5, folder, {"step": 5})
+        store.add_model(job.tuned_name, job, folder)
+        result = add_file(store, f"{word}-result", f"{word}-result.csv")
+        store.end_job(job.id, "succeeded", result_file=result.id, fine_tuned_model=job.tuned_name)
+        jobs.append(store.get("jobs", job.id))
+    gone, kept = jobs
+    assert sorted(store.delete_job(gone)) == sorted([gone.tuned_name, f"{gone.tuned_name}:ckpt-step-5"])
+    assert b"canary" not in on_disk(store)
+    assert store.all("jobs") == [kept] and not store.folder_of(gone.id).exists()
+    assert {model.job_id for model in store.all("models")} == {kept.id} == {e.job_id for e in store.all("events")}
+    assert store.path_of(kept.result_file).read_text() == "finch-result"
+
+
+def test_a_file_that_cannot_be_recorded_leaves_no_bytes(store: Store):
+    """The database may not grow any more, as on a full disk."""
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    name = "x" * 255
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        for _ in range(1000):
+            add_file(store, name=name)
+    assert {path.name for path in store.files_folder.iterdir()} == {file.id for file in store.all("files")}
+    assert not list(store.temporary.iterdir())
+
+
+def test_a_result_file_goes_with_the_transaction_that_fails(store: Store):
+    with pytest.raises(RuntimeError), store.transaction():
+        add_file(store)
+        raise RuntimeError
+    assert not list(store.files_folder.iterdir()) and store.all("files") == []
 
 
 def test_a_file_that_a_job_needs_stays(store: Store):
@@ -130,3 +183,30 @@ def test_a_home_from_the_future_is_left_alone(store: Store):
     database.close()
     with pytest.raises(JobError, match="newer version"):
         Store(store.home)
+
+
+def test_a_file_goes_at_its_end_unless_a_job_needs_it(store: Store, monkeypatch: pytest.MonkeyPatch):
+    kept, doomed, needed = (add_file(store, expires_in=seconds) for seconds in (None, 3600, 3600))
+    job = store.add_job(**JOB | {"training_file": needed.id})
+    later = time.time() + 3601
+    assert store.delete_expired() == 0
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert store.delete_expired() == 1
+    assert [file.id for file in store.all("files")] == [kept.id, needed.id]
+    assert not store.path_of(doomed.id).exists() and store.path_of(needed.id).exists()
+    store.end_job(job.id, "cancelled")
+    assert store.delete_expired() == 1
+
+
+def test_a_home_of_the_first_version_is_taken_over(tmp_path: Path):
+    """Its files had no end."""
+    old = Store(tmp_path / "home")
+    file = add_file(old)
+    old.close()
+    with sqlite3.connect(old.home / "api.sqlite3") as database:
+        database.execute("ALTER TABLE files DROP COLUMN expires_at")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    again = Store(old.home)
+    assert again.get("files", file.id).expires_at is None
+    assert add_file(again, expires_in=60).expires_at

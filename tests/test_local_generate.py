@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import random
+import shutil
 import threading
 import time
 from collections import Counter
@@ -43,8 +45,11 @@ from helpers.local_api.generate import (
     UnknownAdapterError,
 )
 from helpers.local_api.learner import Learner
-from helpers.local_api.prefixes import PrefixCache, common, plan
+from helpers.local_api.prefixes import ROOM_FOR_UNLIKE, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
+from helpers.local_api.schemas import ChatRequest
+from helpers.local_api.serving import Serving
+from helpers.local_api.store import Store
 from helpers.local_api.template import ChatTemplate
 
 SHAPE = {
@@ -416,10 +421,51 @@ def test_constrained_answers_are_valid_beside_free_ones(base):
     assert free.result().text == alone.text
 
 
-@pytest.mark.parametrize("schema", [{"type": "frog"}, {"properties": 3}, {"$ref": "#/nowhere"}])
+@pytest.mark.parametrize("schema", [{"type": "frog"}, {"properties": 3}, {"$ref": "#/nowhere"}, {"$ref": "#"}])
 def test_schemas_that_cannot_be_enforced_are_refused_at_once(tiny, schema):
     with pytest.raises(SchemaError):
         tiny.submit(GenerationRequest(messages=chat("hi"), schema=schema))
+
+
+NEVER_ENDING = {
+    "type": "object",
+    "properties": {"child": {"$ref": "#"}},
+    "required": ["child"],
+    "additionalProperties": False,
+}
+HOSTILE_SCHEMAS = {
+    "demands itself": NEVER_ENDING,
+    "many options": {
+        "type": "object",
+        "properties": {f"p{n}": {"type": "integer"} for n in range(520)},
+        "additionalProperties": False,
+    },
+    "a pattern of patterns": {"type": "string", "pattern": "^(.{0,1000}){0,1000}$"},
+}
+
+
+@pytest.mark.parametrize("schema", HOSTILE_SCHEMAS.values(), ids=HOSTILE_SCHEMAS)
+def test_a_schema_that_breaks_down_ends_its_own_answer_only(tiny, schema):
+    """Beside five plain chats in one batch: these are answered as if alone, the sixth is told what is wrong."""
+    alone = [tiny.submit(GenerationRequest(messages=chat(q), max_tokens=12)).result().text for q in QUESTIONS[:5]]
+    hostile = tiny.submit(GenerationRequest(messages=chat("JSON, please"), max_tokens=12, schema=schema))
+    beside = [tiny.submit(GenerationRequest(messages=chat(q), max_tokens=12)) for q in QUESTIONS[:5]]
+    assert [generation.result().text for generation in beside] == alone
+    with pytest.raises(SchemaError) as told:
+        hostile.result()
+    assert len(str(told.value)) < 600, "the reason, and not the whole schema again"
+
+
+def test_a_sampler_that_fails_ends_its_own_answer_only(tiny, monkeypatch):
+    def broken(self, logits):
+        raise RuntimeError("no token")
+
+    monkeypatch.setattr(Chooser, "choose", broken)
+    sampled = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=9, temperature=1.0))
+    greedy = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=9))
+    assert greedy.result().completion_tokens
+    with pytest.raises(RuntimeError, match="no token"):
+        sampled.result()
 
 
 # Life ----------------------------------------------------------------------------------------------------------------
@@ -435,6 +481,38 @@ def test_what_does_not_fit_the_context_is_refused_before_anything_is_computed(ti
             tiny.submit(request)
     full = tiny.submit(GenerationRequest(prompt_ids=[5] * 2000, max_tokens=48)).result()
     assert full.prompt_tokens + full.completion_tokens <= 2048
+
+
+class Reading:
+    """A tokenizer, and how many characters it was given."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer, self.characters = tokenizer, 0
+
+    def encode_batch_fast(self, texts, **settings):
+        self.characters += sum(map(len, texts))
+        return self.tokenizer.encode_batch_fast(texts, **settings)
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+
+@pytest.mark.parametrize("text", ["the kettle came late. " * 500_000, "k" * 10_000_000], ids=["words", "one word"])
+def test_of_a_prompt_of_megabytes_only_the_beginning_is_read(folders, text):
+    engine = Engine(folders["llama"])
+    engine.template.tokenizer = reading = Reading(engine.template.tokenizer)
+    with pytest.raises(ContextLengthError, match=f"{len(text):,} characters.*more than.*2048 tokens"):
+        engine.submit(GenerationRequest(messages=chat(text)))
+    assert 0 < reading.characters < 500_000
+    engine.close()
+
+
+def test_a_prompt_of_long_tokens_is_not_mistaken_for_a_long_one(folders):
+    """100,000 blanks are about 1,500 tokens of up to 64 characters."""
+    engine = Engine(folders["llama"])
+    answer = engine.submit(GenerationRequest(messages=chat(" " * 100_000), max_tokens=1)).result()
+    assert answer.prompt_tokens == len(engine.template.prompt(chat(" " * 100_000))) < 2048
+    engine.close()
 
 
 def test_a_cancelled_request_is_dropped_and_the_others_go_on(tiny):
@@ -495,6 +573,102 @@ def test_whoever_comes_and_goes_gets_the_answer_of_transformers(seed, folders, m
     engine.close()
 
 
+def small_context(folder: Path, to: Path, context: int) -> Path:
+    """A copy of a model that reads and writes so many tokens at most."""
+    shutil.copytree(folder, to)
+    config = json.loads((to / "config.json").read_text())
+    (to / "config.json").write_text(json.dumps(config | {"max_position_embeddings": context}))
+    return to
+
+
+@pytest.mark.parametrize("name", ["llama", "granite"])  # the second one is run row by row
+def test_answers_of_any_length_stay_within_the_memory_and_none_is_lost(name, folders, tmp_path, monkeypatch):
+    """Twelve of up to 200 tokens each where there is memory for 600: some step aside and go on where they were."""
+    folder = small_context(folders[name], tmp_path / "small", 220)
+    model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
+    chance, most, bytes_per_token = random.Random(3), 600, 4 * 4 * 2 * 2 * 16
+    monkeypatch.setattr(generating, "CELL_BYTES", most * bytes_per_token)
+    monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
+    step, kept = engine._step, []
+
+    def counted_step(batches):
+        step(batches)
+        flying = (answer for batch in engine._batches for answer in batch.answers)
+        kept.append(sum(answer.asked + len(answer.tokens) - answer.shared for answer in flying))
+
+    monkeypatch.setattr(engine, "_step", counted_step)
+    prompts = [[chance.randrange(3, 40_000) for _ in range(20)] for _ in range(12)]
+    limited = [chance.randrange(3, 40_000) for _ in range(30)]
+    generations = [engine.submit(GenerationRequest(prompt_ids=ids)) for ids in prompts]
+    beside = engine.submit(GenerationRequest(prompt_ids=limited, max_tokens=150))
+    answers = [generation.result(timeout=300) for generation in generations]
+    for ids, answer in zip(prompts, answers, strict=True):
+        expected = plain(model, ids, 200)
+        assert answer.text == text_of(engine.template, expected)
+        assert (answer.prompt_tokens, answer.completion_tokens) == (20, len(expected))
+        assert answer.cached_tokens == 0
+    assert beside.result().text == text_of(engine.template, plain(model, limited, 150))
+    assert sum(answer.completion_tokens for answer in answers) > 2 * most, "they would not have fitted together"
+    assert most / 2 < max(kept) <= most
+    engine.close()
+
+
+def test_one_long_answer_among_short_ones_does_not_widen_all_rows(folders, tmp_path, monkeypatch):
+    """Each row has room for its batch's longest: where that would exceed the bound, the longest gets a batch of its
+    own."""
+    folder = small_context(folders["llama"], tmp_path / "small", 1000)
+    model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
+    chance, most = random.Random(4), 2000
+    monkeypatch.setattr(generating, "CELL_BYTES", most * 4 * 4 * 2 * 2 * 16)
+    monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
+    step, widest = engine._step, []
+
+    def counted_step(batches):
+        step(batches)
+        widest.append(max(len(batch.rows) * int(batch.rows.lengths.max()) for batch in batches))
+
+    monkeypatch.setattr(engine, "_step", counted_step)
+    long = [chance.randrange(3, 40_000) for _ in range(5)]
+    short = [[chance.randrange(3, 40_000) for _ in range(5)] for _ in range(30)]
+    unlimited = engine.submit(GenerationRequest(prompt_ids=long))
+    others = [engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=40)) for ids in short]
+    while not unlimited._over.is_set():
+        for generation in others:
+            generation.result(timeout=60)
+        others = [engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=40)) for ids in short]
+    expected = plain(model, long, 995)
+    assert unlimited.result().text == text_of(engine.template, expected) and len(expected) > 300
+    assert max(widest) <= ROOM_FOR_UNLIKE * most
+    engine.close()
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_rows_take_the_memory_of_their_tokens_and_give_it_back():
+    """One row of 500 tokens among 63 of 10: 16 kB a token. As wide as the longest they would be 520 MB."""
+    layers, heads, width = 8, 4, 64
+    before, rows = resident_mb(), inference.Rows(torch.zeros(layers, 2, heads, 0, width), 1)
+    rows.reserve(64, 600)
+    rows.lengths = torch.tensor([500] + [10] * 63)
+    for row, length in enumerate(rows.lengths.tolist()):
+        rows._places[row, ..., :length, :] = row
+    rows.reserve(0, 700)
+    assert resident_mb() - before < 100, "moving on to more room does not widen all of them"
+    assert all((rows.whole(row) == row).all() and rows.whole(row).shape[3] == rows.lengths[row] for row in range(64))
+
+    rows.lengths = torch.tensor([500] * 30 + [10] * 34)
+    rows._places[:30, ..., :500, :] = torch.arange(30.0).view(30, 1, 1, 1, 1, 1)
+    full = resident_mb()
+    order = rows.drop([*range(29), 63])
+    assert full - resident_mb() > 200, "what is gone keeps no memory"
+    assert order[0] != 0 and len(order) == len(rows) == 34
+    for place, row in enumerate(order):
+        assert (rows.whole(place) == row).all() and rows.lengths[place] == (500 if row < 30 else 10)
+
+
 def test_a_listener_hears_everything_in_order(tiny):
     heard: list[object] = []
     generation = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=6), heard.append)
@@ -523,3 +697,61 @@ def test_a_model_that_cannot_be_loaded_is_told_to_whoever_waits(folders, tmp_pat
         engine.submit(GenerationRequest(messages=chat("hi"))).result(timeout=120)
     with pytest.raises(EngineClosedError):
         engine.submit(GenerationRequest(messages=chat("hi")))
+
+
+def without_weights(folder: Path, to: Path) -> Path:
+    """A copy of a model's folder that cannot be loaded yet."""
+    to.mkdir()
+    for file in folder.iterdir():
+        if file.suffix != ".safetensors":
+            (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_a_removal_behind_a_failed_load_holds_up_nobody(folders, adapters, tmp_path):
+    """The adapter is unloaded while the model, which cannot be loaded, is loading."""
+    engine = Engine(without_weights(folders["llama"], tmp_path / "broken"))
+    engine.load_adapter("x", adapters[0])
+    first = engine.submit(GenerationRequest(messages=chat("hi"), adapter="x"))
+    engine.unload_adapter("x")
+    second = engine.submit(GenerationRequest(messages=chat("hi")))
+    for generation in (first, second):
+        with pytest.raises(AssetError):
+            generation.result(timeout=60)
+
+
+def test_a_tuned_model_answers_again_after_its_engine_failed(folders, adapters, tmp_path):
+    """The base model cannot be loaded at first; when it can, the next request is answered, tuned."""
+    broken = without_weights(folders["llama"], tmp_path / "broken")
+    store = Store(tmp_path / "home")
+    job = store.add_job(
+        model="tiny", training_file="", validation_file=None, suffix="", seed=0, metadata=None, hyperparameters={}
+    )
+    shutil.copytree(adapters[0], store.folder_of(job.id))
+    store.add_model(job.tuned_name, job, store.folder_of(job.id))
+    serving = Serving(store, [("tiny", broken)])
+    asked = ChatRequest(model=job.tuned_name, messages=[{"role": "user", "content": "hi"}], temperature=0, max_tokens=9)
+    with pytest.raises(AssetError):
+        serving.submit(asked, print)[0].result(60)
+    shutil.copy(folders["llama"] / "model.safetensors", broken)
+    answer = serving.submit(asked, print)[0].result(60)
+    engine = Engine(folders["llama"])
+    engine.load_adapter("x", adapters[0])
+    request = GenerationRequest(messages=chat("hi"), adapter="x", max_tokens=9)
+    assert answer.text == engine.submit(request).result().text
+    engine.close(), serving.stop(), store.close()
+
+
+def test_a_request_that_meets_a_closing_engine_is_told(folders):
+    """It had been read when the engine was closed, but was not in its queue yet."""
+    engine = Engine(folders["llama"])
+    accept = engine._accept
+
+    def slowly(request):
+        answer = accept(request)
+        engine.close()
+        return answer
+
+    engine._accept = slowly
+    with pytest.raises(EngineClosedError):
+        engine.submit(GenerationRequest(messages=chat("hi"))).result(timeout=5)

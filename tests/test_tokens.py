@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from pathlib import Path
 
 import pytest
 import tiktoken
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from helpers import assets, tokens
+from helpers.local_api.template import ChatTemplate
 
 CHAT = [{"role": "user", "content": "Where is my kettle?"}, {"role": "assistant", "content": "On its way. ☕"}]
 
@@ -52,6 +56,57 @@ def test_smollm2_counts_the_whole_template() -> None:
     assert tokens.counter("smollm2-135m-instruct").example(CHAT) == len(
         tokenizer.encode(text, add_special_tokens=False).ids
     )
+
+
+MARKS = "He typed <|im_end|>\n<|im_start|>system\nand <|endoftext|>."
+AS_TRAINED = {
+    "plain": CHAT,
+    "marks that somebody typed": [{"role": "user", "content": MARKS}, {"role": "assistant", "content": MARKS}],
+    "text parts": [
+        {"role": "user", "content": [{"type": "text", "text": "Where is"}, {"type": "text", "text": "my kettle?"}]},
+        CHAT[1],
+    ],
+    "an answer that begins with a blank": [CHAT[0], {"role": "assistant", "content": " on its way"}],
+    "a developer's message": [{"role": "developer", "content": "Be kind."}, *CHAT],
+    "a weight": [CHAT[0], CHAT[1] | {"weight": 0}, *CHAT],
+    "empty": [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}],
+}
+
+
+@pytest.mark.parametrize("messages", AS_TRAINED.values(), ids=AS_TRAINED)
+def test_smollm2_counts_what_the_trainer_counts(messages: list[dict]) -> None:
+    ids, _ = ChatTemplate(assets.base_model()).example(messages)
+    assert tokens.counter("smollm2-135m-instruct").example(messages) == len(ids)
+
+
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["system", "developer", "user", "assistant"]),
+            "content": st.text(alphabet=st.sampled_from("ab \n1<|>é☕")) | st.just(MARKS) | st.just(" <|im_end|>"),
+        }
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(ROWS)
+def test_smollm2_counts_any_row_as_the_trainer_does(messages: list[dict]) -> None:
+    ids, _ = template().example(messages)
+    assert tokens.counter("smollm2-135m-instruct").example(messages) == len(ids)
+
+
+@functools.cache
+def template() -> ChatTemplate:
+    return ChatTemplate(assets.base_model())
+
+
+def test_text_parts_are_joined_the_same_way_for_every_model() -> None:
+    parts = [{"type": "text", "text": "Where is my ket"}, {"type": "text", "text": "tle?"}]
+    for model in ("gpt-4o", "gpt-4-0613", "smollm2-135m-instruct"):
+        counter = tokens.counter(model)
+        assert counter.example([{"role": "user", "content": parts}]) == counter.example([CHAT[0]])
 
 
 HARD = [

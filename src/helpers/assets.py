@@ -7,23 +7,26 @@ below into a folder and point ``KIT_ASSETS_FROM`` at it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pooch
 from filelock import FileLock
 
 from helpers.errors import AssetError
-from helpers.project import kit_home
+from helpers.project import kit_home, write_atomically
 
 CONNECT_AND_READ_SECONDS = (10, 30)
 CONVERTED_MB = 540
@@ -79,6 +82,14 @@ BASE_WEIGHTS = Asset(
     ),
 )
 
+CONVERTED = {
+    "model.safetensors": "a672150fb4f99d7c8f4168cecdd464069c0ef3a37d8113f22ddb9d48031d03cd",
+    "tokenizer.json": "bf346d64f6f0fbcefb4c1b6928a98241467dff36c6fbae5fe1785c4ff90667f4",
+}
+"""What the locked packages make of the 4-bit file. Others may write it another way: what they wrote is then kept in
+mind, beside the files."""
+RECORD = "verified.json"
+
 _VOCABULARY_WHEEL = ("llama-index-core==0.14.25", "caa7d9c5ac9b13dc33400cf8d5e92e689b6d1e4497eb9bfa50d6f52ca2eb22a1")
 _VOCABULARY_FOLDER = "llama_index/core/_static/tiktoken_cache/"
 
@@ -107,38 +118,88 @@ def folder() -> Path:
     return kit_home() / "assets"
 
 
-def base_model() -> Path:
+def base_model(*, deep: bool = False) -> Path:
     """Folder of the base model, ready for ``transformers``: fp32 safetensors, config and tokenizer.
 
-    The 4-bit file is fetched when it is missing and converted once; the first call takes about half a minute.
+    The 4-bit file is fetched when it is missing and converted once; the first call takes about half a minute. So does
+    one that finds the converted files damaged.
+
+    Args:
+        deep: read all bytes, also of files that look as they did when they were read last (a second).
 
     Raises:
         AssetError: no mirror answered, the bytes are wrong, or the disk is full.
     """
     target = folder() / "smollm2-135m-instruct"
-    if (target / "model.safetensors").exists():
+    if _whole(target, CONVERTED, deep):
         return target
     with _locked():
-        if not (target / "model.safetensors").exists():
+        if not _whole(target, CONVERTED, deep):
+            if target.exists():
+                _say(f"{target} is damaged: it is made again")
             weights = _fetch(BASE_WEIGHTS)
             _need_free(CONVERTED_MB)
             _say(f"converting {weights.name} to safetensors (once, {CONVERTED_MB} MB on disk)")
             _convert(weights, target)
+            _remember(target, {name: _sha256(target / name) for name in CONVERTED})
     return target
 
 
-def vocabularies() -> Path:
+def vocabularies(*, deep: bool = False) -> Path:
     """Folder for ``TIKTOKEN_CACHE_DIR`` with the o200k_base and cl100k_base vocabularies.
+
+    Args:
+        deep: read all bytes, also of files that look as they did when they were read last.
 
     Raises:
         AssetError: no mirror answered, the bytes are wrong, or the disk is full.
     """
-    target = folder() / "tiktoken"
-    if not all((target / asset.name).exists() for asset in VOCABULARIES):
+    target, pinned = folder() / "tiktoken", {asset.name: asset.sha256 for asset in VOCABULARIES}
+    if not _whole(target, pinned, deep):
         with _locked():
             for asset in VOCABULARIES:
                 _fetch(asset, target)
+            _remember(target, pinned)
     return target
+
+
+def _whole(target: Path, pinned: Mapping[str, str], deep: bool) -> bool:
+    """Whether a folder's files have the bytes that they should.
+
+    A file is read when it is new here, or has another size or time than when it was read last; what it was then is kept
+    in ``verified.json``. A converted file counts as whole with the pinned bytes and with those of its conversion.
+    """
+    known, found = _remembered(target), {}
+    for name, sha256 in pinned.items():
+        place = target / name
+        if not place.is_file():
+            return False
+        found[name] = known.get(name, {}).get("sha256", sha256)
+        if (deep or known.get(name, {}).get("state") != _state(place)) and _sha256(place) != found[name]:
+            return False
+    if any(known.get(name, {}).get("state") != _state(target / name) for name in pinned):
+        _remember(target, found)
+    return True
+
+
+def _state(place: Path) -> list[int]:
+    at = place.stat()
+    return [at.st_size, at.st_mtime_ns]
+
+
+def _remembered(target: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder() / RECORD).read_text(encoding="utf-8"))[target.name])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _remember(target: Path, hashes: Mapping[str, str]) -> None:
+    """Note what was read. Where that cannot be written (a folder that is only lent), files are read each time."""
+    files = {name: {"state": _state(target / name), "sha256": sha256} for name, sha256 in hashes.items()}
+    others = {place: _remembered(folder() / place) for place in ("smollm2-135m-instruct", "tiktoken")}
+    with contextlib.suppress(OSError):
+        write_atomically(folder() / RECORD, json.dumps(others | {target.name: files}, indent=1) + "\n")
 
 
 def missing() -> list[Asset]:

@@ -75,11 +75,16 @@ class TokenCounter:
     def examples(self, rows: Sequence[tuple[Sequence[Mapping[str, Any]], Sequence[Any]]]) -> list[int]:
         """Tokens of each chat example, given as (messages, tools). A text that several share is counted once."""
         if self.vocabulary == "smollm2":
-            return self.texts(["".join(map(_template, messages)) for messages, _ in rows])
-        said = [[*map(_spoken, messages), *([json.dumps(list(tools))] if tools else [])] for messages, tools in rows]
+            per_message = 2 + self.text("\n")  # the marks around it, and the line's end
+            said = [[text for message in messages for text in _template(message)] for messages, _ in rows]
+        else:
+            per_message = PER_MESSAGE
+            said = [
+                [*map(_spoken, messages), *([json.dumps(list(tools))] if tools else [])] for messages, tools in rows
+            ]
         different = list(dict.fromkeys(chain.from_iterable(said)))
         counts = dict(zip(different, self.texts(different), strict=True))
-        marks = (PER_MESSAGE * len(messages) for messages, _ in rows)
+        marks = (per_message * len(messages) for messages, _ in rows)
         return [more + sum(map(counts.__getitem__, texts)) for more, texts in zip(marks, said, strict=True)]
 
 
@@ -113,15 +118,31 @@ def _spoken(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, str) and "tool_calls" not in message:
         return content
-    parts = [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    said = content if isinstance(content, str) else "\n".join(part for part in parts if isinstance(part, str))
     calls = message.get("tool_calls")
-    return said + json.dumps(calls) if calls else said
+    return text_of(content) + json.dumps(calls) if calls else text_of(content)
 
 
-def _template(message: Mapping[str, Any]) -> str:
-    """The kit's chat template for SmolLM2, as in training and serving: nothing hidden."""
-    return f"<|im_start|>{message.get('role', '')}\n{_spoken(message)}<|im_end|>\n"
+def text_of(content: Any) -> str:
+    """The text of a message's content: a string, or the text parts of a list, joined as they stand."""
+    if isinstance(content, str):
+        return content
+    texts = [part.get("text") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def between_marks(role: str, content: str) -> list[str]:
+    """What the kit's chat template writes between a message's marks, as the texts that are tokenised one by one.
+
+    The trainer and the local API tokenise these, the counter counts them: an answer by itself, as it is when the model
+    writes it, everything else together with its role.
+    """
+    if role == "assistant":
+        return ["assistant\n", content]
+    return [f"{'system' if role == 'developer' else role}\n{content}"]
+
+
+def _template(message: Mapping[str, Any]) -> list[str]:
+    return between_marks(str(message.get("role", "")), _spoken(message))
 
 
 END = "<|endoftext|>"
@@ -173,4 +194,6 @@ def _smollm2() -> Any:
     file = Path(assets.base_model()) / "tokenizer.json"
     if not file.exists():
         raise AssetError("The base model's tokenizer is missing.", got=str(file), fix="Run `make assets` again.")
-    return Tokenizer.from_file(str(file))
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.encode_special_tokens = True  # a message's text is text, whatever it spells
+    return tokenizer

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from helpers.records import Example
+from helpers.tokens import text_of as text_of  # the one that counts and trains: checks see the same text
 
 CHAT_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 
@@ -246,13 +247,3 @@ def _cell(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def text_of(content: Any) -> str:
-    """The text of a message's content: a string, or the text parts of a list."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    texts = [part.get("text") for part in content if isinstance(part, dict)]
-    return "\n".join(text for text in texts if isinstance(text, str))

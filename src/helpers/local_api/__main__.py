@@ -1,7 +1,8 @@
 """``python -m helpers.local_api``: start the API, say where it is, serve until SIGTERM.
 
 When it is ready it prints exactly one line on stdout, a JSON object with ``base_url``, ``key_file`` and ``home``; the
-log goes to stderr. ``HOME/server.json`` says the same, and the process id, to whoever comes later.
+log goes to stderr. ``key_file`` is null where ``KIT_LOCAL_KEY`` brought the key. ``HOME/server.json`` says the same,
+and the process id, to whoever comes later.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from helpers.errors import HostError, KitError
-from helpers.local_api.security import LOOPBACK, read_or_make_key
+from helpers.local_api.security import LOOPBACK, close_to_others, names_of_this_machine, read_or_make_key
 from helpers.project import kit_home, write_atomically
 
 TAKEN = 3
@@ -42,8 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home = options.home.expanduser().resolve()
     try:
+        os.umask(0o077)  # files, log and database hold what readers uploaded
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(home / "lock", timeout=0):  # the kernel frees it however the server ends
+        close_to_others(home)
+        with FileLock(home / "lock", timeout=0, mode=0o600):  # the kernel frees it however the server ends
             return serve(home, options)
     except Timeout:
         print(f"{_whereabouts(home)} It owns {home}; use that one, stop it, or choose another --home.", file=sys.stderr)
@@ -59,9 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(home: Path, options: argparse.Namespace) -> int:
     """Serve from ``home`` until a signal ends it."""
     (home / "server.json").unlink(missing_ok=True)  # left by a killed server
-    key, _ = read_or_make_key(home)
+    key, key_file = read_or_make_key(home)
     listening = listen(options.host, options.port)
     from helpers.local_api.app import application  # only now: a second server must not wait for imports to be told off
+    from helpers.local_api.connections import Connection
     from helpers.local_api.serving import Serving
     from helpers.local_api.store import Store
     from helpers.local_api.worker import Worker
@@ -70,10 +74,12 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     tempfile.tempdir = str(store.temporary)  # uploads go to the home's disk, not to a small or in-memory /tmp
     serving = Serving(store, options.model, options.shutdown_date)
     worker = Worker(store, serving)
-    api = application(store, serving, worker, key, LOOPBACK | {options.host})
+    from_outside = options.host not in LOOPBACK
+    hosts = LOOPBACK | {options.host} | (names_of_this_machine() if from_outside else frozenset())
+    api = application(store, serving, worker, key, hosts, any_address=from_outside)
     config = uvicorn.Config(
         api,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -83,9 +89,10 @@ def serve(home: Path, options: argparse.Namespace) -> int:
         timeout_graceful_shutdown=5,
     )
     host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # one that can be reached
     place = {
         "base_url": f"http://{f'[{host}]' if ':' in host else host}:{port}/v1",
-        "key_file": str(home / "key"),
+        "key_file": key_file and str(key_file),
         "home": str(home),
     }
     worker.start()
@@ -102,7 +109,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
 class Server(uvicorn.Server):
     """uvicorn's server, which says when it is ready and ends with status 0 on SIGTERM and Ctrl-C."""
 
-    def __init__(self, config: uvicorn.Config, home: Path, place: dict[str, str]) -> None:
+    def __init__(self, config: uvicorn.Config, home: Path, place: dict[str, str | None]) -> None:
         super().__init__(config)
         self._home, self._place = home, place
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 from collections.abc import Collection
@@ -10,26 +9,35 @@ from collections.abc import Collection
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from helpers.local_api import chat, files, fine_tuning, models
+from helpers.local_api import chat, files, fine_tuning, models, responses
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.security import LOOPBACK, Gate
 from helpers.local_api.serving import Serving
-from helpers.local_api.store import Store
+from helpers.local_api.store import Store, disk_full
 from helpers.local_api.worker import Worker
 
 log = logging.getLogger(__name__)
 
 
-def application(store: Store, serving: Serving, worker: Worker, key: str, hosts: Collection[str] = LOOPBACK) -> ASGIApp:
-    """The whole API behind its gate."""
+def application(
+    store: Store,
+    serving: Serving,
+    worker: Worker,
+    key: str,
+    hosts: Collection[str] = LOOPBACK,
+    any_address: bool = False,
+) -> ASGIApp:
+    """The whole API behind its gate; for ``hosts`` and ``any_address`` see there."""
     api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     routes = APIRouter(prefix="/v1")
     routes.include_router(files.router(store))
     routes.include_router(fine_tuning.router(store, serving, worker))
     routes.include_router(models.router(store, serving))
     routes.include_router(chat.router(serving))
+    routes.include_router(responses.router(serving))
     api.include_router(routes)
     api.add_exception_handler(Refusal, _refused)
     api.add_exception_handler(HTTPException, _http_error)
@@ -37,7 +45,7 @@ def application(store: Store, serving: Serving, worker: Worker, key: str, hosts:
     api.add_exception_handler(OSError, _full_or_broken)
     api.add_exception_handler(sqlite3.OperationalError, _full_or_broken)
     api.add_exception_handler(Exception, _broken)
-    return Gate(_over_when_answered(api), key, hosts)
+    return Gate(_over_when_answered(api), key, hosts, any_address)
 
 
 def _over_when_answered(app: ASGIApp) -> ASGIApp:
@@ -69,10 +77,22 @@ def _http_error(request: Request, error: HTTPException) -> Response:
     """No such route, or the route does not know the method."""
     place = f"{request.method} {request.url.path[:200]}"
     if error.status_code == 405:
-        return Refusal(405, f"Not allowed: {place}.", code="method_not_allowed").response()
+        allowed = ", ".join(_methods(request))
+        message = f"Not allowed: {place}. It takes {allowed}."
+        return Refusal(405, message, code="method_not_allowed").response({"Allow": allowed})
     if error.status_code == 404:
         return Refusal(404, f"Unknown request URL: {place}.", code="unknown_url").response()
     return Refusal(error.status_code, f"{place}: {error.detail}").response()
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that the address takes. The exception knows those of one of its routes only."""
+
+    def takes(method: str) -> bool:
+        asked = request.scope | {"method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in ("GET", "POST", "DELETE") if takes(method)]
 
 
 def _gone(request: Request, error: ClientDisconnect) -> Response:
@@ -80,8 +100,7 @@ def _gone(request: Request, error: ClientDisconnect) -> Response:
 
 
 def _full_or_broken(request: Request, error: Exception) -> Response:
-    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
-    if not full:
+    if not disk_full(error):
         return _broken(request, error)
     return Refusal(
         507,

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from helpers.errors import KitError
-from helpers.local_api.generate import Event, Generation, GenerationResult
+from helpers.local_api.answers import Answers, complete, sse, told_in_a_stream
+from helpers.local_api.chances import Chance
+from helpers.local_api.generate import GenerationResult
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest, read_request
 from helpers.local_api.serving import Serving
 from helpers.local_api.store import new_id
 
-log = logging.getLogger(__name__)
+FINGERPRINT = f"fp_local_{version('prompt-or-fine-tune')}"
+"""What computes: the same seed gives the same answer as long as this stays."""
 
 
 def router(serving: Serving) -> APIRouter:
@@ -29,116 +28,96 @@ def router(serving: Serving) -> APIRouter:
     @routes.post("/chat/completions", response_model=None)
     async def create(request: Request) -> dict[str, Any] | StreamingResponse:
         asked = await read_request(request, ChatRequest)
-        answer = Answer()
-        answer.generation = await asyncio.to_thread(serving.submit, asked, answer.hear)
+        answers = await Answers.begin(serving, asked)
         head = {"id": new_id("chatcmpl-"), "created": int(time.time()), "model": asked.model}
         if asked.stream:
             with_usage = bool(asked.stream_options and asked.stream_options.include_usage)
-            return StreamingResponse(_stream(head, answer, with_usage), media_type="text/event-stream")
-        return await _whole(request, head, answer)
+            events = _stream(head, answers, with_usage, bool(asked.logprobs))
+            return StreamingResponse(events, media_type="text/event-stream")
+        return _whole(head, await complete(request, answers), bool(asked.logprobs))
+
+    @routes.post("/completions")
+    def older(request: Request) -> None:
+        raise Refusal(
+            404,
+            "This API has no /v1/completions: its models are chat models. Send the prompt to /v1/chat/completions as "
+            'messages=[{"role": "user", "content": PROMPT}].',
+            code="unknown_url",
+        )
 
     return routes
 
 
-class Answer:
-    """An answer on its way from the engine's thread to this event loop."""
-
-    generation: Generation
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-
-    def hear(self, event: Event) -> None:
-        """The engine's listener; called in its thread."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the server stops
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-
-    async def events(self) -> AsyncIterator[str | GenerationResult]:
-        """Texts as they come, then the result.
-
-        Raises:
-            Exception: what went wrong in the engine.
-        """
-        while isinstance(event := await self._events.get(), str):
-            yield event
-        if isinstance(event, Exception):
-            raise event
-        yield event
-
-    async def result(self) -> GenerationResult:
-        """The result, when it is there."""
-        return [event async for event in self.events()][-1]
-
-
-async def _whole(request: Request, head: Mapping[str, Any], answer: Answer) -> dict[str, Any]:
-    """The complete answer; a client that hangs up cancels it."""
-    leaving = asyncio.create_task(_hung_up(request))
-    writing = asyncio.create_task(answer.result())
-    try:
-        await asyncio.wait({leaving, writing}, return_when=asyncio.FIRST_COMPLETED)
-        if not writing.done():
-            raise Refusal(499, "The client closed the connection.")  # nobody reads it
-        result = writing.result()
-    except KitError as error:
-        raise Refusal(400, str(error)) from None
-    finally:
-        answer.generation.cancel()
-        leaving.cancel()
-        writing.cancel()
-    message = {"role": "assistant", "content": result.text, "refusal": None, "annotations": []}
+def _whole(head: Mapping[str, Any], results: Sequence[GenerationResult], with_chances: bool) -> dict[str, Any]:
+    choices = [
+        {
+            "index": n,
+            "message": {"role": "assistant", "content": result.text, "refusal": None, "annotations": []},
+            "finish_reason": result.finish_reason,
+            "logprobs": logprobs(result.chances) if with_chances else None,
+        }
+        for n, result in enumerate(results)
+    ]
     return {
         **head,
         "object": "chat.completion",
-        "choices": [{"index": 0, "message": message, "finish_reason": result.finish_reason, "logprobs": None}],
-        "usage": _usage(result),
+        "choices": choices,
+        "usage": _usage(results),
         "service_tier": "default",
-        "system_fingerprint": None,
+        "system_fingerprint": FINGERPRINT,
     }
 
 
-async def _stream(head: Mapping[str, Any], answer: Answer, with_usage: bool) -> AsyncIterator[str]:
-    """Server-sent events; when the client hangs up this generator is closed, and that cancels the answer."""
-    head = {**head, "object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
+async def _stream(
+    head: Mapping[str, Any], answers: Answers, with_usage: bool, with_chances: bool
+) -> AsyncIterator[str]:
+    """Server-sent events; when the client hangs up this generator is closed, and that cancels the answers."""
+    head = {**head, "object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": FINGERPRINT}
 
-    def chunk(delta: Mapping[str, Any], finish_reason: str | None = None) -> str:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
-        return _event({**head, "choices": [choice], **({"usage": None} if with_usage else {})})
+    def chunk(n: int, delta: Mapping[str, Any], finish_reason: str | None = None, chances: Any = None) -> str:
+        choice = {"index": n, "delta": delta, "finish_reason": finish_reason, "logprobs": chances}
+        return sse({**head, "choices": [choice], **({"usage": None} if with_usage else {})})
 
+    results = []
     try:
-        yield chunk({"role": "assistant", "content": "", "refusal": None})
-        async for event in answer.events():
+        for n in range(answers.number):
+            yield chunk(n, {"role": "assistant", "content": "", "refusal": None})
+        async for n, event in answers.events():
             if isinstance(event, str):
-                yield chunk({"content": event})
-                continue
-            yield chunk({}, event.finish_reason)
-            if with_usage:
-                yield _event({**head, "choices": [], "usage": _usage(event)})
+                yield chunk(n, {"content": str(event)}, chances=logprobs(event.chances) if with_chances else None)
+            else:
+                results.append(event)
+                yield chunk(n, {}, event.finish_reason)
+        if with_usage:
+            yield sse({**head, "choices": [], "usage": _usage(results)})
         yield "data: [DONE]\n\n"
-    except KitError as error:  # the status is sent already: the error travels as an event, as at OpenAI
-        yield _event({"error": Refusal(400, str(error)).error})
-    except Exception:
-        log.exception("an answer broke off")
-        yield _event({"error": Refusal(500, "The server had an error; its log says more.", kind="server_error").error})
+    except Exception as error:
+        yield sse({"error": told_in_a_stream(error).error})
     finally:
-        answer.generation.cancel()
+        answers.cancel()
 
 
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+def logprobs(chances: Sequence[Chance]) -> dict[str, Any]:
+    """Chances as the protocol shows them."""
+    content = [
+        {**_token(chance.token, chance.logprob), "top_logprobs": [_token(*near) for near in chance.likeliest]}
+        for chance in chances
+    ]
+    return {"content": content, "refusal": None}
 
 
-def _event(data: Mapping[str, Any]) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
+def _token(token: bytes, logprob: float) -> dict[str, Any]:
+    return {"token": token.decode(errors="replace"), "logprob": logprob, "bytes": list(token)}
 
 
-def _usage(result: GenerationResult) -> dict[str, Any]:
+def _usage(results: Sequence[GenerationResult]) -> dict[str, Any]:
+    """The prompt is billed once, however many answers there are."""
+    prompt, made = results[0].prompt_tokens, sum(result.completion_tokens for result in results)
     return {
-        "prompt_tokens": result.prompt_tokens,
-        "completion_tokens": result.completion_tokens,
-        "total_tokens": result.prompt_tokens + result.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": result.cached_tokens, "audio_tokens": 0},
+        "prompt_tokens": prompt,
+        "completion_tokens": made,
+        "total_tokens": prompt + made,
+        "prompt_tokens_details": {"cached_tokens": results[0].cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,

@@ -29,17 +29,27 @@ class Constraint:
         self._matcher = matcher
 
     def allowed(self) -> np.ndarray:
-        """Which tokens may come next: booleans, (vocabulary,)."""
-        return np.frombuffer(self._matcher.compute_logit_bias(), dtype=np.uint8) != 0
+        """Which tokens may come next: booleans, (vocabulary,).
+
+        Raises:
+            SchemaError: the grammar cannot be followed any further, or at all.
+        """
+        mask = np.frombuffer(self._matcher.compute_logit_bias(), dtype=np.uint8) != 0
+        self._check()  # a matcher that has failed allows the end, whatever the answer lacks
+        return mask
 
     def take(self, token: int) -> None:
         """Move on by one token.
 
         Raises:
-            SchemaError: the grammar became too complex to follow.
+            SchemaError: the grammar cannot be followed any further.
         """
-        if not self._matcher.consume_token(token):
-            raise SchemaError("The schema cannot be enforced further.", got=self._matcher.get_error())
+        self._matcher.consume_token(token)
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise _refused(self._matcher.get_error(), "further")
 
     @property
     def complete(self) -> bool:
@@ -75,7 +85,9 @@ class Constrainer:
         matcher = LLMatcher(self._vocabulary_of_model(), grammar, log_level=0)
         if matcher.is_error():
             raise _refused(matcher.get_error())
-        return Constraint(matcher)
+        constraint = Constraint(matcher)
+        constraint.allowed()  # some are refused only when they are used
+        return constraint
 
     def _vocabulary_of_model(self) -> LLTokenizer:
         with self._lock:
@@ -85,9 +97,9 @@ class Constrainer:
             return self._tokenizer
 
 
-def _refused(reason: str) -> SchemaError:
+def _refused(reason: str, how: str = "") -> SchemaError:
     return SchemaError(
-        "The JSON schema cannot be enforced.",
-        got=reason.split("\n")[0],
+        f"The JSON schema cannot be enforced{how and ' ' + how}.",
+        got=reason.split("\n")[0][:300],  # behind it the whole schema comes once more
         fix="Simplify it: types, properties, required, enum, const, items, anyOf, pattern and numeric bounds work.",
     )

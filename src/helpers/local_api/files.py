@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +24,9 @@ from helpers.local_api.store import File, Store, new_id
 MAX_FILE_BYTES = 512 * 2**20
 """As OpenAI's Files API: 512 MB a file (openai/openai-openapi, openapi.yaml, read 2026-11-23)."""
 FORM_OVERHEAD_BYTES = 64 * 2**10
+ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
+EXPIRY_SECONDS = range(3600, 2_592_001)
+"""An hour to 30 days, as at OpenAI (openai/openai-openapi, read 2026-11-29)."""
 MAX_TOLD, MAX_LISTED = 50, 1000
 """Problems of a refused file: in the message, and in the error's list ``problems``."""
 
@@ -33,16 +37,20 @@ def router(store: Store) -> APIRouter:
 
     @routes.post("/files")
     async def create(request: Request) -> dict[str, Any]:
-        """Take a training file, whole or not at all. Fields: ``file``, ``purpose`` = ``fine-tune``."""
+        """Take a training file, whole or not at all. Fields: ``file``, ``purpose`` = ``fine-tune``, and where it is to
+        go by itself ``expires_after[anchor]`` = ``created_at`` and ``expires_after[seconds]``."""
         async with _form(request) as form:
-            upload = _only_file(form)
+            upload, expires_in = _only_file(form), _expiry(form)
             filename = plain_name(upload.filename or "")
             arriving = store.temporary / new_id("upload-")
             try:
                 await asyncio.to_thread(_copy, upload, arriving)
                 async with one_check:
                     rows = await asyncio.to_thread(checked_rows, arriving, filename)
-                return public(store.add_file(arriving, purpose="fine-tune", filename=filename, rows=rows))
+                file = store.add_file(
+                    arriving, purpose="fine-tune", filename=filename, rows=rows, expires_in=expires_in
+                )
+                return public(file)
             finally:
                 arriving.unlink(missing_ok=True)
 
@@ -95,11 +103,10 @@ def public(file: File) -> dict[str, Any]:
         "object": "file",
         "bytes": file.bytes,
         "created_at": file.created_at,
-        "expires_at": None,
         "filename": file.filename,
         "purpose": file.purpose,
         "status": "processed",
-        "status_details": None,
+        **({} if file.expires_at is None else {"expires_at": file.expires_at}),
     }
 
 
@@ -183,7 +190,7 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
 
 def _only_file(form: FormData) -> UploadFile:
     for name in form:
-        if name not in ("file", "purpose"):
+        if name not in ("file", "purpose", ANCHOR, SECONDS):
             raise Refusal(400, f"Unsupported parameter: {name[:80]!r}.", param=name[:80], code="unsupported_parameter")
     upload, purpose = form.get("file"), form.get("purpose")
     if not isinstance(upload, UploadFile):
@@ -194,6 +201,20 @@ def _only_file(form: FormData) -> UploadFile:
     if (upload.size or 0) > MAX_FILE_BYTES:
         raise Refusal(413, f"The file is larger than {MAX_FILE_BYTES / 2**20:.0f} MiB.", param="file")
     return upload
+
+
+def _expiry(form: FormData) -> int | None:
+    """Seconds from its upload after which the file is deleted; None: it stays."""
+    anchor, seconds = form.get(ANCHOR), form.get(SECONDS)
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at":
+        raise Refusal(400, f"Invalid '{ANCHOR}': {str(anchor)[:40]!r}, must be 'created_at'.", param=ANCHOR)
+    if not (isinstance(seconds, str) and re.fullmatch(r"[0-9]{1,8}", seconds) and int(seconds) in EXPIRY_SECONDS):
+        low, high = EXPIRY_SECONDS[0], EXPIRY_SECONDS[-1]
+        found = "missing" if seconds is None else repr(str(seconds)[:40])
+        raise Refusal(400, f"Invalid '{SECONDS}': {found}, must be from {low} to {high}.", param=SECONDS)
+    return int(seconds)
 
 
 def _copy(upload: UploadFile, target: Path) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from helpers.local_api import probe
 from helpers.local_api.paging import page_of
 from helpers.local_api.refusal import Refusal, unknown
-from helpers.local_api.schemas import CreateJob, read_request
+from helpers.local_api.schemas import MOST_PAIRS, CreateJob, read_request
 from helpers.local_api.serving import Serving
 from helpers.local_api.store import Checkpoint, Event, Job, Store
 from helpers.local_api.worker import Worker
@@ -66,15 +66,23 @@ def router(store: Store, serving: Serving, worker: Worker) -> APIRouter:
     def retrieve(job_id: str) -> dict[str, Any]:
         return public(_existing(store, job_id))
 
+    @routes.delete("/{job_id}")
+    def delete(job_id: str) -> dict[str, Any]:
+        """This API only, not in OpenAI's protocol: forget a job that has ended, with its metadata and all it made."""
+        job = _existing(store, job_id)
+        if job.active:
+            message = f"Job {job.id} is {job.status}. Cancel it or wait for its end."
+            raise Refusal(409, message, param="fine_tuning_job_id", code="job_active")
+        serving.forget(store.delete_job(job), job.model)
+        return {"id": job.id, "object": "fine_tuning.job", "deleted": True}
+
     @routes.post("/{job_id}/cancel")
     def cancel(job_id: str) -> dict[str, Any]:
         """Cancelled when this returns; the trainer stops within seconds. Finished checkpoints stay usable."""
         job = _existing(store, job_id)
-        with store.transaction():
-            if not store.end_job(job.id, "cancelled"):
-                status = store.get("jobs", job.id).status
-                raise Refusal(400, f"Job {job.id} has already ended: it {_ended(status)}.", code="job_already_ended")
-            store.add_event(job.id, "The job was cancelled")
+        if not store.cancel_job(job.id):
+            status = store.get("jobs", job.id).status
+            raise Refusal(400, f"Job {job.id} has already ended: it {_ended(status)}.", code="job_already_ended")
         worker.wake()
         return public(store.get("jobs", job.id))
 
@@ -161,7 +169,7 @@ def _of_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
         "created_at": checkpoint.created_at,
         "fine_tuned_model_checkpoint": checkpoint.model,
         "fine_tuning_job_id": checkpoint.job_id,
-        "metrics": checkpoint.metrics,
+        "metrics": {name: value for name, value in checkpoint.metrics.items() if value is not None},
         "step_number": checkpoint.step,
     }
 
@@ -191,13 +199,20 @@ def _check_ids(store: Store, serving: Serving, asked: CreateJob) -> None:
 
 def _metadata_filter(request: Request) -> tuple[str, tuple[str, ...]]:
     """``metadata[key]=value`` pairs, all of which must match; ``metadata=null`` for jobs without any."""
-    if request.query_params.get("metadata") == "null":
+    whole = request.query_params.get("metadata")
+    if whole == "null":
         return "metadata IS NULL", ()
+    if whole is not None:
+        message = f"Invalid 'metadata': {whole[:40]!r}. Ask for metadata[KEY]=VALUE, or metadata=null for none."
+        raise Refusal(400, message, param="metadata")
     pairs = [
         (name.removeprefix("metadata[").removesuffix("]"), value)
         for name, value in request.query_params.multi_items()
         if name.startswith("metadata[") and name.endswith("]")
     ]
+    if len(pairs) > MOST_PAIRS:
+        message = f"Invalid 'metadata': {len(pairs)} pairs, a job has at most {MOST_PAIRS}."
+        raise Refusal(400, message, param="metadata")
     match = "EXISTS (SELECT 1 FROM json_each(jobs.metadata) AS pair WHERE pair.key = ? AND pair.value = ?)"
     return " AND ".join(["1", *[match] * len(pairs)]), tuple(part for pair in pairs for part in pair)
 

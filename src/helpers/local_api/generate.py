@@ -19,16 +19,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import KitError
 from helpers.local_api.adapters import AdapterFiles, read_adapter
+from helpers.local_api.chances import Chance, Chances
 from helpers.local_api.constrain import Constrainer, Constraint, Schema
 from helpers.local_api.decoding import TextStream
 from helpers.local_api.prefixes import COST_OF_A_BATCH, ROOM_FOR_UNLIKE, Plan, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
-from helpers.local_api.template import ChatTemplate, context_length, vocabulary_size
+from helpers.local_api.template import ChatTemplate, context_length, text_of, vocabulary_size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
 MOST_ROWS = 128
 """Answers in flight at once; more wait."""
 CELL_BYTES = 1024 * 2**20
-"""Memory for the keys and values of answers in flight, prefixes apart."""
+"""Memory for the keys and values of answers in flight, prefixes apart. (One answer alone may have more.)"""
 USUAL_ANSWER = 256
-"""Tokens that are reserved for an answer whose length is not limited."""
+"""Tokens that are reserved at a time for an answer whose length is not limited. Where those of all exceed the memory,
+the youngest step aside: they are forgotten, wait, and are read again with all that they had said."""
 GATHER_S = 0.008
 """How long an idle engine waits for companions of the first request."""
 
@@ -68,11 +71,13 @@ class GenerationRequest:
         prompt_ids: token ids that end where the answer begins.
         adapter: name of a loaded adapter; None: the base model.
         temperature: 0 is greedy.
-        top_p: sample from the likeliest tokens that make up this share.
+        top_p: sample from the likeliest tokens that make up this share; 0: from the likeliest one only.
         max_tokens: most tokens of the answer; None: as many as the context has room for.
         stop: strings that end the answer.
         seed: of the sampling; None: another answer each time.
         schema: a JSON schema, or ``"json_object"``.
+        likeliest: tell each token's chance, and those of so many of the likeliest at its place (0: its own only); None:
+            tell none.
     """
 
     messages: Sequence[Mapping[str, Any]] = ()
@@ -84,6 +89,7 @@ class GenerationRequest:
     stop: Sequence[str] = ()
     seed: int | None = None
     schema: Schema | None = None
+    likeliest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ class GenerationResult:
         prompt_tokens: tokens of the prompt, template included.
         completion_tokens: tokens that the model made, the one that ended the answer included.
         cached_tokens: tokens of the prompt that were not computed for this request, because another had computed them.
+        chances: of the tokens that the text is made of, where they were asked for.
     """
 
     text: str
@@ -103,13 +110,15 @@ class GenerationResult:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    chances: tuple[Chance, ...] = ()
 
 
 Event = str | GenerationResult | Exception
 
 
 class Generation:
-    """One request on its way: iterate over it for text as it comes, then :meth:`result`.
+    """One request on its way: iterate over it for text as it comes (:class:`Piece` where chances were asked for), then
+    :meth:`result`.
 
     With a ``listener``, each text, and at the end the result or an exception, is handed to it instead, in the engine's
     thread: it must return at once.
@@ -146,7 +155,7 @@ class Generation:
         return self._end
 
     def _say(self, text: str) -> None:
-        if text:
+        if text or getattr(text, "chances", ()):
             self._listener(text)
 
     def _close(self, end: GenerationResult | Exception) -> None:
@@ -160,42 +169,87 @@ class _Answer:
 
     def __init__(self, ids: list[int], room: int, adapter: AdapterFiles | None, request: GenerationRequest) -> None:
         self.ids, self.room, self.adapter, self.request = ids, room, adapter, request
+        self.asked = len(ids)
+        self.number = 0  # its place in the order in which requests came
         self.generation: Generation
         self.stream: TextStream
         self.constraint: Constraint | None = None
+        self.chances: Chances | None = None
         self.chooser = Chooser(request.temperature, request.top_p, request.seed)
-        self.made = 0
+        self.tokens: list[int] = []
         self.shared = self.cached = 0
 
     @property
+    def limited(self) -> bool:
+        """Whether its length is known, and all of it reserved."""
+        return bool(self.request.max_tokens)
+
+    @property
     def answer_cells(self) -> int:
-        """Tokens to reserve for the answer."""
-        return self.room if self.request.max_tokens else min(self.room, USUAL_ANSWER)
+        """Tokens to reserve for what is said behind ``ids``."""
+        said_before = len(self.ids) - self.asked
+        left, said = self.room - said_before, len(self.tokens) - said_before
+        return left if self.limited else min(left, USUAL_ANSWER * (1 + said // USUAL_ANSWER))
 
     @property
     def cells(self) -> int:
         """Tokens to reserve memory for, the shared beginning apart."""
         return len(self.ids) - self.shared + self.answer_cells
 
-    def take(self, token: int, stops: frozenset[int]) -> bool:
-        """Add a token; returns whether the answer is complete (then it has been closed)."""
-        self.made += 1
+    def step_aside(self) -> None:
+        """Its row is gone: it has to be read again, with what it said."""
+        self.ids, self.shared = [*self.ids[: self.asked], *self.tokens], 0
+
+    @property
+    def over(self) -> bool:
+        """Whether it has been closed: complete, cancelled or failed."""
+        return self.generation._over.is_set()
+
+    def mask(self, logits: Tensor) -> None:
+        """Forbid what its schema forbids, in the logits of its next token, (vocabulary,)."""
+        if self.constraint:
+            import torch
+
+            allowed = torch.from_numpy(self.constraint.allowed()).to(logits.device)
+            logits.masked_fill_(~allowed[: len(logits)], -torch.inf)
+
+    def take(self, likeliest: int, logits: Tensor, stops: frozenset[int]) -> None:
+        """Add the next token; closes the answer when that completes it, or when nobody waits for it any more."""
+        if self.generation.cancelled:
+            self.generation._close(EngineClosedError("The request was cancelled."))
+            return
+        token = likeliest if self.chooser.greedy else self.chooser.choose(logits)
+        self.tokens.append(token)
         if token in stops:
-            return self._finish("stop")
-        self.generation._say(self.stream.push(token))
+            self._finish("stop")
+            return
+        if self.chances:
+            self.chances.add(token, logits)
+        self._say(self.stream.push(token))
         if self.constraint:
             self.constraint.take(token)
         if self.stream.stopped or (self.constraint and self.constraint.complete):
-            return self._finish("stop")
-        return self.made == self.room and self._finish("length")
+            self._finish("stop")
+        elif len(self.tokens) == self.room:
+            self._finish("length")
 
-    def _finish(self, reason: str) -> bool:
-        self.generation._say(self.stream.finish())
+    def _finish(self, reason: str) -> None:
+        self._say(self.stream.finish())
         if self.stream.stopped:
             reason = "stop"
-        result = GenerationResult(self.stream.text, reason, len(self.ids), self.made, self.cached)
+        told = tuple(self.chances.told) if self.chances else ()
+        result = GenerationResult(self.stream.text, reason, self.asked, len(self.tokens), self.cached, told)
         self.generation._close(result)
-        return True
+
+    def _say(self, text: str) -> None:
+        self.generation._say(self.chances.with_text(text) if self.chances else text)
+
+    def fail(self, error: Exception) -> None:
+        """Close it, if it is not closed yet, with what went wrong."""
+        if not isinstance(error, KitError):
+            log.error("an answer failed", exc_info=error)
+        if not self.over:
+            self.generation._close(error)
 
 
 class _Batch:
@@ -203,7 +257,6 @@ class _Batch:
 
     def __init__(self, key: Any, answers: list[_Answer], rows: Rows, logits: Tensor) -> None:
         self.key, self.answers, self.rows, self.logits = key, answers, rows, logits
-        self.tokens: list[int] = []  # the answers' latest, to be run next
 
     def take_in(self, answers: list[_Answer], logits: Tensor) -> None:
         """Answers whose prompts have been read into the batch's rows."""
@@ -211,6 +264,18 @@ class _Batch:
 
         self.answers += answers
         self.logits = torch.cat([self.logits, logits])
+
+    def let_go(self, gone: Sequence[int]) -> None:
+        """Forget these rows, and their answers."""
+        if len(gone) == len(self.answers):
+            self.answers.clear()
+        elif gone:
+            self.answers[:] = [self.answers[n] for n in self.rows.drop(gone)]
+
+    @property
+    def tokens(self) -> list[int]:
+        """The answers' latest, to be run next."""
+        return [answer.tokens[-1] for answer in self.answers]
 
 
 @contextmanager
@@ -244,9 +309,10 @@ class Engine:
         self._closed = False
         self._failed: Exception | None = None
         self._waiting: deque[_Answer] = deque()
+        self._numbers = count()
         self._batches: list[_Batch] = []
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
-        self._started = threading.Lock()
+        self._door = threading.RLock()  # nothing comes in while it is closed, or after that
 
     # From any thread ------------------------------------------------------------------------------------------------
 
@@ -260,6 +326,15 @@ class Engine:
         self.unload_adapter(name)
         self._adapters[name] = adapter
 
+    def has_adapter(self, name: str) -> bool:
+        """Whether an adapter answers under this name."""
+        return name in self._adapters
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has stopped by itself, because its model could not be loaded: it answers nothing any more."""
+        return self._failed is not None
+
     def unload_adapter(self, name: str) -> None:
         """Forget an adapter and what was computed with it; answers in flight are finished. Unknown names are fine."""
         adapter = self._adapters.pop(name, None)
@@ -268,7 +343,7 @@ class Engine:
 
     def warm_up(self) -> None:
         """Load the model now, in the background, rather than at the first request."""
-        with self._started:
+        with self._door:
             if not self._thread.is_alive() and not self._closed:
                 self._thread.start()
 
@@ -278,24 +353,27 @@ class Engine:
         Raises:
             ContextLengthError: before anything is computed.
             UnknownAdapterError, SchemaError, DataError: the request cannot be answered.
+            EngineClosedError: the engine was closed, or has failed.
         """
-        if self._closed or self._failed:
-            raise EngineClosedError("The engine is closed.", got=str(self._failed or ""), fix="Start the API again.")
         answer = self._accept(request)
         answer.generation = Generation(listener)
-        self._inbox.put(answer)
-        self.warm_up()
+        with self._door:
+            if self._closed:
+                raise EngineClosedError("The engine is closed.", got=str(self._failed or ""), fix="Ask again.")
+            self._inbox.put(answer)
+            self.warm_up()
         return answer.generation
 
     def close(self) -> None:
         """Stop computing; answers that are not complete end with :class:`EngineClosedError`."""
-        self._closed = True
-        self._inbox.put(None)
+        with self._door:
+            self._closed = True
+            self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=30)
 
     def _accept(self, request: GenerationRequest) -> _Answer:
-        ids = list(request.prompt_ids) if request.prompt_ids is not None else self.template.prompt(request.messages)
+        ids = list(request.prompt_ids) if request.prompt_ids is not None else self.read(request.messages)
         left = self.context - len(ids)
         wanted = request.max_tokens
         if left < 1 or not ids or (wanted or 1) > left:
@@ -309,9 +387,25 @@ class Engine:
             raise UnknownAdapterError(f"No adapter {request.adapter!r} is loaded.", fix="Choose a model that exists.")
         answer = _Answer(ids, wanted or left, adapter, request)
         answer.stream = TextStream(self.template.tokenizer, request.stop)
+        if request.likeliest is not None:
+            answer.chances = Chances(self.template.tokenizer, request.likeliest)
         if request.schema is not None:
             answer.constraint = self.constrainer.constraint(request.schema)
         return answer
+
+    def read(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The prompt's token ids. One that is far too long costs neither the time nor the memory of reading it all.
+
+        Raises:
+            ContextLengthError, DataError: it does not fit, or is nothing that the template can express.
+        """
+        if self.template.exceeds(messages, self.context):
+            characters = sum(len(text_of(message)) for message in messages)
+            raise ContextLengthError(
+                f"The prompt's {characters:,} characters are more than the model's context of {self.context} tokens.",
+                fix="Shorten the messages.",
+            )
+        return self.template.prompt(messages)
 
     # In the computing thread ----------------------------------------------------------------------------------------
 
@@ -331,10 +425,17 @@ class Engine:
             log.exception("the engine stopped")
             self._failed = error
         finally:
-            end = self._failed or EngineClosedError("The engine was closed.", fix="Start the local API again.")
-            self._take_all()
-            for answer in [*self._waiting, *(answer for batch in self._batches for answer in batch.answers)]:
-                answer.generation._close(end)
+            self._end_all(self._failed or EngineClosedError("The engine was closed.", fix="Start the local API again."))
+
+    def _end_all(self, error: Exception) -> None:
+        """Shut the door, and tell everybody who is inside."""
+        with self._door:
+            self._closed = True
+        while not self._inbox.empty():
+            if isinstance(item := self._inbox.get(), _Answer):
+                self._waiting.append(item)
+        for answer in [*self._waiting, *self._flying()]:
+            answer.generation._close(error)
 
     def _turn(self) -> None:
         self._receive()
@@ -342,6 +443,7 @@ class Engine:
             pass
         for batch in self._batches:
             self._guarded([batch.answers], self._take, batch)
+        self._make_room()
         self._batches = [batch for batch in self._batches if batch.answers]
         for together in self._stepping_together():
             self._guarded([batch.answers for batch in together], self._step, together)
@@ -367,6 +469,7 @@ class Engine:
 
     def _sort(self, item: _Answer | AdapterFiles | None) -> None:
         if isinstance(item, _Answer):
+            item.number = next(self._numbers)
             self._waiting.append(item)
         elif item is not None:
             self._prefixes.forget(item)
@@ -375,8 +478,8 @@ class Engine:
     def _admit(self) -> bool:
         """Start the oldest waiting request with those that go with it; False: nothing waits, or there is no room."""
         self._waiting = deque(answer for answer in self._waiting if not answer.generation.cancelled)
-        flying = [answer for batch in self._batches for answer in batch.answers]
-        budget = CELL_BYTES // self._runner.bytes_per_token - sum(answer.cells for answer in flying)
+        flying = self._flying()
+        budget = self._most_cells() - sum(answer.cells for answer in flying)
         places = MOST_ROWS - len(flying)
         if not self._waiting or places < 1 or (flying and self._waiting[0].cells > budget):
             return False
@@ -396,7 +499,9 @@ class Engine:
         spare = max(answer.answer_cells for answer in members)
         logits, order = runner.read(rows, [answer.ids[shared:] for answer in members], spare)
         for n, answer in enumerate(members):
-            answer.cached, answer.shared = shared if n or company else chosen.known, shared
+            answer.shared = shared
+            if not answer.tokens:
+                answer.cached = shared if n or company else chosen.known
         members[:] = [members[n] for n in order]
         if len(members) == 1 and runner.shares:  # whoever comes next may go on from here, or share the beginning
             self._prefixes.keep(adapter, members[0].ids, rows.whole(-1))
@@ -422,7 +527,7 @@ class Engine:
     def _fits(self, batch: _Batch, members: Sequence[_Answer]) -> bool:
         shared = len(batch.key[1])
         needed = [answer.cells for answer in batch.answers] + [answer.cells - shared for answer in members]
-        return len(needed) * max(needed) <= ROOM_FOR_UNLIKE * CELL_BYTES // self._runner.bytes_per_token
+        return len(needed) * max(needed) <= ROOM_FOR_UNLIKE * self._most_cells()
 
     def _prefix(self, chosen: Plan) -> Tensor:
         """Keys and values of what the members share: from the cache as far as it is known, else computed and kept."""
@@ -437,52 +542,60 @@ class Engine:
         return self._prefixes.keep(chosen.members[0].adapter, ids, rows.whole(0))
 
     def _take(self, batch: _Batch) -> None:
-        """Give each answer its next token and let those that are complete go."""
-        tokens, gone = self._choose(batch), []
-        for n, (answer, token) in enumerate(zip(batch.answers, tokens, strict=True)):
-            if answer.generation.cancelled:
-                answer.generation._close(EngineClosedError("The request was cancelled."))
-                gone.append(n)
-            elif answer.take(token, self.template.stops):
-                gone.append(n)
-        if len(gone) == len(batch.answers):
-            batch.answers.clear()
-        else:
-            order = batch.rows.drop(gone) if gone else range(len(tokens))
-            batch.answers[:] = [batch.answers[n] for n in order]
-            batch.tokens = [tokens[n] for n in order]
+        """Give each answer its next token and let those that are over go. One that fails is no matter of the others."""
+        for answer, logits in zip(batch.answers, batch.logits, strict=True):
+            _on_its_own(answer, answer.mask, logits)
+        likeliest = batch.logits.argmax(-1).tolist()
+        for answer, token, logits in zip(batch.answers, likeliest, batch.logits, strict=True):
+            if not answer.over:
+                _on_its_own(answer, answer.take, token, logits, self.template.stops)
+        batch.let_go([n for n, answer in enumerate(batch.answers) if answer.over])
+
+    def _make_room(self) -> None:
+        """Let answers step aside that have outgrown the memory: the longest of a batch that all its rows would need
+        room for, and the youngest where those of all batches do not fit together."""
+        for batch in self._batches:
+            while len(batch.answers) > 1 and not self._fits(batch, ()):
+                self._step_aside(batch, max(batch.answers, key=lambda answer: answer.cells))
+        while sum(answer.cells for answer in self._flying()) > self._most_cells():
+            growing = [(batch, answer) for batch in self._batches for answer in batch.answers if not answer.limited]
+            if not growing or len(self._flying()) == 1:
+                return
+            self._step_aside(*max(growing, key=lambda one: one[1].number))
+
+    def _step_aside(self, batch: _Batch, answer: _Answer) -> None:
+        batch.let_go([batch.answers.index(answer)])
+        answer.step_aside()
+        self._waiting = deque(sorted([*self._waiting, answer], key=lambda waiting: waiting.number))
+
+    def _flying(self) -> list[_Answer]:
+        return [answer for batch in self._batches for answer in batch.answers]
+
+    def _most_cells(self) -> int:
+        return CELL_BYTES // self._runner.bytes_per_token
 
     def _step(self, batches: list[_Batch]) -> None:
         """Run the next pass for batches of one adapter."""
         self._runner.use(batches[0].key[0])
         tokens = [token for batch in batches for token in batch.tokens]
         logits = self._runner.step([batch.rows for batch in batches], tokens)
-        for batch, own in zip(batches, logits.split([len(batch.tokens) for batch in batches]), strict=True):
+        for batch, own in zip(batches, logits.split([len(batch.answers) for batch in batches]), strict=True):
             batch.logits = own
-
-    def _choose(self, batch: _Batch) -> list[int]:
-        logits = batch.logits
-        for n, answer in enumerate(batch.answers):
-            if answer.constraint:
-                import torch
-
-                allowed = torch.from_numpy(answer.constraint.allowed()).to(logits.device)
-                logits[n].masked_fill_(~allowed[: logits.shape[1]], -torch.inf)
-        tokens = logits.argmax(-1).tolist()
-        return [
-            token if answer.chooser.greedy else answer.chooser.choose(row)
-            for token, row, answer in zip(tokens, logits, batch.answers, strict=True)
-        ]
 
     def _guarded(self, groups: Sequence[list[_Answer]], work: Callable[[Any], None], subject: Any) -> None:
         """Run; what goes wrong is told to those concerned, and the others go on."""
         try:
             work(subject)
         except Exception as error:
-            if not isinstance(error, KitError):
-                log.exception("an answer failed")
             for answers in groups:
                 for answer in answers:
-                    if not answer.generation._over.is_set():
-                        answer.generation._close(error)
+                    answer.fail(error)
                 answers.clear()
+
+
+def _on_its_own(answer: _Answer, work: Callable[..., None], *arguments: Any) -> None:
+    """Run what concerns one answer only: what goes wrong is told to it alone."""
+    try:
+        work(*arguments)
+    except Exception as error:
+        answer.fail(error)

@@ -7,10 +7,10 @@ replaced by :func:`_attend` through the library's own registry.
 
 from __future__ import annotations
 
+import mmap as mmapping
 from collections import OrderedDict
 from collections.abc import Sequence
 from math import prod
-from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 
 import torch
@@ -50,7 +50,7 @@ class Rows:
         self.lengths = torch.zeros(0, dtype=torch.long, device=prefix.device)
         layers, two, heads, _, width = prefix.shape
         # (places, layers, 2, heads, room, width); what stands behind a row's length is never looked at
-        self._places = prefix.new_zeros(0, layers, two, heads, 0, width)
+        self._places, self._memory = _empty_places((0, layers, two, heads, 0, width), prefix.device)
         self._here = slice(0)  # rows of this pass
         self._columns: slice | None = None  # what it fills in them, the same for all; None: one each, at its length
         self._parts: list[tuple[slice, int]] = []  # some rows of the pass, and the columns that these look at
@@ -118,10 +118,12 @@ class Rows:
         left = len(self) - len(gone)
         order, last = list(range(left)), [row for row in range(left, len(self)) if row not in gone]
         for place in gone:
+            self._free(place)
             if place < left:
                 order[place] = last.pop()
                 length = int(self.lengths[order[place]])
                 self._places[place, ..., :length, :] = self._places[order[place], ..., :length, :]
+                self._free(order[place])
         self.lengths = self.lengths[torch.tensor(order, device=self.lengths.device)]
         return order
 
@@ -133,10 +135,21 @@ class Rows:
             return
         if both > places:
             places = both + len(self)  # twice as many, when it was not enough
-        grown = _empty_places((places, layers, two, heads, max(room, room_now), width), self.prefix.device)
-        used = int(self.lengths.max()) if len(self) else 0
-        grown[: len(self), ..., :used, :] = self._places[: len(self), ..., :used, :]
-        self._places = grown
+        shape = (places, layers, two, heads, max(room, room_now), width)
+        grown, memory = _empty_places(shape, self.prefix.device)
+        for row, length in enumerate(self.lengths.tolist()):  # each as far as it goes, and never twice in memory
+            grown[row, ..., :length, :] = self._places[row, ..., :length, :]
+            self._free(row)
+        self._places, self._memory = grown, memory
+
+    def _free(self, place: int) -> None:
+        """Give a place's memory back to the system where that is possible; it provides new one when that is written."""
+        if self._memory is not None and hasattr(mmapping, "MADV_DONTNEED"):
+            bytes_of_a_place = 4 * prod(self._places.shape[1:])
+            first = -(-place * bytes_of_a_place // mmapping.PAGESIZE) * mmapping.PAGESIZE
+            last = (place + 1) * bytes_of_a_place // mmapping.PAGESIZE * mmapping.PAGESIZE
+            if first < last:
+                self._memory.madvise(mmapping.MADV_DONTNEED, first, last - first)
 
     def whole(self, row: int) -> Tensor:
         """Prefix and own part of one row, as a prefix for others."""
@@ -160,11 +173,12 @@ def _plain_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | N
     return scores.softmax(-1) @ value, scores.logsumexp(-1)
 
 
-def _empty_places(shape: Sequence[int], device: torch.device) -> Tensor:
+def _empty_places(shape: Sequence[int], device: torch.device) -> tuple[Tensor, mmapping.mmap | None]:
     """Zeros; on a CPU straight from the system, which provides a page when it is written: the others cost nothing."""
-    if device.type == "cpu":
-        return torch.frombuffer(mmap(-1, 4 * prod(shape), access=ACCESS_COPY), dtype=torch.float32).view(*shape)
-    return torch.zeros(*shape, device=device)
+    if device.type == "cpu" and prod(shape):
+        memory = mmapping.mmap(-1, 4 * prod(shape), access=mmapping.ACCESS_COPY)
+        return torch.frombuffer(memory, dtype=torch.float32).view(*shape), memory
+    return torch.zeros(*shape, device=device), None
 
 
 class Together:

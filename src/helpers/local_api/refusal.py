@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse
@@ -33,9 +34,10 @@ class Refusal(Exception):
         self.status = status
         self.error = {"message": message, "type": kind, "param": param, "code": code, **extra}
 
-    def response(self) -> JSONResponse:
-        headers = {"WWW-Authenticate": "Bearer"} if self.status == 401 else None
-        return JSONResponse({"error": self.error}, status_code=self.status, headers=headers)
+    def response(self, headers: Mapping[str, str] = {}) -> JSONResponse:
+        """The answer, with further headers."""
+        scheme = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        return JSONResponse({"error": self.error}, status_code=self.status, headers=scheme | headers)
 
 
 def unknown(what: str, object_id: str, *, param: str = "id") -> Refusal:

@@ -27,6 +27,6 @@ class Chooser:
         if float(best.sum()) < self._top_p:
             best, ids = shares.sort(descending=True)
         up_to = best.cumsum(-1)
-        kept = int((up_to - best < self._top_p).sum())  # as few as reach top_p, at least one
+        kept = max(1, int((up_to - best < self._top_p).sum()))  # as few as reach top_p, at least one
         point = self._chance.random() * float(up_to[kept - 1])
         return int(ids[min(kept - 1, int((up_to[:kept] <= point).sum()))])

@@ -22,6 +22,8 @@ MAX_JSON_BYTES = 16 * 2**20
 IDLE_SECONDS = 60.0
 """A client that sends nothing for so long in the middle of a request is given up."""
 MAX_TOLD = 20
+MOST_PAIRS = 16
+"""Of a job's metadata, as at OpenAI."""
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -80,8 +82,8 @@ class Method(Strict):
 
 
 def _short_pairs(pairs: dict[str, str]) -> dict[str, str]:
-    if len(pairs) > 16:
-        raise ValueError("at most 16 pairs")
+    if len(pairs) > MOST_PAIRS:
+        raise ValueError(f"at most {MOST_PAIRS} pairs")
     for key, value in pairs.items():
         if len(key) > 64 or len(value) > 512:
             raise ValueError(f"{key[:64]!r}: a key has at most 64 characters, a value at most 512")
@@ -128,21 +130,27 @@ class TextPart(Strict):
     text: str
 
 
+INEXPRESSIBLE = ("tool_calls", "function_call", "audio", "refusal", "annotations", "tool_call_id")
+"""Fields of a message that may only be empty. Answers carry some of them so, and clients send those answers back."""
+
+
 class Message(Strict):
-    """One chat message. What the template cannot express (tools, names, images) is refused, never dropped."""
+    """One chat message. What the template cannot express (tools, images) is refused, never dropped; only a ``name``,
+    which clients put on every message, is taken and not shown to the model. Training rows are read the same way."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
+    name: Annotated[str, StringConstraints(pattern=r"^[^\s<|\\/>]{1,64}$")] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def expressible(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        for field in ("tool_calls", "function_call", "name", "audio", "refusal", "tool_call_id"):
+        for field in INEXPRESSIBLE:
             if data.get(field):
                 raise ValueError(f"{field!r} cannot be expressed in this model's chat template: leave it out")
-        return {key: value for key, value in data.items() if key in ("role", "content") or value is not None}
+        return {key: value for key, value in data.items() if key not in INEXPRESSIBLE}
 
     @property
     def text(self) -> str:
@@ -191,9 +199,12 @@ class ChatRequest(Strict):
     model: str
     messages: Annotated[list[Message], Field(min_length=1, max_length=2048)]
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stop: Annotated[Any, BeforeValidator(_stops)] = []
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     response_format: ResponseFormat | None = None
@@ -204,19 +215,7 @@ class ChatRequest(Strict):
     @classmethod
     def no_unheard_wish(cls, data: Any) -> Any:
         """Drop a foreign parameter whose value changes nothing; refuse one that would have to be ignored."""
-        if not isinstance(data, dict):
-            return data
-        for name in [name for name in data if name in NEUTRAL]:
-            value, neutral = data[name], NEUTRAL[name]
-            if value is not None and neutral is not ANY and value not in neutral:
-                only = f"; only {', '.join(map(repr, neutral))} or null is" if neutral else ""
-                raise Refusal(
-                    400,
-                    f"Unsupported parameter: {name!r} = {_short(value)} cannot be honoured by this local API{only}.",
-                    param=name,
-                    code="unsupported_parameter",
-                )
-        return {name: value for name, value in data.items() if name not in NEUTRAL}
+        return _heard(data, NEUTRAL) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def consistent(self) -> ChatRequest:
@@ -224,7 +223,14 @@ class ChatRequest(Strict):
             raise ValueError("max_tokens and max_completion_tokens differ: give one of them")
         if self.stream_options and not self.stream:
             raise ValueError("stream_options is allowed only together with stream")
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs is allowed only together with logprobs: true")
         return self
+
+    @property
+    def likeliest(self) -> int | None:
+        """How many of the likeliest tokens are told for each place; None: no chances at all."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
 
 ANY = object()
@@ -234,11 +240,8 @@ NEUTRAL: Mapping[str, Any] = {
     "safety_identifier": ANY,
     "prompt_cache_key": ANY,
     # values that ask for nothing
-    "n": (1,),
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
     "logit_bias": ({},),
     "modalities": (["text"],),
     "store": (False,),
@@ -260,6 +263,147 @@ NEUTRAL: Mapping[str, Any] = {
     "prompt_cache_retention": (),
 }
 """OpenAI's further parameters, each with the values that pass because they change nothing (null always passes)."""
+
+
+def _heard(data: Mapping[str, Any], accepted: Mapping[str, Any]) -> dict[str, Any]:
+    """A request without the parameters that change nothing.
+
+    Raises:
+        Refusal: 400, one of them has a value that would change something.
+    """
+    for name in [name for name in data if name in accepted]:
+        value, neutral = data[name], accepted[name]
+        if value is not None and neutral is not ANY and value not in neutral:
+            only = f"; only {', '.join(map(repr, neutral))} or null is" if neutral else ""
+            message = f"Unsupported parameter: {name!r} = {_short(value)} cannot be honoured by this local API{only}."
+            raise Refusal(400, message + WAYS_OUT.get(name, ""), param=name, code="unsupported_parameter")
+    return {name: value for name, value in data.items() if name not in accepted}
+
+
+# Responses ----------------------------------------------------------------------------------------------------------
+
+
+class InputPart(Strict):
+    """A text of the client's or of an earlier answer; an answer's text carries fields that are empty here."""
+
+    type: Literal["input_text", "output_text", "text"]
+    text: str
+    annotations: Annotated[list[Any], Field(max_length=0)] | None = None
+    logprobs: list[Any] | None = None
+
+
+def _as_parts(value: Any) -> Any:
+    return [{"type": "input_text", "text": value}] if isinstance(value, str) else value
+
+
+class InputMessage(Strict):
+    """A message of the client's, or an output item that it sends back."""
+
+    type: Literal["message"] = "message"
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[list[InputPart], BeforeValidator(_as_parts)]
+    id: str | None = None
+    status: Literal["in_progress", "completed", "incomplete"] | None = None
+    phase: str | None = None
+
+
+def _as_messages(value: Any) -> Any:
+    return [{"role": "user", "content": value}] if isinstance(value, str) else value
+
+
+class TextFormat(Strict):
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    description: str | None = None
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    strict: bool | None = None
+
+    @model_validator(mode="after")
+    def schema_where_named(self) -> TextFormat:
+        if (self.type == "json_schema") != (self.schema_ is not None and self.name is not None):
+            raise ValueError("name and schema must be given with type 'json_schema', and only with it")
+        return self
+
+
+class TextSettings(Strict):
+    format: TextFormat | None = None
+    verbosity: Literal["medium"] | None = None
+
+
+class ResponseStreamOptions(Strict):
+    include_obfuscation: bool = False
+
+
+class ResponseRequest(Strict):
+    """``POST /v1/responses``: text in, text or structured output out; :data:`RESPONSE_NEUTRAL` is accepted unheard."""
+
+    model: str
+    input: Annotated[list[InputMessage], BeforeValidator(_as_messages), Field(min_length=1, max_length=2048)]
+    instructions: str | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    text: TextSettings | None = None
+    include: list[Literal["message.output_text.logprobs"]] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    metadata: Annotated[dict[str, str], AfterValidator(_short_pairs)] | None = None
+    stream: bool | None = None
+    stream_options: ResponseStreamOptions | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def no_unheard_wish(cls, data: Any) -> Any:
+        return _heard(data, RESPONSE_NEUTRAL) if isinstance(data, dict) else data
+
+    @property
+    def format(self) -> TextFormat:
+        return (self.text and self.text.format) or TextFormat()
+
+    def as_chat(self) -> ChatRequest:
+        """The same asked of ``/v1/chat/completions``."""
+        first = [{"role": "developer", "content": self.instructions}] if self.instructions else []
+        turns = [{"role": turn.role, "content": "".join(part.text for part in turn.content)} for turn in self.input]
+        wanted: dict[str, Any] = {"type": self.format.type}
+        if self.format.schema_ is not None:
+            wanted["json_schema"] = {"name": self.format.name, "schema": self.format.schema_}
+        return ChatRequest(
+            model=self.model,
+            messages=[*first, *turns],
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_completion_tokens=self.max_output_tokens,
+            response_format=wanted,
+            logprobs=bool(self.include or self.top_logprobs),
+            top_logprobs=self.top_logprobs,
+            stream=self.stream,
+        )
+
+
+RESPONSE_NEUTRAL: Mapping[str, Any] = {
+    "user": ANY,
+    "safety_identifier": ANY,
+    "prompt_cache_key": ANY,
+    "parallel_tool_calls": ANY,
+    "store": (False,),
+    "background": (False,),
+    "truncation": ("disabled",),
+    "service_tier": ("auto", "default"),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "reasoning": ({}, {"effort": "none"}),
+    "previous_response_id": (),
+    "conversation": (),
+    "prompt": (),
+    "max_tool_calls": (),
+    "moderation": (),
+    "context_management": (),
+    "prompt_cache_options": (),
+    "prompt_cache_retention": (),
+}
+WAYS_OUT: Mapping[str, str] = {
+    "previous_response_id": " It stores no responses: send the earlier messages and output items as 'input'.",
+    "store": " It stores no responses, which is what leaving 'store' away means here.",
+}
 
 
 # Reading and telling ------------------------------------------------------------------------------------------------

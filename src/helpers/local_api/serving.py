@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from helpers import assets
-from helpers.errors import AssetError
+from helpers.errors import AssetError, KitError
 from helpers.local_api.constrain import SchemaError
 from helpers.local_api.generate import (
     ContextLengthError,
@@ -19,6 +19,7 @@ from helpers.local_api.generate import (
     Event,
     Generation,
     GenerationRequest,
+    UnknownAdapterError,
 )
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest
@@ -58,7 +59,6 @@ class Serving:
         self.bases: Mapping[str, Base] = {base.id: base for base in (DEFAULT, *named)}
         self.started_at = int(time.time())
         self._engines: dict[str, Engine] = {}
-        self._loaded: set[str] = set()
         self._loading = threading.Lock()
 
     def tuned(self, model_id: str) -> Model:
@@ -77,35 +77,29 @@ class Serving:
             )
         return model
 
-    def submit(self, asked: ChatRequest, listener: Callable[[Event], None]) -> Generation:
-        """Start answering; the listener hears texts and the end. Blocks while a model is loaded: call it in a thread.
+    def submit(self, asked: ChatRequest, *listeners: Callable[[Event], None]) -> list[Generation]:
+        """Start as many answers as there are listeners, which hear texts and the end. Blocks while a model is loaded:
+        call it in a thread.
+
+        A seed is the first answer's own; each further one counts on from it.
 
         Raises:
             Refusal: the model does not exist, cannot be loaded, or cannot take this request.
         """
-        tuned = None if asked.model in self.bases else self.tuned(asked.model)
-        base = tuned.base if tuned else asked.model
         try:
             with self._loading:
-                engine = self._engine(base)
-                if tuned and tuned.id not in self._loaded:
+                tuned = None if asked.model in self.bases else self.tuned(asked.model)
+                engine = self._engine(tuned.base if tuned else asked.model)
+                if tuned and not engine.has_adapter(tuned.id):
                     engine.load_adapter(tuned.id, self._store.home / tuned.folder)
-                    self._loaded.add(tuned.id)
-            return engine.submit(_generation(asked, tuned.id if tuned else None), listener)
-        except EngineClosedError as error:  # it failed to load, out of memory perhaps: the next request tries afresh
-            self._engines.pop(base, None)
-            raise Refusal(503, f"{error} Send the request again.", kind="server_error") from None
-        except AssetError as error:
-            raise Refusal(503, f"The model {asked.model} cannot be loaded: {error}", kind="server_error") from None
-        except ContextLengthError as error:
-            raise Refusal(400, str(error), param="messages", code="context_length_exceeded") from None
-        except SchemaError as error:
-            raise Refusal(400, str(error), param="response_format", code="invalid_schema") from None
+            request = _generation(asked, engine.read(_messages(asked)), tuned.id if tuned else None)
+            return _submit_all(engine, request, listeners)
+        except KitError as error:
+            raise refusal_of(error) from None
 
     def forget(self, names: Iterable[str], base: str) -> None:
         """Deleted models answer no more, and leave the memory."""
         with self._loading:
-            self._loaded.difference_update(names)
             if base in self._engines:
                 for name in names:
                     self._engines[base].unload_adapter(name)
@@ -115,21 +109,53 @@ class Serving:
             engine.close()
 
     def _engine(self, base: str) -> Engine:
-        if base not in self._engines:
-            if base not in self.bases:  # tuned in an earlier run that was started with --model
-                raise AssetError(
-                    f"Its base model {base!r} is not served.", fix="Start the API with --model NAME=FOLDER."
-                )
+        """The engine of a base model; a new one where it has failed, out of memory perhaps."""
+        if base not in self.bases:  # tuned in an earlier run that was started with --model
+            raise AssetError(f"Its base model {base!r} is not served.", fix="Start the API with --model NAME=FOLDER.")
+        if base not in self._engines or self._engines[base].failed:
             self._engines[base] = Engine(self.bases[base].folder())
         return self._engines[base]
 
 
-def _generation(asked: ChatRequest, adapter: str | None) -> GenerationRequest:
+def refusal_of(error: KitError) -> Refusal:
+    """How a client is told what an engine said, before its answer or in the middle of it."""
+    match error:
+        case ContextLengthError():
+            return Refusal(400, str(error), param="messages", code="context_length_exceeded")
+        case SchemaError():
+            return Refusal(400, str(error), param="response_format", code="invalid_schema")
+        case UnknownAdapterError():  # deleted at this very moment
+            return Refusal(404, str(error), param="model", code="model_not_found")
+        case EngineClosedError() | AssetError():
+            return Refusal(503, f"The model cannot answer now: {error}", kind="server_error")
+    return Refusal(400, str(error))
+
+
+def _submit_all(
+    engine: Engine, request: GenerationRequest, listeners: Sequence[Callable[[Event], None]]
+) -> list[Generation]:
+    generations: list[Generation] = []
+    try:
+        for n, listener in enumerate(listeners):
+            seed = None if request.seed is None else request.seed + n
+            generations.append(engine.submit(replace(request, seed=seed), listener))
+    except KitError:
+        for generation in generations:
+            generation.cancel()
+        raise
+    return generations
+
+
+def _messages(asked: ChatRequest) -> list[Mapping[str, str]]:
+    return [{"role": message.role, "content": message.text} for message in asked.messages]
+
+
+def _generation(asked: ChatRequest, prompt_ids: Sequence[int], adapter: str | None) -> GenerationRequest:
     wanted, schema = asked.response_format, None
     if wanted and wanted.type != "text":
         schema = wanted.json_schema.schema_ if wanted.json_schema else "json_object"
     return GenerationRequest(
-        messages=[{"role": message.role, "content": message.text} for message in asked.messages],
+        prompt_ids=prompt_ids,
         adapter=adapter,
         temperature=1.0 if asked.temperature is None else asked.temperature,
         top_p=1.0 if asked.top_p is None else asked.top_p,
@@ -137,4 +163,5 @@ def _generation(asked: ChatRequest, adapter: str | None) -> GenerationRequest:
         stop=asked.stop,
         seed=asked.seed,
         schema=schema,
+        likeliest=asked.likeliest,
     )

@@ -7,6 +7,8 @@ a kill at any moment leaves at worst bytes without a row, which the next start r
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import secrets
@@ -23,11 +25,11 @@ from typing import Any
 
 from helpers.errors import JobError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE files (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL,
-    bytes INTEGER NOT NULL, created_at INTEGER NOT NULL, rows INTEGER);
+    bytes INTEGER NOT NULL, created_at INTEGER NOT NULL, rows INTEGER, expires_at INTEGER);
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, created_at INTEGER NOT NULL, model TEXT NOT NULL,
     training_file TEXT NOT NULL, validation_file TEXT, suffix TEXT NOT NULL, seed INTEGER NOT NULL, metadata TEXT,
@@ -45,13 +47,20 @@ CREATE TABLE models (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, base TEXT NOT NULL, job_id TEXT NOT NULL,
     folder TEXT NOT NULL, created_at INTEGER NOT NULL);
 """
+CHANGES = {1: "ALTER TABLE files ADD COLUMN expires_at INTEGER;"}
+"""What makes the next version of an older one."""
 RESERVE_BYTES = 2**20
 ACTIVE = ("validating_files", "queued", "running")
 
 
 @dataclass(frozen=True)
 class File:
-    """An uploaded or made file; ``rows`` is its number of examples (None for a result file)."""
+    """An uploaded or made file.
+
+    Attributes:
+        rows: its number of examples (None for a result file).
+        expires_at: when it is deleted, in seconds since 1970 (None: it stays).
+    """
 
     seq: int
     id: str
@@ -60,6 +69,7 @@ class File:
     bytes: int
     created_at: int
     rows: int | None
+    expires_at: int | None
 
 
 @dataclass(frozen=True)
@@ -152,7 +162,7 @@ class Store:
         home: the API's folder; made, readable by its owner only, when missing.
 
     Raises:
-        JobError: the database was written by a newer version of the kit.
+        JobError: the database was written by a newer version of the kit, or is damaged.
     """
 
     def __init__(self, home: Path) -> None:
@@ -163,15 +173,26 @@ class Store:
         shutil.rmtree(self.temporary, ignore_errors=True)  # left by a killed server
         self.temporary.mkdir(mode=0o700)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(home / "api.sqlite3", isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            self._open(home / "api.sqlite3")
+        except sqlite3.DatabaseError as error:
+            raise JobError(
+                f"The local API's database {home / 'api.sqlite3'} cannot be used.",
+                got=str(error),
+                fix="Free some space, or move it away (files, jobs and tuned models go with it), or start with another "
+                "--home.",
+            ) from error
+        self._reserve = home / "reserve"
+        self._keep_reserve()
+
+    def _open(self, database: Path) -> None:
+        self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False, timeout=10)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA secure_delete = ON")
-        self._reserve = home / "reserve"
         self._migrate()
         self._sweep()
-        self._keep_reserve()
 
     def _migrate(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -183,6 +204,8 @@ class Store:
             )
         if version == 0:
             self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        for old in range(version, SCHEMA_VERSION) if version else ():
+            self._db.executescript(f"BEGIN; {CHANGES[old]} PRAGMA user_version = {old + 1}; COMMIT;")
 
     def _sweep(self) -> None:
         """Remove bytes that no row speaks of: an upload, a result or a deletion that a kill cut short."""
@@ -201,39 +224,48 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; the outermost of nested transactions commits."""
+        """All or nothing, files that were added included; the outermost of nested transactions commits."""
         with self._lock:
             if self._db.in_transaction:
                 yield
                 return
             self._db.execute("BEGIN IMMEDIATE")
+            self._added: list[Path] = []
             try:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+                for path in self._added:
+                    path.unlink(missing_ok=True)
                 raise
 
     def _keep_reserve(self) -> None:
         """Hold a megabyte back: on a full disk even a deletion needs room, in the database's log."""
-        try:
-            if not self._reserve.exists():
+        with contextlib.suppress(OSError):  # what could be written of it is a reserve, too
+            if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE_BYTES:
                 self._reserve.write_bytes(bytes(RESERVE_BYTES))
-        except OSError:
-            self._reserve.unlink(missing_ok=True)
 
-    def _even_when_full(self, deletion: Callable[[], Any]) -> Any:
+    def _even_when_full(self, change: Callable[[], Any]) -> Any:
+        """Make a change that frees room, or leads to that."""
         try:
-            return deletion()
+            return change()
         except sqlite3.OperationalError as error:
-            if "full" not in str(error):
+            if not disk_full(error):
                 raise
         self._reserve.unlink(missing_ok=True)
         try:
-            return deletion()
+            return change()
         finally:
             self._keep_reserve()
+
+    def _gone(self, deletion: Callable[[], Any]) -> Any:
+        """Delete, and empty the write-ahead log: it holds earlier states of the rows, names and metadata in them."""
+        result = self._even_when_full(deletion)
+        with self._lock, contextlib.suppress(sqlite3.OperationalError):  # on a full disk: at the next deletion
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return result
 
     # Rows, whatever their table -------------------------------------------------------------------------------------
 
@@ -282,22 +314,42 @@ class Store:
         """Where a stored file's bytes lie. Only ids that the store made itself may come here."""
         return self.files_folder / file_id
 
-    def add_file(self, complete: Path, *, purpose: str, filename: str, rows: int | None) -> File:
-        """Take over the complete file ``complete`` (it is moved) and make its row."""
+    def add_file(
+        self, complete: Path, *, purpose: str, filename: str, rows: int | None, expires_in: int | None = None
+    ) -> File:
+        """Take over the complete file ``complete`` (it is moved) and make its row.
+
+        Args:
+            expires_in: seconds from now after which :meth:`delete_expired` takes it; None: it stays.
+        """
         file_id = new_id("file-")
         with open(complete, "rb") as handle:
             os.fsync(handle.fileno())
-        size = complete.stat().st_size
-        os.replace(complete, self.path_of(file_id))
-        sync_folder(self.files_folder)
-        self._insert(
-            "files", id=file_id, purpose=purpose, filename=filename, bytes=size, created_at=int(time.time()), rows=rows
-        )
+        size, now = complete.stat().st_size, int(time.time())
+        with self.transaction():
+            self._added.append(self.path_of(file_id))
+            os.replace(complete, self.path_of(file_id))
+            sync_folder(self.files_folder)
+            self._insert(
+                "files",
+                id=file_id,
+                purpose=purpose,
+                filename=filename,
+                bytes=size,
+                created_at=now,
+                rows=rows,
+                expires_at=None if expires_in is None else now + expires_in,
+            )
         return self.get("files", file_id)
 
     def delete_file(self, file_id: str) -> Job | None:
         """Delete row and bytes, unless an active job needs them: then nothing happens and that job is returned."""
-        return self._even_when_full(lambda: self._delete_file(file_id))
+        return self._gone(lambda: self._delete_file(file_id))
+
+    def delete_expired(self) -> int:
+        """Delete the files whose time is over, those apart that an active job needs; returns how many went."""
+        over = self.all("files", "expires_at <= ?", (int(time.time()),))
+        return sum(self.delete_file(file.id) is None for file in over)
 
     def _delete_file(self, file_id: str) -> Job | None:
         with self.transaction():
@@ -350,6 +402,39 @@ class Store:
             finished = max(now, job.created_at)  # a clock that was set back must not give a negative duration
             return self.update_job(job_id, status=status, finished_at=finished, estimated_finish=None, **columns)
 
+    def delete_job(self, job: Job) -> list[str]:
+        """Delete a job that has ended and all that it made: events, checkpoints, models, result file, their bytes.
+
+        Returns:
+            The names of the models that are gone.
+        """
+        models = [model.id for model in self.all("models", "job_id = ?", (job.id,))]
+
+        def delete() -> None:
+            with self.transaction():
+                for table in ("events", "checkpoints", "models"):
+                    self._delete(table, "job_id = ?", (job.id,))
+                self._delete("files", "id = ?", (job.result_file,))
+                self._delete("jobs", "id = ?", (job.id,))
+            if job.result_file:
+                self.path_of(job.result_file).unlink(missing_ok=True)
+            shutil.rmtree(self.folder_of(job.id), ignore_errors=True)
+
+        self._gone(delete)
+        return models
+
+    def cancel_job(self, job_id: str) -> bool:
+        """End the job as cancelled, on a full disk, too; False when it has ended already."""
+
+        def cancel() -> bool:
+            with self.transaction():
+                cancelled = self.end_job(job_id, "cancelled")
+                if cancelled:
+                    self.add_event(job_id, "The job was cancelled")
+            return cancelled
+
+        return self._even_when_full(cancel)
+
     def add_event(
         self, job_id: str, message: str, *, level: str = "info", kind: str = "message", data: Mapping[str, Any] = {}
     ) -> None:
@@ -394,7 +479,7 @@ class Store:
         Returns:
             The names that are gone.
         """
-        return self._even_when_full(lambda: self._delete_model(model))
+        return self._gone(lambda: self._delete_model(model))
 
     def _delete_model(self, model: Model) -> list[str]:
         with self.transaction():
@@ -406,6 +491,11 @@ class Store:
         for folder in {each.folder for each in gone} - kept:
             shutil.rmtree(self.home / folder, ignore_errors=True)
         return [each.id for each in gone]
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an exception says that there is no room left, be it SQLite's or the system's."""
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error)
 
 
 def sync_folder(folder: Path) -> None:

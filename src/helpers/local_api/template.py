@@ -11,14 +11,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
+from helpers import tokens
 from helpers.errors import AssetError, DataError
 
 START, END = "<|im_start|>", "<|im_end|>"
+MANY_CHARACTERS = 16
+"""A text of more characters a token than this is measured before it is read. (Plain English has four to five.)"""
+PIECE, PIECES_AT_ONCE = 10_000, 16
+"""Characters of such a text that are read at a time, and how many of these before their tokens are counted up."""
 ROLES = ("system", "developer", "user", "assistant")
 
 JINJA = (
@@ -60,6 +66,21 @@ class ChatTemplate:
         ids = [i for message in messages for i in self._message(message)[0]]
         return [*ids, self.start, *self._text("assistant\n")]
 
+    def exceeds(self, messages: Sequence[Mapping[str, Any]], most: int) -> bool:
+        """Whether the conversation surely has more than ``most`` tokens, without reading much more than these.
+
+        What is only a little longer, or holds few characters for its tokens, is left to be counted by :meth:`prompt`.
+        """
+        texts = [text_of(message) for message in messages]
+        if sum(map(len, texts)) <= MANY_CHARACTERS * most:
+            return False
+        pieces = (text[at : at + PIECE] for text in texts for at in range(0, len(text), PIECE))
+        least = 0
+        while least <= most and (some := list(islice(pieces, PIECES_AT_ONCE))):
+            found = self.tokenizer.encode_batch_fast(some, add_special_tokens=False)
+            least += sum(len(piece.ids) - 1 for piece in found)  # a cut within a word may add one
+        return least > most
+
     def example(self, messages: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]]:
         """Token ids of a training example, and each token's weight in the loss.
 
@@ -84,15 +105,16 @@ class ChatTemplate:
                 got=repr(role),
                 fix=f"Use one of {', '.join(ROLES)}; tool calls cannot be trained or served here.",
             )
-        if role == "assistant":  # its answer is tokenised by itself, as it is when the model writes it
-            head, body = self._text("assistant\n"), self._text(content)
-        else:
-            head, body = [], self._text(f"{'system' if role == 'developer' else role}\n{content}")
+        *heads, body = map(self._text, tokens.between_marks(role, content))
+        head = [i for ids in heads for i in ids]
         ids = [self.start, *head, *body, self.end, *self._text("\n")]
         return ids, 1 + len(head), 2 + len(head) + len(body)
 
     def _text(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+        [found] = self.tokenizer.encode_batch_fast(
+            [text], add_special_tokens=False
+        )  # lets other threads work meanwhile
+        return found.ids
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -102,10 +124,9 @@ def text_of(message: Mapping[str, Any]) -> str:
         DataError: there is no text (null, an image part, a tool call).
     """
     content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
-        return "".join(str(part.get("text", "")) for part in content)
+    parts = content if isinstance(content, list) else [content]
+    if isinstance(content, str) or all(isinstance(part, Mapping) and part.get("type") == "text" for part in parts):
+        return tokens.text_of(content)
     raise DataError(
         "A message has no text.",
         got=f"content {type(content).__name__}",

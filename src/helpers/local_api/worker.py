@@ -23,7 +23,7 @@ from typing import Any
 from helpers.errors import KitError
 from helpers.local_api import hyperparameters
 from helpers.local_api.serving import Serving
-from helpers.local_api.store import Job, Store, new_id
+from helpers.local_api.store import Job, Store, disk_full, new_id
 from helpers.local_api.trainer_process import TrainerProcess
 from helpers.project import write_atomically
 
@@ -64,6 +64,7 @@ class Worker(threading.Thread):
         self._job_id = ""
         self._trainer: TrainerProcess | None = None
         self._fruitless, self._step_at_start = 0, 0
+        self._waits_for_room = False
 
     def wake(self) -> None:
         """There is news: a job was made or cancelled."""
@@ -78,18 +79,27 @@ class Worker(threading.Thread):
     def run(self) -> None:
         self._stop_orphans()
         while not self._stopping:
-            try:
-                self._step()
-                pause = BUSY_SECONDS if self._trainer else IDLE_SECONDS
-            except Exception:  # a full disk must not end the supervision
-                log.exception("the worker stumbled; it tries again")
-                pause = AFTER_TROUBLE_SECONDS
-            self._wake.wait(pause)
+            self._wake.wait(self._try_a_step())
             self._wake.clear()
         if self._trainer:
             self._trainer.stop()
 
+    def _try_a_step(self) -> float:
+        """Returns the seconds until the next one. No trouble ends the supervision; a full disk is told once."""
+        try:
+            self._step()
+        except Exception as error:
+            if not disk_full(error):
+                log.exception("the worker stumbled; it tries again")
+            elif not self._waits_for_room:
+                log.warning("the disk is full: jobs wait until there is room (%s)", error)
+            self._waits_for_room = disk_full(error)
+            return AFTER_TROUBLE_SECONDS
+        self._waits_for_room = False
+        return BUSY_SECONDS if self._trainer else IDLE_SECONDS
+
     def _step(self) -> None:
+        self._store.delete_expired()
         for job in self._store.jobs_with("validating_files"):
             self._validate(job)
         if self._trainer:
@@ -145,10 +155,14 @@ class Worker(threading.Thread):
 
     def _follow(self, trainer: TrainerProcess) -> None:
         was_alive = trainer.alive()  # asked first: what a dead trainer wrote is then there to be read
-        if self._store.get("jobs", self._job_id).status == "running" and self._read(trainer):
+        if self._read(trainer):
             return  # there may be more
         job = self._store.get("jobs", self._job_id)
-        if job.status != "running":
+        if job is None:  # deleted as soon as it was cancelled
+            trainer.stop()
+            shutil.rmtree(trainer.folder, ignore_errors=True)
+            self._trainer = None
+        elif job.status != "running":
             trainer.stop()
             self._clean(job)
             self._trainer = None
@@ -165,9 +179,11 @@ class Worker(threading.Thread):
         trainer.start()
 
     def _read(self, trainer: TrainerProcess) -> bool:
-        """Turn new progress lines into rows, in one transaction; False when there were none."""
+        """Turn a running job's new progress lines into rows, in one transaction; False when there were none."""
         with self._store.transaction():
             job = self._store.get("jobs", self._job_id)
+            if job is None or job.status != "running":
+                return False
             lines, offset = trainer.lines(job.progress_offset)
             if offset == job.progress_offset:
                 return False

@@ -54,8 +54,8 @@ def start(home: Path | None = None, *options: str) -> Server:
         HostError: it did not answer in time; the message quotes the end of its log.
     """
     home = home or usual_home()
-    home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / ".starting", timeout=START_SECONDS + 30):
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(home / ".starting", timeout=START_SECONDS + 30, mode=0o600):
         return running(home) or _launch(home, options)
 
 
@@ -63,7 +63,7 @@ def running(home: Path | None = None) -> Server | None:
     """The API if it answers with its own key, else None."""
     try:
         known = json.loads(((home or usual_home()) / "server.json").read_text())
-        server = Server(known["base_url"], _key(Path(known["key_file"])), known["pid"])
+        server = Server(known["base_url"], _key(known["key_file"]), known["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return server if _answers(server) else None
@@ -92,7 +92,7 @@ def stop(home: Path | None = None) -> bool:
 def _launch(home: Path, options: Sequence[str]) -> Server:
     log = home / "server.log"
     command = [sys.executable, "-m", "helpers.local_api", "--home", str(home), *options]
-    with open(log, "ab") as errors:
+    with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as errors:  # its owner's only
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -124,5 +124,6 @@ def _answers(server: Server) -> bool:
         return False
 
 
-def _key(file: Path) -> str:
-    return os.environ.get("KIT_LOCAL_KEY") or file.read_text().strip()
+def _key(file: str | None) -> str:
+    """``KIT_LOCAL_KEY``, or what the file holds; "" where the API has its key from an environment that is not this."""
+    return os.environ.get("KIT_LOCAL_KEY") or (Path(file).read_text().strip() if file else "")
