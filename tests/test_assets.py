@@ -189,3 +189,9 @@ def test_the_real_assets_are_here_and_verified():
     for asset in assets.VOCABULARIES:
         assert assets._sha256(assets.vocabularies() / asset.name) == asset.sha256
     assert assets.missing() == []
+
+
+def test_the_size_of_the_base_model_is_the_one_that_is_written_down():
+    from helpers.local_api.serving import DEFAULT, parameters
+
+    assert parameters(assets.base_model()) == DEFAULT.parameters
