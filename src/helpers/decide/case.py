@@ -264,8 +264,9 @@ class Case:
 
     @cached_property
     def rival_elsewhere(self) -> Measurement | None:
-        """A target that did not answer the rows on which the tuned model is judged, and might beat it there."""
-        if self.judged is None or not self.targets:
+        """A target that did not answer the rows on which the tuned model is judged, and might beat it there; none where
+        the tuned model has lost already."""
+        if self.judged is None or not self.targets or (self.lead is not None and self.lead.high < 0):
             return None
         here = {(one.host, one.model) for one in self._here(self.targets)}
         others = [m for m in self.targets if (m.host, m.model) not in here and m.high >= self.judged.score]

@@ -190,6 +190,8 @@ def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
 def _not_measured(case: Case) -> tuple[str, ...]:
     found = [EVIDENCE[name] for name, there in _measured(case).items() if not there]
     found += [one for one in case.evidence.not_measured if one not in found]
+    if any(one.unit == "likeness" and one.headline for one in case.evidence.measurements):
+        found.append("a score of free text that can decide: likeness to the ideal answer only finds odd rows")
     if open_questions := _open_questions(case):
         found.append(f"unanswered questions: {', '.join(open_questions)}")
     return tuple(found)
