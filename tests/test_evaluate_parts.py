@@ -456,3 +456,10 @@ def test_baselines_refuse_what_they_cannot_use():
         majority([], ROWS, [metrics.exact_match])
     with pytest.raises(EvaluationError, match="lack a field"):
         tfidf(triage("train"), triage("validation"), [metrics.all_fields], fields=["nonsense"])
+
+
+def test_a_field_may_be_called_like_a_column_of_the_results():
+    rows = [example(f"q{n}", json.dumps({"answer": "x", "row": n % 2, "kind": "a"})) for n in range(8)]
+    scored = metrics.default(rows)
+    assert [one.name for one in scored] == ["all_fields", "field answer", "field row", "kind", "valid_json"]
+    assert majority(rows, rows, scored).scores("majority", "field answer").tolist() == [1] * 8
