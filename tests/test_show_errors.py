@@ -213,3 +213,179 @@ def test_rows_with_wrong_labels_open_in_the_review_of_lesson_1(wrong, rows, tmp_
     assert "2 of 2 decided" in panel.shown.value
     done = data.read(data.resolve(source, panel.decisions, to=tmp_path / "done.jsonl"))
     assert [row.answer for row in done][1] == triage("damaged") and len(done) == 6
+
+
+# --- the panel -------------------------------------------------------------------------------------------------------
+
+
+def test_a_panel_by_keys_from_the_first_row_to_the_remedies(results, rows, tmp_path):
+    panel = show.errors(results, "tuned", rows, tmp_path / "e.json")
+    assert "Wrong row 1 of 5" in panel.shown.value and "none yet" in panel.shown.value
+    assert "✗ wrong" in panel.shown.value and "damaged" in panel.shown.value
+    panel.new_tag.value = "too little said"
+    assert panel.new_tag.value == "" and panel.tagging.on(0) == ["too little said"]
+    assert panel.number_buttons[0].description == "1: too little said ✓"
+    assert panel.number_buttons[1].layout.display == "none", "no tag, no button"
+    panel.field.value = " "
+    panel.new_tag.value = EVIL
+    panel.field.value = "1 2 2 "
+    assert "Wrong row 5 of 5" in panel.shown.value and "timeout" in panel.shown.value
+    panel.field.value = "ue"
+    assert panel.tagging.tagged == 3 and "3 of 5 wrong rows are tagged" in panel.shown.value
+    assert "2 rows without a tag" in panel.shown.value
+    first, second = panel.choices.children
+    assert [first.description, second.description] == ["too little said: what helps?", f"{EVIL}: what helps?"]
+    first.value = "prompt"
+    assert panel.tagging.remedy("too little said") == "prompt" and REMEDIES["prompt"][:20] in panel.advice.value
+    assert panel.picture.outputs[0]["data"]["application/vnd.plotly.v1+json"]["data"][0]["x"]
+    panel.field.value = "u"
+    assert first.value == ""
+    again = show.errors(results, "tuned", rows, tmp_path / "e.json")
+    assert again.tagging.at == 5 and again.tagging.table().equals(panel.tagging.table())
+
+
+def test_readers_text_is_escaped_everywhere(results, rows):
+    panel = show.errors(results, "tuned", rows, None)
+    panel.tag(EVIL)
+    panel.choose(EVIL, "label wrong")
+    seen = [panel.shown.value, panel.summary(), panel.table().data]
+    for _ in rows:
+        panel.press(" ")
+        seen.append(panel.shown.value)
+    seen += [panel.advice.value, str(panel.chart().to_plotly_json())]
+    assert "&lt;img" in "".join(seen) and not [text for text in seen if "<img" in text]
+    assert panel.wrong_labels()["question"].tolist() == [f"{EVIL} question 1"]
+
+
+def test_a_panel_moved_by_code_keeps_nothing_without_a_file(results, rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel = show.errors(results, "tuned", rows, None)
+    panel.press("1tp ")
+    panel.tag("late")
+    panel.press(" 1 1u")
+    assert panel.tagging.tagged == 2 and not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_kept_is_told_and_not_raised(results, rows, tmp_path):
+    panel = show.errors(results, "tuned", rows, tmp_path / "e.json")
+    panel.tag("late")
+    (tmp_path / "e.json").write_text("<b>")
+    panel.press(" ")
+    assert "Not kept" in panel.said.value and "<b>" not in panel.said.value.replace("<b>Not kept:</b>", "")
+    assert (tmp_path / "e.json").read_text() == "<b>"
+
+
+class Place:
+    """Stands for a piece of a notebook's output that can be replaced."""
+
+    def update(self, shown) -> None:
+        self.shown = shown.data
+
+
+def test_a_saved_notebook_says_how_far_the_reader_was(results, rows, monkeypatch):
+    place, views = Place(), []
+    monkeypatch.setattr(show.errors_panel, "display", lambda view, **how: views.append((view, how)) or place)
+    panel = show.errors(results, "tuned", rows, None)
+    assert "5 wrong rows by tuned, none tagged yet" in panel.summary() and "Run this cell" in panel.summary()
+    panel._ipython_display_()
+    (line, _), (view, _) = views
+    assert line.data == panel.summary() and "application/vnd.jupyter.widget-view+json" in view
+    panel.tag("late")
+    assert place.shown == panel.summary() and "1 tagged so far" in place.shown
+
+
+def test_no_wrong_row_is_a_good_end(rows):
+    panel = show.errors(measured(rows, [row.answer for row in rows], FIELDS), "tuned", rows, None)
+    panel.tag("late")
+    panel.press("1 pue")
+    assert "No row of tuned is wrong" in panel.shown.value and "0 wrong rows" in panel.summary()
+
+
+def test_tags_on_test_rows_come_with_a_warning(rows):
+    for split, warned in (("test", True), ("validation", False)):
+        panel = show.errors(measured(rows, [None] * 6, FIELDS, split=split), "tuned", rows, None)
+        panel.press("e")
+        assert ("measured on rows that you have not looked at" in panel.shown.value) == warned
+
+
+def test_the_pareto_chart_says_what_is_worth_the_work():
+    carried = [(row, "late") for row in range(9)] + [(9, "rule"), (8, "rule"), (10, "odd"), (11, "x")]
+    examples = [example(f"q{i}", "yes") for i in range(12)]
+    session = Tagging([mistakes.WrongRow(row, "no") for row in examples], None)
+    for row, tag in carried:
+        session.at = row
+        session.tag(tag)
+    session.choose("late", "plain code")
+    chart = show.errors_panel.pareto(session.table(), session.tagged, "tuned")
+    title = chart.layout.title.text.replace("<br>", " ")
+    assert title == "tuned: 'late' stands on 9 of 12 tagged rows, and 2 of 4 tags reach 10 of them"
+    assert list(chart.data[0].x) == [9, 2, 1, 1] and list(chart.data[1].x) == [9, 10, 11, 12]
+    assert chart.data[0].y[0] == "late<br><i>plain code</i>"
+
+
+# --- confusion and fields --------------------------------------------------------------------------------------------
+
+
+def labelled(pairs: list[tuple[str, str | None]], scored=(metrics.label_accuracy,)):
+    return measured(
+        [example(f"q{i}", ideal) for i, (ideal, _) in enumerate(pairs)], [a for _, a in pairs], list(scored)
+    )
+
+
+def test_a_confusion_matrix_counts_labels_missing_and_invalid_answers():
+    pairs = [("returns", "Returns.")] * 10 + [("returns", "damaged")] * 7 + [("returns", "who knows")] * 3
+    pairs += [("returns", None)] + [("damaged", "damaged")] * 5 + [("rare", "damaged")]
+    counts = mistakes.confusion(labelled(pairs), "tuned")
+    assert counts.index.tolist() == ["returns", "damaged", "rare"]
+    assert counts.columns.tolist() == ["returns", "damaged", "rare", mistakes.INVALID, mistakes.MISSING]
+    assert counts.to_numpy().tolist() == [[10, 7, 0, 3, 1], [0, 5, 0, 0, 0], [0, 1, 0, 0, 0]]
+    chart = show.confusion(labelled(pairs), "tuned")
+    assert chart.layout.title.text == "tuned: returns is taken for damaged in 7 of 21 rows"
+    assert list(chart.data[0].text[0]) == ["<b>10</b>", "7", "", "3", "1"]
+    assert "15 of 27 rows" in chart.layout.meta["sentence"]
+
+
+def test_a_confusion_matrix_of_one_field_of_json(results):
+    counts = mistakes.confusion(results, "tuned", "category")
+    assert counts.columns.tolist() == ["returns", mistakes.INVALID, mistakes.MISSING]
+    assert counts.to_numpy().tolist() == [[3, 2, 1]]
+    title = show.confusion(results, "tuned", "category").layout.title.text
+    assert title == "tuned: returns is answered with no valid label in 2 of 6 rows"
+    with pytest.raises(EvaluationError, match="category, urgency"):
+        mistakes.confusion(results, "tuned")
+    with pytest.raises(EvaluationError, match="'mood'"):
+        mistakes.confusion(results, "tuned", "mood")
+    with pytest.raises(EvaluationError, match="no candidate"):
+        mistakes.confusion(results, "x", "category")
+
+
+def test_a_perfect_matrix_and_labels_that_look_alike():
+    assert "all 3 rows have the right label" in show.confusion(labelled([("a", "a")] * 3), "tuned").layout.title.text
+    twice = [(json.dumps({"n": 12, "m": 1}), json.dumps({"n": "12"})), (json.dumps({"n": "12", "m": 1}), "{}")]
+    assert mistakes.confusion(labelled(twice), "tuned", "n").index.tolist() == ["12", '"12"']
+
+
+def test_of_many_labels_the_worst_are_drawn():
+    pairs = [(f"label {i:02}", f"label {i:02}" if i < 50 else f"label {i - 50:02}") for i in range(77)]
+    chart = show.confusion(labelled(pairs), "tuned")
+    assert len(chart.data[0].y) == 15 and "15 of 77 labels" in chart.layout.meta["sentence"]
+    assert "50 of 77 rows" in chart.layout.meta["sentence"]
+    assert "<img" not in str(show.confusion(labelled([(EVIL, "a")]), "tuned").to_plotly_json())
+
+
+def test_the_field_that_costs_most_rows():
+    ideal = triage("returns", "low")
+    examples = [example(f"q{i}", ideal) for i in range(6)]
+    bad = [triage("x", "low")] * 3 + [triage("x", "high"), triage("returns", "high"), None]
+    scored = [metrics.all_fields, *FIELDS, metrics.valid_json()]
+    both = measured(examples, bad, scored).merge(measured(examples, [ideal] * 6, scored, "perfect"))
+    losses = mistakes.field_losses(both, scored)
+    assert losses.loc["tuned", ["rows", "costs_most", "wrong", "alone"]].tolist() == [5, "category", 4, 3]
+    assert losses.loc["tuned", "category"] == pytest.approx(1 / 5)
+    assert pd.isna(losses.loc["perfect", "costs_most"])
+    shown = show.fields(both, [*FIELDS]).data
+    assert "category costs most rows for 1 of 2 candidates" in shown and "20.0 %" in shown
+    with pytest.raises(EvaluationError, match="No field is named"):
+        show.fields(both, [metrics.all_fields])
+    with pytest.raises(EvaluationError, match="no metric 'mood'"):
+        show.fields(both, ["mood"])

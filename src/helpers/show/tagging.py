@@ -149,8 +149,11 @@ class Tagging:
             last = self._mine.pop()
             if step := next((step for step in self.steps if step["id"] == last), None):
                 self.at = step.get("row", self.at)
-                self._change(lambda steps: [step for step in steps if step["id"] != last])
+                self._drop(last)
                 return
+
+    def _drop(self, name: str) -> None:
+        self._change(lambda steps: [step for step in steps if step["id"] != name])
 
     def _add(self, step: dict[str, Any]) -> None:
         step = {"id": secrets.token_hex(4), **step}
