@@ -337,7 +337,7 @@ def test_a_confusion_matrix_counts_labels_missing_and_invalid_answers():
     pairs += [("returns", None)] + [("damaged", "damaged")] * 5 + [("rare", "damaged")]
     counts = mistakes.confusion(labelled(pairs), "tuned")
     assert counts.index.tolist() == ["returns", "damaged", "rare"]
-    assert counts.columns.tolist() == ["returns", "damaged", "rare", mistakes.INVALID, mistakes.MISSING]
+    assert counts.columns.tolist() == ["returns", "damaged", "rare", mistakes.OTHER, mistakes.MISSING]
     assert counts.to_numpy().tolist() == [[10, 7, 0, 3, 1], [0, 5, 0, 0, 0], [0, 1, 0, 0, 0]]
     chart = show.confusion(labelled(pairs), "tuned")
     assert chart.layout.title.text == "tuned: returns is taken for damaged in 7 of 21 rows"
@@ -347,10 +347,10 @@ def test_a_confusion_matrix_counts_labels_missing_and_invalid_answers():
 
 def test_a_confusion_matrix_of_one_field_of_json(results):
     counts = mistakes.confusion(results, "tuned", "category")
-    assert counts.columns.tolist() == ["returns", mistakes.INVALID, mistakes.MISSING]
-    assert counts.to_numpy().tolist() == [[3, 2, 1]]
+    assert counts.columns.tolist() == ["returns", mistakes.OTHER, mistakes.INVALID, mistakes.MISSING]
+    assert counts.to_numpy().tolist() == [[3, 1, 1, 1]]
     title = show.confusion(results, "tuned", "category").layout.title.text
-    assert title == "tuned: returns is answered with no valid label in 2 of 6 rows"
+    assert title == "tuned: returns is answered with a label of none of these rows in 1 of 6 rows"
     with pytest.raises(EvaluationError, match="category, urgency"):
         mistakes.confusion(results, "tuned")
     with pytest.raises(EvaluationError, match="'mood'"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import USUAL, Results, row_ids
 from helpers.records import Example
 
-INVALID, MISSING = "(no valid label)", "(no answer)"
-"""Columns of :func:`confusion`: an answer without the field, or with none of the known labels; and no answer at all."""
+OTHER, INVALID, MISSING = "(another label)", "(not valid)", "(no answer)"
+"""Columns of :func:`confusion`: an answer with a label that no ideal answer has; one that is not JSON with the field;
+and none at all."""
 
 NOT_A_FIELD = ("all_fields", "valid_json")
 Verdict = Literal["right", "wrong", "missing", "not asked for"]
@@ -95,7 +96,8 @@ def _verdict(name: str, row: WrongRow, wanted: dict, got: dict) -> Verdict:
 def confusion(results: Results, candidate: str, field: str | None = None) -> pd.DataFrame:
     """How often each label of the ideal answers (lines) was answered with which label (columns).
 
-    The most frequent label stands first. :data:`INVALID` and :data:`MISSING` are the last columns, where there are any.
+    The most frequent label stands first; :data:`OTHER`, :data:`INVALID` and :data:`MISSING` are the last columns, where
+    there are any.
 
     Args:
         field: the field of a JSON answer that holds the label; None: the whole answer is the label.
@@ -107,15 +109,18 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> pd.
     wanted = [scoring.label_of(text, field) for text in rows["expected"]]
     _check_labels(rows["expected"], wanted, field)
     labels = [label for label, _ in Counter(filter(None, wanted)).most_common()]
-    got = [
-        MISSING if missing else label if (label := scoring.label_of(answer, field)) in labels else INVALID
-        for answer, missing in zip(rows["answer"], rows["missing"], strict=True)
-    ]
+    answers = zip(rows["answer"], rows["missing"], strict=True)
+    got = [MISSING if missing else _answered(answer, field, labels) for answer, missing in answers]
     pairs = Counter(zip(wanted, got, strict=True))
-    others = [name for name in (INVALID, MISSING) if name in got]
+    others = [name for name in (OTHER, INVALID, MISSING) if name in got]
     counts = [[pairs[label, answer] for answer in [*labels, *others]] for label in labels]
     names = labels if field is None else _names(labels)
     return pd.DataFrame(counts, index=pd.Index(names, name="ideal"), columns=[*names, *others])
+
+
+def _answered(answer: str, field: str | None, labels: Collection[str]) -> str:
+    label = scoring.label_of(answer, field)
+    return INVALID if label is None else label if label in labels else OTHER
 
 
 def _check_labels(expected: Sequence[str], labels: Sequence[str | None], field: str | None) -> None:

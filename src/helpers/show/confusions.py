@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.mistakes import INVALID, MISSING, field_losses
+from helpers.evaluate.mistakes import INVALID, MISSING, OTHER, field_losses
 from helpers.evaluate.mistakes import confusion as confusion_counts
 from helpers.evaluate.results import Results
 from helpers.show.tables import table
@@ -19,13 +19,16 @@ from helpers.show.theme import BLUE, PAPER, figure, plural, shorten
 MOST_LABELS = 15
 """More lines than this cannot be read; those with the most wrong rows are drawn."""
 
-_ANSWERED = {INVALID: "is answered with no valid label", MISSING: "is not answered"}
+_ANSWERED = {
+    OTHER: "is answered with a label of none of these rows", INVALID: "gets an answer that is not valid",
+    MISSING: "gets no answer",
+}  # fmt: skip
 
 
 def confusion(results: Results, candidate: str, field: str | None = None) -> go.Figure:
     """A confusion matrix: lines are the ideal answers' labels, columns what the candidate said; counts in the cells.
 
-    Answers without a valid label, and rows without an answer, are columns of their own.
+    Answers that are not valid, labels that no ideal answer has, and rows without an answer are columns of their own.
 
     Args:
         results: from ``evaluate.run`` and its like.
