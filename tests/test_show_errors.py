@@ -230,6 +230,9 @@ def test_a_panel_by_keys_from_the_first_row_to_the_remedies(results, rows, tmp_p
     panel.new_tag.value = EVIL
     panel.field.value = "1 2 2 "
     assert "Wrong row 5 of 5" in panel.shown.value and "timeout" in panel.shown.value
+    assert "✗ no answer: timeout" in panel.shown.value
+    panel.field.value = "p"
+    assert "✗ is no JSON object" in panel.shown.value
     panel.field.value = "ue"
     assert panel.tagging.tagged == 3 and "3 of 5 wrong rows are tagged" in panel.shown.value
     assert "2 rows without a tag" in panel.shown.value
@@ -263,6 +266,7 @@ def test_a_panel_moved_by_code_keeps_nothing_without_a_file(results, rows, tmp_p
     panel.press("1tp ")
     panel.tag("late")
     panel.press(" 1 1u")
+    assert panel.sentence == "2 of 5 wrong rows by tuned are tagged. 'late' stands on 2 of 2 tagged rows."
     assert panel.tagging.tagged == 2 and not list(tmp_path.iterdir())
 
 
@@ -341,7 +345,7 @@ def test_a_confusion_matrix_counts_labels_missing_and_invalid_answers():
     assert counts.to_numpy().tolist() == [[10, 7, 0, 3, 1], [0, 5, 0, 0, 0], [0, 1, 0, 0, 0]]
     chart = show.confusion(labelled(pairs), "tuned")
     assert chart.layout.title.text == "tuned: returns is taken for damaged in 7 of 21 rows"
-    assert list(chart.data[0].text[0]) == ["<b>10</b>", "7", "", "3", "1"]
+    assert list(chart.data[0].text[0]) == ["<b>10 ✓</b>", "7", "", "3", "1"]
     assert "15 of 27 rows" in chart.layout.meta["sentence"]
 
 

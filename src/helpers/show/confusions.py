@@ -44,15 +44,15 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> go.
     chart = figure(
         f"{candidate}: {_confusion_finding(counts)}",
         _confusion_sentence(counts, drawn),
-        x="label that the candidate gave",
-        y="label of the ideal answer",
-        height=170 + 30 * len(drawn),
+        x="the candidate's answer",
+        y="ideal answer",
+        height=230 + 34 * len(drawn),
     )
     shares = drawn.div(counts.loc[drawn.index].sum(axis=1), axis=0)
     chart.add_heatmap(
         z=(100 * shares).round(1).to_numpy(), x=[shorten(name, 28) for name in drawn.columns], y=names,
         text=_cell_texts(drawn), texttemplate="%{text}", colorscale=[[0, PAPER], [1, BLUE]], zmin=0, zmax=100,
-        xgap=1, ygap=1, colorbar=dict(title="% of the<br>line's rows", thickness=12), customdata=drawn.to_numpy(),
+        xgap=1, ygap=1, showscale=False, customdata=drawn.to_numpy(),
         hovertemplate="%{y} answered as %{x}: %{customdata} rows (%{z} % of its line)<extra></extra>",
     )  # fmt: skip
     chart.update_yaxes(autorange="reversed", showgrid=False, type="category")
@@ -71,9 +71,9 @@ def _worst(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cell_texts(counts: pd.DataFrame) -> list[list[str]]:
-    """Counts as text, none for zero; on the diagonal they are bold, so that it is not the colour alone that tells."""
+    """Counts as text, none for zero; the right ones have a tick, so that it is not the colour alone that tells."""
     return [
-        ["" if not n else f"<b>{n}</b>" if name == label else str(n) for name, n in line.items()]
+        ["" if not n else f"<b>{n} ✓</b>" if name == label else str(n) for name, n in line.items()]
         for label, line in counts.iterrows()
     ]
 
@@ -93,7 +93,7 @@ def _confusion_sentence(counts: pd.DataFrame, drawn: pd.DataFrame) -> str:
     right, rows = int(sum(counts.loc[label, label] for label in counts.index)), int(counts.to_numpy().sum())
     fewer = f"The {len(drawn)} of {len(counts)} labels with the most wrong rows are drawn. "
     return (
-        f"Right are the bold counts: {right} of {plural(rows, 'row')}; all others are mistakes. "
+        f"Counts with a tick are right, {right} of {plural(rows, 'row')}; all others are mistakes. "
         + fewer * (len(drawn) < len(counts))
         + "The darker a cell, the larger its share of its line."
     )

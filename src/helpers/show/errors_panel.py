@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from IPython.display import HTML, display
 
 from helpers.errors import KitError
+from helpers.evaluate.metrics import parsed
 from helpers.evaluate.mistakes import FieldMark, WrongRow, field_marks, wrong_rows
 from helpers.evaluate.results import Results
 from helpers.records import Example
@@ -99,6 +100,13 @@ class ErrorsPanel(widgets.VBox):
     def choose(self, tag: str, remedy: str) -> None:
         """Say what may help against a tag: prompt, data, label wrong, rule unclear, needs facts or plain code."""
         self._do(lambda: self.tagging.choose(tag, remedy))
+
+    @property
+    def sentence(self) -> str:
+        """How many wrong rows are tagged, and what the tags say."""
+        rows, tagged = len(self.tagging.rows), self.tagging.tagged
+        found = f" {finding(self.tagging.table(), tagged)}." if tagged else ""
+        return f"{tagged} of {plural(rows, 'wrong row')} by {self.candidate} are tagged.{found}"
 
     def chart(self) -> go.Figure:
         """The tags, the most frequent first, with the rows that they reach together."""
@@ -235,8 +243,8 @@ def pareto(counted: pd.DataFrame, tagged: int, candidate: str = "") -> go.Figure
     names = [f"{shorten(tag)}<br><i>{remedy}</i>" for tag, remedy in zip(drawn["tag"], drawn["remedy"], strict=True)]
     chart = figure(
         f"{candidate}: {finding(counted, tagged)}" if candidate else finding(counted, tagged),
-        "A bar counts the rows with a tag; a row may carry several. A diamond counts the rows that carry this tag or "
-        "one above it, each once: where the line hardly rises, the tags below are worth less work.",
+        "A bar counts the rows with a tag, a diamond those with this tag or one above it, each once. Where the line "
+        "hardly rises, the tags below are worth less work.",
         x="wrong rows",
         y="tag",
         height=130 + 44 * len(drawn),
@@ -294,8 +302,9 @@ def _line(mark: FieldMark) -> str:
 
 
 def _texts(row: WrongRow) -> str:
-    answer = row.answer if row.answer is not None else ""
-    why = f"\n(does not count: {row.missing})" if row.missing else ""
-    return texts_side_by_side(
-        [("Ideal answer", row.example.answer), ("The candidate's answer", f"{answer}{why}".strip())]
-    )
+    wanted, got = parsed(row.example.answer), parsed(row.answer or "")
+    no_json = isinstance(wanted, dict) and row.answer is not None and not isinstance(got, dict)
+    title = "The candidate's answer" + (" ✗ is no JSON object" if no_json else "")
+    why = f"(✗ {'no answer' if row.answer is None else 'does not count'}: {row.missing})" if row.missing else ""
+    said = "\n".join(filter(None, (row.answer, why))) or "(✗ empty)"
+    return texts_side_by_side([("Ideal answer", row.example.answer), (title, said)])

@@ -168,7 +168,7 @@ class Tagging:
             self.steps = changed(self.steps)
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{self.file}.lock", timeout=10):
+        with FileLock(self.file.with_name(f".{self.file.name}.lock"), timeout=10):
             kept = self._load()
             steps = changed(kept["steps"] if kept else self.steps)
             state = {"format": FORMAT, "rows": self.digest, "at": self.at, "steps": steps}
