@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -151,6 +152,18 @@ def test_two_sessions_on_one_file_lose_nothing(wrong, tmp_path):
     assert again.on(0) == [] and again.on(1) == ["b"]
 
 
+def test_sessions_that_write_at_the_same_time_lose_nothing(wrong, tmp_path):
+    def work(row: int) -> None:
+        session = Tagging(wrong, tmp_path / "e.json")
+        session.at = row
+        for number in range(10):
+            session.tag(f"{row} {number}")
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, range(3)))
+    assert [len(Tagging(wrong, tmp_path / "e.json").on(row)) for row in range(3)] == [10, 10, 10]
+
+
 def test_moving_stops_at_both_ends(wrong, tmp_path):
     session = Tagging(wrong, tmp_path / "e.json")
     session.move(-1)
@@ -159,6 +172,20 @@ def test_moving_stops_at_both_ends(wrong, tmp_path):
     assert session.at == 5 and session.done
     session.tag("nothing to put it on")
     assert session.tags == []
+
+
+def test_going_on_at_the_end_shows_the_first_row_without_a_tag(wrong):
+    session = Tagging(wrong, None)
+    session.tag("a")
+    session.move(99)
+    session.move(1)
+    assert session.at == 1
+    for row in range(1, 5):
+        session.at = row
+        session.toggle("a")
+    session.move(1)
+    session.move(1)
+    assert session.done, "none is left"
 
 
 @pytest.mark.parametrize(
@@ -388,7 +415,9 @@ def test_the_field_that_costs_most_rows():
     assert losses.loc["tuned", "category"] == pytest.approx(1 / 5)
     assert pd.isna(losses.loc["perfect", "costs_most"])
     shown = show.fields(both, [*FIELDS]).data
-    assert "category costs most rows for 1 of 2 candidates" in shown and "20.0 %" in shown
+    assert "category costs most rows for 1 of 2 candidates. Shares" in shown and "20.0 %" in shown
+    late = measured(examples, [triage("returns", "high")] * 6, scored, "late")
+    assert "for 1 of 3 candidates, urgency for 1. Shares" in show.fields(both.merge(late), FIELDS).data
     with pytest.raises(EvaluationError, match="No field is named"):
         show.fields(both, [metrics.all_fields])
     with pytest.raises(EvaluationError, match="no metric 'mood'"):

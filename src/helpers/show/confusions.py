@@ -14,10 +14,13 @@ from helpers.evaluate.mistakes import INVALID, MISSING, OTHER, field_losses
 from helpers.evaluate.mistakes import confusion as confusion_counts
 from helpers.evaluate.results import Results
 from helpers.show.tables import table
-from helpers.show.theme import BLUE, PAPER, figure, plural, shorten
+from helpers.show.theme import BLUE, figure, plural, shorten
 
 MOST_LABELS = 15
 """More lines than this cannot be read; those with the most wrong rows are drawn."""
+
+FAINT = "#EEF2F6"
+"""Ground of an empty cell: the grid has to be seen on a white chart."""
 
 _ANSWERED = {
     OTHER: "is answered with a label of none of these rows", INVALID: "gets an answer that is not valid",
@@ -51,7 +54,7 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> go.
     shares = drawn.div(counts.loc[drawn.index].sum(axis=1), axis=0)
     chart.add_heatmap(
         z=(100 * shares).round(1).to_numpy(), x=[shorten(name, 28) for name in drawn.columns], y=names,
-        text=_cell_texts(drawn), texttemplate="%{text}", colorscale=[[0, PAPER], [1, BLUE]], zmin=0, zmax=100,
+        text=_cell_texts(drawn), texttemplate="%{text}", colorscale=[[0, FAINT], [1, BLUE]], zmin=0, zmax=100,
         xgap=1, ygap=1, showscale=False, customdata=drawn.to_numpy(),
         hovertemplate="%{y} answered as %{x}: %{customdata} rows (%{z} % of its line)<extra></extra>",
     )  # fmt: skip
@@ -119,8 +122,9 @@ def _fields_finding(losses: pd.DataFrame) -> str:
     failing = losses["costs_most"].value_counts()
     if failing.empty:
         return "No field fails: every answered row is right in all of them."
-    field, times = failing.index[0], int(failing.iloc[0])
+    (field, times), *others = failing.items()
+    more = "".join(f", {name} for {count}" for name, count in others)
     return (
-        f"{field} costs most rows for {times} of {plural(len(losses), 'candidate')}. Shares are of the rows that were "
-        "answered; mending a field alone would win the rows that are wrong only there."
+        f"{field} costs most rows for {times} of {plural(len(losses), 'candidate')}{more}. Shares are of the "
+        "answered rows; mending a field alone would win the rows that are wrong only there."
     )

@@ -179,7 +179,7 @@ class ErrorsPanel(widgets.VBox):
         if not self.tagging.rows:
             return f'<div role="status" style="{CARD}"><b>No row of {escape(self.candidate)} is wrong.</b></div>'
         rows, tagged = len(self.tagging.rows), self.tagging.tagged
-        more = "" if tagged == rows else f" {plural(rows - tagged, 'row')} without a tag: p goes back to them."
+        more = "" if tagged == rows else f" {plural(rows - tagged, 'row')} without a tag: space shows the first."
         test = f" {_TEST}" * (self.split == "test")
         return (
             f'<div role="status" class="mathjax_ignore" style="{CARD}"><b>{tagged} of {rows} wrong rows are tagged.</b>'
@@ -277,8 +277,10 @@ def finding(counted: pd.DataFrame, tagged: int) -> str:
 
 
 def _advice(counted: pd.DataFrame) -> HTML:
-    heads = {"so far": "rows down to here", "remedy": "what helps", "next": "what to do next"}
-    return table(counted.rename(columns=heads), "The tags as text, the most frequent first")
+    heads = {"so far": "together", "remedy": "what helps", "next": "what to do next"}
+    return table(
+        counted.rename(columns=heads), "The tags, the most frequent first; together: rows with this tag or one above"
+    )
 
 
 _CELL = "text-align:left;vertical-align:top;padding:3px 12px;white-space:pre-wrap;word-break:break-word"

@@ -122,9 +122,13 @@ class Tagging:
     # --- changing ---
 
     def move(self, by: int) -> None:
-        """Go on or back by so many rows; one behind the last row is the end."""
-        self.at = min(max(self.at + by, 0), len(self.rows))
+        """Go on or back by so many rows; one behind the last row is the end, and behind it the first without a tag."""
+        self.at = self._untagged() if self.done and by > 0 else min(max(self.at + by, 0), len(self.rows))
         self._change(lambda steps: steps)
+
+    def _untagged(self) -> int:
+        tagged = set().union(*self.carried().values())
+        return next((row for row in range(len(self.rows)) if row not in tagged), len(self.rows))
 
     def tag(self, name: str) -> None:
         """Put a tag on the present row. A known tag in other capitals is that tag."""
