@@ -19,7 +19,6 @@ from helpers.records import Example
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
 from helpers.show.output import draw, for_keyboards
-from helpers.show.tables import table
 from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
 from helpers.show.theme import BLUE, VERMILION, figure, plural, shorten
 
@@ -277,30 +276,36 @@ def finding(counted: pd.DataFrame, tagged: int) -> str:
 
 
 def _advice(counted: pd.DataFrame) -> HTML:
-    heads = {"so far": "together", "remedy": "what helps", "next": "what to do next"}
-    return table(
-        counted.rename(columns=heads), "The tags, the most frequent first; together: rows with this tag or one above"
-    )
-
-
-_CELL = "text-align:left;vertical-align:top;padding:3px 12px;white-space:pre-wrap;word-break:break-word"
+    heads = ("tag", "rows", "together", "what helps", "what to do next")
+    lines = [(list(map(str, line)), False) for line in counted.itertuples(index=False)]
+    caption = "The tags, the most frequent first; together: rows with this tag or one above"
+    return HTML(_grid(heads, lines, caption))
 
 
 def _fields(marks: Sequence[FieldMark]) -> str:
     """A table of fields, the wrong ones marked in words and heavy type; empty without any."""
-    if not marks:
-        return ""
-    names = ("field", "ideal answer", "the candidate's answer", "verdict")
-    heads = "".join(f'<th scope="col" style="{_CELL}">{name}</th>' for name in names)
-    lines = "".join(map(_line, marks))
-    return f'<table style="margin:6px 0"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
+    heads = ("field", "ideal answer", "the candidate's answer", "verdict")
+    lines = [
+        ((mark.name, mark.ideal or "–", mark.answer or "–", _VERDICTS[mark.verdict]), mark.verdict != "right")
+        for mark in marks
+    ]
+    return _grid(heads, lines) if marks else ""
 
 
-def _line(mark: FieldMark) -> str:
-    weight = "normal" if mark.verdict == "right" else "bold"
-    texts = (mark.ideal or "–", mark.answer or "–", _VERDICTS[mark.verdict])
-    cells = "".join(f'<td style="{_CELL}">{escape(text)}</td>' for text in texts)
-    return f'<tr style="font-weight:{weight}"><th scope="row" style="{_CELL}">{escape(mark.name)}</th>{cells}</tr>'
+def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], caption: str = "") -> str:
+    """A table with room around its cells, which a page's own style does not give inside a widget; escaped."""
+    cell = "text-align:left;vertical-align:top;padding:3px 12px;white-space:pre-wrap;word-break:break-word"
+    head = "".join(f'<th scope="col" style="{cell}">{escape(name)}</th>' for name in heads)
+    body = ""
+    for (first, *others), is_heavy in lines:
+        cells = "".join(f'<td style="{cell}">{escape(text)}</td>' for text in others)
+        weight = f"font-weight:{'bold' if is_heavy else 'normal'}"
+        body += f'<tr style="{weight}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
+    above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
+    return (
+        f'<table class="mathjax_ignore" style="margin:6px 0">{above}'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def _texts(row: WrongRow) -> str:
