@@ -294,7 +294,7 @@ def _fields(marks: Sequence[FieldMark]) -> str:
 
 def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], caption: str = "") -> str:
     """A table with room around its cells, which a page's own style does not give inside a widget; escaped."""
-    cell = "text-align:left;vertical-align:top;padding:3px 12px;white-space:pre-wrap;word-break:break-word"
+    cell = "text-align:left;vertical-align:top;padding:3px 12px;line-height:1.4;white-space:pre-wrap;overflow-wrap:break-word"
     head = "".join(f'<th scope="col" style="{cell}">{escape(name)}</th>' for name in heads)
     body = ""
     for (first, *others), is_heavy in lines:
@@ -303,8 +303,8 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
         body += f'<tr style="{weight}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
     return (
-        f'<table class="mathjax_ignore" style="margin:6px 0">{above}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f'<div class="mathjax_ignore" style="overflow-x:auto"><table style="margin:6px 0">{above}'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
