@@ -294,7 +294,8 @@ def _fields(marks: Sequence[FieldMark]) -> str:
 
 def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], caption: str = "") -> str:
     """A table with room around its cells, which a page's own style does not give inside a widget; escaped."""
-    cell = "text-align:left;vertical-align:top;padding:3px 12px;line-height:1.4;white-space:pre-wrap;overflow-wrap:break-word"
+    wrapped = "line-height:1.4;white-space:pre-wrap;overflow-wrap:break-word"
+    cell = f"text-align:left;vertical-align:top;padding:3px 12px;{wrapped}"
     head = "".join(f'<th scope="col" style="{cell}">{escape(name)}</th>' for name in heads)
     body = ""
     for (first, *others), is_heavy in lines:
