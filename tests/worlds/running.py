@@ -28,6 +28,7 @@ from worlds.server import PlantedHost
 from helpers import assets, costs, data, evaluate
 from helpers.costs import Workload
 from helpers.project import Project
+from helpers.providers import local
 from helpers.show import calculator_panel
 
 TOP = Path(__file__).resolve().parents[2]
@@ -112,11 +113,12 @@ def own_home() -> Iterator[Path]:
     (home / "assets").symlink_to(assets.folder())
     plain = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and name != "KIT_BRIEF"}
     own = {"KIT_HOME": str(home), "KIT_TODAY": TODAY, "KIT_STAY_LOCAL": "1"}
-    try:
-        with mock.patch.dict(os.environ, plain | own, clear=True):
+    with mock.patch.dict(os.environ, plain | own, clear=True):
+        try:
             yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+        finally:
+            local.stop()  # lesson 0 looks whether the local API answers, and so starts it
+            shutil.rmtree(home, ignore_errors=True)
 
 
 class Life:
