@@ -205,12 +205,15 @@ class Case:
 
     @cached_property
     def judged(self) -> Measurement | None:
-        """The tuned model that is judged: of one recipe's seeds the middle one; of several recipes the best such."""
-        recipes: dict[tuple[str, str], list[Measurement]] = {}
+        """The tuned model that is judged: of each base's newest run the middle one of its seeds, of these the best."""
+        newest: dict[tuple[str, str], list[Measurement]] = {}
         for one in self._here(self.tuned):
-            recipes.setdefault((one.host, one.base), []).append(one)
+            run = newest.setdefault((one.host, one.base), [])
+            if run and run[-1].openings != one.openings:  # a later look at these rows: another version, no other seed
+                run.clear()
+            run.append(one)
         middles = []
-        for seeds in recipes.values():
+        for seeds in newest.values():
             middle = statistics.median_low([one.score for one in seeds])
             middles.append(next(one for one in seeds if one.score == middle))
         return max(middles, key=lambda one: one.score, default=None)
