@@ -103,7 +103,7 @@ def _hostname(url: str) -> str:
 
 def test_from_the_parameters_cell_to_the_record(name):
     model, role = ASKED[name]
-    declared = "target" if model in ("my-deployment", "house-model", "google/gemma-4-26b") else ""
+    declared = "target" if model in ("my-deployment", "house-model") else ""
     own = {
         "PROJECT": PROJECT, "DATA": os.path.relpath(REVIEWS, NOTEBOOKS), "COLUMNS": COLUMNS, "SHARES": SHARES,
         "HOST": name, "TRAIN_AT": name, "MODEL": model, "DECLARED": declared, "ROWS": 20, "SPEND_LIMIT_USD": 5,
