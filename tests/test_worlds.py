@@ -16,6 +16,8 @@ from helpers import show
 
 ALWAYS = ("88 against 39", "a project where tuning wins", "flat at 60, a large tuned model wins")
 
+MOST_TEST_ROWS = 200
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" not in metafunc.fixturenames:
@@ -68,5 +70,7 @@ def test_the_verdict_is_an_experts(world: World) -> None:
     outcome = live(world)
     assert outcome.choice in world.expect, f"{outcome.headline} ({world.why})"
     assert outcome.record["verdict"]["choice"] == outcome.choice
+    answers = [count for (_, _, split), count in outcome.answered.items() if split == "test"]
+    assert max(answers, default=0) <= MOST_TEST_ROWS, "a test row was asked twice"
     if world.expect_midway:
         assert outcome.choices[0] in world.expect_midway

@@ -73,11 +73,13 @@ class Outcome:
     Attributes:
         choices: the verdict of each lesson 6, the last one last; of ``your_project`` the record's.
         record: ``record.json``.
+        answered: how often the server answered, by model, kind of prompt and split.
         seconds: what each notebook took.
     """
 
     choices: tuple[str, ...]
     record: Mapping[str, Any]
+    answered: Mapping[tuple[str, str, str], int]
     seconds: Mapping[str, float]
 
     @property
@@ -259,7 +261,7 @@ class Life:
         return json.loads((self.project.folder / "record.json").read_text(encoding="utf-8"))
 
     def outcome(self, choices: list[str]) -> Outcome:
-        return Outcome(tuple(choices), self.record(), self.seconds)
+        return Outcome(tuple(choices), self.record(), self.host.answered, self.seconds)
 
 
 def leaky_train(files: Mapping[str, Path], leaks: int, home: Path) -> Path:
