@@ -28,6 +28,7 @@ from worlds.server import PlantedHost
 from helpers import assets, costs, data, evaluate
 from helpers.costs import Workload
 from helpers.project import Project
+from helpers.providers import local
 from helpers.show import calculator_panel
 
 TOP = Path(__file__).resolve().parents[2]
@@ -72,11 +73,13 @@ class Outcome:
     Attributes:
         choices: the verdict of each lesson 6, the last one last; of ``your_project`` the record's.
         record: ``record.json``.
+        answered: how often the server answered, by model, kind of prompt and split.
         seconds: what each notebook took.
     """
 
     choices: tuple[str, ...]
     record: Mapping[str, Any]
+    answered: Mapping[tuple[str, str, str], int]
     seconds: Mapping[str, float]
 
     @property
@@ -112,11 +115,12 @@ def own_home() -> Iterator[Path]:
     (home / "assets").symlink_to(assets.folder())
     plain = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and name != "KIT_BRIEF"}
     own = {"KIT_HOME": str(home), "KIT_TODAY": TODAY, "KIT_STAY_LOCAL": "1"}
-    try:
-        with mock.patch.dict(os.environ, plain | own, clear=True):
+    with mock.patch.dict(os.environ, plain | own, clear=True):
+        try:
             yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+        finally:
+            local.stop()  # lesson 0 looks whether the local API answers, and so starts it
+            shutil.rmtree(home, ignore_errors=True)
 
 
 class Life:
@@ -257,7 +261,7 @@ class Life:
         return json.loads((self.project.folder / "record.json").read_text(encoding="utf-8"))
 
     def outcome(self, choices: list[str]) -> Outcome:
-        return Outcome(tuple(choices), self.record(), self.seconds)
+        return Outcome(tuple(choices), self.record(), self.host.answered, self.seconds)
 
 
 def leaky_train(files: Mapping[str, Path], leaks: int, home: Path) -> Path:
