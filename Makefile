@@ -29,9 +29,9 @@ test: ## set up, then unit tests and every lesson, run for real
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -q --durations=15 -n 2 --dist loadfile tests --ignore tests/test_jobs.py
 	@$(BIN)/pytest -q --durations=15 tests/test_jobs.py notebooks
 
-test-all: ## make test, the side trips in notebooks/extra, and the real browser
+test-all: ## make test, the side trips in notebooks/extra, every world, and the real browser
 	@$(PYTHON) tools/setup.py --extra test
-	@$(BIN)/pytest -q -m 'not soak' --extra-lessons
+	@$(BIN)/pytest -q -m 'not soak' --extra-lessons --all-worlds
 
 soak: ## long runs: kills, fuzzing, large property tests
 	@$(PYTHON) tools/setup.py --extra test

@@ -31,6 +31,7 @@ os.environ["KIT_HOME"] = str(HOME)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--extra-lessons", action="store_true", help="also run notebooks/extra")
+    parser.addoption("--all-worlds", action="store_true", help="run every world of tests/worlds, not a few")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -11,6 +11,7 @@ import email.policy
 import email.utils
 import itertools
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import openai
 
 STEPS = 6
+HANG_UP = 0
+"""Instead of a status: close the connection without an answer."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # a burst of senders finds room
 
 
 class JobHost:
@@ -53,6 +61,7 @@ class JobHost:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def answer(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
@@ -64,6 +73,10 @@ class JobHost:
                 with host.lock:
                     host.requests.append((self.command, self.path, headers, body))
                     status, reply = host.route(self.command, urlsplit(self.path), headers, body)
+                if status == HANG_UP:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
                 data = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -79,11 +92,14 @@ class JobHost:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        self.handler = Handler
+        self.listen(0)
         self.port = self.server.server_port
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    def listen(self, port: int) -> None:
+        self.server = Server(("127.0.0.1", port), self.handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def client(self, **options: Any) -> openai.OpenAI:
         settings = {"base_url": self.base_url, "api_key": self.key, "max_retries": 3} | options
@@ -189,7 +205,7 @@ class JobHost:
             "cancelled" if job.get("cancelled") else "failed" if failed else "succeeded" if share == 1 else "running"
         )
         settings = asked.get("hyperparameters") or asked.get("method", {}).get("supervised", {}).get("hyperparameters")
-        tuned = f"ft:{asked['model']}:{asked.get('suffix') or ''}:{name}" if status == "succeeded" else None
+        tuned = self.tuned_model(name) if status == "succeeded" else None
         if tuned and self.shape == "openai" and "model" not in job:
             job["model"] = tuned
             self.models[tuned] = {"id": tuned, "object": "model", "created": job["created"], "owned_by": "test"}
@@ -204,6 +220,10 @@ class JobHost:
         if self.shape == "nebius":
             return public | {"trained_steps": int(share * STEPS), "total_steps": STEPS, "suffix": asked.get("suffix")}
         return public | {"metadata": asked.get("metadata"), "method": asked.get("method")}
+
+    def tuned_model(self, name: str) -> str:
+        asked = self.jobs[name]["asked"]
+        return f"ft:{asked['model']}:{asked.get('suffix') or ''}:{name}"
 
     def events(self, name: str) -> list[dict[str, Any]]:
         steps = int(self.share(name) * STEPS)

@@ -251,3 +251,9 @@ def test_an_embedder_given_by_hand_must_have_the_pinned_bytes(home, monkeypatch)
 
 def nothing_answers(*_, **__):
     raise OSError("no network")
+
+
+def test_the_size_of_the_base_model_is_the_one_that_is_written_down():
+    from helpers.local_api.serving import DEFAULT, parameters
+
+    assert parameters(assets.base_model()) == DEFAULT.parameters

@@ -409,3 +409,25 @@ def test_a_schema_cannot_make_the_check_fetch_an_address(monkeypatch: pytest.Mon
     tool = {"type": "function", "function": {"name": "weather", "parameters": parameters}}
     problems = found(message(tool_calls=[call()]) | {"tools": [tool]})
     assert (1, "tool_schema") in problems and asked == []
+
+
+@pytest.mark.parametrize("label", ["won't pay", 'says "no"', "paid"])
+@pytest.mark.parametrize("shape", ["{}", '{{"label": {},   "n": 1.0, "note": "a: b"}}'])
+def test_a_label_is_spelled_as_most_rows_spell_it_and_nothing_else_is_touched(tmp_path, label, shape):
+    """Labels with quotes in them too; a JSON answer keeps its spacing and its numbers as they were written."""
+    from helpers.data import repair
+
+    def answer(spelled: str) -> str:
+        return shape.format(json.dumps(spelled)) if shape != "{}" else spelled
+
+    said = [label if n % 2 else "other" for n in range(60)] + [label.upper()]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"messages": [
+        {"role": "user", "content": f"question number {n} of them all"},
+        {"role": "assistant", "content": answer(one)}]}) + "\n" for n, one in enumerate(said)))  # fmt: skip
+    report = data.check(path, near_duplicates=False)
+    assert set(report.problems.query("code == 'label_variant'")["line"]) == {61}
+    repair(path, report, ["label_variant"], to=tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["messages"][-1]["content"] for line in lines]
+    assert answers == [answer(one) for one in said[:-1]] + [answer(label)]

@@ -333,3 +333,16 @@ def test_blank_rows_and_odd_headings_of_tables(tmp_path: Path) -> None:
     assert len(data.read(table)) == 2
     assert data.mapping(table).left_out == ("note", "note.1")
     assert str(data.mapping(table)).startswith("question_answer: question ← 'question', answer ← 'answer'")
+
+
+@pytest.mark.parametrize("start", ["", " ", "\x01", "\ufeff", "\u200b", "\t\u00ad", "\x1f\u2060"])
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+def test_no_cell_and_no_heading_runs_as_a_formula_whatever_stands_unseen_before_it(tmp_path, start, ending):
+    """A workbook's writer takes control characters away, and spreadsheets pass over marks that nobody sees."""
+    evil = f"{start}=HYPERLINK(1)"
+    row = Example(({"role": "user", "content": evil}, {"role": "assistant", "content": "fine"}), extra={evil: evil})
+    path = data.write([row], tmp_path / f"o{ending}")
+    table = pd.read_csv(path) if ending == ".csv" else pd.read_excel(path)
+    seen = [str(one) for one in (*table.columns, *table.iloc[0])]
+    assert not [one for one in seen if one.strip("\x01\x1f\ufeff\u200b\u00ad\u2060 \t").startswith("=")]
+    assert sum(one.startswith("'") for one in seen) == 3

@@ -479,6 +479,17 @@ def test_a_host_whose_end_comes_is_named_before_and_not_after():
     assert ended_somewhere
 
 
+def test_a_model_that_has_lost_need_not_be_held_against_another_target_as_well():
+    """A stronger target on other rows matters only while the tuned model might still win."""
+    tuned, weak = measurement("tuned", model="ft:x"), measurement("target", key="weak", model="weak", score=0.6)
+    strong = measurement("target", key="strong", model="strong", rows="validation", score=0.9)
+    answers = next(case for case in CASES if case.name == "measured plateau, own people").answers
+    for difference, choice in ((-0.2, "keep_prompting"), (0.2, "measure_target")):
+        lead = pair(tuned, weak, difference, difference - 0.05, difference + 0.05)
+        evidence = Evidence(measurements=(tuned, weak, strong), comparisons=(lead,))
+        assert decide(answers, evidence, TODAY).choice == choice
+
+
 def test_no_answer_at_all_says_what_to_answer_first():
     verdict = decide({}, None, TODAY)
     assert verdict.choice == "not_enough" and verdict.confidence == "low"

@@ -61,7 +61,7 @@ def sample_record(question: str = "Should the support desk fine-tune its triage?
     ).set_index("candidate")  # fmt: skip
     return Record(
         question=question,
-        answers={**case.answers, "worth": "2"},
+        answers={**case.answers, "worth": "2", "grader": "no", "teacher": "no"},
         evidence=evidence,
         decided_on=case.today,
         guesses=(

@@ -252,6 +252,15 @@ def test_each_kind_of_drift_alarms_on_its_own():
     assert alarms(deploy.drift(trained(), *traffic(150, 3, words=14))) == ["input length"]
 
 
+def test_a_mix_that_training_never_had_is_an_error_and_no_silence():
+    """Without a single training label the distance is no number, and no alarm would ever ring."""
+    texts = [
+        Example(({"role": "user", "content": f"q {n}"}, {"role": "assistant", "content": "text"})) for n in range(30)
+    ]
+    with pytest.raises(DeployError, match="No training answer.*'category'.*field="):
+        deploy.drift(texts, *traffic(40, 0))
+
+
 def test_drift_is_told_in_words_and_as_numbers_for_a_chart():
     found = deploy.drift(trained(), *traffic(150, 2, mix=(2, 3, 5)))
     assert found.alarm and "most of all other: " in str(found)

@@ -59,6 +59,14 @@ def longer(prompt: str, body: dict) -> str:
     return "0" if len(first) == len(second) else "1" if len(first) > len(second) else "2"
 
 
+@pytest.mark.parametrize("babble", ["12", "01", "012", "", "both"])
+def test_a_reply_that_names_no_answer_is_a_missing_verdict(host, tmp_path, babble):
+    """ "12" is none of the three words that were asked for."""
+    found = pairs(host(lambda prompt, body: babble if "question 0" in prompt else longer(prompt, body)), tmp_path,
+                  ["longer one"] * 3, ["short"] * 3)  # fmt: skip
+    assert (found.wins, found.missing) == (2, 1)
+
+
 def test_a_fair_judge_gives_the_same_verdict_in_both_orders(host, tmp_path):
     server = host(longer)
     found = pairs(server, tmp_path, ["longer one"] * 9 + ["x", "same"], ["short"] * 9 + ["longer", "same"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from helpers.errors import EvaluationError
-from helpers.evaluate import Results, metrics, rules, second_look, statistics
+from helpers.evaluate import Results, metrics, rules, second_look, statistics, without_llm
 from helpers.evaluate.candidates import messages, nearest
 from helpers.evaluate.results import score_replies
 from helpers.evaluate.store import Reply
@@ -407,3 +407,18 @@ def test_readers_text_is_escaped():
     nasty = measured("<script>alert(1)</script>", ["no"] * 40)
     nasty.notes = ["<b>note</b>"]
     assert "<script>" not in nasty._repr_html_() and "<b>" not in nasty._repr_html_()
+
+
+def test_a_field_may_be_called_like_a_column_of_the_results():
+    rows = [example(f"q{n}", json.dumps({"answer": "x", "row": n % 2, "confidence": 1, "kind": "a"})) for n in range(8)]
+    scored = metrics.default(rows)
+    assert [one.name for one in scored] == [
+        "all_fields",
+        "field answer",
+        "field row",
+        "field confidence",
+        "kind",
+        "valid_json",
+    ]
+    found = without_llm(rows, rows, scored, embeddings=False, progress=False)
+    assert found.scores("most frequent answer", "field answer").tolist() == [1] * 8

@@ -258,6 +258,22 @@ def test_a_damaged_ledger_is_named(project):
             decide.collect(project)
 
 
+def test_likeness_decides_nothing_and_the_verdict_says_so(project):
+    rows = [Example(({"role": "user", "content": f"say {n}"}, {"role": "assistant", "content": f"a text {n}"}))
+            for n in range(30)]  # fmt: skip
+    host = Host()
+    asked = [Candidate(name, "gpt-6-luna", system=name) for name in "abcd"]
+    store = project.folder / "s.sqlite"
+    results = evaluate.run(host.client(), asked, rows, metrics.default(rows), progress=False, store=store)
+    host.close()
+    evaluate.keep(project, results, evaluate.plateau(results))
+    evidence = decide.collect(project)
+    assert evidence.plateaus == () and {one.unit for one in evidence.measurements if one.headline} == {"likeness"}
+    verdict = decide.decide(READY, evidence, TODAY)
+    assert verdict.choice == "measure_target"
+    assert any("likeness to the ideal answer only finds odd rows" in one for one in verdict.not_measured)
+
+
 # ------------------------------------------------------------------ what an older kit left
 
 

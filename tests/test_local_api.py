@@ -258,6 +258,28 @@ def test_the_estimate_needs_no_job(client: openai.OpenAI, finished):
     assert len(client.fine_tuning.jobs.list(limit=100).data) == before
 
 
+def test_a_job_is_deleted_with_what_it_made_once_it_has_ended(client: openai.OpenAI, local_api: Api):
+    """This API only: OpenAI's protocol has no such request."""
+
+    def delete(job_id: str):
+        return client.delete(f"/fine_tuning/jobs/{job_id}", cast_to=dict[str, object])
+
+    job = start(client, 200, suffix="doomed", metadata={"note": "canary-5521"}, **supervised(n_epochs=50, batch_size=8))
+    wait_until(lambda: client.fine_tuning.jobs.checkpoints.list(job.id).data)
+    with pytest.raises(openai.ConflictError, match=job.id):
+        delete(job.id)
+    client.fine_tuning.jobs.cancel(job.id)
+    assert delete(job.id) == {"id": job.id, "object": "fine_tuning.job", "deleted": True}  # its trainer may still run
+    with pytest.raises(openai.NotFoundError):
+        client.fine_tuning.jobs.retrieve(job.id)
+    assert not [model.id for model in client.models.list() if "doomed" in model.id]
+    wait_until(lambda: not (local_api.home / "jobs" / job.id).exists(), 30)
+    left = (path.read_bytes() for path in local_api.home.rglob("*") if path.is_file())
+    assert not any(b"canary-5521" in bytes_ for bytes_ in left)
+    assert ended(client, start(client, 12, **supervised(n_epochs=1)).id).status == "succeeded", "the next one runs"
+    assert "Traceback" not in local_api.log
+
+
 # Models -------------------------------------------------------------------------------------------------------------
 
 

@@ -69,6 +69,40 @@ def test_deleting_removes_the_bytes_from_disk_and_database(store: Store):
     assert b"canary-in-the-bytes" not in left and b"canary-in-the-name" not in left
 
 
+def on_disk(store: Store) -> bytes:
+    """All bytes of the home, while the database is open: its write-ahead log is among them."""
+    return b"".join(path.read_bytes() for path in store.home.rglob("*") if path.is_file())
+
+
+def test_a_deleted_file_leaves_no_name_in_the_log(store: Store):
+    file = add_file(store, "canary-in-the-bytes", "canary-in-the-name.jsonl")
+    assert b"canary-in-the-name" in on_disk(store)
+    store.delete_file(file.id)
+    assert b"canary" not in on_disk(store)
+
+
+def test_a_deleted_job_takes_all_along_that_it_made(store: Store):
+    """Its metadata, events, checkpoints, models, result file and folder; other jobs keep theirs."""
+    jobs = []
+    for word in ("canary", "finch"):
+        job = store.add_job(**JOB | {"metadata": {"who": f"{word}-metadata"}, "suffix": f"{word}-suffix"})
+        folder = store.folder_of(job.id) / "checkpoints/step-5"
+        folder.mkdir(parents=True)
+        (folder / "adapter").write_text(f"{word}-adapter")
+        store.add_event(job.id, f"{word}-event")
+        store.add_checkpoint(job, 5, folder, {"step": 5})
+        store.add_model(job.tuned_name, job, folder)
+        result = add_file(store, f"{word}-result", f"{word}-result.csv")
+        store.end_job(job.id, "succeeded", result_file=result.id, fine_tuned_model=job.tuned_name)
+        jobs.append(store.get("jobs", job.id))
+    gone, kept = jobs
+    assert sorted(store.delete_job(gone)) == sorted([gone.tuned_name, f"{gone.tuned_name}:ckpt-step-5"])
+    assert b"canary" not in on_disk(store)
+    assert store.all("jobs") == [kept] and not store.folder_of(gone.id).exists()
+    assert {model.job_id for model in store.all("models")} == {kept.id} == {e.job_id for e in store.all("events")}
+    assert store.path_of(kept.result_file).read_text() == "finch-result"
+
+
 def test_a_file_that_cannot_be_recorded_leaves_no_bytes(store: Store):
     """The database may not grow any more, as on a full disk."""
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]

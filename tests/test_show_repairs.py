@@ -53,6 +53,31 @@ def test_changes_mark_what_changed_and_hide_what_was_removed(export, tmp_path):
     assert "0 changes of 0 kinds" in show.changes(evil.head(0)).data
 
 
+KEY, EMAIL = "sk-proj-" + "a1B2c3D4e5" * 3, "jo.bloggs@mail.net"
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "\t", '"'])
+def test_secrets_of_rows_that_are_shown_stay_hidden(tmp_path, between):
+    """A dropped duplicate is shown as it was, and its row holds more than what was wrong with it."""
+    row = chat(f"My key{between}{KEY}{between}does not work, write to {EMAIL}", "yes")
+    path = tmp_path / "export.jsonl"
+    path.write_text(row * 2 + "".join(chat(f"question {i} about thing {i * 7}", "no") for i in range(12)))
+    report = data.check(path, near_duplicates=False)
+    paired = show.pairs(data.queue(path, report, codes=data.PAIRS)).data
+    done = data.repair(path, report, to=tmp_path / "clean.jsonl")
+    assert done.log.loc[done.log["after"].isna(), "code"].tolist() == ["duplicate"]
+    for shown in (paired, show.changes(done.log).data):
+        assert KEY[8:16] not in shown and "bloggs" not in shown
+        assert "[api key removed]" in shown and "[email removed]" in shown
+
+
+def test_a_secret_beside_a_change_stays_hidden_though_it_is_cut():
+    before = f"My password: {KEY}   yes"
+    log = pd.DataFrame([{"line": 1, "code": "whitespace", "before": before, "after": before.replace("   ", " ")}])
+    shown = show.changes(log).data
+    assert not [part for part in (KEY[-6:], KEY[-20:-10]) if part in shown] and "removed]" in shown
+
+
 def test_answer_lengths_say_what_they_find():
     rows = pd.DataFrame({"label": ["a"] * 5 + ["b"] * 5 + [None], "answer_chars": [10] * 5 + [40] * 5 + [500]})
     title = show.answer_lengths(rows).layout.title.text

@@ -267,6 +267,22 @@ def test_lengths_are_higher_or_lower_never_better():
     assert found.sentence.startswith("base is higher than tuned by ") and "points" not in found.sentence
 
 
+@pytest.mark.parametrize(
+    ("unit", "better", "says"),
+    [("s", "lower", "higher (worse) than quick by 0.3 s"), ("words", "neither", "higher than quick by 0.3 words"),
+     ("", "higher", "higher than quick by 0.3"), ("share", "higher", "better than quick by 30 points"),
+     ("share", "lower", "worse than quick by 30 points"), ("likeness", "higher", "better than quick by 30 points")],
+)  # fmt: skip
+def test_a_metric_has_a_unit_and_a_direction(unit, better, says):
+    """Seconds below one are no shares, and more of them is not better."""
+    quick = 0.1 + 0.01 * np.random.default_rng(0).random(50)
+    found = s.compare(quick + 0.3, quick, a="slow", b="quick", metric="seconds", unit=unit, better=better)
+    assert found.sentence.startswith(f"slow is {says}")
+    assert found.unit == unit and found.better == (better if unit else "neither")
+    [many] = s.compare_many({"slow": quick + 0.3, "quick": quick}, "slow", unit=unit, better=better)
+    assert many.sentence.startswith(f"slow is {says}")
+
+
 def test_rows_without_an_answer_are_left_out_and_said():
     a, b = scores(36, 12, 120, 32)
     a, b = np.append(a, [math.nan, 1]), np.append(b, [1, math.nan])

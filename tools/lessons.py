@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
@@ -54,9 +56,32 @@ def own_home(home: Path, *, fresh: bool = True):
             os.environ["KIT_HOME"] = before
 
 
-def execute(path: Path, say: Callable[[str], None] = print) -> nbformat.NotebookNode:
-    """Run one notebook from top to bottom in the folder it lies in; raises at the first error."""
+def set_parameters(notebook: nbformat.NotebookNode, values: Mapping[str, Any]) -> None:
+    """Put a cell behind the one tagged ``parameters`` that gives these names other values.
+
+    Raises:
+        KeyError: a name that the parameters cell does not have.
+    """
+    place = next(n for n, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ()))
+    nodes = ast.walk(ast.parse(notebook.cells[place].source))
+    known = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if unknown := set(values) - known:
+        raise KeyError(f"no parameters: {', '.join(sorted(unknown))}")
+    source = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+    notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(source))
+
+
+def execute(
+    path: Path, say: Callable[[str], None] = print, parameters: Mapping[str, Any] | None = None
+) -> nbformat.NotebookNode:
+    """Run one notebook from top to bottom in the folder it lies in; raises at the first error.
+
+    Args:
+        parameters: values for names of the parameters cell, in place of the notebook's own.
+    """
     notebook = nbformat.read(path, as_version=4)
+    if parameters:
+        set_parameters(notebook, parameters)
     code = [index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
     began = time.monotonic()
 

@@ -27,7 +27,8 @@ def into_outputs(page) -> None:
     """Put the focus on the first control of the cell's output, once JupyterLab's shortcuts leave it alone there."""
     page.wait_for_timeout(1500)  # a cold JupyterLab may still move the focus by itself
     page.wait_for_function("""() => {
-        const first = document.querySelector('.jp-OutputArea-output').querySelector('input, select, button');
+        const controls = '.jp-OutputArea-output :is(input, select, button)';
+        const first = [...document.querySelectorAll(controls)].find(control => control.offsetParent);
         first.blur(), first.focus();
         return first.hasAttribute('data-lm-suppress-shortcuts');
     }""")

@@ -76,6 +76,7 @@ def check(
         shape=next(iter(shapes)) if len(shapes) == 1 else "mixed" if shapes else "none",
         mapping=mapping,
         token_limit=limits.max_example_tokens,
+        usual_labels=found.usual_labels,
     )
 
 

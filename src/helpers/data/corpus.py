@@ -284,6 +284,7 @@ def _check_labels(corpus: Corpus, found: Findings) -> None:
             if value != usual[normalise(value)]:
                 told = f"{value!r} is usually spelled {usual[normalise(value)]!r} in {name}."
                 found.add("label_variant", corpus.lines[at], name, told)
+                found.usual_labels[normalise(value)] = usual[normalise(value)]
         sizes = Counter({usual[key]: sum(counts.values()) for key, counts in spelled.items()})
         for label, count in sizes.items():
             if count < FEW_OF_A_LABEL:

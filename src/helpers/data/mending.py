@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,27 +165,30 @@ def _decode_again(text: str) -> str:
 
 
 def spell_label(draft: Draft, report: CheckReport) -> None:
-    """Give the answer, or the JSON answer's fields, the spelling that most rows use."""
-    usual = _usual_labels(report)
+    """Give the answer, or the JSON answer's fields, the spelling that most rows use; all else keeps every letter."""
+    usual = report.usual_labels
     answer = draft.messages[-1].get("content")
     if not isinstance(answer, str):
         return
     if answer.strip().startswith("{"):
-        try:
-            value = json.loads(answer)
-        except ValueError:
-            return
-        fixed = {k: usual.get(normalise(v), v) if isinstance(v, str) else v for k, v in value.items()}
-        draft.messages[-1]["content"] = json.dumps(fixed, ensure_ascii=False)
+        draft.messages[-1]["content"] = JSON_TEXT.sub(lambda text: _respelled(text[0], usual), answer)
     else:
         draft.messages[-1]["content"] = usual.get(normalise(answer), answer)
 
 
-def _usual_labels(report: CheckReport) -> dict[str, str]:
-    """Usual spelling by its tidy form, from the report's own words."""
-    told = report.problems.loc[report.problems["code"] == "label_variant", "message"]
-    spelled = (re.search(r" is usually spelled '(.*)' in ", message) for message in told)
-    return {normalise(match[1]): match[1] for match in spelled if match}
+JSON_TEXT = re.compile(r'(?<=:)\s*"(?:[^"\\]|\\.)*"')
+"""A text value in a JSON object, with the blanks before it."""
+
+
+def _respelled(text: str, usual: Mapping[str, str]) -> str:
+    """A text value as most rows spell it; as it stands where that is how it is spelled, or where it is no JSON text."""
+    blanks, quoted = text[: len(text) - len(text.lstrip())], text.lstrip()
+    try:
+        value = json.loads(quoted)
+    except ValueError:
+        return text
+    spelled = usual.get(normalise(value), value)
+    return text if spelled == value else blanks + json.dumps(spelled, ensure_ascii=False)
 
 
 FIXES: dict[str, Callable[[Draft], None]] = {

@@ -41,6 +41,7 @@ class Findings:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.counts: Counter[str] = Counter()
+        self.usual_labels: dict[str, str] = {}
 
     def add(
         self,
@@ -89,6 +90,7 @@ class CheckReport:
         shape: how the rows are shaped ("chat", "prompt_completion", …; "mixed" when they differ).
         mapping: for tables and question/answer rows: which column became what.
         token_limit: tokens an example may have, None when unknown.
+        usual_labels: a label's normal form → the spelling that most rows use, where some rows spell it otherwise.
     """
 
     problems: pd.DataFrame
@@ -98,6 +100,7 @@ class CheckReport:
     shape: str = "chat"
     mapping: dict[str, str] = field(default_factory=dict)
     token_limit: int | None = None
+    usual_labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from helpers.project import write_atomically
 from helpers.records import Example
 
 OPENAI_SHAPED = ("openai", "azure", "nebius", "together", "fireworks", "local")
+UNSEEN_START = re.compile("^[\\s\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+"""What a spreadsheet passes over, or a writer of workbooks takes away, before it looks for a formula."""
 FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the start of a formula, also behind white space; some read the wide forms too."""
 
@@ -125,7 +128,10 @@ def _cannot(example: Example, host: str, got: str) -> DataError:
 
 def safe_cell(value: Any) -> Any:
     """The value for a spreadsheet's cell: text that would run as a formula gets an apostrophe in front."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    seen = UNSEEN_START.sub("", value)
+    return f"'{value}" if seen.startswith(FORMULA_STARTS) else value
 
 
 def _write_table(examples: list[Example], path: Path) -> None:
@@ -137,7 +143,7 @@ def _write_table(examples: list[Example], path: Path) -> None:
         csv.writer(text, lineterminator="\n").writerows([[safe_cell(name) for name in heading], *cells])
         write_atomically(path, text.getvalue())
     else:
-        _write_workbook([heading, *cells], path)
+        _write_workbook([[safe_cell(name) for name in heading], *cells], path)
 
 
 def _table_row(example: Example) -> dict[str, Any]:

@@ -205,12 +205,15 @@ class Case:
 
     @cached_property
     def judged(self) -> Measurement | None:
-        """The tuned model that is judged: of one recipe's seeds the middle one; of several recipes the best such."""
-        recipes: dict[tuple[str, str], list[Measurement]] = {}
+        """The tuned model that is judged: of each base's newest run the middle one of its seeds, of these the best."""
+        newest: dict[tuple[str, str], list[Measurement]] = {}
         for one in self._here(self.tuned):
-            recipes.setdefault((one.host, one.base), []).append(one)
+            run = newest.setdefault((one.host, one.base), [])
+            if run and run[-1].openings != one.openings:  # a later look at these rows: another version, no other seed
+                run.clear()
+            run.append(one)
         middles = []
-        for seeds in recipes.values():
+        for seeds in newest.values():
             middle = statistics.median_low([one.score for one in seeds])
             middles.append(next(one for one in seeds if one.score == middle))
         return max(middles, key=lambda one: one.score, default=None)
@@ -222,10 +225,12 @@ class Case:
     def lead_of(self, one: Measurement, over: Measurement) -> Lead | None:
         """One against the other, or None where they were not compared on the same rows."""
         if found := self._pairs.get((one.id, over.id)):
-            return Lead(one, over, found.difference, found.low, found.high, found.n)
-        if found := self._pairs.get((over.id, one.id)):
-            return Lead(one, over, -found.difference, -found.high, -found.low, found.n)
-        return None
+            ends = (found.difference, found.low, found.high)
+        elif found := self._pairs.get((over.id, one.id)):
+            ends = (-found.difference, -found.high, -found.low)
+        else:
+            return None
+        return Lead(one, over, *(round(end, 6) for end in ends), found.n)  # 188 - 168 of 200 rows are ten points
 
     def _least_lead(self, rivals: Iterable[Measurement]) -> Lead | None:
         if self.judged is None:
@@ -261,8 +266,9 @@ class Case:
 
     @cached_property
     def rival_elsewhere(self) -> Measurement | None:
-        """A target that did not answer the rows on which the tuned model is judged, and might beat it there."""
-        if self.judged is None or not self.targets:
+        """A target that did not answer the rows on which the tuned model is judged, and might beat it there; none where
+        the tuned model has lost already."""
+        if self.judged is None or not self.targets or (self.lead is not None and self.lead.high < 0):
             return None
         here = {(one.host, one.model) for one in self._here(self.targets)}
         others = [m for m in self.targets if (m.host, m.model) not in here and m.high >= self.judged.score]

@@ -38,7 +38,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Question:
-    """One question with its options in natural order, why it matters, and a source that makes the point."""
+    """One question with its options in natural order, why it matters, and a source that makes the point.
+
+    An ``optional`` one adds steps to a verdict and moves none: leaving it open takes no confidence away.
+    """
 
     id: str
     group: str
@@ -46,6 +49,7 @@ class Question:
     why: str
     source: str
     options: tuple[Option, ...]
+    optional: bool = False
 
     def option(self, value: str) -> Option:
         """The option with this value (which :func:`checked` has vouched for)."""

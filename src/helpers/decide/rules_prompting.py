@@ -9,6 +9,7 @@ from helpers.decide import hosts
 from helpers.decide.case import Case, percent
 from helpers.decide.judgements import (
     PROBABLY,
+    bill_forbids,
     code_lead_sentence,
     code_sentence,
     code_suffices,
@@ -213,12 +214,18 @@ def nobody_would_maintain_it(case: Case) -> Ruling | None:
 
 
 def the_prompt_still_gets_better(case: Case) -> Ruling | None:
-    """Do not leave a staircase before it ends, unless tuning has already won.
+    """Do not leave a staircase before it ends, unless tuning has already won and its bill allows it.
 
     Without a score of a target model the reader's word counts only if other models were measured too.
     """
     on_a_real_model = case.targets or case.says("models_tried", "measured")
-    if case.says("gap", "cost_or_speed") or won(case) or not on_a_real_model or not case.says("effort", "improving"):
+    better_already = won(case) and not bill_forbids(case)
+    if (
+        case.says("gap", "cost_or_speed")
+        or better_already
+        or not on_a_real_model
+        or not case.says("effort", "improving")
+    ):
         return None
     go_on = f"Go on until the plateau test says that the last changes brought nothing: {LESSON['decide']}."
     return Ruling(

@@ -28,6 +28,7 @@ from helpers.decide.judgements import (
     untried_techniques,
     won,
 )
+from helpers.decide.other_ways import other_ways
 from helpers.decide.places import place
 from helpers.decide.ruling import CHECK_EXAMPLES, LESSON, Ruling, ask
 
@@ -204,7 +205,8 @@ def the_data_does_not_carry_it(case: Case) -> Ruling | None:
     else:
         return None
     measured = (case.measured[weak][1],) if weak in case.measured else ()
-    return Ruling("fix_data", why, because=(weak, "gap"), measured=measured, steps=(step,), needs=("target", "data"))
+    steps = (step, *(other_ways(case) if weak == "examples" else ()))
+    return Ruling("fix_data", why, because=(weak, "gap"), measured=measured, steps=steps, needs=("target", "data"))
 
 
 def tuning_is_worth_a_trial(case: Case) -> Ruling | None:
@@ -239,6 +241,7 @@ def tuning_is_worth_a_trial(case: Case) -> Ruling | None:
             f"Split without leaks and check the file for the host: {LESSON['data']}.",
             f"Open the test rows once, against the best prompted rivals: {LESSON['evaluate']}.",
             f"Then decide again: {LESSON['record']}. A trial is no release.",
+            *other_ways(case),
         ),
         needs=("target", "plateau", "cost", "data"),
         where=where.name,

@@ -134,11 +134,16 @@ def _confidence(case: Case, ruling: Ruling) -> Literal["low", "medium", "high"]:
         return "low"
     measured = _measured(case)
     missing = sum(not measured[need] for need in ruling.needs)
-    if ruling.needs and unanswered(case.effective):
+    if ruling.needs and _open_questions(case):
         missing += 1
     if ruling.choice == "keep_prompting" and "comparison" in ruling.needs and undecided(case):
         missing += 1
     return "high" if missing == 0 else "medium" if missing <= 2 else "low"
+
+
+def _open_questions(case: Case) -> list[str]:
+    """Unanswered questions that could move the verdict."""
+    return [name for name in unanswered(case.effective) if not questions()[name].optional]
 
 
 def _reasons(case: Case, ruling: Ruling) -> tuple[str, ...]:
@@ -185,7 +190,8 @@ def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
 def _not_measured(case: Case) -> tuple[str, ...]:
     found = [EVIDENCE[name] for name, there in _measured(case).items() if not there]
     found += [one for one in case.evidence.not_measured if one not in found]
-    open_questions = unanswered(case.effective)
-    if open_questions:
+    if any(one.unit == "likeness" and one.headline for one in case.evidence.measurements):
+        found.append("a score of free text that can decide: likeness to the ideal answer only finds odd rows")
+    if open_questions := _open_questions(case):
         found.append(f"unanswered questions: {', '.join(open_questions)}")
     return tuple(found)

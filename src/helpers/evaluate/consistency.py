@@ -56,6 +56,15 @@ def over_repeats(
     return _measure(client, candidate.name, requests, [times] * len(examples), "asked again", store, options)
 
 
+def difference(a: Consistency, b: Consistency, names: tuple[str, str]) -> str:
+    """Whether one is more consistent than the other, on the same questions, in a sentence."""
+    both = ~(np.isnan(a.agreement) | np.isnan(b.agreement))
+    if both.sum() < 2:
+        return f"{names[0]} and {names[1]} cannot be compared: fewer than two questions were answered twice by both."
+    compared = statistics.compare(a.agreement, b.agreement, a=names[0], b=names[1], metric="agreement", unit="share")
+    return f"Agreement with itself: {compared.sentence}"
+
+
 def over_paraphrases(
     client: openai.OpenAI, candidate: Candidate, groups: Sequence[Sequence[Example]], *, store: Path | str,
     **options: Any,

@@ -103,7 +103,7 @@ def pairwise(
         for first, second in ((answers_a[i], answers_b[i]), (answers_b[i], answers_a[i])):
             text = PAIR.format(criterion=criterion, question=examples[i].question, first=first, second=second)
             requests.append(Request(model, [{"role": "user", "content": text}], 0.0, max_tokens))
-    said = [_choice(reply, "012") for reply in ask(client, requests, store=store, **options)]
+    said = [_choice(reply, ("0", "1", "2")) for reply in ask(client, requests, store=store, **options)]
     verdicts, turned = np.full(len(examples), np.nan), 0
     for row, forward, backward in zip(rows, said[::2], said[1::2], strict=True):
         if forward is not None and backward is not None:
@@ -151,7 +151,7 @@ def rubric(
     return verdicts
 
 
-def _choice(reply: Reply, allowed: Sequence[str]) -> str | None:
+def _choice(reply: Reply, allowed: tuple[str, ...]) -> str | None:
     """The allowed word that the answer starts with; None for anything else."""
     found = re.match(r"\W*(\w+)", reply.text or "")
     return word if found and (word := found[1].lower()) in allowed else None

@@ -84,6 +84,8 @@ def plateau_of(
     The incumbent was picked as the best of several, which flatters it. So the upper bounds allow for every prompt among
     which it was picked (Bonferroni): the more were tried, the harder it is to call a plateau.
 
+    A prompt without a single answer is left out.
+
     Args:
         history: prompt's name → one score a row (0 to 1), in the order tried, all on the same **development** rows, as
             ``Results.history`` gives them.
@@ -100,13 +102,14 @@ def plateau_of(
             got=f"{len(names)} prompts, worth {worth}, last {last}",
         )
     scores = np.array([np.asarray(history[name], dtype=float) for name in names])
+    answered = ~np.isnan(scores).all(axis=1)
+    names, scores = [name for name, some in zip(names, answered, strict=True) if some], scores[answered]
     scores = scores[:, ~np.isnan(scores).any(axis=0)]
     rows = scores.shape[1]
-    if len(names) <= last:
-        sentence = f"{len(names)} prompts are too few to speak of a plateau: try at least {last + 1}."
+    if len(names) <= last or rows < 2:
+        few = f"{len(names)} prompts with answers are too few to speak of a plateau: try at least {last + 1}."
+        sentence = few if len(names) <= last else "Fewer than two rows were answered by all prompts: measure more rows."
         return Plateau("cannot tell", role, sentence, len(names), "", (), worth, rows)
-    if rows < 2:
-        raise EvaluationError("Fewer than two rows were answered by all prompts.", fix="Measure more rows.")
     earlier = len(names) - last
     best = int(np.argmax(scores[:earlier].mean(axis=1)))
     later = zip(names[earlier:], scores[earlier:], strict=True)

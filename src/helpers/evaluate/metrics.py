@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -169,12 +169,24 @@ def label_of(text: str, field: str | None = None) -> str | None:
     return json.dumps(value[field]) if isinstance(value, dict) and field in value else None
 
 
+TAKEN = frozenset(
+    ("candidate", "row", "answer", "expected", "missing", "finish_reason", "prompt_tokens", "completion_tokens",
+     "cached_tokens", "seconds", "usd", "confidence", "all_fields", "valid_json")
+)  # fmt: skip
+"""Names that a table of results gives to columns of its own, and to the metrics beside the fields'."""
+
+
+def _column(name: str) -> str:
+    """The metric's name for a field: the field's own, unless that is taken."""
+    return f"field {name}" if name in TAKEN else name
+
+
 def default(examples: Sequence[Example]) -> list[Metric]:
     """A sensible set for rows of this kind: JSON objects, labels, or free text; the first one is the headline."""
     values = [parsed(example.answer, fenced=False) for example in examples]
     if values and all(isinstance(value, dict) for value in values):
         names = dict.fromkeys(name for value in values for name in value)
-        return [all_fields, *(field(name) for name in names), valid_json()]
+        return [all_fields, *(replace(field(name), name=_column(name)) for name in names), valid_json()]
     answers = {_label(example.answer) for example in examples}
     if len(answers) <= max(2, len(examples) // 4) and all(len(answer.split()) <= 5 for answer in answers):
         return [label_accuracy, exact_match]

@@ -182,9 +182,11 @@ class Results:
         self, reference: str, metric: str | None = None, *, clusters: Sequence[Hashable] | None = None,
         level: float = 0.95,
     ) -> list[Comparison]:  # fmt: skip
-        """``reference`` against every other candidate, with Holm's correction."""
+        """``reference`` against every other candidate that answered two of its rows or more, with Holm's correction."""
         name = self._metric(metric)
         scores = {candidate: self.scores(candidate, name) for candidate in self.candidates}
+        own = ~np.isnan(self.scores(reference, name))
+        scores = {who: s for who, s in scores.items() if who == reference or (own & ~np.isnan(s)).sum() >= 2}
         unit, better = self.scale(name)
         return statistics.compare_many(
             scores, reference, metric=name, unit=unit, better=better, clusters=clusters, level=level

@@ -66,6 +66,16 @@ def router(store: Store, serving: Serving, worker: Worker) -> APIRouter:
     def retrieve(job_id: str) -> dict[str, Any]:
         return public(_existing(store, job_id))
 
+    @routes.delete("/{job_id}")
+    def delete(job_id: str) -> dict[str, Any]:
+        """This API only, not in OpenAI's protocol: forget a job that has ended, with its metadata and all it made."""
+        job = _existing(store, job_id)
+        if job.active:
+            message = f"Job {job.id} is {job.status}. Cancel it or wait for its end."
+            raise Refusal(409, message, param="fine_tuning_job_id", code="job_active")
+        serving.forget(store.delete_job(job), job.model)
+        return {"id": job.id, "object": "fine_tuning.job", "deleted": True}
+
     @routes.post("/{job_id}/cancel")
     def cancel(job_id: str) -> dict[str, Any]:
         """Cancelled when this returns; the trainer stops within seconds. Finished checkpoints stay usable."""

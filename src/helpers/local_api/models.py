@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import struct
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -59,23 +54,11 @@ def router(store: Store, serving: Serving) -> APIRouter:
 
 
 def _of_base(base: Base, serving: Serving) -> dict[str, Any]:
-    return _entry(base.id, serving.started_at, serving, name=base.title, parameters=parameters(base.folder()))
+    return _entry(base.id, serving.started_at, serving, name=base.title, parameters=base.parameters or None)
 
 
 def _of_tuned(model: Model, serving: Serving) -> dict[str, Any]:
     return _entry(model.id, model.created_at, serving, base_model=model.base, fine_tuning_job=model.job_id)
-
-
-@cache
-def parameters(folder: Path) -> int:
-    """How many numbers the weights in this folder hold, read from the heads of its safetensors files."""
-    count = 0
-    for file in sorted(folder.glob("*.safetensors")):
-        with open(file, "rb") as opened:
-            (size,) = struct.unpack("<Q", opened.read(8))
-            tensors = json.loads(opened.read(size))
-        count += sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
-    return count
 
 
 def _entry(model_id: str, created: int, serving: Serving, **more: Any) -> dict[str, Any]:

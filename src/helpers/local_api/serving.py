@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,14 +31,28 @@ from helpers.local_api.store import Model, Store
 
 @dataclass(frozen=True)
 class Base:
-    """A base model: its id, its name to readers, and where its folder is (fetched first when it is missing)."""
+    """A base model: its id, its name to readers, where its folder is (fetched first when it is missing), and how many
+    numbers its weights hold."""
 
     id: str
     title: str
     folder: Callable[[], Path]
+    parameters: int
 
 
-DEFAULT = Base("smollm2-135m-instruct", "SmolLM2-135M-Instruct (from 4-bit weights)", assets.base_model)
+DEFAULT = Base("smollm2-135m-instruct", "SmolLM2-135M-Instruct (from 4-bit weights)", assets.base_model, 134_515_008)
+"""Its size is written down, so that a list of models fetches nothing."""
+
+
+def parameters(folder: Path) -> int:
+    """How many numbers the weights in this folder hold, read from the heads of its safetensors files."""
+    count = 0
+    for file in sorted(folder.glob("*.safetensors")):
+        with open(file, "rb") as opened:
+            (size,) = struct.unpack("<Q", opened.read(8))
+            tensors = json.loads(opened.read(size))
+        count += sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
+    return count
 
 
 class Serving:
@@ -53,7 +70,7 @@ class Serving:
         self.shutdown_date = shutdown_date
         self._store = store
         named = [
-            Base(name, f"{folder.name} (a folder of this machine)", lambda folder=folder: folder)
+            Base(name, f"{folder.name} (a folder of this machine)", lambda folder=folder: folder, parameters(folder))
             for name, folder in further
         ]
         self.bases: Mapping[str, Base] = {base.id: base for base in (DEFAULT, *named)}

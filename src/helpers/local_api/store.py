@@ -260,6 +260,13 @@ class Store:
         finally:
             self._keep_reserve()
 
+    def _gone(self, deletion: Callable[[], Any]) -> Any:
+        """Delete, and empty the write-ahead log: it holds earlier states of the rows, names and metadata in them."""
+        result = self._even_when_full(deletion)
+        with self._lock, contextlib.suppress(sqlite3.OperationalError):  # on a full disk: at the next deletion
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return result
+
     # Rows, whatever their table -------------------------------------------------------------------------------------
 
     def all(self, table: str, where: str = "1", values: Sequence[Any] = (), tail: str = "ORDER BY seq") -> list[Any]:
@@ -337,7 +344,7 @@ class Store:
 
     def delete_file(self, file_id: str) -> Job | None:
         """Delete row and bytes, unless an active job needs them: then nothing happens and that job is returned."""
-        return self._even_when_full(lambda: self._delete_file(file_id))
+        return self._gone(lambda: self._delete_file(file_id))
 
     def delete_expired(self) -> int:
         """Delete the files whose time is over, those apart that an active job needs; returns how many went."""
@@ -395,6 +402,27 @@ class Store:
             finished = max(now, job.created_at)  # a clock that was set back must not give a negative duration
             return self.update_job(job_id, status=status, finished_at=finished, estimated_finish=None, **columns)
 
+    def delete_job(self, job: Job) -> list[str]:
+        """Delete a job that has ended and all that it made: events, checkpoints, models, result file, their bytes.
+
+        Returns:
+            The names of the models that are gone.
+        """
+        models = [model.id for model in self.all("models", "job_id = ?", (job.id,))]
+
+        def delete() -> None:
+            with self.transaction():
+                for table in ("events", "checkpoints", "models"):
+                    self._delete(table, "job_id = ?", (job.id,))
+                self._delete("files", "id = ?", (job.result_file,))
+                self._delete("jobs", "id = ?", (job.id,))
+            if job.result_file:
+                self.path_of(job.result_file).unlink(missing_ok=True)
+            shutil.rmtree(self.folder_of(job.id), ignore_errors=True)
+
+        self._gone(delete)
+        return models
+
     def cancel_job(self, job_id: str) -> bool:
         """End the job as cancelled, on a full disk, too; False when it has ended already."""
 
@@ -451,7 +479,7 @@ class Store:
         Returns:
             The names that are gone.
         """
-        return self._even_when_full(lambda: self._delete_model(model))
+        return self._gone(lambda: self._delete_model(model))
 
     def _delete_model(self, model: Model) -> list[str]:
         with self.transaction():

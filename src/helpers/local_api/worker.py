@@ -155,10 +155,14 @@ class Worker(threading.Thread):
 
     def _follow(self, trainer: TrainerProcess) -> None:
         was_alive = trainer.alive()  # asked first: what a dead trainer wrote is then there to be read
-        if self._store.get("jobs", self._job_id).status == "running" and self._read(trainer):
+        if self._read(trainer):
             return  # there may be more
         job = self._store.get("jobs", self._job_id)
-        if job.status != "running":
+        if job is None:  # deleted as soon as it was cancelled
+            trainer.stop()
+            shutil.rmtree(trainer.folder, ignore_errors=True)
+            self._trainer = None
+        elif job.status != "running":
             trainer.stop()
             self._clean(job)
             self._trainer = None
@@ -175,9 +179,11 @@ class Worker(threading.Thread):
         trainer.start()
 
     def _read(self, trainer: TrainerProcess) -> bool:
-        """Turn new progress lines into rows, in one transaction; False when there were none."""
+        """Turn a running job's new progress lines into rows, in one transaction; False when there were none."""
         with self._store.transaction():
             job = self._store.get("jobs", self._job_id)
+            if job is None or job.status != "running":
+                return False
             lines, offset = trainer.lines(job.progress_offset)
             if offset == job.progress_offset:
                 return False

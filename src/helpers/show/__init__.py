@@ -5,8 +5,10 @@ from helpers.show.bills import bill, cost_curves
 from helpers.show.calculator_panel import calculator
 from helpers.show.chat import what_the_model_sees
 from helpers.show.checklist_panel import checklist
+from helpers.show.confusions import confusion, fields
 from helpers.show.curves import learning_curve
 from helpers.show.dataset import answer_lengths, balance, token_lengths
+from helpers.show.errors_panel import errors
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.provider_page import provider_page
 from helpers.show.rater_panel import rater
@@ -32,8 +34,11 @@ __all__ = [
     "checklist",
     "comparisons",
     "comparisons_svg",
+    "confusion",
     "cost_curves",
     "drift",
+    "errors",
+    "fields",
     "finding",
     "guess",
     "guesses",

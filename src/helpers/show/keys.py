@@ -12,13 +12,16 @@ import ipywidgets as widgets
 
 Action = Callable[[], None]
 SPACE = " "
+KEYS = "kit-keys"
+"""CSS class of the field, by which a panel's script finds it."""
 
 
-def keyboard(actions: Mapping[str, tuple[str, Action]]) -> widgets.Box:
-    """A row of buttons with a field that takes their keys.
+def keyboard(actions: Mapping[str, tuple[str, Action]], keys: str | None = None) -> widgets.Box:
+    """A row of buttons with a field that takes their keys. A click beside the controls of a panel goes to this field.
 
     Args:
         actions: key (one letter, or a space) → (what it does, in a few words; the function that does it).
+        keys: how the field names its keys, where listing them all would be long.
     """
     buttons = []
     for key, (label, act) in actions.items():
@@ -26,7 +29,7 @@ def keyboard(actions: Mapping[str, tuple[str, Action]]) -> widgets.Box:
         button.on_click(lambda _, act=act: act())
         buttons.append(button)
     field = widgets.Text(
-        description=f"Type here: {', '.join(map(_name, actions))}", style={"description_width": "initial"},
+        description=f"Type here: {keys or ', '.join(map(_name, actions))}", style={"description_width": "initial"},
         layout=widgets.Layout(width="auto", max_width="380px"),
     )  # fmt: skip
 
@@ -39,6 +42,7 @@ def keyboard(actions: Mapping[str, tuple[str, Action]]) -> widgets.Box:
                 actions[letter][1]()
 
     field.observe(typed, names="value")
+    field.add_class(KEYS)
     return widgets.VBox([widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap")), field])
 
 

@@ -18,8 +18,15 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
 
 _KEYBOARD = """
 const keep = event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
+const controls = 'input, select, textarea, button, a, summary, label, .modebar, [role=slider]';
+const take = event => {
+  if (event.target.closest(controls) || !getSelection().isCollapsed) return;
+  const field = event.currentTarget.querySelector('.kit-keys input');
+  setTimeout(() => field?.focus({preventScroll: true}));
+};
 const mend = () => document.querySelectorAll('.CLASS').forEach(panel => {
   panel.addEventListener('focusin', keep);
+  panel.addEventListener('click', take);
   panel.querySelectorAll('.kit-live .widget-html-content').forEach(text => text.setAttribute('role', 'status'));
   panel.querySelectorAll('.widget-vbox').forEach(box => {
     const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
@@ -35,6 +42,7 @@ def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
 
     JupyterLab takes arrow keys and letters away from lists and buttons in an output (in a list, "a" would insert a
     cell), and ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with.
+    A click on text goes to the field of keys: it would else go to the notebook, where "d d" deletes the cell.
     Text of the class ``kit-live`` is read out by screen readers whenever it changes.
     Where scripts are not run, fields and buttons still work.
     """

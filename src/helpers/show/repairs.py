@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os.path
+import re
 from html import escape
 
 import pandas as pd
 from IPython.display import HTML
 
+from helpers.data.personal import REMOVED, find, remove
 from helpers.show.html import texts_side_by_side
 from helpers.show.theme import plural
 
 MOST_PAIRS = 4
 AROUND, LONGEST = 24, 120
 """Characters shown on both sides of a change, and of the change itself."""
+
+_ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
+"""A character as JSON writes it: a key right behind a written line break would not be seen as one."""
 
 _CELL = "vertical-align:top;text-align:left;padding:2px 10px;white-space:normal;word-break:break-word"
 
@@ -24,6 +29,8 @@ def pairs(queue: pd.DataFrame, most: int = MOST_PAIRS) -> HTML:
     Args:
         queue: ``data.queue(source, report, codes=data.PAIRS)``.
         most: pairs that are shown; the others are counted.
+
+    Personal data and secrets stay hidden: the page may be saved and handed on.
     """
     doubles = queue[queue["other"] > 0]
     counts = ", ".join(f"{n:,} × {code.replace('_', ' ')}" for code, n in doubles["code"].value_counts().items())
@@ -39,7 +46,8 @@ def _pair(item: object) -> str:
         (f"line {item.line}", f"{item.question}\n→ {item.answer}"),
         (f"line {item.other}", f"{item.other_question}\n→ {item.other_answer}"),
     ]
-    return f"<p>{escape(item.code.replace('_', ' '))}: {escape(item.message)}</p>{texts_side_by_side(sides)}"
+    clean = [(title, remove(text)) for title, text in sides]
+    return f"<p>{escape(item.code.replace('_', ' '))}: {escape(remove(item.message))}</p>{texts_side_by_side(clean)}"
 
 
 def changes(log: pd.DataFrame) -> HTML:
@@ -78,13 +86,27 @@ def _example(change: pd.Series) -> str:
 def _difference(before: str, after: object, hidden: bool) -> str:
     """The part of a row that changed, with a little around it; both texts escaped."""
     if not isinstance(after, str):
-        return f"left out: {_marked('del', before)}"
+        return f"left out: {_marked('del', _without_secrets(before, 0, len(before)))}"
     start = len(os.path.commonprefix([before, after]))
     end = len(os.path.commonprefix([before[start:][::-1], after[start:][::-1]]))
-    old, new = before[start : len(before) - end], after[start : len(after) - end]
-    left, right = before[max(0, start - AROUND) : start], before[len(before) - end :][:AROUND]
+    stop = len(before) - end
+    old, new = _without_secrets(before, start, stop), _without_secrets(after, start, len(after) - end)
+    left = _without_secrets(before, max(0, start - AROUND), start)
+    right = _without_secrets(before, stop, min(len(before), stop + AROUND))
     shown = _marked("del", "(hidden)" if hidden else old) + _marked("ins", new)
     return f"{'…' if left else ''}{escape(left)}{shown}{escape(right)}{'…' if right else ''}"
+
+
+def _without_secrets(text: str, start: int, stop: int) -> str:
+    """A part of a row without the personal data and secrets in it, those that the part's ends cut through too."""
+    shown, at = [], start
+    unescaped = _ESCAPED.sub(lambda found: " " * len(found[0]), text)
+    for hit in sorted([*find(text), *find(unescaped)], key=lambda hit: hit.start):
+        if hit.invented or hit.end <= at or hit.start >= stop:
+            continue
+        shown += [text[at : max(at, hit.start)], REMOVED[hit.kind]]
+        at = hit.end
+    return "".join([*shown, text[at:stop]])
 
 
 def _marked(tag: str, text: str) -> str:
