@@ -51,26 +51,30 @@ def segments(example: Example) -> list[Segment]:
 def token_counts(example: Example) -> tuple[int, int]:
     """(tokens that the model learns to write, all tokens) of an example."""
     count = tokens.counter("smollm2-135m-instruct").text
-    counts = [(count(text), learned) for text, learned in _pieces(example)]
-    return sum(n for n, learned in counts if learned), sum(n for n, _ in counts)
+    learned = total = 0
+    for message in example.messages:
+        texts = [count(text) for text in tokens.between_marks(message["role"], _text(message))]
+        total += sum(texts) + 2 + count("\n")  # the two marks, and the line's end
+        if _is_learned(message):
+            learned += texts[-1] + 1  # the answer and the mark that ends it
+    return learned, total
 
 
 def _pieces(example: Example) -> list[Segment]:
-    """The text in the pieces that are tokenised one by one: an answer by itself, as when the model writes it."""
+    """The text message by message; of an answer, what the model writes stands by itself."""
     pieces: list[Segment] = []
     for message in example.messages:
-        role, text = message["role"], _text(message)
-        if role == "assistant":
-            learned = float(message.get("weight", 1)) > 0
-            pieces += [(f"{START}{role}\n", False), (f"{text}{END}", learned), ("\n", False)]
-        else:
-            pieces.append((f"{START}{'system' if role == 'developer' else role}\n{text}{END}\n", False))
+        *head, body = tokens.between_marks(message["role"], _text(message))
+        pieces += [(START + "".join(head), False), (f"{body}{END}", _is_learned(message)), ("\n", False)]
     return pieces
 
 
+def _is_learned(message: Mapping[str, Any]) -> bool:
+    return message["role"] == "assistant" and float(message.get("weight", 1)) > 0
+
+
 def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content") or ""
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
+    return tokens.text_of(message.get("content"))
 
 
 def _row(text: str, learned: bool) -> str:
