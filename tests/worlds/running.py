@@ -27,7 +27,7 @@ from worlds.server import PlantedHost
 
 from helpers import assets, costs, data, evaluate
 from helpers.costs import Workload
-from helpers.project import Project
+from helpers.project import Project, kit_home
 from helpers.providers import local
 from helpers.show import calculator_panel
 
@@ -113,6 +113,9 @@ def own_home() -> Iterator[Path]:
     """A home of its own on a fixed day, without keys and without short cuts."""
     home = Path(tempfile.mkdtemp(prefix="kit-world-", dir=MEMORY if MEMORY.is_dir() else None))
     (home / "assets").symlink_to(assets.folder())
+    shared = kit_home() / "embeddings"  # the same texts in every world: their vectors are computed once
+    shared.mkdir(parents=True, exist_ok=True)
+    (home / "embeddings").symlink_to(shared)
     plain = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and name != "KIT_BRIEF"}
     own = {"KIT_HOME": str(home), "KIT_TODAY": TODAY, "KIT_STAY_LOCAL": "1"}
     with mock.patch.dict(os.environ, plain | own, clear=True):
