@@ -479,6 +479,17 @@ def test_a_host_whose_end_comes_is_named_before_and_not_after():
     assert ended_somewhere
 
 
+def test_a_classifier_settles_nothing_while_one_prompt_only_was_answered():
+    """Where a host cut all prompts but the bare question, the classifier beats a prompt that nobody would use."""
+    target, code = measurement("target", model="large", score=0.3), measurement("no language model", score=0.5)
+    answers = next(case for case in CASES if case.name == "measured plateau, own people").answers
+    lead = pair(code, target, 0.2, 0.12, 0.28)
+    for tries, choice in ((1, "improve_prompt"), (5, "no_language_model")):
+        test = replace(plateau(target, "cannot tell"), tries=tries)
+        evidence = Evidence(measurements=(target, code), comparisons=(lead,), plateaus=(test,))
+        assert decide(answers, evidence, TODAY).choice == choice
+
+
 def test_a_model_that_has_lost_need_not_be_held_against_another_target_as_well():
     """A stronger target on other rows matters only while the tuned model might still win."""
     tuned, weak = measurement("tuned", model="ft:x"), measurement("target", key="weak", model="weak", score=0.6)

@@ -25,6 +25,9 @@ arXiv 2103.14749). Above 96.7 % right a score measures the labels' mistakes."""
 LEAST_ROWS = 50
 """Never decide on fewer test rows, however large the difference on them: they are too few to stand for the task."""
 
+LEAST_TRIES = 3
+"""Prompts of a target that must have been measured before a rival without a language model may settle the matter."""
+
 MARGIN = 5
 """A score must be known to within this many times the smallest gain worth having, or its rows are too few."""
 
@@ -139,6 +142,14 @@ def bill_forbids(case: Case) -> bool:
     own = must_run_locally(case) or case.says("privacy", "stays")
     clear = case.lead.difference >= CLEAR * case.worth and not case.says("consistency", "low")
     return not own and not clear and not case.says("consistency", "critical")
+
+
+def prompting_had_its_chance(case: Case) -> bool:
+    """More than a bare question was asked of the target: otherwise anything beats it. Prompts without an answer, such
+    as those that the host cut, were not tried."""
+    test = case.plateau_test
+    few = test is not None and 0 < test.tries < LEAST_TRIES
+    return not few and not case.says("techniques", "none") and not case.says("effort", "none")
 
 
 def code_suffices(case: Case) -> bool:

@@ -21,6 +21,7 @@ from helpers.decide.judgements import (
     parts_for_code_step,
     plateau_sentence,
     price_of_measuring,
+    prompting_had_its_chance,
     target_sentence,
     teaching_sentence,
     won,
@@ -180,7 +181,7 @@ def no_language_model_is_needed(case: Case) -> Ruling | None:
 
     The burden of proof lies on the dearer rival: a tuned model counts against it only where it was shown to be better.
     """
-    if not code_suffices(case) or case.says("techniques", "none") or case.says("effort", "none"):
+    if not code_suffices(case) or not prompting_had_its_chance(case):
         return None
     code = case.best_code
     return Ruling(
