@@ -87,3 +87,14 @@ def judged(*counts: int | None, short: float = 1.0) -> set[int]:
 )
 def test_what_counts_as_cut(reported, short, found):
     assert judged(*reported, short=short) == found
+
+
+def test_one_count_for_prompts_of_many_lengths_is_where_the_context_ends():
+    """A cut of a few tokens is less than vocabularies differ by; that all end at the same count gives it away."""
+    prompts = [[{"role": "user", "content": "word " * (230 + 5 * n)}] for n in range(8)]
+    own = tokens.counter("some-model").examples([(one, ()) for one in prompts])
+    cut_all = [Reply("a", prompt_tokens=min(n, 228)) for n in own]
+    assert set(cut("some-model", prompts, cut_all)) == set(range(8))
+    assert cut("some-model", prompts, [Reply("a", prompt_tokens=n + 9) for n in own]) == {}
+    alike = prompts[:1] * 8
+    assert cut("some-model", alike, [Reply("a", prompt_tokens=228)] * 8) == {}, "one prompt, one count"

@@ -8,6 +8,7 @@ https://github.com/itayinbarr/little-coder/issues/128). So the host's count is h
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
@@ -22,6 +23,10 @@ LEAST_TOKENS = 512
 CUT_BELOW = 0.8
 """Share of our own count under which a prompt was cut. Vocabularies differ less than that for one text in most
 languages; where the host's is far thriftier, its short prompts show it."""
+
+ALIKE, LEAST_SPREAD, SPREAD = 5, 12, 0.05
+"""As many prompts with one and the same count, though by our own they differ by so many tokens or this share, were cut
+at that count: two vocabularies do not differ so."""
 
 CACHED_WITHIN = 0.3
 """Some servers count only what they had not in their cache: then the count is that of the last message, this near."""
@@ -45,13 +50,29 @@ def cut(model: str, prompts: Sequence[Sequence[Mapping[str, Any]]], replies: Seq
         ours = counter.examples([(prompts[place], ()) for place in counted])
         last = counter.examples([(prompts[place][-1:], ()) for place in counted])
         pairs = [(replies[place].prompt_tokens or 0, own) for place, own in zip(counted, ours, strict=True)]
-        scale = _scale(pairs)
+        scale, ceilings = _scale(pairs), _ceilings(pairs)
         return {
             place: f"{REASON} to {theirs:,} tokens"
             for place, (theirs, own), end in zip(counted, pairs, last, strict=True)
-            if own >= LEAST_TOKENS and theirs < CUT_BELOW * scale * own and not _only_uncached(theirs, end)
+            if theirs in ceilings or (_too_few(theirs, own, scale) and not _only_uncached(theirs, end))
         }
     return {}
+
+
+def _too_few(theirs: int, own: int, scale: float) -> bool:
+    return own >= LEAST_TOKENS and theirs < CUT_BELOW * scale * own
+
+
+def _ceilings(pairs: Sequence[tuple[int, int]]) -> set[int]:
+    """Counts that the host gives for prompts of clearly different lengths: where its context ends."""
+    by_count: dict[int, list[int]] = defaultdict(list)
+    for theirs, own in pairs:
+        by_count[theirs].append(own)
+    return {
+        count
+        for count, lengths in by_count.items()
+        if len(lengths) >= ALIKE and max(lengths) - min(lengths) >= max(LEAST_SPREAD, SPREAD * count)
+    }
 
 
 def _scale(pairs: Sequence[tuple[int, int]]) -> float:
