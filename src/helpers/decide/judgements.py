@@ -26,7 +26,7 @@ LEAST_ROWS = 50
 """Never decide on fewer test rows, however large the difference on them: they are too few to stand for the task."""
 
 LEAST_TRIES = 3
-"""Prompts of a target that must have been measured before a rival without a language model may settle the matter."""
+"""Prompts of a target that must have been answered before its score stands for what prompting can do."""
 
 MARGIN = 5
 """A score must be known to within this many times the smallest gain worth having, or its rows are too few."""
@@ -144,12 +144,12 @@ def bill_forbids(case: Case) -> bool:
     return not own and not clear and not case.says("consistency", "critical")
 
 
-def prompting_had_its_chance(case: Case) -> bool:
-    """More than a bare question was asked of the target: otherwise anything beats it. Prompts without an answer, such
-    as those that the host cut, were not tried."""
+def few_prompts(case: Case) -> bool:
+    """So few prompts of the target were answered that anything would beat the best of them, unless tuning lost even
+    to these."""
     test = case.plateau_test
-    few = test is not None and 0 < test.tries < LEAST_TRIES
-    return not few and not case.says("techniques", "none") and not case.says("effort", "none")
+    lost = case.lead is not None and case.lead.high < 0
+    return test is not None and 0 < test.tries < LEAST_TRIES and not lost
 
 
 def code_suffices(case: Case) -> bool:

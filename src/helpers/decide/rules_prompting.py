@@ -14,6 +14,7 @@ from helpers.decide.judgements import (
     code_sentence,
     code_suffices,
     cost_sentence,
+    few_prompts,
     lead_sentence,
     more_rows,
     must_run_locally,
@@ -21,7 +22,6 @@ from helpers.decide.judgements import (
     parts_for_code_step,
     plateau_sentence,
     price_of_measuring,
-    prompting_had_its_chance,
     target_sentence,
     teaching_sentence,
     won,
@@ -132,17 +132,31 @@ def not_enough_is_known(case: Case) -> Ruling | None:
 
 
 def prompting_has_not_been_tried(case: Case) -> Ruling | None:
-    """An afternoon of prompting comes before anything else, and gives the number to beat."""
-    if not case.says("effort", "none"):
+    """An afternoon of prompting comes before anything else, and gives the number to beat.
+
+    Prompts without an answer, such as those that a host cut, were not tried.
+    """
+    few = few_prompts(case)
+    if not case.says("effort", "none") and not few:
         return None
     return Ruling(
         "improve_prompt",
         why="prompting has not had its chance",
         because=("effort", "techniques"),
+        measured=target_sentence(case),
         steps=(
+            *(_which_got_answers(case) if few else ()),
             f"Climb the prompt ladder (instructions, worked examples, nearest examples, schema): {LESSON['decide']}.",
             "Measure each rung on the same validation rows.",
         ),
+    )
+
+
+def _which_got_answers(case: Case) -> tuple[str, ...]:
+    tries, model = case.plateau_test.tries, case.best_target.model
+    return (
+        f"Only {tries} prompt{'s' if tries > 1 else ''} of {model} got answers: see which did not, and why. A host "
+        "that cuts long prompts is named in the notes of the run, with the way out.",
     )
 
 
@@ -181,7 +195,7 @@ def no_language_model_is_needed(case: Case) -> Ruling | None:
 
     The burden of proof lies on the dearer rival: a tuned model counts against it only where it was shown to be better.
     """
-    if not code_suffices(case) or not prompting_had_its_chance(case):
+    if not code_suffices(case) or case.says("techniques", "none"):
         return None
     code = case.best_code
     return Ruling(
