@@ -81,10 +81,12 @@ def worth(answers: Mapping[str, Any]) -> float:
 def deciding(
     answers: Mapping[str, Any], evidence: Evidence, today: date | None = None
 ) -> tuple[tuple[Measurement, ...], tuple[Comparison, ...]]:
-    """What a verdict rests on: the measurements by one metric on one set of rows, and the comparisons between them."""
+    """What a verdict rests on: the measurements by one metric on one set of rows, and what the judged tuned model (else
+    the best rival without a language model) was compared with there."""
     case = Case(checked(answers), checked_evidence(evidence), today or facts.today())
     here = tuple(one for one in case.deciding if one.rows == case.rows)
-    return here, tuple(case.shown_comparisons())
+    first = case.judged or case.best_code
+    return here, tuple(pair for pair in case.evidence.comparisons if first is not None and pair.a_id == first.id)
 
 
 def rule_name(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> str:
