@@ -58,7 +58,7 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> go.
         xgap=1, ygap=1, showscale=False, customdata=drawn.to_numpy(),
         hovertemplate="%{y} answered as %{x}: %{customdata} rows (%{z} % of its line)<extra></extra>",
     )  # fmt: skip
-    chart.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    chart.update_yaxes(autorange="reversed", showgrid=False, type="category", title_standoff=18, automargin=True)
     chart.update_xaxes(showgrid=False, type="category", tickangle=-35)
     return chart
 
