@@ -51,9 +51,9 @@ def estimate(job: Path) -> dict[str, Any]:
     seconds = load + training_s + others_s
     tokens = sum(row.tokens for row in training.rows) * spec.n_epochs
     return {
-        "seconds": round(seconds, 1),
-        "low": round(seconds * (1 - UNCERTAINTY), 1),
-        "high": round(seconds * (1 + UNCERTAINTY), 1),
+        "seconds": round(seconds, 3),
+        "low": round(seconds * (1 - UNCERTAINTY), 3),
+        "high": round(seconds * (1 + UNCERTAINTY), 3),
         "load_s": round(load, 1),
         "tokens_per_second": round(tokens / training_s, 1),
         "trained_tokens": tokens,
