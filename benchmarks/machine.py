@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
@@ -11,6 +12,7 @@ import torch
 import transformers
 
 from helpers.local_api.decoder import device
+from helpers.local_api.products import kept_rates, product_dtype
 
 TRIES = 15
 
@@ -27,6 +29,12 @@ def gemm_gflops(rows: int = 1024, width: int = 576, out: int = 1536) -> float:
     """fp32 matrix products of the base model's MLP shape, where the trainer runs: the best of a few, GFLOP/s."""
     x, w = torch.randn(rows, width, device=device()), torch.randn(out, width, device=device())
     return 2 * rows * width * out / best(lambda: torch.nn.functional.linear(x, w)) / 1e9
+
+
+def product_rates() -> str:
+    """What training's choice of type rests on here, GFLOP/s."""
+    product_dtype(torch.device("cpu"))  # measures where nothing is kept yet
+    return json.dumps(kept_rates())
 
 
 def best(work, tries: int = TRIES) -> float:

@@ -30,9 +30,9 @@ from transformers import (
 from helpers import assets
 from helpers.errors import DataError
 from helpers.local_api import learner as learning
-from helpers.local_api import train
+from helpers.local_api import products, train
 from helpers.local_api.batches import Row, epoch_order, packs, pieces, read_rows
-from helpers.local_api.decoder import open_model, product_dtype
+from helpers.local_api.decoder import open_model
 from helpers.local_api.estimate import estimate
 from helpers.local_api.hyperparameters import resolve
 from helpers.local_api.learner import FrozenOutputs, Learner
@@ -231,8 +231,8 @@ def test_loss_and_gradients_equal_plain_peft(name, recipe, folders, rows, tmp_pa
 def test_bf16_products_give_nearly_the_same_gradients(recipe, folders, rows, tmp_path):
     """What processors with matrix units train in; the others can do it too, only slowly."""
     found = []
-    for products in (torch.float32, torch.bfloat16):
-        learner = Learner(open_model(folders["llama"]), recipe, "tiny", seed=3, products=products)
+    for dtype in (torch.float32, torch.bfloat16):
+        learner = Learner(open_model(folders["llama"]), recipe, "tiny", seed=3, products=dtype)
         randomise(learner, std=0.02)
         frozen = FrozenOutputs(learner, rows, tmp_path) if learner.first else None
         score = learner.learn(rows, frozen)
@@ -244,11 +244,43 @@ def test_bf16_products_give_nearly_the_same_gradients(recipe, folders, rows, tmp
     assert F.cosine_similarity(rounded, exact, dim=0) > 0.995
 
 
-def test_matrix_units_are_used_where_there_are_some(monkeypatch):
-    for units, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda units=units: {"amx_bf16": units})
-        assert product_dtype(torch.device("cpu")) == expected
-        assert product_dtype(torch.device("cuda")) == torch.float32
+AMX, NEW_AMD, OLD = ({"float32": 300.0, "bfloat16": rate} for rate in (1100.0, 640.0, 180.0))
+CPU = torch.device("cpu")
+
+
+def test_products_are_bf16_where_that_was_measured_to_be_much_quicker(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False})  # no flag decides
+    for rates, expected in ((AMX, torch.bfloat16), (NEW_AMD, torch.bfloat16), (OLD, torch.float32)):
+        monkeypatch.setenv("KIT_HOME", str(tmp_path / str(rates["bfloat16"])))
+        monkeypatch.setattr(products, "measured_rates", lambda rates=rates: rates)
+        assert products.product_dtype(CPU) == expected
+        assert products.product_dtype(torch.device("cuda")) == torch.float32
+
+
+def test_a_learner_multiplies_in_what_was_measured_as_quicker(monkeypatch, tmp_path, folders):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    monkeypatch.setattr(products, "measured_rates", lambda: NEW_AMD)
+    assert Learner(open_model(folders["llama"]), "quick", "tiny", seed=3)._head.dtype == torch.bfloat16
+
+
+def test_the_rate_is_measured_once_a_machine(monkeypatch, tmp_path):
+    """The same seed gives the same model, however busy the machine is when the second job starts."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    monkeypatch.setattr(products, "measured_rates", lambda: NEW_AMD)
+    assert products.product_dtype(CPU) == torch.bfloat16
+    monkeypatch.setattr(products, "measured_rates", lambda: OLD)
+    assert products.product_dtype(CPU) == torch.bfloat16  # kept
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})  # the home has moved to another machine
+    assert products.product_dtype(CPU) == torch.float32
+    for damaged in ("", "[]", '{"machine": 1}', '{"gflops": {}}'):
+        (tmp_path / "processor.json").write_text(damaged, encoding="utf-8")
+        assert products.product_dtype(CPU) == torch.float32
+        assert "bfloat16" in (tmp_path / "processor.json").read_text(encoding="utf-8")  # written anew
+
+
+def test_rates_are_measured_for_both_types():
+    rates = products.measured_rates()
+    assert set(rates) == {"float32", "bfloat16"} and all(rate > 0 for rate in rates.values())
 
 
 def test_cached_outputs_in_a_mapped_file_are_the_same(folders, rows, tmp_path, monkeypatch):

@@ -23,16 +23,6 @@ def device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
-def product_dtype(device: torch.device) -> torch.dtype:
-    """What training multiplies in there: bf16 on a processor with matrix units for it (Intel's AMX), else fp32.
-
-    Other processors that know bf16 gain little or lose; on an accelerator products are not what a model this small
-    waits for.
-    """
-    has_units = device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
-    return torch.bfloat16 if has_units else torch.float32
-
-
 class Decoder:
     """A loaded model.
 

@@ -17,8 +17,9 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
 from helpers.local_api.batches import Pack, Row, packs, padded
-from helpers.local_api.decoder import Decoder, product_dtype
+from helpers.local_api.decoder import Decoder
 from helpers.local_api.lora import Adapter
+from helpers.local_api.products import product_dtype
 
 ATTENTION = "prompt_or_fine_tune_packed"
 

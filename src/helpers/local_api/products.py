@@ -1,0 +1,81 @@
+"""Which type training multiplies in on this processor: bf16 where that is much quicker, measured once a machine.
+
+A flag of the processor does not tell: Intel's matrix units (AMX) and some of AMD's processors with AVX512_BF16 are two
+to four times as fast in bf16, others that know bf16 gain nothing or lose. The finding is kept, so that the same seed
+gives the same model on this machine, however busy it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from helpers.project import kit_home, write_atomically
+
+FASTER = 1.5
+"""So many times as fast must bf16 be: turning numbers from one type into the other eats a smaller gain."""
+TOKENS, WIDTH, INNER = 1024, 576, 1536
+"""The product that is timed: the base model's feed-forward layer on a batch of short rows."""
+TRIES = 7
+
+log = logging.getLogger(__name__)
+
+
+def product_dtype(device: torch.device) -> torch.dtype:
+    """What training multiplies in on ``device``.
+
+    On an accelerator fp32: products are not what a model this small waits for there.
+    """
+    if device.type != "cpu":
+        return torch.float32
+    rates = kept_rates() or _keep(measured_rates())
+    return torch.bfloat16 if rates["bfloat16"] >= FASTER * rates["float32"] else torch.float32
+
+
+def measured_rates() -> dict[str, float]:
+    """GFLOP/s of matrix products in fp32 and in bf16: the best of a few, taken in turn, so that whatever else the
+    machine does slows both."""
+    factors = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        factors[dtype] = torch.randn(TOKENS, WIDTH).to(dtype), torch.randn(INNER, WIDTH).to(dtype)
+        torch.nn.functional.linear(*factors[dtype])  # the first one also chooses and compiles a kernel
+    seconds = dict.fromkeys(factors, float("inf"))
+    for _ in range(TRIES):
+        for dtype, pair in factors.items():
+            began = time.perf_counter()
+            torch.nn.functional.linear(*pair)
+            seconds[dtype] = min(seconds[dtype], time.perf_counter() - began)
+    flop = 2 * TOKENS * WIDTH * INNER
+    return {str(dtype).removeprefix("torch."): flop / took / 1e9 for dtype, took in seconds.items()}
+
+
+def _file() -> Path:
+    return kit_home() / "processor.json"
+
+
+def _machine() -> dict[str, object]:
+    """What the rates depend on, and what a home that moved to another machine is recognised by."""
+    capable = sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True)
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "capabilities": capable}
+
+
+def kept_rates() -> dict[str, float] | None:
+    """GFLOP/s as they were measured on this machine; None where they never were, or on another one."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(_file().read_text(encoding="utf-8"))
+        if kept["machine"] == _machine():
+            return {name: float(kept["gflops"][name]) for name in ("float32", "bfloat16")}
+    return None
+
+
+def _keep(rates: Mapping[str, float]) -> Mapping[str, float]:
+    log.info("matrix products: %s GFLOP/s", {name: round(rate) for name, rate in rates.items()})
+    with contextlib.suppress(OSError):  # on a full disk it is measured again
+        write_atomically(_file(), json.dumps({"machine": _machine(), "gflops": rates}, indent=1) + "\n")
+    return rates
