@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from helpers.local_api import chat, files, fine_tuning, models, responses
+from helpers.local_api import chat, embeddings, files, fine_tuning, models, responses
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.security import LOOPBACK, Gate
 from helpers.local_api.serving import Serving
@@ -38,6 +38,7 @@ def application(
     routes.include_router(models.router(store, serving))
     routes.include_router(chat.router(serving))
     routes.include_router(responses.router(serving))
+    routes.include_router(embeddings.router())
     api.include_router(routes)
     api.add_exception_handler(Refusal, _refused)
     api.add_exception_handler(HTTPException, _http_error)

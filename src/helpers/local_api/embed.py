@@ -1,45 +1,67 @@
-"""Sentence embeddings in a process of their own: ``python -m helpers.local_api.embed FOLDER OUT.npy < texts.json``.
+"""Sentence embeddings: the model behind ``/v1/embeddings``, and a program of its own for the kit's classifiers.
 
-``FOLDER`` holds all-MiniLM-L6-v2, standard input a JSON list of texts; ``OUT.npy`` gets a float32 array of shape
-(texts, 384), one unit vector a text, in the same order. So torch loads here and never in a notebook's kernel.
+``python -m helpers.local_api.embed FOLDER OUT.npy < texts.json``: ``FOLDER`` holds all-MiniLM-L6-v2, standard input a
+JSON list of texts; ``OUT.npy`` gets a float32 array of shape (texts, 384), one unit vector a text, in the same order.
+So torch loads here and never in a notebook's kernel.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+MODEL = "all-minilm-l6-v2"
+"""Its id at the API."""
 MOST_TOKENS = 256
 """What the model was trained on; the rest of a longer text is not read."""
 BATCH = 32
 
 
-def embed(folder: Path, texts: list[str]) -> np.ndarray:
-    """Unit vectors, (texts, 384): the mean of the last layer over a text's own tokens."""
-    import torch
-    from tokenizers import Tokenizer
-    from transformers import AutoModel
+class Embedder:
+    """all-MiniLM-L6-v2, loaded from ``folder``."""
 
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.enable_truncation(MOST_TOKENS)
-    tokenizer.enable_padding()
-    model = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
-    model.eval()
-    vectors = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+        from transformers import AutoModel
+
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        loaded = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+        self._model = loaded.eval()
+        self.width = loaded.config.hidden_size
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text, all of them, the two marks around it included."""
+        return [one.ids for one in self._tokenizer.encode_batch(list(texts))]
+
+    def vectors(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+        """Unit vectors of one batch, float32 (texts, 384): the mean of the last layer over a text's own tokens, of
+        which the first 256 are read."""
+        import torch
+
+        read = [ids if len(ids) <= MOST_TOKENS else [*ids[: MOST_TOKENS - 1], ids[-1]] for ids in tokens]
+        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(one) for one in read], batch_first=True)
+        mask = torch.arange(ids.shape[1]) < torch.tensor([len(one) for one in read])[:, None]
+        with torch.inference_mode():
+            hidden = self._model(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        weight = mask.unsqueeze(-1)
+        mean = (hidden * weight).sum(1) / weight.sum(1)
+        return torch.nn.functional.normalize(mean, dim=1).numpy()
+
+
+def embed(folder: Path, texts: Sequence[str]) -> np.ndarray:
+    """Unit vectors of any number of texts, float32 (texts, 384)."""
+    embedder = Embedder(folder)
+    vectors = np.zeros((len(texts), embedder.width), dtype=np.float32)
     by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))  # batches of like lengths pad little
     for start in range(0, len(texts), BATCH):
         places = by_length[start : start + BATCH]
-        encoded = tokenizer.encode_batch([texts[place] for place in places])
-        ids = torch.tensor([one.ids for one in encoded])
-        mask = torch.tensor([one.attention_mask for one in encoded])
-        with torch.inference_mode():
-            hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        weight = mask.unsqueeze(-1)
-        mean = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1)
-        vectors[places] = torch.nn.functional.normalize(mean, dim=1).numpy()
+        vectors[places] = embedder.vectors(embedder.tokens([texts[place] for place in places]))
     return vectors
 
 

@@ -1,4 +1,4 @@
-"""``/v1/models``: the base models of this machine and what was tuned from them."""
+"""``/v1/models``: the base models of this machine, what was tuned from them, and the model that embeds texts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from helpers import assets
+from helpers.local_api import embeddings
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.serving import Base, Serving
 from helpers.local_api.store import Model, Store
@@ -22,6 +24,8 @@ def router(store: Store, serving: Serving) -> APIRouter:
     @routes.get("/models")
     def list_models() -> dict[str, Any]:
         bases = [_of_base(base, serving) for base in serving.bases.values()]
+        if assets.have_embedder():
+            bases.append(_of_embedder(serving))
         tuned = [_of_tuned(model, serving) for model in store.all("models")]
         return {"object": "list", "data": bases + tuned}
 
@@ -29,12 +33,14 @@ def router(store: Store, serving: Serving) -> APIRouter:
     def retrieve(model_id: str) -> dict[str, Any]:
         if base := serving.bases.get(model_id):
             return _of_base(base, serving)
+        if model_id == embeddings.MODEL:
+            return _of_embedder(serving)
         return _of_tuned(serving.tuned(model_id), serving)
 
     @routes.delete("/models/{model_id:path}")
     def delete(model_id: str) -> dict[str, Any]:
         """Delete a tuned model and its adapter's bytes; a job's final model takes its checkpoints along."""
-        if model_id in serving.bases:
+        if model_id in serving.bases or model_id == embeddings.MODEL:
             raise Refusal(
                 403, f"{model_id} is a base model: it cannot be deleted.", param="model", code="not_deletable"
             )
@@ -55,6 +61,10 @@ def router(store: Store, serving: Serving) -> APIRouter:
 
 def _of_base(base: Base, serving: Serving) -> dict[str, Any]:
     return _entry(base.id, serving.started_at, serving, name=base.title, parameters=base.parameters or None)
+
+
+def _of_embedder(serving: Serving) -> dict[str, Any]:
+    return _entry(embeddings.MODEL, serving.started_at, serving, name=embeddings.TITLE)
 
 
 def _of_tuned(model: Model, serving: Serving) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from helpers import assets
 from helpers.errors import AssetError, KitError
 from helpers.local_api.constrain import SchemaError
+from helpers.local_api.embed import MODEL as EMBEDDING_MODEL
 from helpers.local_api.generate import (
     ContextLengthError,
     Engine,
@@ -82,8 +83,15 @@ class Serving:
         """The tuned model of this name.
 
         Raises:
-            Refusal: 404, there is none.
+            Refusal: 404, there is none; 400, it embeds texts and writes none.
         """
+        if model_id == EMBEDDING_MODEL:
+            raise Refusal(
+                400,
+                f"{model_id} embeds texts (POST /v1/embeddings); it neither chats nor can be tuned here.",
+                param="model",
+                code="model_not_supported",
+            )
         model = self._store.get("models", model_id)
         if model is None:
             raise Refusal(
