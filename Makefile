@@ -5,7 +5,7 @@ BIN := .venv/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab tour trial test test-all soak notebooks bench doctor stop lock clean purge
+.PHONY: help setup lab tour trial test test-all conformance soak notebooks bench doctor stop lock clean purge
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ test: ## set up, then unit tests and every lesson, run for real
 test-all: ## make test, the side trips in notebooks/extra, every world, and the real browser
 	@$(PYTHON) tools/setup.py --extra test
 	@$(BIN)/pytest -q -m 'not soak' --extra-lessons --all-worlds
+
+conformance: ## the local API against OpenAI's description of it; OPENAPI=PATH says where that is
+	@$(PYTHON) tools/setup.py --extra test --extra conformance
+	@test -f "$(OPENAPI)" || { echo "Set OPENAPI to OpenAI's description of its API: openapi.json of github.com/openai/openai-openapi, or a cut of it."; exit 2; }
+	@OPENAPI="$(OPENAPI)" $(BIN)/pytest -q -s -m conformance tests/test_conformance.py
 
 soak: ## long runs: kills, fuzzing, large property tests
 	@$(PYTHON) tools/setup.py --extra test

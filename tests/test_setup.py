@@ -62,7 +62,7 @@ def imports(*folders: str) -> set[str]:
 
 
 def test_every_declared_package_is_locked():
-    everything = declared() | declared("test") | declared("maintain") | declared("bedrock")
+    everything = declared() | declared("test") | declared("maintain") | declared("bedrock") | declared("conformance")
     assert everything <= set(locked())
 
 
