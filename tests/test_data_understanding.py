@@ -257,6 +257,27 @@ def test_pairs_of_whole_conversations_keep_the_question_once() -> None:
         assert example.messages == (turn, good) and example.extra["non_preferred_output"] == [bad]
 
 
+@pytest.mark.parametrize("form", ["columns", "split", "list"])
+def test_tables_as_pandas_and_datasets_write_them_to_json(form: str, tmp_path: Path) -> None:
+    rows = table(text=ASKED, label=CLASSES)
+    written = json.dumps(rows.to_dict("list")) if form == "list" else rows.to_json(orient=form)
+    (tmp_path / "x.json").write_text(written)
+    assert [one.question for one in data.read(tmp_path / "x.json")] == ASKED
+
+
+def test_a_named_index_is_a_column() -> None:
+    assert [one.question for one in data.read(table(text=ASKED, label=CLASSES).set_index("text"))] == ASKED
+
+
+def test_a_class_s_number_goes_before_a_title() -> None:
+    rows = table(**{"Class Index": [1, 2, 3] * 3, "Title": [text[:12] for text in ASKED], "Description": ASKED})
+    assert data.mapping(rows).columns == {"question": "{Title}\n\n{Description}", "answer": "Class Index"}
+
+
+def test_empty_answers_are_doubted() -> None:
+    assert "33% of the cells" in data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
+
+
 def test_a_column_of_texts_may_be_called_messages() -> None:
     for name in ("messages", "contents"):
         assert [one.question for one in data.read(table(**{name: ASKED, "label": CLASSES}))] == ASKED
@@ -392,6 +413,21 @@ def test_a_table_without_heading_loses_no_row(case: str, name: str, tmp_path: Pa
 
 
 def test_a_heading_stays_a_heading(tmp_path: Path) -> None:
+    survey = ("What do you like about us?", "What shall we do better?")
+    assert (
+        len(
+            data.read(
+                csv_file(
+                    tmp_path, table(**dict(zip(survey, (REPLIES, REPLIES[::-1]), strict=True))).to_csv(index=False)
+                )
+            )
+        )
+        == 9
+    )
+    ruled = "| Inhalt | Gruppe |\n|---|---|\n" + "\n".join(
+        f"| {a} | {b} |" for a, b in zip(ASKED, CLASSES, strict=True)
+    )
+    assert len(data.read(csv_file(tmp_path, ruled, "t.md"))) == 9
     for names in (("Was ist Ihr Anliegen?", "Gruppe"), ("Inhalt", "Gruppe"), ("text", "label")):
         text = table(**{names[0]: ASKED, names[1]: CLASSES}).to_csv(index=False)
         assert len(data.read(csv_file(tmp_path, text))) == 9, names

@@ -205,7 +205,7 @@ def _kind(cells: list, filled: list[str], different: int, rows: int, words: floa
         return "number"
     if words < 1.2 and different == len(filled) and rows >= 5 and sum(map(_is_code, filled)) >= MOST * len(filled):
         return "id"
-    few = different <= max(2, len(filled) / 3) and words < 8
+    few = different <= max(2, len(filled) / 3) and different < max(len(filled), 2) and words < 8
     return "label" if few and max(map(len, filled)) <= LABEL_LENGTH else "text"
 
 
@@ -303,9 +303,10 @@ def _by_contents(
         scores = list(ranked.values())
         if len(scores) > 1 and scores[0] - scores[1] < CLEARLY:
             close = [name for name, score in ranked.items() if scores[0] - score < CLEARLY]
+            fields = f' Or all as fields: "answer": {json.dumps(close[:LISTED], ensure_ascii=False)}.'
             raise DataError(
                 f"More than one column could be the {part}: {', '.join(map(repr, close[:LISTED]))}.",
-                fix=_fix(sample, names, by_name),
+                fix=_fix(sample, names, by_name) + (fields if part == "answer" else ""),
             )
     asked, told = kinds[next(iter(question))], kinds[next(iter(answer))]
     found = {"question": asked.name, "answer": told.name}
@@ -346,7 +347,8 @@ def _as_answer(one: Profile, profiles: list[Profile], order: list[str], asked: s
     after = asked is not None and order.index(one.name) > order.index(asked)
     base = {"label": 2.0, "json": 2.5, "number": 0.5 if one.different <= 20 else 0.0, "text": 1.0 if after else 0.4}
     score = base.get(one.kind, 0.0) * one.filled
-    if (one.kind == "number" and _in_words(one, profiles) is not one) or _words(one.name) & set(ABOUT):
+    about = _words(one.name) & set(ABOUT) and not _named_like(one.name, "answer")
+    if about or (one.kind == "number" and _in_words(one, profiles) is not one):
         return 0.0
     return score + _named_like(one.name, "answer") if score else 0.0
 

@@ -34,6 +34,8 @@ NUMBER = re.compile(r"[-+]?[\d.,]+%?|\d{4}-\d\d-\d\d.*|[{\[].*", re.DOTALL)
 """What is no heading: a number, a date, JSON."""
 
 
+RULE = re.compile(r":?-{2,}:?|={2,}")
+
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
@@ -214,7 +216,8 @@ def _without_blanks(lines: Iterable[Line], found: Findings) -> Iterator[Line]:
         if blank_from:
             found.blank(blank_from, number - 1)
             blank_from = 0
-        yield number, cells
+        if not all(isinstance(cell, str) and RULE.fullmatch(cell.strip()) for cell in cells if cell):  # under a heading
+            yield number, cells
 
 
 def _usual_width(lines: list[Line]) -> int:
@@ -233,7 +236,8 @@ def _below_title(lines: list[Line], found: Findings) -> list[Line]:
 
 def _is_heading(cells: list, below: list[list]) -> bool:
     """Whether the first row names the columns: its cells are no values. A number, a date, JSON, a value that stands in
-    its column again, or sentences throughout are values."""
+    its column again, or sentences throughout are values, unless one is a question and what is below it is not: that is
+    a survey's."""
     names = ["" if cell is None else str(cell).strip() for cell in cells]
     if not below or any(known_name(name) for name in names):
         return True
@@ -243,6 +247,11 @@ def _is_heading(cells: list, below: list[list]) -> bool:
             return False
         if name and any(at < len(row) and str(row[at]).strip() == name for row in others):
             return False
+    asks = (at for at, name in enumerate(names) if name.endswith("?"))
+    if any(
+        sum(str(row[at]).strip().endswith("?") for row in others if at < len(row)) < len(others) / 10 for at in asks
+    ):
+        return True
     return not all(len(name.split()) >= SENTENCE for name in names if name)
 
 
