@@ -393,6 +393,21 @@ def test_one_table_in_an_archive_is_read_and_several_are_listed(tmp_path: Path) 
         data.read(f"{two}#x.csv")
 
 
+def test_check_reports_rows_of_unknown_columns_one_by_one() -> None:
+    report = data.check(lines([{"foo": 1, "bar": 2}] * 3))
+    assert report.problems.query("code == 'unknown_shape'")["line"].tolist() == [1, 2, 3]
+
+
+def test_what_can_be_read_is_not_therefore_what_a_host_takes() -> None:
+    chats = lines([{"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": reply}]}
+                   for text, reply in zip(ASKED * 2, REPLIES * 2, strict=True)])  # fmt: skip
+    assert data.check(chats, provider="local").ok
+    wrapped = b'{"data": [' + chats.replace(b"\n", b",") + b"]}"
+    for raw in (gzip.compress(chats), _zip(a=chats), wrapped):
+        assert len(data.read(raw)) == 18
+        assert "not_jsonl" in set(data.check(raw, provider="local").problems["code"])
+
+
 HEADLESS = {
     "tabs": "\n".join(f"{label}\t{text}" for label, text in zip(CLASSES, ASKED, strict=True)),
     "commas": "\n".join(f'"{text}, please","{label}"' for label, text in zip(CLASSES, ASKED, strict=True)),

@@ -144,6 +144,7 @@ def _unwrapped(read: Iterator[Row], found: Findings) -> Iterator[Row]:
         yield from chain(first, read)
         return
     found.add("read_as", 0, "file", told)
+    found.add("not_jsonl", 0, "file", "The file is one object, not one object a line.")
     yield from (_object(item, number, found) for number, item in enumerate(items, 1))
 
 
