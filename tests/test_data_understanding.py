@@ -73,6 +73,8 @@ def test_a_name_does_not_count_where_the_contents_cannot_be_it() -> None:
     rows = table(ticket=[f"T-{n}" for n in range(9)], prompt=["Sort this."] * 9, body=ASKED,
                  label=[0, 1, 2] * 3, label_text=CLASSES)  # fmt: skip
     assert data.mapping(rows).columns == {"question": "body", "answer": "label_text"}
+    other = table(text=ASKED, label=[0, 1, 1] * 3, who=["a", "b", "a"] * 3)
+    assert data.mapping(other).columns["answer"] == "label", "as many values are not yet the same classes"
 
 
 def test_an_unsure_guess_is_one_message_with_a_line_to_paste() -> None:
@@ -203,6 +205,8 @@ def test_a_context_stands_above_its_question() -> None:
     rows = table(context=[f"{text}, says the letter" for text in ASKED], question=ASKED, answer=REPLIES)
     assert data.read(rows)[0].question == f"{ASKED[0]}, says the letter\n\n{ASKED[0]}"
     assert data.check(rows, near_duplicates=False).mapping["question"] == "{context}\n\n{question}"
+    dolly = rows.rename(columns={"question": "instruction", "answer": "response"})
+    assert data.mapping(dolly).columns == {"question": "{instruction}\n\n{context}", "answer": "response"}
 
 
 def test_conversations_bring_their_system_prompt_and_tools() -> None:
@@ -332,6 +336,8 @@ def test_keys_that_most_rows_lack_are_absent_not_null(tmp_path: Path) -> None:
     read = data.read(tmp_path / "x.parquet", columns={"question": "text", "answer": "slots"})
     assert [json.loads(one.answer) for one in read] == slots
     read = data.read(tmp_path / "x.parquet", columns={"question": "text", "answer": "more"})
+    again = data.read(pd.read_parquet(tmp_path / "x.parquet"), columns={"question": "text", "answer": "slots"})
+    assert [json.loads(one.answer) for one in again] == slots
     assert [json.loads(one.answer) for one in read] == full, "a key that is filled in most rows keeps its nulls"
 
 
@@ -344,6 +350,7 @@ def test_chat_turns_from_parquet_have_no_null_keys(tmp_path: Path) -> None:
     messages = data.read(tmp_path / "x.parquet")[0].messages
     assert messages[0] == turns[0] and messages[3] == turns[3] and messages[2]["tool_call_id"] == "a"
     assert data.check(data.read(tmp_path / "x.parquet")).faulty_rows == 0
+    assert data.read(pd.read_parquet(tmp_path / "x.parquet"))[0].messages == messages
 
 
 # --- workbooks, archives, tables as text ---

@@ -15,10 +15,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
 import orjson
 import pandas as pd
 
-from helpers.data.columnar import ARROW_MARKS, columnar
+from helpers.data.columnar import ARROW_MARKS, columnar, without_absent
 from helpers.data.opening import located, opened, refuse_foreign
 from helpers.data.report import Findings
 from helpers.data.shapes import has_own_shape
@@ -58,7 +59,7 @@ def rows(source: Source, found: Findings) -> Iterator[Row]:
     """
     if isinstance(source, pd.DataFrame):
         named = any(name is not None for name in source.index.names)
-        yield from _records((source.reset_index() if named else source).to_dict("records"), first=1)
+        yield from _records((source.reset_index() if named else source).to_dict("records"))
     elif isinstance(source, (str, Path, bytes, bytearray)):
         yield from _file_rows(source, found)
     else:
@@ -413,9 +414,14 @@ def _table(lines: Iterable[Line], found: Findings) -> Iterator[Row]:
         yield Row(number, record, text if record is None else None)
 
 
-def _records(records: Iterable[dict], first: int) -> Iterator[Row]:
-    for number, record in enumerate(records, first):
-        yield Row(number, {str(key): value for key, value in record.items()})
+def _records(records: list[dict]) -> Iterator[Row]:
+    plain = [{str(key): _plain(value) for key, value in record.items()} for record in records]
+    yield from (Row(number, record) for number, record in enumerate(without_absent(plain), 1))
+
+
+def _plain(value: Any) -> Any:
+    """Lists for numpy's arrays, which a DataFrame holds where it was read from Parquet."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 _READERS = {"jsonl": _jsonl, "json": _json, "table": _text_table, "excel": _excel, "columnar": _columnar}
