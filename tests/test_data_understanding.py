@@ -455,6 +455,16 @@ def test_a_heading_stays_a_heading(tmp_path: Path) -> None:
         assert len(data.read(csv_file(tmp_path, text))) == 9, names
 
 
+def test_lines_of_title_are_passed_over_and_a_lone_heading_is_not(tmp_path: Path) -> None:
+    body = table(text=ASKED, label=CLASSES).to_csv(index=False)
+    for above in ("sep=,\n", "Export of May\n\n", "Export,\nof May,\n"):
+        path = csv_file(tmp_path, above + body)
+        assert [one.question for one in data.read(path)] == ASKED
+        assert "passed over" in data.mapping(path).notes[0]
+    numbered = "\n".join([",text", *(f"{n},{text}" for n, text in enumerate(ASKED))])
+    assert [one.answer for one in data.read(csv_file(tmp_path, numbered))] == ASKED
+
+
 def test_a_lone_quote_swallows_no_rows(tmp_path: Path) -> None:
     rows = [*zip(CLASSES, ASKED, strict=True), ("fault", '"never'), ("fault", 'again "it broke'), ("refund", "end")]
     path = csv_file(tmp_path, "\n".join("\t".join(row) for row in rows), "t.tsv")

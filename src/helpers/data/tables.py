@@ -225,10 +225,11 @@ def _usual_width(lines: list[Line]) -> int:
 
 
 def _below_title(lines: list[Line], found: Findings) -> list[Line]:
-    """The table without lines of one cell above it (a title, the date of an export)."""
+    """The table without lines of one cell, the first, above it (a title, the date of an export)."""
     usual = Counter(_filled(cells) for _, cells in lines).most_common(1)[0][0] if lines else 0
     above = next((at for at, (_, cells) in enumerate(lines) if _filled(cells) > 1), 0)
-    if usual < 2 or not 0 < above <= MOST_PREAMBLE:
+    titles = all(not _is_blank(cells[0]) for _, cells in lines[:above])
+    if usual < 2 or not 0 < above <= MOST_PREAMBLE or not titles:
         return lines
     found.add("read_as", 0, "file", f"{above} line(s) above the table were passed over.")
     return lines[above:]
