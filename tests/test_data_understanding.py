@@ -146,6 +146,12 @@ def test_several_columns_as_the_answer_are_the_fields_of_an_object() -> None:
     assert len(data.check(rows, columns=again["COLUMNS"]).rows) == 2
 
 
+@pytest.mark.parametrize("day", ["2024-05-01", "01-05-2024", "1.5.24", "05/01/2024 10:00"])
+def test_a_date_is_no_answer_whatever_its_column_is_called(day: str) -> None:
+    rows = table(Inhalt=ASKED, label_date=[day, day, day.replace("2024", "2023")] * 3, Gruppe=CLASSES)
+    assert data.mapping(rows).columns["answer"] == "Gruppe"
+
+
 def test_what_tells_about_a_row_is_no_answer() -> None:
     with pytest.raises(DataError, match="No column looks like the answer"):
         data.read(table(words=ASKED, split=CLASSES, lang=["en", "de", "en"] * 3))

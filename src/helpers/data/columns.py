@@ -39,6 +39,9 @@ LABEL_LENGTH = 80
 SHORT_TEXT = 3
 """Words from which a text is more than a name or a number."""
 
+DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
+"""How dates begin, whatever their order; an amount has at most one such mark."""
+
 CLEARLY = 0.5
 """How far the best candidate must be ahead of the next."""
 
@@ -68,7 +71,7 @@ class Guess(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "number", "id", "label" or "text"; how
+    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "date", "number", "id", "label" or "text"; how
     much of it is filled, how many different values and words it has, and its cells as text."""
 
     name: str
@@ -208,8 +211,10 @@ def _kind(cells: list, filled: list[str], different: int, rows: int, words: floa
         return "constant"
     if sum(map(_is_json, filled)) > 0.5 * len(filled):
         return "json"
-    numbers = sum(isinstance(cell, date) or _is_number(text) for cell, text in zip(cells, filled, strict=True))
-    if numbers >= MOST * len(filled):
+    dates = sum(isinstance(cell, date) or bool(DATE.match(text)) for cell, text in zip(cells, filled, strict=True))
+    if dates >= MOST * len(filled):
+        return "date"
+    if sum(map(_is_number, filled)) >= MOST * len(filled):
         return "number"
     if words < 1.2 and different == len(filled) and rows >= 5 and sum(map(_is_code, filled)) >= MOST * len(filled):
         return "id"
@@ -228,7 +233,7 @@ def _is_json(text: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"[-+]?[\d.,]+%?|\d{4}-\d\d-\d\d.*", text))
+    return bool(re.fullmatch(r"[-+]?[\d.,]+%?", text))
 
 
 def _is_code(text: str) -> bool:

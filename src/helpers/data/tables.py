@@ -30,7 +30,7 @@ SENTENCE = 4
 MOST_PREAMBLE = 10
 """Lines of title that may stand above a heading."""
 
-NUMBER = re.compile(r"[-+]?[\d.,]+%?|\d{4}-\d\d-\d\d.*|[{\[].*", re.DOTALL)
+NUMBER = re.compile(r"[-+]?[\d.,]+%?|\d{1,4}([-./])\d{1,2}\1\d{1,4}.*|[{\[].*", re.DOTALL)
 """What is no heading: a number, a date, JSON."""
 
 
