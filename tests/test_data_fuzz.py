@@ -70,10 +70,11 @@ def survives(raw: bytes, provider: str = "openai") -> None:
             return
         assert report.ok == (report.count("error") == 0)
         report.summary(), report._repr_html_()
-        try:
-            data.read(raw)
-        except DataError as error:
-            assert error.fix
+        for understand in (data.read, data.mapping):
+            try:
+                str(understand(raw))
+            except DataError as error:
+                assert error.fix and str(error)
 
 
 def real_files() -> list[bytes]:

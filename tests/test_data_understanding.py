@@ -288,6 +288,14 @@ def test_empty_answers_are_doubted() -> None:
     assert "33% of the cells" in data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
 
 
+def test_odd_tools_and_pairs_are_shown_too() -> None:
+    row = {"messages": [{"role": "user", "content": "why"}, {"role": "assistant", "content": "so"}], "tools": []}
+    row["tools"].append({"function": "x"})
+    assert "tools: ?" in str(data.mapping(lines([row])))
+    pair = {"prompt": "why", "chosen": "so", "rejected": "no"}
+    assert "instead of: no" in str(data.mapping(lines([pair])))
+
+
 def test_a_column_of_texts_may_be_called_messages() -> None:
     for name in ("messages", "contents"):
         assert [one.question for one in data.read(table(**{name: ASKED, "label": CLASSES}))] == ASKED

@@ -71,8 +71,8 @@ class Guess(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "date", "number", "id", "label" or "text"; how
-    much of it is filled, how many different values and words it has, and its cells as text."""
+    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "date", "number", "id", "label" or "text";
+    which share of it is filled, how many different values and words it has, and its cells as text."""
 
     name: str
     kind: str
