@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
 import signal
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +88,12 @@ def real_files() -> list[bytes]:
     table.to_parquet(column_file)
     array = json.dumps([json.loads(line) for line in lines], indent=1).encode()
     sheet = table.to_csv(index=False)
-    return [b"".join(lines), array, book.getvalue(), column_file.getvalue(), sheet.encode(), sheet.encode("utf-16")]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("rows.csv", sheet)
+    stacked = table.to_string(index=False).encode()
+    plain = [b"".join(lines), array, sheet.encode(), sheet.encode("utf-16"), stacked, table.to_json().encode()]
+    return [*plain, book.getvalue(), column_file.getvalue(), packed.getvalue(), gzip.compress(sheet.encode())]
 
 
 def mutated(raw: bytes, source: random.Random) -> bytes:
