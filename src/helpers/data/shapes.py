@@ -24,7 +24,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "answer": (
         "answer", "completion", "output", "assistant", "response", "reply", "target", "label", "ideal", "category",
-        "class", "intent", "sentiment", "topic", "answers", "labels", "summary", "translation", "solution", "slots", "intents",
+        "class", "intent", "sentiment", "topic", "answers", "labels", "summary", "translation", "solution", "slots",
+        "intents",
         "antwort", "klasse", "kategorie", "respuesta", "categoria", "réponse", "reponse", "catégorie", "risposta",
         "antwoord",
     ),
