@@ -1,11 +1,12 @@
 """From what a person has to files that a provider takes and splits that cannot leak.
 
-``read`` → ``check`` → ``repair`` → ``split`` → ``write``; what a person must decide waits in ``queue``. Nothing here
-sends anything anywhere.
+``fetch`` → ``mapping`` → ``read`` → ``check`` → ``repair`` → ``split`` → ``write``; what a person must decide waits in
+``queue``. Nothing here sends anything anywhere; ``fetch`` asks for a file at an address, with consent.
 """
 
 from helpers.data.checking import check
 from helpers.data.codes import CODES
+from helpers.data.fetching import fetch
 from helpers.data.mending import FIXES
 from helpers.data.personal import KINDS, NOT_COVERED
 from helpers.data.reading import Understood, mapping, read
@@ -26,6 +27,7 @@ __all__ = [
     "Understood",
     "check",
     "content_hash",
+    "fetch",
     "mapping",
     "queue",
     "read",

@@ -41,6 +41,9 @@ CODES: dict[str, Code] = {
     "tokens_estimated": Code(
         N, "Tokens were counted with another model's vocabulary.", "Read the counts as estimates."
     ),
+    "read_as": Code(
+        N, "How the file was opened.", "Give another part of it, or another file, where this is not meant."
+    ),
     # the line
     "bom": Code(
         E, "A byte-order mark stands before the first brace.", "Save without a byte-order mark: repair() does."
@@ -50,13 +53,17 @@ CODES: dict[str, Code] = {
     "json": Code(
         E, "The line is not valid JSON.", "Mend the line: repair() mends what is mechanical and drops the rest."
     ),
-    "not_object": Code(E, "The line is JSON, but not an object.", 'Write one {"messages": […]} object a line.'),
+    "not_object": Code(
+        E, "The line is JSON, but not an object.", 'Write one object a line: {"question": "…", "answer": "…"}.'
+    ),
     "line_too_long": Code(E, "The line is too long to be an example.", "Look for a lost line break in the export."),
     "table_row": Code(
         E, "The table's row cannot be read as one example.", "Mend the row: quote cells that hold separators."
     ),
     # the row
-    "unknown_shape": Code(E, "The row is none of the known shapes.", "Name the columns: read(path, columns={…})."),
+    "unknown_shape": Code(
+        E, "The row is none of the known shapes.", "Name the columns in COLUMNS, or drop the row: repair() does."
+    ),
     "wrong_shape": Code(
         E, "The provider does not take rows of this shape.", "Write the file with write(…, provider=…)."
     ),
@@ -128,6 +135,12 @@ CODES: dict[str, Code] = {
     ),
     # the file as a whole
     "duplicate": Code(W, "The same prompt and answer again.", "Keep one: repair() does."),
+    "equal_rows": Code(
+        W, "A large part of the file is one row again and again.", "Look at the export; repair() keeps one of them."
+    ),
+    "one_answer": Code(
+        W, "Every row has the same answer.", "Add rows with other answers, or check which column is the answer."
+    ),
     "near_duplicate": Code(
         W, "Almost the same prompt as an earlier row.", "Keep the better one, if they are one case."
     ),
