@@ -8,6 +8,11 @@ A first look, on the reader's own rows::
     results.table()
     results.compare("instructed", "bare").sentence
     evaluate.plateau(results).sentence
+
+Better prompts can be searched for, on training rows and within a budget of calls::
+
+    found = evaluate.optimise(client, ladder[1], train, metrics.default(train), budget_calls=200, store=path)
+    found.table(), found.candidate
 """
 
 from helpers import statistics
@@ -21,22 +26,27 @@ from helpers.evaluate import (
     rules,
 )
 from helpers.evaluate.cascade import cascade, coverage
+from helpers.evaluate.choosing import choose_examples
 from helpers.evaluate.keeping import keep
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
+from helpers.evaluate.optimising import optimise
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
 from helpers.evaluate.rivals import without_llm
 from helpers.evaluate.rungs import label_of, label_schema, rungs
 from helpers.evaluate.runner import run, run_elsewhere
+from helpers.evaluate.search import Search
 from helpers.statistics import compare, compare_many
 
 __all__ = [
     "Pattern",
     "Plateau",
     "Results",
+    "Search",
     "SecondLook",
     "candidates",
     "cascade",
+    "choose_examples",
     "compare",
     "compare_many",
     "consistency",
@@ -47,6 +57,7 @@ __all__ = [
     "label_schema",
     "learning_curve",
     "metrics",
+    "optimise",
     "plateau",
     "plateau_of",
     "probes",
