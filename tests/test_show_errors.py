@@ -320,9 +320,9 @@ def test_a_saved_notebook_says_how_far_the_reader_was(results, rows, monkeypatch
     assert "5 wrong rows by tuned, none tagged yet" in panel.summary() and "Run this cell" in panel.summary()
     panel._ipython_display_()
     (line, _), (view, _) = views
-    assert line.data == panel.summary() and "application/vnd.jupyter.widget-view+json" in view
+    assert panel.summary() in line.data and "application/vnd.jupyter.widget-view+json" in view
     panel.tag("late")
-    assert place.shown == panel.summary() and "1 tagged so far" in place.shown
+    assert panel.summary() in place.shown and "1 tagged so far" in place.shown
 
 
 def test_no_wrong_row_is_a_good_end(rows):

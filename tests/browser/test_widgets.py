@@ -30,7 +30,7 @@ def into_outputs(page) -> None:
         const controls = '.jp-OutputArea-output :is(input, select, button)';
         const first = [...document.querySelectorAll(controls)].find(control => control.offsetParent);
         first.blur(), first.focus();
-        return first.hasAttribute('data-lm-suppress-shortcuts');
+        return first.closest('[data-lm-suppress-shortcuts]') !== null;
     }""")
 
 

@@ -19,7 +19,7 @@ from helpers.errors import CostError, KitError
 from helpers.project import Project, write_atomically
 from helpers.show.bills import bill, cost_curves, default_pair
 from helpers.show.html import CARD, folded
-from helpers.show.output import draw, for_keyboards
+from helpers.show.output import Words, draw, for_keyboards
 
 KEY = "calculator"
 """In the project file: the calculator's state, as :meth:`Calculator.state` gives it."""
@@ -108,12 +108,12 @@ class Calculator(widgets.VBox):
         dials = [self._dial(name, dial, getattr(start, name)) for name, dial in DIALS.items()]
         more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
         self._make_options(start)
-        self.sentence, self.sure = widgets.HTML(), widgets.HTML()
-        self.table = widgets.HTML(layout=widgets.Layout(overflow="auto"))
+        self.sentence, self.sure = Words(), Words()
+        self.table = Words(layout=widgets.Layout(overflow="auto"))
         self.chart = widgets.Output(layout=widgets.Layout(min_height="520px"))
         self.file = widgets.Text(value="calculator.json", description="File", style={"description_width": "initial"})
         self.save, self.load = widgets.Button(description="Save"), widgets.Button(description="Load")
-        self.said = widgets.HTML()
+        self.said = Words()
         self.save.on_click(lambda _: self._try(self._save))
         self.load.on_click(lambda _: self._try(self._load))
         grid = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(300px, 1fr))", grid_gap="2px 8px")

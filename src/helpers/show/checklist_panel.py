@@ -14,7 +14,7 @@ from helpers.decide import Question
 from helpers.project import Project
 from helpers.records import Evidence
 from helpers.show.html import linked
-from helpers.show.output import for_keyboards
+from helpers.show.output import Words, for_keyboards
 from helpers.show.verdicts import verdict_details, verdict_headline
 
 KEY = "checklist"
@@ -74,11 +74,11 @@ class Checklist(widgets.VBox):
         self.copy_name = widgets.Text(description="New name", placeholder="such as: with twice the data")
         self.copy = widgets.Button(description="Copy answers to the new name", layout=widgets.Layout(width="auto"))
         self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="100%"))
-        self.progress, self.side_by_side = widgets.HTML(), widgets.HTML()
-        self.headline, self.details = widgets.HTML(), widgets.HTML()
+        self.progress, self.side_by_side = Words(), Words()
+        self.headline, self.details = Words(), Words()
         self.headline.add_class("kit-live")
         self.choices = {question.id: _choice(question) for question in decide.questions().values()}
-        self.notes = {question: widgets.HTML() for question in self.choices}
+        self.notes = {question: Words() for question in self.choices}
         self._open(name)
         for choice in self.choices.values():
             choice.observe(self._answered, names="value")
@@ -86,7 +86,7 @@ class Checklist(widgets.VBox):
         self.copy.on_click(self._copied)
         super().__init__(
             [
-                widgets.HTML(_STYLE),
+                Words(_STYLE),
                 widgets.HBox([self.decision, self.copy_name, self.copy], layout=widgets.Layout(flex_flow="row wrap")),
                 self.bar,
                 self.progress,
@@ -115,7 +115,7 @@ class Checklist(widgets.VBox):
     def _questions(self) -> list[widgets.Widget]:
         shown: list[widgets.Widget] = []
         for group, title in decide.groups().items():
-            shown.append(widgets.HTML(f"<h4 style='margin:10px 0 2px'>{escape(title)}</h4>"))
+            shown.append(Words(f"<h4 style='margin:10px 0 2px'>{escape(title)}</h4>"))
             for question in decide.questions().values():
                 if question.group == group:
                     shown += [self.choices[question.id], self.notes[question.id]]

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
+from traitlets import validate
+
+from helpers.show.html import literal
+
+
+class Words(widgets.HTML):
+    """HTML in a panel, its prices safe from MathJax: whatever is set as ``value`` is marked literal."""
+
+    @validate("value")
+    def _literal(self, proposal: dict) -> str:
+        value = proposal["value"]
+        return literal(value) if value and not value.startswith(literal("")[:-6]) else value
 
 
 def draw(area: widgets.Output, chart: go.Figure) -> None:
@@ -17,35 +29,46 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
 
 
 _KEYBOARD = """
-const keep = event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
-const controls = 'input, select, textarea, button, a, summary, label, .modebar, [role=slider]';
-const take = event => {
-  if (event.target.closest(controls) || !getSelection().isCollapsed) return;
-  const field = event.currentTarget.querySelector('.kit-keys input');
-  setTimeout(() => field?.focus({preventScroll: true}));
-};
-const mend = () => document.querySelectorAll('.CLASS').forEach(panel => {
-  panel.addEventListener('focusin', keep);
-  panel.addEventListener('click', take);
+if (!window.kitPanels) {
+  window.kitPanels = true;
+  const controls = 'input, select, textarea, button, a, summary, label, .modebar, [role=slider]';
+  const into = (panel, selecting) => setTimeout(() => {
+    if (!panel.isConnected || panel.contains(document.activeElement)) return;
+    panel.tabIndex = -1;
+    panel.style.outline = 'none';
+    ((selecting ? null : panel.querySelector('.kit-keys input')) ?? panel).focus({preventScroll: true});
+  });
+  const panelOf = event => event.target.closest?.('.kit-panel');
+  document.addEventListener('focusin', event => panelOf(event)?.setAttribute('data-lm-suppress-shortcuts', 'true'));
+  document.addEventListener('click', event => {
+    const panel = panelOf(event);
+    if (panel && !event.target.closest(controls)) into(panel, !getSelection().isCollapsed);
+  });
+}
+const name = () => document.querySelectorAll('.kit-panel').forEach(panel => {
   panel.querySelectorAll('.kit-live .widget-html-content').forEach(text => text.setAttribute('role', 'status'));
   panel.querySelectorAll('.widget-vbox').forEach(box => {
     const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
     if (label && handle) handle.setAttribute('aria-label', label.textContent);
   });
 });
-[0, 300, 1000, 3000].forEach(delay => setTimeout(mend, delay));
+[0, 300, 1000, 3000, 10000, 30000].forEach(delay => setTimeout(name, delay));
 """
 
 
 def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
-    """Give a panel its class, and make an invisible area whose script mends what JupyterLab does to keyboard users.
+    """Give a panel its class, and make an invisible area whose script keeps JupyterLab's shortcuts out of it.
 
     JupyterLab takes arrow keys and letters away from lists and buttons in an output (in a list, "a" would insert a
-    cell), and ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with.
-    A click on text goes to the field of keys: it would else go to the notebook, where "d d" deletes the cell.
-    Text of the class ``kit-live`` is read out by screen readers whenever it changes.
-    Where scripts are not run, fields and buttons still work.
+    cell): whatever has the focus inside a panel is marked, so that no key typed there is a shortcut. A click on text
+    moves the focus into the panel, to its field of keys where it has one: it would else go to the notebook, where
+    "d d" deletes the cell. Text that is being selected stays selected.
+
+    ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with. Text of the
+    class ``kit-live`` is read out by screen readers whenever it changes. Where scripts are not run, fields and buttons
+    still work.
     """
+    panel.add_class("kit-panel")
     panel.add_class(css_class)
-    script = {"application/javascript": _KEYBOARD.replace("CLASS", css_class)}
+    script = {"application/javascript": _KEYBOARD}
     return widgets.Output(outputs=({"output_type": "display_data", "data": script, "metadata": {}},))

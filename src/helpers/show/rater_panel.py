@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import for_keyboards
+from helpers.show.output import Words, for_keyboards
 from helpers.show.rating import Choice, Pair, Rating, Ratings
 
 
@@ -34,7 +34,7 @@ class Rater(widgets.VBox):
     def __init__(self, pairs: Sequence[Pair], store: Path | str | None) -> None:
         self.rating = Rating(pairs, store)
         self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="100%"))
-        self.shown = widgets.HTML()
+        self.shown = Words()
         self.actions = {
             "1": ("the first is better", lambda: self._choose("first")),
             "2": ("the second is better", lambda: self._choose("second")),

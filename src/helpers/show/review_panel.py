@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import for_keyboards
+from helpers.show.output import Words, for_keyboards
 from helpers.show.reviewing import Decision, Review
 
 
@@ -35,7 +35,7 @@ class ReviewPanel(widgets.VBox):
     def __init__(self, queue: pd.DataFrame, store: Path | str) -> None:
         self.review = Review(queue, store)
         self.bar = widgets.IntProgress(max=len(queue), layout=widgets.Layout(width="100%"))
-        self.shown = widgets.HTML()
+        self.shown = Words()
         self.answer = widgets.Textarea(
             description="Answer to use with e", rows=3, style={"description_width": "initial"},
             continuous_update=False,  # sent whole when the field is left: "e" could overtake single letters

@@ -80,8 +80,8 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
 
 
 def plain(text: object) -> str:
-    """Text that a chart shows as it is: plotly reads ``<b>``, ``<a href>`` and entities in labels."""
-    return escape(str(text), quote=False)
+    """Text that a chart shows as it is: plotly reads ``<b>``, ``<a href>``, entities, and formulas between dollars."""
+    return escape(str(text), quote=False).replace("$", "&#36;")
 
 
 def shorten(text: object, letters: int = 40) -> str:

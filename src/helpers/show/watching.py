@@ -15,7 +15,7 @@ from IPython.display import display
 from helpers import jobs
 from helpers.jobs import Progress
 from helpers.providers import host_of
-from helpers.show.output import draw
+from helpers.show.output import Words, draw
 from helpers.show.training import loss
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class _Panel:
 
     def __init__(self, job_id: str) -> None:
         self.bar = widgets.FloatProgress(max=1.0, layout=widgets.Layout(width="100%"))
-        self.line = widgets.HTML()
+        self.line = Words()
         self.chart = widgets.Output()
         self.job_id, self.drawn_at, self.drawn_steps = job_id, 0.0, 0
         display(widgets.VBox([self.bar, self.line, self.chart]))
