@@ -267,7 +267,7 @@ def test_a_panel_by_keys_from_the_first_row_to_the_remedies(results, rows, tmp_p
     assert [first.description, second.description] == ["too little said: what helps?", f"{EVIL}: what helps?"]
     first.value = "prompt"
     assert panel.tagging.remedy("too little said") == "prompt" and REMEDIES["prompt"][:20] in panel.advice.value
-    assert panel.picture.outputs[0]["data"]["application/vnd.plotly.v1+json"]["data"][0]["x"]
+    assert panel.picture.outputs[-1]["data"]["application/vnd.plotly.v1+json"]["data"][0]["x"]
     panel.field.value = "u"
     assert first.value == ""
     again = show.errors(results, "tuned", rows, tmp_path / "e.json")
@@ -380,7 +380,7 @@ def test_a_confusion_matrix_of_one_field_of_json(results):
     counts = mistakes.confusion(results, "tuned", "category")
     assert counts.columns.tolist() == ["returns", mistakes.OTHER, mistakes.INVALID, mistakes.MISSING]
     assert counts.to_numpy().tolist() == [[3, 1, 1, 1]]
-    title = show.confusion(results, "tuned", "category").layout.title.text
+    title = show.confusion(results, "tuned", "category").layout.title.text.replace("<br>", " ")
     assert title == "tuned: returns is answered with a label of none of these rows in 1 of 6 rows"
     with pytest.raises(EvaluationError, match="category, urgency"):
         mistakes.confusion(results, "tuned")

@@ -99,8 +99,8 @@ def test_the_calculator_says_what_the_costs_room_says():
     panel = show.calculator(costs.Workload(calls_per_month=3e6, months=24), on=TODAY)
     finding = costs.break_even(panel.workload, *panel.pair, TODAY)
     assert finding.sentence.replace("“", "") in panel.sentence.value.replace("“", "").replace("&#x27;", "'")
-    assert len(panel.chart.outputs) == 1
-    assert "text/plain" in panel.chart.outputs[0]["data"]
+    style, chart = panel.chart.outputs
+    assert "text/plain" in chart["data"] and "data-jp-theme-light" in style["data"]["text/html"]
     table = costs.compare(panel.workload, panel.chosen, TODAY)
     for total in table["total"].dropna():
         assert costs.dollars(total) in panel.table.value

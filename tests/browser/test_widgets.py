@@ -177,14 +177,18 @@ def test_a_real_job_is_watched_live_and_left_by_interrupting(open_notebook):
         "client = providers.connect('local')\n"
         "job = jobs.start(client, jobs.upload(client, 'train.jsonl').id,\n"
         "                 hyperparameters={'n_epochs': 25, 'batch_size': 2})",
-        "job = show.watch(client, job.id, every=0.5); job.status",
+        "job = show.watch(client, job.id, every=0.5, expected=3); job.status",
+        "print('the next cell was', 'run')",
         wait_for_cells=1,
     )
     page.get_by_text(re.compile(r"running, step \d+ of 150, loss .* tokens/s")).wait_for()
     page.locator(".jp-OutputArea-output .js-plotly-plot").wait_for()
     shot(page, "watch_live")
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
-    page.get_by_text("Come back to it with: show.watch(client").wait_for()
+    page.get_by_text("come back to it anywhere with: show.watch(client").wait_for()
+    page.wait_for_timeout(1000)
     shot(page, "watch_left")
+    assert page.get_by_text("the next cell was run").count() == 0
+    assert page.get_by_text("Traceback").count() == 0 and page.get_by_text("StopHere").count() == 0
     assert kernel_value(page, "jobs.look(client, job.id).job.status") in ("running", "queued", "succeeded")
     kernel_value(page, "jobs.cancel(client, job.id).status")

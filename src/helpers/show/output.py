@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from traitlets import validate
 
 from helpers.show.html import literal
+from helpers.show.theme import CONFIG, STYLE
 
 
 class Words(widgets.HTML):
@@ -24,8 +25,13 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
     The output is set as a value, not captured: that also works in the middle of a running cell and from any thread, and
     the old chart stays until the new one is there.
     """
-    content = {"application/vnd.plotly.v1+json": chart.to_plotly_json(), "text/plain": chart.layout.meta["sentence"]}
-    area.outputs = ({"output_type": "display_data", "data": content, "metadata": {}},)
+    content = {
+        "application/vnd.plotly.v1+json": chart.to_plotly_json() | {"config": CONFIG},
+        "text/plain": chart.layout.meta["sentence"],
+    }
+    area.outputs = tuple(
+        {"output_type": "display_data", "data": data, "metadata": {}} for data in ({"text/html": STYLE}, content)
+    )
 
 
 _KEYBOARD = """

@@ -93,6 +93,6 @@ def _finding(steps: pd.Series, held_out: pd.Series) -> str:
 def _sentence(held_out: int, whole: bool) -> str:
     dots = "Pale dots are single steps, the line is their running mean"
     if not held_out:
-        return f"{dots}. The job has no held-out rows, so this curve cannot show overfitting."
+        return f"{dots}. No loss on held-out rows is known; without one, this curve cannot show overfitting."
     where = "all validation rows after each epoch (dotted lines)" if whole else "validation rows"
     return f"{dots}; diamonds are the loss on {where}: when they turn up while the line goes down, the model memorises."
