@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 import pandas as pd
@@ -107,6 +109,23 @@ def test_a_panel_follows_the_job_and_clears_its_chart_at_the_end(monkeypatch):
     panel.show(progress("succeeded", 8, finished_at=NOW))
     assert panel.chart.outputs == () and panel.bar.bar_style == "success"
     assert "ftjob-&lt;1&gt;" in panel.line.value
+
+
+def test_a_wait_says_what_it_is_for_and_its_clock_ticks(monkeypatch):
+    shown = []
+    monkeypatch.setattr(watching, "is_live", lambda: True)
+    monkeypatch.setattr(watching, "display", shown.append)
+    monkeypatch.setattr(watching, "TICK_SECONDS", 0.01)
+    with show.waiting("Steps are <measured>"):
+        (line,) = shown
+        assert "Steps are &lt;measured&gt;" in line.value and "0:00" not in line.value
+        until = time.monotonic() + 10
+        while "0:00" not in line.value and time.monotonic() < until:
+            time.sleep(0.01)
+        assert "0:00" in line.value
+    with pytest.raises(KeyboardInterrupt), show.waiting("stopped"):
+        raise KeyboardInterrupt
+    assert not [one for one in threading.enumerate() if one.name.endswith("(tick)")], "no clock is left"
 
 
 def test_a_program_that_runs_a_notebook_is_not_a_person(monkeypatch):

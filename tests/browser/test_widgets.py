@@ -192,3 +192,38 @@ def test_a_real_job_is_watched_live_and_left_by_interrupting(open_notebook):
     assert page.get_by_text("Traceback").count() == 0 and page.get_by_text("StopHere").count() == 0
     assert kernel_value(page, "jobs.look(client, job.id).job.status") in ("running", "queued", "succeeded")
     kernel_value(page, "jobs.cancel(client, job.id).status")
+
+
+SCROLLED = """() => [...document.querySelectorAll('.kit-panel, .kit-panel *')].filter(one =>
+  one.scrollWidth > one.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(one).overflowX) && one.offsetParent
+).map(one => one.outerHTML.slice(0, 150))"""
+
+
+def test_a_panel_fits_a_narrow_page_says_when_it_is_dead_and_leaves_its_picture(open_notebook):
+    page = open_notebook(
+        START + "show.checklist(Project('dead'), answers={'gap': 'behaviour'})",
+        "show.calculator(project=Project('dead'))",
+    )
+    page.locator(".kit-calculator .js-plotly-plot .main-svg").wait_for()
+    page.set_viewport_size({"width": 760, "height": 1400})
+    page.wait_for_timeout(1500)
+    shot(page, "narrow_checklist")
+    page.locator(".kit-calculator").scroll_into_view_if_needed()
+    shot(page, "narrow_calculator")
+    assert page.evaluate(SCROLLED) == []
+    pictures = page.locator(".kit-picture")
+    assert pictures.count() == 2 and not pictures.first.is_visible(), "the panel itself is there"
+
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-kernel') }")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    page.locator(".kit-checklist.jupyter-widgets-disconnected").wait_for()
+    said = "() => getComputedStyle(document.querySelector('.kit-checklist'), '::before').content"
+    assert "The kernel was restarted" in page.evaluate(said)
+    shot(page, "panel_dead")
+
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(1500)
+    page.reload()
+    page.get_by_text("The checklist: 19 questions, 3 minutes. Run this cell").wait_for()
+    page.wait_for_timeout(1000)
+    shot(page, "panel_saved")

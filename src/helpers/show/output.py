@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
+from IPython.display import HTML, display
 from traitlets import validate
 
-from helpers.show.html import literal
+from helpers.show.html import html_output, literal
 from helpers.show.theme import CONFIG, STYLE
 
 
@@ -34,6 +35,37 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
     )
 
 
+class Panel(widgets.VBox):
+    """A panel that leaves a picture of its state in the notebook: GitHub, nbviewer and a saved file show no widgets."""
+
+    _place = None  # of the picture, once the panel is shown
+
+    def picture(self) -> str:
+        """The panel's state as HTML without scripts."""
+        raise NotImplementedError
+
+    def repicture(self) -> None:
+        """Bring the picture up to date, where there is one."""
+        if self._place is not None:
+            self._place.update(self._pictured())
+
+    def _pictured(self) -> HTML:
+        return html_output(f'<div class="kit-picture">{self.picture()}</div>')
+
+    def _ipython_display_(self) -> None:
+        self._place = display(self._pictured(), display_id=True)
+        display(self._repr_mimebundle_() | {"text/plain": "(a panel; it needs a running notebook)"}, raw=True)
+
+
+_STYLE = """<style>
+.jp-OutputArea:has(> .jp-OutputArea-child > .jp-OutputArea-output .kit-panel) .kit-picture { display: none; }
+.kit-panel.jupyter-widgets-disconnected::before { font-weight: bold; padding: 8px 0; line-height: 1.4;
+  content: "The kernel was restarted: nothing that you change here is kept. Run this cell again."; }
+.kit-panel.jupyter-widgets-disconnected > * { opacity: .5; pointer-events: none; }
+.kit-panel :is(input, select, textarea, button, summary, a, [role=slider]):focus-visible {
+  outline: 3px solid #3399DD; outline-offset: 1px; }
+</style>"""
+
 _KEYBOARD = """
 if (!window.kitPanels) {
   window.kitPanels = true;
@@ -46,6 +78,10 @@ if (!window.kitPanels) {
   });
   const panelOf = event => event.target.closest?.('.kit-panel');
   document.addEventListener('focusin', event => panelOf(event)?.setAttribute('data-lm-suppress-shortcuts', 'true'));
+  ['focusin', 'keyup', 'pointerup'].forEach(what => document.addEventListener(what, event => setTimeout(() => {
+    const number = panelOf(event) && event.target.closest('.widget-vbox')?.querySelector('input[type=number]');
+    if (number && event.target.role === 'slider') event.target.setAttribute('aria-valuetext', number.value);
+  }, 400)));
   document.addEventListener('click', event => {
     const panel = panelOf(event);
     if (panel && !event.target.closest(controls)) into(panel, !getSelection().isCollapsed);
@@ -72,9 +108,11 @@ def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
 
     ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with. Text of the
     class ``kit-live`` is read out by screen readers whenever it changes. Where scripts are not run, fields and buttons
-    still work.
+    still work. When the kernel is restarted, the panel says that it is dead.
     """
     panel.add_class("kit-panel")
     panel.add_class(css_class)
-    script = {"application/javascript": _KEYBOARD}
-    return widgets.Output(outputs=({"output_type": "display_data", "data": script, "metadata": {}},))
+    parts = ({"text/html": _STYLE}, {"application/javascript": _KEYBOARD})
+    return widgets.Output(
+        outputs=tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in parts)
+    )

@@ -78,6 +78,8 @@ def _held_out(curve: pd.DataFrame) -> tuple[pd.Series, bool]:
 def _finding(steps: pd.Series, held_out: pd.Series) -> str:
     if steps.empty:
         return "No training step has been reported yet"
+    if len(steps) == 1:
+        return f"The first step has a training loss of {steps.iloc[0]:.2f}"
     edge = max(1, len(steps) // 10)
     first, last = steps.iloc[:edge].mean(), steps.iloc[-edge:].mean()
     way = "fell" if last < first else "rose"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import openai
     from openai.types.fine_tuning import FineTuningJob
 
-REDRAW_SECONDS = 2.0
+REDRAW_SECONDS, TICK_SECONDS = 2.0, 1.0
 
 
 def watch(
@@ -102,6 +104,35 @@ def is_live() -> bool:
     Programs that run a notebook (nbclient, nbval, ``make tour``) and plain Python do not.
     """
     return get_ipython() is not None and bool(os.environ.get("JPY_SESSION_NAME"))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say what a cell waits for, with a clock that ticks, while the block runs; nothing where nobody watches.
+
+    >>> with waiting("A few real steps are measured"):
+    ...     pass
+    """
+    if not is_live():
+        yield
+        return
+    line, over, began = Words(), threading.Event(), time.monotonic()
+
+    def tick() -> None:
+        while not over.wait(TICK_SECONDS):
+            since = _clock(time.monotonic() - began)
+            line.value = f'<div style="line-height:1.4"><b>{escape(what)}</b> · {since}<br>{others_compete()}</div>'
+
+    line.value = f"<div><b>{escape(what)}</b> …</div>"
+    display(line)
+    clock = threading.Thread(target=tick, daemon=True)
+    clock.start()
+    try:
+        yield
+    finally:
+        over.set()
+        clock.join()
+        line.close()
 
 
 class StopHere(KeyboardInterrupt):
@@ -204,7 +235,8 @@ class _Panel:
         role = ' role="status"' if ended else ""  # a screen reader announces the end, not every second
         said = escape(words(progress, expected=self.expected))
         busy = f"<br>{others_compete()}" if self.here and not ended and others_compete() else ""
-        self.line.value = f"<div{role}><b>{100 * progress.share:.0f} %</b> · {said} · {escape(self.job_id)}{busy}</div>"
+        parts = f"<b>{100 * progress.share:.0f} %</b> · {said} · {escape(self.job_id)}{busy}"
+        self.line.value = f'<div{role} style="line-height:1.4">{parts}</div>'
         if ended:
             self.chart.outputs = ()
         elif len(progress.metrics) > self.drawn_steps and time.monotonic() - self.drawn_at > REDRAW_SECONDS:
