@@ -56,6 +56,10 @@ def test_no_key_in_any_panel_reaches_jupyterlab(open_notebook):
             no_key_gets_through(page, css, cells)
             if not text.is_visible():
                 break
+        for control in ("select", "button", "summary", "[role=slider]", "input[type=checkbox]", "a"):
+            for element in panel.locator(f"{control}:visible").all()[:1]:
+                element.focus()
+                no_key_gets_through(page, css, cells)
         box = panel.bounding_box()  # the margin of the panel
         page.mouse.click(box["x"] + 3, box["y"] + 3)
         page.wait_for_timeout(100)

@@ -30,7 +30,7 @@ def into_outputs(page) -> None:
         const controls = '.jp-OutputArea-output :is(input, select, button)';
         const first = [...document.querySelectorAll(controls)].find(control => control.offsetParent);
         first.blur(), first.focus();
-        return first.closest('[data-lm-suppress-shortcuts]') !== null;
+        return first.hasAttribute('data-lm-suppress-shortcuts');
     }""")
 
 
@@ -121,7 +121,7 @@ def test_every_control_of_the_calculator_changes_the_chart(open_notebook):
     page.get_by_role("textbox", name="File").fill("mine.json")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("saved to").wait_for()
-    assert kernel_value(page, "Project('sums').get('calculator') == panel.state()") is True
+    assert kernel_value(page, "Project('sums').get('calculator') == panel.state() | {'began with': None}") is True
     assert kernel_value(page, "__import__('json').load(open('mine.json')) == panel.state()") is True
 
 
@@ -204,7 +204,7 @@ def test_a_panel_fits_a_narrow_page_says_when_it_is_dead_and_leaves_its_picture(
         START + "show.checklist(Project('dead'), answers={'gap': 'behaviour'})",
         "show.calculator(project=Project('dead'))",
     )
-    page.locator(".kit-calculator .js-plotly-plot .main-svg").wait_for()
+    page.locator(".kit-calculator .js-plotly-plot .main-svg").first.wait_for()
     page.set_viewport_size({"width": 760, "height": 1400})
     page.wait_for_timeout(1500)
     shot(page, "narrow_checklist")

@@ -77,7 +77,8 @@ if (!window.kitPanels) {
     ((selecting ? null : panel.querySelector('.kit-keys input')) ?? panel).focus({preventScroll: true});
   });
   const panelOf = event => event.target.closest?.('.kit-panel');
-  document.addEventListener('focusin', event => panelOf(event)?.setAttribute('data-lm-suppress-shortcuts', 'true'));
+  document.addEventListener('focusin', event => [panelOf(event), panelOf(event) && event.target].forEach(
+    one => one?.setAttribute('data-lm-suppress-shortcuts', 'true')));  // it looks from the target upwards
   ['focusin', 'keyup', 'pointerup'].forEach(what => document.addEventListener(what, event => setTimeout(() => {
     const number = panelOf(event) && event.target.closest('.widget-vbox')?.querySelector('input[type=number]');
     if (number && event.target.role === 'slider') event.target.setAttribute('aria-valuetext', number.value);
