@@ -196,6 +196,7 @@ def test_a_real_job_is_watched_live_and_left_by_interrupting(open_notebook):
 
 SCROLLED = """() => [...document.querySelectorAll('.kit-panel, .kit-panel *')].filter(one =>
   one.scrollWidth > one.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(one).overflowX) && one.offsetParent
+  && !one.querySelector(':scope > table') // a bill is as wide as it is, and can be scrolled with the keyboard
 ).map(one => one.outerHTML.slice(0, 150))"""
 
 
@@ -224,6 +225,6 @@ def test_a_panel_fits_a_narrow_page_says_when_it_is_dead_and_leaves_its_picture(
     page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     page.wait_for_timeout(1500)
     page.reload()
-    page.get_by_text("The checklist: 19 questions, 3 minutes. Run this cell").wait_for()
+    page.get_by_text(re.compile(r"The checklist: \d+ questions, 3 minutes. Run this cell")).wait_for()
     page.wait_for_timeout(1000)
     shot(page, "panel_saved")

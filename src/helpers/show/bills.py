@@ -99,7 +99,8 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     old = table.attrs.get("age", "")
     return html_output(
         (f"<p><b>{escape(old)}</b></p>" if old else "")
-        + '<div style="overflow-x:auto;line-height:1.35"><table><caption style="caption-side:top;text-align:left">'
+        + f'<div tabindex="0" role="region" aria-label="{escape(caption)}" style="overflow-x:auto;line-height:1.35">'
+        '<table><caption style="caption-side:top;text-align:left">'
         f"<b>{escape(caption)}</b></caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -115,7 +115,7 @@ class Calculator(Panel):
         more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
         self._make_options(start)
         self.sentence, self.sure = Words(), Words()
-        self.table = Words(layout=widgets.Layout(overflow="auto"))
+        self.table = Words()
         self.chart = widgets.Output(layout=widgets.Layout(min_height="520px"))
         self.file = widgets.Text(value="calculator.json", description="File", style={"description_width": "initial"})
         self.save, self.load = widgets.Button(description="Save"), widgets.Button(description="Load")
