@@ -56,4 +56,4 @@ def test_prices_in_every_kind_of_view_stay_prices(open_notebook):
     page.wait_for_timeout(3000)  # MathJax comes late
     seen = page.evaluate(EVERY_CELL)
     assert seen["formulas"] == [] and seen["hidden"] == [] and seen["charts"] > 0
-    assert page.get_by_text("$1.70 per hour; of ten, nine: $4.05.").count() == 1
+    assert page.get_by_role("listitem").filter(has_text="$1.70 per hour; of ten, nine: $4.05.").count() == 1

@@ -122,7 +122,9 @@ class Calculator(Panel):
         self.said = Words()
         self.save.on_click(lambda _: self._try(self._save))
         self.load.on_click(lambda _: self._try(self._load))
-        grid = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(300px, 1fr))", grid_gap="2px 8px")
+        grid = widgets.Layout(
+            grid_template_columns="repeat(auto-fill, minmax(min(100%, 300px), 1fr))", grid_gap="2px 8px"
+        )
         wide = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(min(100%, 480px), 1fr))")
         folds = widgets.Accordion([widgets.GridBox(more, layout=grid), widgets.GridBox(self._boxes(), layout=wide)])
         folds.titles = ("More numbers", "Options to compare")

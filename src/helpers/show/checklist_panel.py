@@ -25,7 +25,7 @@ MINUTES = 3
 OPEN, OPEN_VALUE = "not answered yet", ""
 """What an open question shows, and its value in the list: with None the list would show nothing at all."""
 
-_COLUMNS = "repeat(auto-fit, minmax(340px, 1fr))"
+_COLUMNS = "repeat(auto-fit, minmax(min(100%, 340px), 1fr))"
 _STYLE = """<style>
 .kit-stacked { flex-direction: column !important; align-items: stretch !important; height: auto !important; }
 .kit-stacked > .widget-label { width: auto !important; white-space: normal; height: auto; line-height: 1.4;
@@ -74,7 +74,7 @@ class Checklist(Panel):
         self.decision = widgets.Dropdown(description="Decision", options=names, value=name)
         self.copy_name = widgets.Text(description="New name", placeholder="such as: with twice the data")
         self.copy = widgets.Button(description="Copy answers to the new name", layout=widgets.Layout(width="auto"))
-        self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="100%"))
+        self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="auto"))
         self.progress, self.side_by_side = Words(), Words()
         self.headline, self.details = Words(), Words()
         self.headline.add_class("kit-live")
@@ -96,7 +96,7 @@ class Checklist(Panel):
                 widgets.GridBox(
                     [_scrolling(self._questions()), _scrolling([self.details])],
                     layout=widgets.Layout(
-                        grid_template_columns="repeat(auto-fit, minmax(340px, 1fr))", grid_gap="16px"
+                        grid_template_columns="repeat(auto-fit, minmax(min(100%, 340px), 1fr))", grid_gap="16px"
                     ),
                 ),
                 self.side_by_side,

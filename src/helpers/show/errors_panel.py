@@ -57,7 +57,7 @@ class ErrorsPanel(widgets.VBox):
 
     def __init__(self, rows: Sequence[WrongRow], candidate: str, file: Path | str | None, split: str) -> None:
         self.tagging, self.candidate, self.split = Tagging(rows, file), candidate, split
-        self.bar = widgets.IntProgress(max=max(1, len(self.tagging.rows)), layout=widgets.Layout(width="100%"))
+        self.bar = widgets.IntProgress(max=max(1, len(self.tagging.rows)), layout=widgets.Layout(width="auto"))
         self.shown, self.said = Words(), Words()
         self.actions = self._actions()
         keys = keyboard(self.actions, "1 to 9, space, p, t, e, u")

@@ -33,7 +33,7 @@ class Rater(Panel):
 
     def __init__(self, pairs: Sequence[Pair], store: Path | str | None) -> None:
         self.rating = Rating(pairs, store)
-        self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="100%"))
+        self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="auto"))
         self.shown = Words()
         self.actions = {
             "1": ("the first is better", lambda: self._choose("first")),

@@ -34,7 +34,7 @@ class ReviewPanel(Panel):
 
     def __init__(self, queue: pd.DataFrame, store: Path | str) -> None:
         self.review = Review(queue, store)
-        self.bar = widgets.IntProgress(max=len(queue), layout=widgets.Layout(width="100%"))
+        self.bar = widgets.IntProgress(max=len(queue), layout=widgets.Layout(width="auto"))
         self.shown = Words()
         self.answer = widgets.Textarea(
             description="Answer to use with e", rows=3, style={"description_width": "initial"},

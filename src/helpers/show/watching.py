@@ -220,7 +220,7 @@ class _Panel:
 
     def __init__(self, job_id: str, expected: float | None = None, here: bool = False) -> None:
         self.expected, self.here = expected, here
-        self.bar = widgets.FloatProgress(max=1.0, layout=widgets.Layout(width="100%"))
+        self.bar = widgets.FloatProgress(max=1.0, layout=widgets.Layout(width="auto"))
         self.line = Words()
         self.chart = widgets.Output()
         self.job_id, self.drawn_at, self.drawn_steps = job_id, 0.0, 0
