@@ -43,6 +43,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    from tests import exercises  # behind pytest's own rewriting of asserts, and only where something is collected
+
+    items[:] = exercises.beside(items)
+
+
 def pytest_sessionfinish() -> None:
     subprocess.run([sys.executable, "-m", "helpers.providers", "stop"], stdout=subprocess.DEVNULL)
     shutil.rmtree(HOME, ignore_errors=True)

@@ -12,12 +12,14 @@ import threading
 import time
 from pathlib import Path
 
+import openai
 import pytest
 from evaluate_host import Host, completion, error
 
 from helpers.errors import ConsentError, EvaluationError, HostError
 from helpers.evaluate import Results, asking, metrics, run
 from helpers.evaluate.asking import Request, ask
+from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
 
 
@@ -290,11 +292,11 @@ def test_killed_at_any_moment_no_answered_row_is_asked_twice_and_none_is_lost(ho
 def test_an_interrupt_keeps_the_calls_under_way(host, tmp_path, monkeypatch):
     server, store = host(delay=0.05), tmp_path / "s.sqlite"
 
-    def interrupted(calls):
+    def interrupted(*_, **__):
         time.sleep(0.12)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(asking, "as_completed", interrupted)
+    monkeypatch.setattr(asking, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         measure(server, store, concurrency=2)
     monkeypatch.undo()
@@ -442,3 +444,14 @@ def test_a_store_that_is_something_else_is_named(host, tmp_path):
     (tmp_path / "s").write_text("not a database, but long enough to be read as one" * 40)
     with pytest.raises(EvaluationError, match="store of answers"):
         measure(host(), tmp_path / "s")
+
+
+def test_in_a_notebook_the_clock_ticks_while_no_answer_comes_and_nothing_looks_like_an_error(monkeypatch, capsys):
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
+    monkeypatch.setattr(asking, "TICK_SECONDS", 0.1)
+    monkeypatch.setattr(asking._Sender, "_answer", lambda *_: time.sleep(1) or Reply(text="at last"))
+    sender = asking._Sender(openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9"), "local", None)
+    asked = {"one": asking.Request("m", ())}
+    assert sender.send(asked, None, 1, progress=True)["one"].text == "at last"
+    said = capsys.readouterr()
+    assert said.out.count("0/1") > 3 and not said.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from html import escape
+from html import escape, unescape
 
 import pytest
 
@@ -15,7 +15,7 @@ HERE, LUNA = "own:local/this-machine", "prompt:openai/gpt-6-luna"
 
 
 def words(chart) -> str:
-    return f"{chart.layout.title.text} {chart.layout.meta['sentence']}"
+    return f"{unescape(chart.layout.title.text.replace('<br>', ' '))} {chart.layout.meta['sentence']}"
 
 
 def test_the_articles_sum_stands_beside_what_followed():

@@ -267,7 +267,7 @@ def test_a_panel_by_keys_from_the_first_row_to_the_remedies(results, rows, tmp_p
     assert [first.description, second.description] == ["too little said: what helps?", f"{EVIL}: what helps?"]
     first.value = "prompt"
     assert panel.tagging.remedy("too little said") == "prompt" and REMEDIES["prompt"][:20] in panel.advice.value
-    assert panel.picture.outputs[0]["data"]["application/vnd.plotly.v1+json"]["data"][0]["x"]
+    assert panel.picture.outputs[-1]["data"]["application/vnd.plotly.v1+json"]["data"][0]["x"]
     panel.field.value = "u"
     assert first.value == ""
     again = show.errors(results, "tuned", rows, tmp_path / "e.json")
@@ -320,9 +320,9 @@ def test_a_saved_notebook_says_how_far_the_reader_was(results, rows, monkeypatch
     assert "5 wrong rows by tuned, none tagged yet" in panel.summary() and "Run this cell" in panel.summary()
     panel._ipython_display_()
     (line, _), (view, _) = views
-    assert line.data == panel.summary() and "application/vnd.jupyter.widget-view+json" in view
+    assert panel.summary() in line.data and "application/vnd.jupyter.widget-view+json" in view
     panel.tag("late")
-    assert place.shown == panel.summary() and "1 tagged so far" in place.shown
+    assert panel.summary() in place.shown and "1 tagged so far" in place.shown
 
 
 def test_no_wrong_row_is_a_good_end(rows):
@@ -380,7 +380,7 @@ def test_a_confusion_matrix_of_one_field_of_json(results):
     counts = mistakes.confusion(results, "tuned", "category")
     assert counts.columns.tolist() == ["returns", mistakes.OTHER, mistakes.INVALID, mistakes.MISSING]
     assert counts.to_numpy().tolist() == [[3, 1, 1, 1]]
-    title = show.confusion(results, "tuned", "category").layout.title.text
+    title = show.confusion(results, "tuned", "category").layout.title.text.replace("<br>", " ")
     assert title == "tuned: returns is answered with a label of none of these rows in 1 of 6 rows"
     with pytest.raises(EvaluationError, match="category, urgency"):
         mistakes.confusion(results, "tuned")

@@ -39,7 +39,8 @@ def test_the_checklist_is_generated_from_the_table(project):
         assert choice.description == question.text
         assert [value for _, value in choice.options] == ["", *question.values]
         assert choice.options[choice.index][0] == "not answered yet", "an open question says so"
-        assert question.source in panel.notes[question.id].value
+        assert question.source in panel.whys[question.id].value
+        assert max(len(text) for text, _ in choice.options) <= 48, "longer texts are cut on a narrow page"
     assert panel.answers == {}
     assert f"0 of {len(decide.questions())} questions" in panel.progress.value
     assert panel.verdict.choice == "not_enough"
@@ -84,6 +85,46 @@ def test_answers_that_the_checklist_no_longer_knows_are_passed_over(project):
     assert show.checklist(project, today=TODAY).answers == {"effort": "days"}
 
 
+def test_why_stays_as_it_is_when_the_answer_changes(project):
+    panel = show.checklist(project, today=TODAY)
+    before = panel.whys["gap"].value
+    panel.choices["gap"].value = "behaviour"
+    assert panel.whys["gap"].value == before, "a new value would close it under the reader"
+    assert "It speaks for tuning." in panel.notes["gap"].value
+
+
+class Place:
+    """Stands for a piece of a notebook's output that can be replaced."""
+
+    def update(self, shown) -> None:
+        self.shown = shown.data
+
+
+def test_each_panel_leaves_a_picture_of_its_state_and_keeps_it_up_to_date(project, monkeypatch):
+    place, views = Place(), []
+    monkeypatch.setattr(show.output, "display", lambda view, **how: views.append(view) or place)
+
+    def pictured(panel) -> str:
+        views.clear()
+        panel._ipython_display_()
+        picture, view = views
+        assert "application/vnd.jupyter.widget-view+json" in view and "<script" not in picture.data
+        return picture.data
+
+    checklist = show.checklist(project, today=TODAY)
+    assert f"{len(decide.questions())} questions, 3 minutes. Run this cell" in pictured(checklist)
+    checklist.choices["gap"].value = "behaviour"
+    assert "Behaviour: form, tone, labels, judgement" in place.shown
+    calculator = show.calculator(on=TODAY)
+    assert "run this cell" in pictured(calculator)
+    calculator.numbers["calls_per_month"].value = 123_456
+    assert "123,456" in place.shown
+    rater = show.rater([(f"question {i}", {"a": "one", "b": "two"}) for i in range(3)], None)
+    assert "3 pairs of answers to compare, 0 done." in pictured(rater) and "question 0" in views[0].data
+    rater.press("1")
+    assert "1 done" in place.shown and "question 1" in place.shown
+
+
 # --- calculator ------------------------------------------------------------------------------------------------------
 
 
@@ -99,8 +140,8 @@ def test_the_calculator_says_what_the_costs_room_says():
     panel = show.calculator(costs.Workload(calls_per_month=3e6, months=24), on=TODAY)
     finding = costs.break_even(panel.workload, *panel.pair, TODAY)
     assert finding.sentence.replace("“", "") in panel.sentence.value.replace("“", "").replace("&#x27;", "'")
-    assert len(panel.chart.outputs) == 1
-    assert "text/plain" in panel.chart.outputs[0]["data"]
+    style, chart = panel.chart.outputs
+    assert "text/plain" in chart["data"] and "data-jp-theme-light" in style["data"]["text/html"]
     table = costs.compare(panel.workload, panel.chosen, TODAY)
     for total in table["total"].dropna():
         assert costs.dollars(total) in panel.table.value
@@ -165,6 +206,14 @@ def test_the_calculators_state_survives_a_restart_and_a_file(project, tmp_path, 
     fresh.file.value = "mine.json"
     fresh.load.click()
     assert fresh.state() == panel.state()
+
+
+def test_running_the_cell_again_goes_on_with_what_the_reader_has_changed(project):
+    given = costs.Workload(calls_per_month=1_000)
+    show.calculator(given, project, on=TODAY).numbers["tokens_in"].value = 1_777
+    assert show.calculator(given, project, on=TODAY).workload.tokens_in == 1_777
+    other = costs.Workload(calls_per_month=2_000)
+    assert show.calculator(other, project, on=TODAY).workload == other, "other numbers to begin with"
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_secret_beside_a_change_stays_hidden_though_it_is_cut():
 def test_answer_lengths_say_what_they_find():
     rows = pd.DataFrame({"label": ["a"] * 5 + ["b"] * 5 + [None], "answer_chars": [10] * 5 + [40] * 5 + [500]})
     title = show.answer_lengths(rows).layout.title.text
-    assert title.startswith("Half of the answers under 'no label' have at least 500 characters")
+    assert title.replace("<br>", " ").startswith("Half of the answers under 'no label' have at least 500 characters")
     alike = show.answer_lengths(rows.assign(answer_chars=20))
     assert "about as long under every label" in alike.layout.title.text
     assert list(alike.data[0].y) == ["a (5)", "b (5)", "no label (1)"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from openai.types.fine_tuning import FineTuningJob
 
-from helpers import show
+from helpers import providers, show
 from helpers.jobs import Progress
 from helpers.show import watching
 
@@ -26,9 +30,10 @@ def progress(status: str, step: int | None = None, **job_fields) -> Progress:
 
 
 def test_where_a_job_stands_in_words():
-    assert watching.words(progress("validating_files"), NOW) == "validating files, no training step yet (5 s watched)"
+    early = "validating files, no training step yet (1:40 since its start)"
+    assert watching.words(progress("validating_files"), NOW) == early
     running = progress("running", 4, estimated_finish=NOW + 30)
-    assert watching.words(running, NOW) == "running, step 4 of 8, loss 0.500, about 30 s left"
+    assert watching.words(running, NOW) == ("running, step 4 of 8, loss 0.500, about 30 s left (1:40 since its start)")
     done = progress("succeeded", 8, finished_at=NOW + 140, trained_tokens=12_345)
     assert watching.words(done, NOW) == "succeeded after 4 min, 12,345 tokens trained"
     assert watching.words(progress("failed", 2), NOW) == "failed, step 2 of 8, loss 1.000"
@@ -38,11 +43,48 @@ def test_speed_and_time_left_are_taken_from_the_host_when_it_gives_them():
     running = progress("running", 2)
     running.metrics["tokens_per_second"] = [400.0, 450.4]
     running.metrics["seconds_left"] = [None, 200.0]
-    assert watching.words(running, NOW).endswith("450 tokens/s, about 3 min left")
+    assert "450 tokens/s, about 3 min left" in watching.words(running, NOW)
 
 
-def test_a_finish_in_the_past_is_no_negative_time():
-    assert watching.words(progress("running", 4, estimated_finish=NOW - 50), NOW).endswith("about 0 s left")
+def test_the_host_says_what_goes_on_before_the_first_step_and_between_two():
+    waiting = replace(progress("running"), phase="Preparing rows: 120 of 440")
+    assert watching.words(waiting, NOW) == "running, preparing rows: 120 of 440 (1:40 since its start)"
+    last = replace(progress("running", 8, estimated_finish=NOW - 50), phase="Measuring 200 rows after step 8")
+    said = watching.words(last, NOW)
+    assert "measuring 200 rows after step 8" in said and "left" not in said, "it is not over in 0 s"
+
+
+@pytest.mark.parametrize(
+    ("step", "left"),
+    [(None, 31), (1, 0.625 * 180 + 0.375 * 31), (4, 180)],
+    ids=["nothing measured yet", "an eighth of the way", "half of the way"],
+)
+def test_the_predicted_minutes_count_until_a_rate_is_measured(step, left):
+    job = progress("running", step, created_at=NOW, **({"estimated_finish": NOW + 180 * 60} if step else {}))
+    assert f"about {left:.0f} min left" in watching.words(job, NOW, expected=31)
+
+
+def test_a_machine_that_is_kept_busy_by_others_is_named(monkeypatch):
+    monkeypatch.setattr(watching.os, "cpu_count", lambda: 2)
+    for load, named in ((2.5, False), (9.0, True)):
+        monkeypatch.setattr(watching.os, "getloadavg", lambda load=load: (load, 0, 0), raising=False)
+        assert bool(watching.others_compete()) == named
+        panel = watching._Panel("ftjob-1", here=True)
+        panel.show(progress("running", 4))
+        assert ("Other programs" in panel.line.value) == named
+
+
+def test_an_interrupt_ends_the_cell_with_a_sentence_and_no_traceback(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.jobs, "watch", interrupted)
+    client = providers.connect("local")
+    with pytest.raises(watching.StopHere, match="come back to it anywhere with: show.watch") as stopped:
+        show.watch(client, "ftjob-1")
+    assert stopped.value._render_traceback_() == [str(stopped.value)]
+    with pytest.raises(watching.StopHere, match="2 jobs go on"):
+        show.watch_all(client, ["ftjob-1", "ftjob-2"])
 
 
 def test_where_nobody_watches_a_few_lines_are_printed(capsys):
@@ -61,12 +103,29 @@ def test_a_panel_follows_the_job_and_clears_its_chart_at_the_end(monkeypatch):
     assert panel.chart.outputs == () and panel.bar.value == 0
     panel.show(progress("running", 4))
     first = panel.chart.outputs
-    assert len(first) == 1 and panel.bar.value == 0.5 and "<b>50 %</b>" in panel.line.value
+    assert len(first) == 2 and panel.bar.value == 0.5 and "<b>50 %</b>" in panel.line.value
     panel.show(progress("running", 4))
     assert panel.chart.outputs is first, "nothing new, nothing drawn"
     panel.show(progress("succeeded", 8, finished_at=NOW))
     assert panel.chart.outputs == () and panel.bar.bar_style == "success"
     assert "ftjob-&lt;1&gt;" in panel.line.value
+
+
+def test_a_wait_says_what_it_is_for_and_its_clock_ticks(monkeypatch):
+    shown = []
+    monkeypatch.setattr(watching, "is_live", lambda: True)
+    monkeypatch.setattr(watching, "display", shown.append)
+    monkeypatch.setattr(watching, "TICK_SECONDS", 0.01)
+    with show.waiting("Steps are <measured>"):
+        (line,) = shown
+        assert "Steps are &lt;measured&gt;" in line.value and "0:00" not in line.value
+        until = time.monotonic() + 10
+        while "0:00" not in line.value and time.monotonic() < until:
+            time.sleep(0.01)
+        assert "0:00" in line.value
+    with pytest.raises(KeyboardInterrupt), show.waiting("stopped"):
+        raise KeyboardInterrupt
+    assert not [one for one in threading.enumerate() if one.name.endswith("(tick)")], "no clock is left"
 
 
 def test_a_program_that_runs_a_notebook_is_not_a_person(monkeypatch):

@@ -69,17 +69,13 @@ def browser(lab):
 
 
 @pytest.fixture
-def open_notebook(lab, browser, tmp_path):
-    """Write cells into a notebook, open it, run all, wait for the kernel; at the end no console error may be left."""
-    address, token, folder = lab
+def open_page(lab, browser):
+    """Open a notebook of the lab's folder by its name; at the end no console error may be left."""
+    address, token, _ = lab
     pages, errors = [], []
 
-    def open_(*cells: str, theme: str = "JupyterLab Light", wait_for_cells: int | None = None, run: bool = True):
-        name = f"t{secrets.token_hex(4)}.ipynb"
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, folder / name)
-        page = browser.new_page(viewport={"width": 1100, "height": 1000})
+    def open_(name: str, theme: str = "JupyterLab Light", width: int = 1100):
+        page = browser.new_page(viewport={"width": width, "height": 1000})
         page.set_default_timeout(PATIENCE_MS)
         pages.append(page)
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
@@ -89,6 +85,26 @@ def open_notebook(lab, browser, tmp_path):
         page.wait_for_function("window.jupyterapp")
         page.evaluate(f"window.jupyterapp.commands.execute('apputils:change-theme', {{theme: '{theme}'}})")
         page.wait_for_function(f"{KERNEL}?.connectionStatus === 'connected'", timeout=PATIENCE_MS)
+        return page
+
+    yield open_
+    for page in pages:
+        page.close()
+    left = [error for error in errors if not HARMLESS.search(error)]
+    assert not left, left
+
+
+@pytest.fixture
+def open_notebook(lab, open_page):
+    """Write cells into a notebook, open it, run all, and wait for the kernel."""
+    folder = lab[2]
+
+    def open_(*cells: str, theme: str = "JupyterLab Light", wait_for_cells: int | None = None, run: bool = True):
+        name = f"t{secrets.token_hex(4)}.ipynb"
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, folder / name)
+        page = open_page(name, theme)
         if not run:
             return page
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")  # not awaited
@@ -100,8 +116,4 @@ def open_notebook(lab, browser, tmp_path):
         )
         return page
 
-    yield open_
-    for page in pages:
-        page.close()
-    left = [error for error in errors if not HARMLESS.search(error)]
-    assert not left, left
+    return open_

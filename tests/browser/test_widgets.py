@@ -121,7 +121,7 @@ def test_every_control_of_the_calculator_changes_the_chart(open_notebook):
     page.get_by_role("textbox", name="File").fill("mine.json")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("saved to").wait_for()
-    assert kernel_value(page, "Project('sums').get('calculator') == panel.state()") is True
+    assert kernel_value(page, "Project('sums').get('calculator') == panel.state() | {'began with': None}") is True
     assert kernel_value(page, "__import__('json').load(open('mine.json')) == panel.state()") is True
 
 
@@ -177,14 +177,54 @@ def test_a_real_job_is_watched_live_and_left_by_interrupting(open_notebook):
         "client = providers.connect('local')\n"
         "job = jobs.start(client, jobs.upload(client, 'train.jsonl').id,\n"
         "                 hyperparameters={'n_epochs': 25, 'batch_size': 2})",
-        "job = show.watch(client, job.id, every=0.5); job.status",
+        "job = show.watch(client, job.id, every=0.5, expected=3); job.status",
+        "print('the next cell was', 'run')",
         wait_for_cells=1,
     )
     page.get_by_text(re.compile(r"running, step \d+ of 150, loss .* tokens/s")).wait_for()
     page.locator(".jp-OutputArea-output .js-plotly-plot").wait_for()
     shot(page, "watch_live")
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:interrupt-kernel') }")
-    page.get_by_text("Come back to it with: show.watch(client").wait_for()
+    page.get_by_text("come back to it anywhere with: show.watch(client").wait_for()
+    page.wait_for_timeout(1000)
     shot(page, "watch_left")
+    assert page.get_by_text("the next cell was run").count() == 0
+    assert page.get_by_text("Traceback").count() == 0 and page.get_by_text("StopHere").count() == 0
     assert kernel_value(page, "jobs.look(client, job.id).job.status") in ("running", "queued", "succeeded")
     kernel_value(page, "jobs.cancel(client, job.id).status")
+
+
+SCROLLED = """() => [...document.querySelectorAll('.kit-panel, .kit-panel *')].filter(one =>
+  one.scrollWidth > one.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(one).overflowX) && one.offsetParent
+  && !one.querySelector(':scope > table') // a bill is as wide as it is, and can be scrolled with the keyboard
+).map(one => one.outerHTML.slice(0, 150))"""
+
+
+def test_a_panel_fits_a_narrow_page_says_when_it_is_dead_and_leaves_its_picture(open_notebook):
+    page = open_notebook(
+        START + "show.checklist(Project('dead'), answers={'gap': 'behaviour'})",
+        "show.calculator(project=Project('dead'))",
+    )
+    page.locator(".kit-calculator .js-plotly-plot .main-svg").first.wait_for()
+    page.set_viewport_size({"width": 760, "height": 1400})
+    page.wait_for_timeout(1500)
+    shot(page, "narrow_checklist")
+    page.locator(".kit-calculator").scroll_into_view_if_needed()
+    shot(page, "narrow_calculator")
+    assert page.evaluate(SCROLLED) == []
+    pictures = page.locator(".kit-picture")
+    assert pictures.count() == 2 and not pictures.first.is_visible(), "the panel itself is there"
+
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-kernel') }")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    page.locator(".kit-checklist.jupyter-widgets-disconnected").wait_for()
+    said = "() => getComputedStyle(document.querySelector('.kit-checklist'), '::before').content"
+    assert "The kernel was restarted" in page.evaluate(said)
+    shot(page, "panel_dead")
+
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(1500)
+    page.reload()
+    page.get_by_text(re.compile(r"The checklist: \d+ questions, 3 minutes. Run this cell")).wait_for()
+    page.wait_for_timeout(1000)
+    shot(page, "panel_saved")

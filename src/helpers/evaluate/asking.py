@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import itertools
+import os
 import random
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ ATTEMPTS_BROKEN = 5
 """Tries for a call that ended in a broken connection or an error at the host."""
 LONGEST_WAIT = 120.0
 """A host that asks for a longer pause, in seconds, ends the run: it can be taken up later."""
+TICK_SECONDS = 1.0
+"""Between two looks at the clock while no answer comes."""
 TIMEOUT = 600.0
 """Seconds for one answer, as the SDK has it: a slow laptop that is sent 32 long prompts at once needs minutes."""
 
@@ -124,12 +128,18 @@ class _Sender:
     def send(self, todo: dict[str, Request], kept: Store, concurrency: int, progress: bool) -> dict[str, Reply]:
         replies: dict[str, Reply] = {}
         self.concurrency = concurrency
-        with ThreadPoolExecutor(concurrency) as pool, tqdm(total=len(todo), unit="call", disable=not progress) as bar:
+        shown_in = sys.stdout if os.environ.get("JPY_SESSION_NAME") else None  # a notebook paints stderr like an error
+        look = {"unit": "call", "disable": not progress, "file": shown_in, "mininterval": 0.5}
+        with ThreadPoolExecutor(concurrency) as pool, tqdm(total=len(todo), **look) as bar:
             calls = {pool.submit(self._answer, key, request, kept): key for key, request in todo.items()}
+            left = set(calls)
             try:
-                for call in as_completed(calls):
-                    replies[calls[call]] = call.result()
-                    bar.update()
+                while left:
+                    done, left = wait(left, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+                    for call in done:
+                        replies[calls[call]] = call.result()
+                        bar.update()
+                    bar.refresh()  # its clock ticks while a call takes long
             except _Stopped:
                 pass
             finally:  # also on an interrupt: calls under way finish and are kept, the others are not made

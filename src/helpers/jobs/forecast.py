@@ -11,7 +11,8 @@ import openai
 from openai.types.fine_tuning import FineTuningJob
 
 from helpers import costs, facts
-from helpers.errors import CostError, FactsError
+from helpers.errors import CostError, FactsError, JobError
+from helpers.jobs.calling import reason
 from helpers.jobs.running import estimate
 from helpers.providers import LOCAL, Host, host_of
 
@@ -57,7 +58,7 @@ def predict(
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
 
     Raises:
-        openai.APIStatusError: the local API refuses the file.
+        JobError: the local API refuses the file, or has lost it.
     """
     host, settings = host_of(client), dict(hyperparameters or {})
     minutes, time_said = _measured(client, training_file, validation_file, settings) if _is_local(host) else (
@@ -75,7 +76,14 @@ def _measured(
     client: openai.OpenAI, training: str, validation: str | None, settings: dict[str, Any]
 ) -> tuple[float, str]:
     asked = {"hyperparameters": settings} if settings else {}
-    said = estimate(client, training, validation_file=validation, **asked)
+    try:
+        said = estimate(client, training, validation_file=validation, **asked)
+    except openai.APIStatusError as error:
+        raise JobError(
+            "The time of this job cannot be measured.",
+            got=reason(error),
+            fix="Upload the files again (lesson 2, notebooks/02_upload.ipynb, about 1 min), then run this cell again.",
+        ) from None
     likely, low, high = (said[name] / 60 for name in ("seconds", "low", "high"))
     return likely, f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps."
 

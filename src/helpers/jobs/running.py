@@ -30,13 +30,14 @@ class Progress:
     """A job at one moment: what ``watch`` hands to whoever draws it.
 
     ``metrics`` is one row a training step (``step``, ``train_loss``, ``valid_loss`` …; a checkpoint, at hosts that
-    measure no steps), ``messages`` the host's log.
+    measure no steps), ``messages`` the host's log. ``phase`` is the log's last line while it is the newest event.
     """
 
     job: FineTuningJob
     metrics: pd.DataFrame
     messages: tuple[str, ...]
     seconds: float
+    phase: str = ""
 
     @property
     def share(self) -> float:
@@ -196,7 +197,7 @@ def _look(client: openai.OpenAI, events: _Events, seconds: float, patience: floa
         ) from None
     except HostError as error:
         raise HostError(f"Job {job_id} cannot be watched: {error.what}", got=error.got, fix=error.fix) from None
-    return Progress(job, metrics, events.messages(), seconds)
+    return Progress(job, metrics, events.messages(), seconds, events.phase())
 
 
 def curve(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
@@ -253,6 +254,10 @@ class _Events:
 
     def messages(self) -> tuple[str, ...]:
         return tuple(event.message for event in self._known.values() if event.type != "metrics")
+
+    def phase(self) -> str:
+        newest = next(reversed(self._known.values()), None)
+        return "" if newest is None or newest.type == "metrics" else newest.message
 
     def metrics(self) -> pd.DataFrame:
         rows = [dict(e.data) for e in self._known.values() if e.type == "metrics" and isinstance(e.data, dict)]

@@ -193,20 +193,21 @@ class FrozenOutputs:
         learner: its :meth:`Learner.lower` is run over all rows.
         rows: training and validation rows.
         scratch: a folder for the file of large data; the file has no name once it is open, so it dies with the process.
-        stop: called now and then; an exception that it raises ends the work.
+        told: called now and then with the number of rows that are done; an exception that it raises ends the work.
     """
 
-    def __init__(self, learner: Learner, rows: Sequence[Row], scratch: Path, stop=lambda: None) -> None:
+    def __init__(self, learner: Learner, rows: Sequence[Row], scratch: Path, told=lambda rows_done: None) -> None:
         self.device = learner.decoder.device
         ends = list(accumulate(map(len, rows)))
         self.where = {id(row): slice(end - len(row), end) for row, end in zip(rows, ends, strict=True)}
         self.values = _room((ends[-1], learner.decoder.head.shape[1]), scratch)
-        done = 0
+        done = rows_done = 0
         for some in packs(rows, MOST_TOKENS):
-            stop()
+            told(rows_done)
             hidden = learner.lower(Pack.of(some, self.device))[0]
             self.values[done : done + len(hidden)] = hidden.cpu()
             done += len(hidden)
+            rows_done += len(some)
 
     @staticmethod
     def fits(rows: Iterable[Row], width: int, scratch: Path) -> bool:

@@ -35,6 +35,7 @@ from helpers.local_api.learner import FrozenOutputs, Learner, Recipe, Score
 from helpers.local_api.template import ChatTemplate
 
 SAVE_EVERY_S = 30.0
+PHASE_EVERY_S = 3.0
 VALID_EVERY_STEPS = 10
 WARM_UP = 0.1
 CLIP_NORM = 1.0
@@ -91,11 +92,16 @@ class Training:
         self.total_steps = self.steps_per_epoch * self.spec.n_epochs
         self.done = 0
 
-    def freeze(self) -> None:
+    def freeze(self, say: _Progress) -> None:
         """Run the frozen layers over all rows, once (where there are any, and where there is room)."""
         rows = [*self.rows, *self.valid]
+
+        def told(done: int) -> None:
+            self.stop()
+            say.phase(f"Preparing rows: {done} of {len(rows)}")
+
         if self.learner.first and FrozenOutputs.fits(rows, self.decoder.head.shape[1], self.job):
-            self.frozen = FrozenOutputs(self.learner, rows, self.job, self.stop)
+            self.frozen = FrozenOutputs(self.learner, rows, self.job, told)
 
     def batch(self, step: int) -> list[Row]:
         """The rows of one optimiser step, counted from 0."""
@@ -170,13 +176,15 @@ def run(job: Path) -> None:
         examples=len(training.rows),
         resumed_from_step=training.done,
     )
-    training.freeze()
+    training.freeze(say)
     clock = _Clock(training, time.monotonic() - start + spent_before)
     for _ in range(training.done, training.total_steps):
         stop()
         rows = training.batch(training.done)
         score = training.step(rows)
         at_end = training.done % training.steps_per_epoch == 0
+        if at_end and training.valid:
+            say.phase(f"Measuring {len(training.valid)} validation rows after step {training.done}")
         measured = _validate(training, at_end)
         clock.tick(sum(row.tokens for row in rows))
         say(
@@ -251,6 +259,7 @@ class _Progress:
     """Appends one JSON line an event, in one write, so that a reader never sees half a line that is final."""
 
     def __init__(self, job: Path) -> None:
+        self.said = time.monotonic()
         self.file = os.open(job / "progress.jsonl", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         size = os.fstat(self.file).st_size
         if size and os.pread(self.file, 1, size - 1) != b"\n":  # a kill cut the last line short: close it off
@@ -259,6 +268,12 @@ class _Progress:
     def __call__(self, kind: str, **fields: Any) -> None:
         line = json.dumps({"type": kind, **fields}, ensure_ascii=False) + "\n"
         os.write(self.file, line.encode())
+
+    def phase(self, message: str) -> None:
+        """What goes on between two steps, for those who wait: at most every few seconds."""
+        if time.monotonic() - self.said >= PHASE_EVERY_S:
+            self.said = time.monotonic()
+            self("phase", message=message)
 
 
 def _stop_on_sigterm():

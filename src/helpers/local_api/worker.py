@@ -203,6 +203,8 @@ class Worker(threading.Thread):
             case "start" if line["resumed_from_step"]:
                 step, total = line["resumed_from_step"], line["total_steps"]
                 self._store.add_event(job.id, f"Resumed from step {step}/{total} after an interruption", level="warn")
+            case "phase":
+                self._store.add_event(job.id, line["message"])
             case "metrics" if line["step"] > job.last_step:  # a resumed trainer repeats steps behind its checkpoint
                 self._add_metrics(job, line)
             case "checkpoint":

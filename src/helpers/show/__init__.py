@@ -23,7 +23,7 @@ from helpers.show.traffic import drift
 from helpers.show.training import loss
 from helpers.show.trial import finding
 from helpers.show.verdicts import verdict
-from helpers.show.watching import watch, watch_all
+from helpers.show.watching import waiting, watch, watch_all
 
 __all__ = [
     "answer_lengths",
@@ -61,6 +61,7 @@ __all__ = [
     "training_sums",
     "training_times",
     "verdict",
+    "waiting",
     "watch",
     "watch_all",
     "what_the_model_sees",

@@ -15,7 +15,7 @@ from IPython.display import HTML
 
 from helpers import costs
 from helpers.costs import Option, Workload, dollars
-from helpers.show.html import bullets, folded
+from helpers.show.html import bullets, folded, html_output
 from helpers.show.theme import BLUE, DASHES, GREEN, GREY, INK, SHAPES, VERMILION, figure, plain
 
 MOST_CALLS = 1e8
@@ -97,9 +97,10 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     cells = "".join(f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in head)
     body = "".join(_bill_row(row, parts) for row in table.to_dict("records"))
     old = table.attrs.get("age", "")
-    return HTML(
+    return html_output(
         (f"<p><b>{escape(old)}</b></p>" if old else "")
-        + '<div style="overflow-x:auto;line-height:1.35"><table><caption style="caption-side:top;text-align:left">'
+        + f'<div tabindex="0" role="region" aria-label="{escape(caption)}" style="overflow-x:auto;line-height:1.35">'
+        '<table><caption style="caption-side:top;text-align:left">'
         f"<b>{escape(caption)}</b></caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -19,12 +19,14 @@ from helpers.errors import CostError, KitError
 from helpers.project import Project, write_atomically
 from helpers.show.bills import bill, cost_curves, default_pair
 from helpers.show.html import CARD, folded
-from helpers.show.output import draw, for_keyboards
+from helpers.show.output import Panel, Words, draw, for_keyboards
 
 KEY = "calculator"
 """In the project file: the calculator's state, as :meth:`Calculator.state` gives it."""
 
 FORMAT = "calculator 1"
+BEGAN = "began with"
+"""In the kept state: the workload that the cell gave."""
 
 
 class Dial(NamedTuple):
@@ -88,35 +90,41 @@ def calculator(
     """The calculator, ready to be read before anything is touched.
 
     Args:
-        workload: the numbers to begin with, such as the reader's own; by default what the project has kept, else what
-            its training file tells, else the sample shop's.
+        workload: the numbers to begin with, such as the reader's own. What was changed since is kept: running the cell
+            again goes on with it. By default what the project has kept, else what its training file tells, else the
+            sample shop's.
         project: keeps every change under ``"calculator"``.
         on: the day whose prices count; the facts' today by default.
     """
     return Calculator(workload, project, on)
 
 
-class Calculator(widgets.VBox):
+class Calculator(Panel):
     """The panel that :func:`calculator` makes; ``workload``, ``chosen`` and ``pair`` are what it holds now."""
 
     def __init__(self, workload: Workload | None, project: Project | None, on: date | None) -> None:
         self.project, self.on = project, on
         self.numbers: dict[str, widgets.BoundedFloatText] = {}
         self._loading = True
-        kept = project.get(KEY) if project and workload is None else None
+        self._began = workload.to_dict() if workload else None
+        kept = project.get(KEY) if project else None
+        if workload and kept and kept.get(BEGAN) != self._began:
+            kept = None  # saved from other numbers: these are new ones to begin with
         start = workload or _from_project(project) or Workload()
         dials = [self._dial(name, dial, getattr(start, name)) for name, dial in DIALS.items()]
         more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
         self._make_options(start)
-        self.sentence, self.sure = widgets.HTML(), widgets.HTML()
-        self.table = widgets.HTML(layout=widgets.Layout(overflow="auto"))
+        self.sentence, self.sure = Words(), Words()
+        self.table = Words()
         self.chart = widgets.Output(layout=widgets.Layout(min_height="520px"))
         self.file = widgets.Text(value="calculator.json", description="File", style={"description_width": "initial"})
         self.save, self.load = widgets.Button(description="Save"), widgets.Button(description="Load")
-        self.said = widgets.HTML()
+        self.said = Words()
         self.save.on_click(lambda _: self._try(self._save))
         self.load.on_click(lambda _: self._try(self._load))
-        grid = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(300px, 1fr))", grid_gap="2px 8px")
+        grid = widgets.Layout(
+            grid_template_columns="repeat(auto-fill, minmax(min(100%, 300px), 1fr))", grid_gap="2px 8px"
+        )
         wide = widgets.Layout(grid_template_columns="repeat(auto-fill, minmax(min(100%, 480px), 1fr))")
         folds = widgets.Accordion([widgets.GridBox(more, layout=grid), widgets.GridBox(self._boxes(), layout=wide)])
         folds.titles = ("More numbers", "Options to compare")
@@ -251,6 +259,17 @@ class Calculator(widgets.VBox):
 
     # --- answering ---
 
+    def picture(self) -> str:
+        """What it says now, and the numbers behind it."""
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{escape(dial.label)}</td><td>{self.numbers[name].value:,.10g}</td></tr>"
+            for name, dial in DIALS.items()
+        )
+        return (
+            f"<p><b>The calculator: run this cell to change these numbers and {len(FIELDS)} more.</b></p>"
+            f"{self.sentence.value}<table><tbody>{rows}</tbody></table>"
+        )
+
     def _changed(self) -> None:
         if self._loading:
             return
@@ -278,7 +297,8 @@ class Calculator(widgets.VBox):
         self.table.value = "Tick at least one option." if table is None else bill(table, _caption(workload)).data
         self.sure.value = folded("How sure is this?", f"<p>{escape(self._chance(workload))}</p>")
         if self.project:
-            self.project.set(KEY, self.state())
+            self.project.set(KEY, self.state() | {BEGAN: self._began})
+        self.repicture()
 
     def _chance(self, workload: Workload) -> str:
         ranges = {}

@@ -10,6 +10,7 @@ from IPython.display import HTML
 
 from helpers import tokens
 from helpers.records import Example
+from helpers.show.html import html_output
 
 START, END = "<|im_start|>", "<|im_end|>"
 Segment = tuple[str, bool]
@@ -29,7 +30,7 @@ def what_the_model_sees(example: Example) -> HTML:
     """
     rows = "".join(_row(text, learned) for text, learned in segments(example))
     learned, total = token_counts(example)
-    return HTML(
+    return html_output(
         '<table style="border-collapse:collapse"><caption style="caption-side:top;text-align:left">'
         f"{total} tokens, of which the model learns to write {learned}; the others it only reads.</caption>"
         '<thead><tr><th scope="col" style="text-align:left">the loss</th>'

@@ -13,18 +13,19 @@ from helpers import decide
 from helpers.decide import Question
 from helpers.project import Project
 from helpers.records import Evidence
-from helpers.show.html import linked
-from helpers.show.output import for_keyboards
+from helpers.show.html import bullets, linked
+from helpers.show.output import Panel, Words, for_keyboards
 from helpers.show.verdicts import verdict_details, verdict_headline
 
 KEY = "checklist"
 """In the project file: decision's name to its answers (question id to option value)."""
 
 LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
+MINUTES = 3
 OPEN, OPEN_VALUE = "not answered yet", ""
 """What an open question shows, and its value in the list: with None the list would show nothing at all."""
 
-_COLUMNS = "repeat(auto-fit, minmax(340px, 1fr))"
+_COLUMNS = "repeat(auto-fit, minmax(min(100%, 340px), 1fr))"
 _STYLE = """<style>
 .kit-stacked { flex-direction: column !important; align-items: stretch !important; height: auto !important; }
 .kit-stacked > .widget-label { width: auto !important; white-space: normal; height: auto; line-height: 1.4;
@@ -55,7 +56,7 @@ def checklist(
     return Checklist(project, name, answers or {}, evidence, today)
 
 
-class Checklist(widgets.VBox):
+class Checklist(Panel):
     """The panel that :func:`checklist` makes; ``answers`` and ``verdict`` are what it holds now.
 
     The verdict's headline stands above the questions and keeps its height, so that no question moves away under the
@@ -73,12 +74,13 @@ class Checklist(widgets.VBox):
         self.decision = widgets.Dropdown(description="Decision", options=names, value=name)
         self.copy_name = widgets.Text(description="New name", placeholder="such as: with twice the data")
         self.copy = widgets.Button(description="Copy answers to the new name", layout=widgets.Layout(width="auto"))
-        self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="100%"))
-        self.progress, self.side_by_side = widgets.HTML(), widgets.HTML()
-        self.headline, self.details = widgets.HTML(), widgets.HTML()
+        self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="auto"))
+        self.progress, self.side_by_side = Words(), Words()
+        self.headline, self.details = Words(), Words()
         self.headline.add_class("kit-live")
         self.choices = {question.id: _choice(question) for question in decide.questions().values()}
-        self.notes = {question: widgets.HTML() for question in self.choices}
+        self.notes = {question: Words() for question in self.choices}
+        self.whys = {question.id: Words(_why(question)) for question in decide.questions().values()}
         self._open(name)
         for choice in self.choices.values():
             choice.observe(self._answered, names="value")
@@ -86,7 +88,7 @@ class Checklist(widgets.VBox):
         self.copy.on_click(self._copied)
         super().__init__(
             [
-                widgets.HTML(_STYLE),
+                Words(_STYLE),
                 widgets.HBox([self.decision, self.copy_name, self.copy], layout=widgets.Layout(flex_flow="row wrap")),
                 self.bar,
                 self.progress,
@@ -94,7 +96,7 @@ class Checklist(widgets.VBox):
                 widgets.GridBox(
                     [_scrolling(self._questions()), _scrolling([self.details])],
                     layout=widgets.Layout(
-                        grid_template_columns="repeat(auto-fit, minmax(340px, 1fr))", grid_gap="16px"
+                        grid_template_columns="repeat(auto-fit, minmax(min(100%, 340px), 1fr))", grid_gap="16px"
                     ),
                 ),
                 self.side_by_side,
@@ -115,10 +117,10 @@ class Checklist(widgets.VBox):
     def _questions(self) -> list[widgets.Widget]:
         shown: list[widgets.Widget] = []
         for group, title in decide.groups().items():
-            shown.append(widgets.HTML(f"<h4 style='margin:10px 0 2px'>{escape(title)}</h4>"))
+            shown.append(Words(f"<h4 style='margin:10px 0 2px'>{escape(title)}</h4>"))
             for question in decide.questions().values():
                 if question.group == group:
-                    shown += [self.choices[question.id], self.notes[question.id]]
+                    shown += [self.choices[question.id], self.notes[question.id], self.whys[question.id]]
         return shown
 
     def _open(self, name: str) -> None:
@@ -150,12 +152,9 @@ class Checklist(widgets.VBox):
 
     def _note(self, question: Question) -> None:
         value = self.choices[question.id].value
-        said = LEANS[question.option(value).leans] if value else OPEN
-        why = f"{escape(question.why)} Source: {linked(question.source)}"
-        self.notes[question.id].value = (
-            f"<details><summary style='cursor:pointer'>Why? <i>Your answer: {said}.</i></summary>"
-            f"<div style='padding:2px 16px 8px;line-height:1.4'>{why}</div></details>"
-        )
+        option = question.option(value) if value else None
+        said = f"{option.help} " * bool(option and option.help) + f"It {LEANS[option.leans]}." if option else ""
+        self.notes[question.id].value = f'<div style="line-height:1.4">{escape(said)}</div>'
 
     def _judge(self) -> None:
         done, all_ = len(self.answers), len(self.choices)
@@ -164,6 +163,17 @@ class Checklist(widgets.VBox):
         verdict = self.verdict
         self.headline.value, self.details.value = verdict_headline(verdict), verdict_details(verdict)
         self.side_by_side.value = _side_by_side(self._stored(), self.evidence, self.today)
+        self.repicture()
+
+    def picture(self) -> str:
+        """The verdict's headline and all questions with their answers."""
+        questions = decide.questions()
+        rows = "".join(_answer_row(question, self.answers.get(question.id)) for question in questions.values())
+        return (
+            f"<p><b>The checklist: {len(questions)} questions, {MINUTES} minutes. Run this cell to answer them.</b></p>"
+            f"{verdict_headline(self.verdict)}<table><thead><tr><th style='text-align:left'>question</th>"
+            f"<th style='text-align:left'>answer</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
 
     def _stored(self) -> dict[str, dict[str, str]]:
         return {name: _known(given) for name, given in self.project.get(KEY, {}).items()}
@@ -172,12 +182,26 @@ class Checklist(widgets.VBox):
         self.project.set(KEY, self.project.get(KEY, {}) | {name: dict(answers)})
 
 
+def _why(question: Question) -> str:
+    """What the answers mean and why it is asked: apart from the answer, so that it stays open when that changes."""
+    meant = bullets(f"{option.label}: {option.help}" for option in question.options if option.help)
+    why = f"{meant}{escape(question.why)} Source: {linked(question.source)}"
+    return (
+        "<details><summary style='cursor:pointer'>Why? And what the answers mean</summary>"
+        f"<div style='padding:2px 16px 8px;line-height:1.4'>{why}</div></details>"
+    )
+
+
+def _answer_row(question: Question, value: str | None) -> str:
+    said = question.option(value).label if value else OPEN
+    return "".join(
+        ["<tr>", *(f'<td style="text-align:left">{escape(text)}</td>' for text in (question.text, said)), "</tr>"]
+    )
+
+
 def _choice(question: Question) -> widgets.Dropdown:
     """A list to choose from: its label is bound to it, arrow keys and letters work, and it can be left open again."""
-    options = [(OPEN, OPEN_VALUE)] + [
-        (f"{option.label} – {option.help}" if option.help else option.label, option.value)
-        for option in question.options
-    ]
+    options = [(OPEN, OPEN_VALUE), *((option.label, option.value) for option in question.options)]
     choice = widgets.Dropdown(description=question.text, options=options, layout=widgets.Layout(width="auto"))
     choice.add_class("kit-stacked")
     return choice
@@ -185,7 +209,7 @@ def _choice(question: Question) -> widgets.Dropdown:
 
 def _scrolling(parts: list[widgets.Widget]) -> widgets.VBox:
     """Parts that scroll by themselves, so that questions and verdict stay on one page."""
-    box = widgets.VBox(parts, layout=widgets.Layout(max_height="520px", min_width="0", overflow="auto"))
+    box = widgets.VBox(parts, layout=widgets.Layout(max_height="520px", min_width="0", overflow="hidden auto"))
     box.add_class("kit-scrolling")
     return box
 

@@ -54,8 +54,8 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> go.
     shares = drawn.div(counts.loc[drawn.index].sum(axis=1), axis=0)
     chart.add_heatmap(
         z=(100 * shares).round(1).to_numpy(), x=[shorten(name, 28) for name in drawn.columns], y=names,
-        text=_cell_texts(drawn), texttemplate="%{text}", colorscale=[[0, FAINT], [1, BLUE]], zmin=0, zmax=100,
-        xgap=1, ygap=1, showscale=False, customdata=drawn.to_numpy(),
+        text=_cell_texts(drawn), texttemplate="%{text}", textfont_size=12, colorscale=[[0, FAINT], [1, BLUE]],
+        zmin=0, zmax=100, xgap=1, ygap=1, showscale=False, customdata=drawn.to_numpy(),
         hovertemplate="%{y} answered as %{x}: %{customdata} rows (%{z} % of its line)<extra></extra>",
     )  # fmt: skip
     chart.update_yaxes(autorange="reversed", showgrid=False, type="category", title_standoff=18, automargin=True)

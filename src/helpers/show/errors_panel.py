@@ -16,9 +16,9 @@ from helpers.evaluate.metrics import parsed
 from helpers.evaluate.mistakes import FieldMark, WrongRow, field_marks, wrong_rows
 from helpers.evaluate.results import Results
 from helpers.records import Example
-from helpers.show.html import CARD, texts_side_by_side
+from helpers.show.html import CARD, html_output, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import draw, for_keyboards
+from helpers.show.output import Words, draw, for_keyboards
 from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
 from helpers.show.theme import BLUE, VERMILION, figure, plural, shorten
 
@@ -57,8 +57,8 @@ class ErrorsPanel(widgets.VBox):
 
     def __init__(self, rows: Sequence[WrongRow], candidate: str, file: Path | str | None, split: str) -> None:
         self.tagging, self.candidate, self.split = Tagging(rows, file), candidate, split
-        self.bar = widgets.IntProgress(max=max(1, len(self.tagging.rows)), layout=widgets.Layout(width="100%"))
-        self.shown, self.said = widgets.HTML(), widgets.HTML()
+        self.bar = widgets.IntProgress(max=max(1, len(self.tagging.rows)), layout=widgets.Layout(width="auto"))
+        self.shown, self.said = Words(), Words()
         self.actions = self._actions()
         keys = keyboard(self.actions, "1 to 9, space, p, t, e, u")
         self.number_buttons, self.field = keys.children[0].children[: len(NUMBERED)], keys.children[1]
@@ -67,7 +67,7 @@ class ErrorsPanel(widgets.VBox):
             style={"description_width": "initial"}, layout=widgets.Layout(width="auto", max_width="380px"),
         )  # fmt: skip
         self.new_tag.observe(self._typed, names="value")
-        self.picture, self.choices, self.advice = widgets.Output(), widgets.VBox(), widgets.HTML()
+        self.picture, self.choices, self.advice = widgets.Output(), widgets.VBox(), Words()
         self.end = widgets.VBox([self.picture, self.choices, self.advice])
         self._dropdowns: dict[str, widgets.Dropdown] = {}
         super().__init__([self.bar, self.shown, keys, self.new_tag, self.said, self.end])
@@ -153,7 +153,7 @@ class ErrorsPanel(widgets.VBox):
         if self.tagging.done:
             self._draw_end()
         if self._handle is not None:
-            self._handle.update(HTML(self.summary()))
+            self._handle.update(html_output(self.summary()))
 
     def _draw_numbers(self) -> None:
         here = [] if self.tagging.done else self.tagging.on(self.tagging.at)
@@ -169,7 +169,7 @@ class ErrorsPanel(widgets.VBox):
         carried = ", ".join(self.tagging.on(at)) or "none yet"
         marks = field_marks(row)
         return (
-            f'<div role="status" class="mathjax_ignore"><p><b>Wrong row {at + 1} of {len(self.tagging.rows)}</b>'
+            f'<div role="status"><p><b>Wrong row {at + 1} of {len(self.tagging.rows)}</b>'
             f"{escape(f' by {self.candidate}{line}.')} Tags: <b>{escape(carried)}</b></p>"
             f"{texts_side_by_side([('Question', row.example.question)])}{_fields(marks) or _texts(row)}</div>"
         )
@@ -181,7 +181,7 @@ class ErrorsPanel(widgets.VBox):
         more = "" if tagged == rows else f" {plural(rows - tagged, 'row')} without a tag: space shows the first."
         test = f" {_TEST}" * (self.split == "test")
         return (
-            f'<div role="status" class="mathjax_ignore" style="{CARD}"><b>{tagged} of {rows} wrong rows are tagged.</b>'
+            f'<div role="status" style="{CARD}"><b>{tagged} of {rows} wrong rows are tagged.</b>'
             f"{more} {escape(finding(self.tagging.table(), tagged))}.{test}</div>"
         )
 
@@ -225,7 +225,7 @@ class ErrorsPanel(widgets.VBox):
         )
 
     def _ipython_display_(self) -> None:
-        self._handle = display(HTML(self.summary()), display_id=True)
+        self._handle = display(html_output(self.summary()), display_id=True)
         view = self._repr_mimebundle_()
         display(view | {"text/plain": "(a panel; it needs a running notebook)"}, raw=True)
 
@@ -279,7 +279,7 @@ def _advice(counted: pd.DataFrame) -> HTML:
     heads = ("tag", "rows", "together", "what helps", "what to do next")
     lines = [(list(map(str, line)), False) for line in counted.itertuples(index=False)]
     caption = "The tags, the most frequent first; together: rows with this tag or one above"
-    return HTML(_grid(heads, lines, caption))
+    return html_output(_grid(heads, lines, caption))
 
 
 def _fields(marks: Sequence[FieldMark]) -> str:
@@ -304,7 +304,7 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
         body += f'<tr style="{weight}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
     return (
-        f'<div class="mathjax_ignore" style="overflow-x:auto"><table style="margin:6px 0">{above}'
+        f'<div style="overflow-x:auto"><table style="margin:6px 0">{above}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -6,9 +6,22 @@ import re
 from collections.abc import Iterable
 from html import escape
 
+from IPython.display import HTML
+
 CARD = (
     "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;line-height:1.4"
 )
+
+
+def literal(content: str) -> str:
+    """HTML whose dollar signs stay dollar signs: JupyterLab's MathJax takes what stands between two for a formula."""
+    return f'<div class="mathjax_ignore">{content}</div>'
+
+
+def html_output(content: str) -> HTML:
+    """HTML as a cell's output; every view of this room that is HTML goes through here, or through ``output.Words``."""
+    return HTML(literal(content))
+
 
 _ADDRESS = re.compile(r"https?://[^\s<>\"')]+[^\s<>\"').,;:]")
 

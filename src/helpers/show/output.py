@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
+from IPython.display import HTML, display
+from traitlets import validate
+
+from helpers.show.html import html_output, literal
+from helpers.show.theme import CONFIG, STYLE
+
+
+class Words(widgets.HTML):
+    """HTML in a panel, its prices safe from MathJax: whatever is set as ``value`` is marked literal."""
+
+    @validate("value")
+    def _literal(self, proposal: dict) -> str:
+        value = proposal["value"]
+        return literal(value) if value and not value.startswith(literal("")[:-6]) else value
 
 
 def draw(area: widgets.Output, chart: go.Figure) -> None:
@@ -12,40 +26,95 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
     The output is set as a value, not captured: that also works in the middle of a running cell and from any thread, and
     the old chart stays until the new one is there.
     """
-    content = {"application/vnd.plotly.v1+json": chart.to_plotly_json(), "text/plain": chart.layout.meta["sentence"]}
-    area.outputs = ({"output_type": "display_data", "data": content, "metadata": {}},)
+    content = {
+        "application/vnd.plotly.v1+json": chart.to_plotly_json() | {"config": CONFIG},
+        "text/plain": chart.layout.meta["sentence"],
+    }
+    area.outputs = tuple(
+        {"output_type": "display_data", "data": data, "metadata": {}} for data in ({"text/html": STYLE}, content)
+    )
 
+
+class Panel(widgets.VBox):
+    """A panel that leaves a picture of its state in the notebook: GitHub, nbviewer and a saved file show no widgets."""
+
+    _place = None  # of the picture, once the panel is shown
+
+    def picture(self) -> str:
+        """The panel's state as HTML without scripts."""
+        raise NotImplementedError
+
+    def repicture(self) -> None:
+        """Bring the picture up to date, where there is one."""
+        if self._place is not None:
+            self._place.update(self._pictured())
+
+    def _pictured(self) -> HTML:
+        return html_output(f'<div class="kit-picture">{self.picture()}</div>')
+
+    def _ipython_display_(self) -> None:
+        self._place = display(self._pictured(), display_id=True)
+        display(self._repr_mimebundle_() | {"text/plain": "(a panel; it needs a running notebook)"}, raw=True)
+
+
+_STYLE = """<style>
+.jp-OutputArea:has(> .jp-OutputArea-child > .jp-OutputArea-output .kit-panel) .kit-picture { display: none; }
+.kit-panel { overflow: hidden; }
+.kit-panel.jupyter-widgets-disconnected::before { font-weight: bold; padding: 8px 0; line-height: 1.4;
+  content: "The kernel was restarted: nothing that you change here is kept. Run this cell again."; }
+.kit-panel.jupyter-widgets-disconnected > * { opacity: .5; pointer-events: none; }
+.kit-panel :is(input, select, textarea, button, summary, a, [role=slider]):focus-visible {
+  outline: 3px solid #3399DD; outline-offset: 1px; }
+</style>"""
 
 _KEYBOARD = """
-const keep = event => event.target.setAttribute('data-lm-suppress-shortcuts', 'true');
-const controls = 'input, select, textarea, button, a, summary, label, .modebar, [role=slider]';
-const take = event => {
-  if (event.target.closest(controls) || !getSelection().isCollapsed) return;
-  const field = event.currentTarget.querySelector('.kit-keys input');
-  setTimeout(() => field?.focus({preventScroll: true}));
-};
-const mend = () => document.querySelectorAll('.CLASS').forEach(panel => {
-  panel.addEventListener('focusin', keep);
-  panel.addEventListener('click', take);
+if (!window.kitPanels) {
+  window.kitPanels = true;
+  const controls = 'input, select, textarea, button, a, summary, label, .modebar, [role=slider]';
+  const into = (panel, selecting) => setTimeout(() => {
+    if (!panel.isConnected || panel.contains(document.activeElement)) return;
+    panel.tabIndex = -1;
+    panel.style.outline = 'none';
+    ((selecting ? null : panel.querySelector('.kit-keys input')) ?? panel).focus({preventScroll: true});
+  });
+  const panelOf = event => event.target.closest?.('.kit-panel');
+  document.addEventListener('focusin', event => [panelOf(event), panelOf(event) && event.target].forEach(
+    one => one?.setAttribute('data-lm-suppress-shortcuts', 'true')));  // it looks from the target upwards
+  ['focusin', 'keyup', 'pointerup'].forEach(what => document.addEventListener(what, event => setTimeout(() => {
+    const number = panelOf(event) && event.target.closest('.widget-vbox')?.querySelector('input[type=number]');
+    if (number && event.target.role === 'slider') event.target.setAttribute('aria-valuetext', number.value);
+  }, 400)));
+  document.addEventListener('click', event => {
+    const panel = panelOf(event);
+    if (panel && !event.target.closest(controls)) into(panel, !getSelection().isCollapsed);
+  });
+}
+const name = () => document.querySelectorAll('.kit-panel').forEach(panel => {
   panel.querySelectorAll('.kit-live .widget-html-content').forEach(text => text.setAttribute('role', 'status'));
   panel.querySelectorAll('.widget-vbox').forEach(box => {
     const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
     if (label && handle) handle.setAttribute('aria-label', label.textContent);
   });
 });
-[0, 300, 1000, 3000].forEach(delay => setTimeout(mend, delay));
+[0, 300, 1000, 3000, 10000, 30000].forEach(delay => setTimeout(name, delay));
 """
 
 
 def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
-    """Give a panel its class, and make an invisible area whose script mends what JupyterLab does to keyboard users.
+    """Give a panel its class, and make an invisible area whose script keeps JupyterLab's shortcuts out of it.
 
     JupyterLab takes arrow keys and letters away from lists and buttons in an output (in a list, "a" would insert a
-    cell), and ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with.
-    A click on text goes to the field of keys: it would else go to the notebook, where "d d" deletes the cell.
-    Text of the class ``kit-live`` is read out by screen readers whenever it changes.
-    Where scripts are not run, fields and buttons still work.
+    cell): whatever has the focus inside a panel is marked, so that no key typed there is a shortcut. A click on text
+    moves the focus into the panel, to its field of keys where it has one: it would else go to the notebook, where
+    "d d" deletes the cell. Text that is being selected stays selected.
+
+    ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with. Text of the
+    class ``kit-live`` is read out by screen readers whenever it changes. Where scripts are not run, fields and buttons
+    still work. When the kernel is restarted, the panel says that it is dead.
     """
+    panel.add_class("kit-panel")
     panel.add_class(css_class)
-    script = {"application/javascript": _KEYBOARD.replace("CLASS", css_class)}
-    return widgets.Output(outputs=({"output_type": "display_data", "data": script, "metadata": {}},))
+    parts = ({"text/html": _STYLE}, {"application/javascript": _KEYBOARD})
+    return widgets.Output(
+        outputs=tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in parts)
+    )

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from helpers.show.html import bullets, folded
+from helpers.show.html import bullets, folded, html_output
 
 COLUMNS = ("who may train", "next dates", "training, USD per 1M tokens", "hosting a tuned model", "weights are yours")
 
@@ -26,7 +26,7 @@ def provider_page(page: pd.DataFrame, caption: str) -> HTML:
         f"{closed.sum()} more that train for nobody any longer", _table(page[closed], "Providers that train for nobody")
     )
     first = f"<p><b>{escape(old)}</b></p>" if old else ""
-    return HTML(first + _table(page[~closed], caption) + (rest if closed.any() else ""))
+    return html_output(first + _table(page[~closed], caption) + (rest if closed.any() else ""))
 
 
 def _table(page: pd.DataFrame, caption: str) -> str:

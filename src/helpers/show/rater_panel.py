@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import for_keyboards
+from helpers.show.output import Panel, Words, for_keyboards
 from helpers.show.rating import Choice, Pair, Rating, Ratings
 
 
@@ -28,13 +28,13 @@ def rater(pairs: Sequence[Pair], store: Path | str | None) -> Rater:
     return Rater(pairs, store)
 
 
-class Rater(widgets.VBox):
+class Rater(Panel):
     """The panel that :func:`rater` makes; ``rating`` holds the session."""
 
     def __init__(self, pairs: Sequence[Pair], store: Path | str | None) -> None:
         self.rating = Rating(pairs, store)
-        self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="100%"))
-        self.shown = widgets.HTML()
+        self.bar = widgets.IntProgress(max=len(self.rating.pairs), layout=widgets.Layout(width="auto"))
+        self.shown = Words()
         self.actions = {
             "1": ("the first is better", lambda: self._choose("first")),
             "2": ("the second is better", lambda: self._choose("second")),
@@ -64,9 +64,15 @@ class Rater(widgets.VBox):
         self.rating.undo()
         self._draw()
 
+    def picture(self) -> str:
+        """How many there are, and the one that is next."""
+        counts = f"{len(self.rating.pairs)} pairs of answers to compare, {self.rating.at} done."
+        return f"<p><b>{counts} Run this cell to rate them.</b></p>{self.shown.value}"
+
     def _draw(self) -> None:
         self.bar.value = self.rating.at
         self.shown.value = self._end() if self.rating.done else self._pair()
+        self.repicture()
 
     def _pair(self) -> str:
         question, first, second = self.rating.shown()

@@ -10,7 +10,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from helpers.data.personal import REMOVED, find, remove
-from helpers.show.html import texts_side_by_side
+from helpers.show.html import html_output, texts_side_by_side
 from helpers.show.theme import plural
 
 MOST_PAIRS = 4
@@ -38,7 +38,7 @@ def pairs(queue: pd.DataFrame, most: int = MOST_PAIRS) -> HTML:
     shown = "".join(_pair(item) for item in doubles.loc[in_turn].head(most).itertuples())
     head = f"<p><b>{plural(len(doubles), 'pair')} of rows</b>{f': {counts}' if counts else ''}.</p>"
     more = f"<p>{plural(len(doubles) - most, 'more pair')}.</p>" if len(doubles) > most else ""
-    return HTML(f"<div>{head}{shown}{more}</div>")
+    return html_output(f"<div>{head}{shown}{more}</div>")
 
 
 def _pair(item: object) -> str:
@@ -66,7 +66,7 @@ def changes(log: pd.DataFrame) -> HTML:
     )
     names = ("code", "times", "line", "for example")
     head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in names)
-    return HTML(
+    return html_output(
         '<table><caption style="caption-side:top;text-align:left">'
         f"{plural(len(log), 'change')} of {plural(len(counts), 'kind')}, one of each in detail.</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import for_keyboards
+from helpers.show.output import Panel, Words, for_keyboards
 from helpers.show.reviewing import Decision, Review
 
 
@@ -29,13 +29,13 @@ def review(queue: pd.DataFrame, store: Path | str) -> ReviewPanel:
     return ReviewPanel(queue, store)
 
 
-class ReviewPanel(widgets.VBox):
+class ReviewPanel(Panel):
     """The panel that :func:`review` makes; ``decisions`` is the table for ``data.resolve``."""
 
     def __init__(self, queue: pd.DataFrame, store: Path | str) -> None:
         self.review = Review(queue, store)
-        self.bar = widgets.IntProgress(max=len(queue), layout=widgets.Layout(width="100%"))
-        self.shown = widgets.HTML()
+        self.bar = widgets.IntProgress(max=len(queue), layout=widgets.Layout(width="auto"))
+        self.shown = Words()
         self.answer = widgets.Textarea(
             description="Answer to use with e", rows=3, style={"description_width": "initial"},
             continuous_update=False,  # sent whole when the field is left: "e" could overtake single letters
@@ -75,9 +75,15 @@ class ReviewPanel(widgets.VBox):
         self.review.undo()
         self._draw()
 
+    def picture(self) -> str:
+        """How many there are, and the one that is next."""
+        counts = f"{len(self.review.queue)} rows to decide, {self.review.at} done."
+        return f"<p><b>{counts} Run this cell to decide them.</b></p>{self.shown.value}"
+
     def _draw(self) -> None:
         self.bar.value = self.review.at
         self.shown.value = self._end() if self.review.done else self._item()
+        self.repicture()
 
     def _item(self) -> str:
         item = self.review.queue.loc[self.review.at]

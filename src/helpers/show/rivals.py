@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from helpers.records import PROMPTED, Comparison, Measurement
-from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten
+from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten, wrapped
 from helpers.statistics import SHARES
 
 MAJORITY = "most frequent answer"
@@ -35,6 +35,7 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
     table = table.dropna(subset=["score"]).sort_values("score")
     share = bool(((table["score"] >= 0) & (table["score"] <= 1)).all())
     factor = 100 if share else 1
+    names = [_name(name, role) for name, role in zip(table.index, table["role"], strict=True)]
     chart = figure(
         title or score_finding(table, metric, share),
         "Marks are scores, bars their 95 % intervals; hollow marks are teaching models. "
@@ -42,10 +43,9 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
         + "Overlapping bars do not mean equal: the paired comparison decides.",
         x=f"{metric.replace('_', ' ')} ({'% of rows' if share else 'mean'})",
         y="candidate",
-        height=130 + 34 * len(table),
+        height=130 + _room(names) * len(table),
         legend=True,
     )
-    names = [_name(name, role) for name, role in zip(table.index, table["role"], strict=True)]
     kinds = [kind_of(role) for role in table["role"]]
     for kind, (color, symbol) in _LOOK.items():
         lines = table[[k == kind for k in kinds]]
@@ -107,7 +107,7 @@ def comparisons(comparisons: Sequence[Comparison]) -> go.Figure:
         "touches zero cannot tell the two apart.",
         x=f"difference ({unit}; right of zero: the first is {_right_of_zero(rows[0])})",
         y="pair",
-        height=130 + 44 * len(rows),
+        height=130 + (10 + _room(map(_pair, rows))) * len(rows),
         legend=True,
     )
     for told, color, symbol in ((True, VERMILION, "diamond"), (False, GREY, "circle-open")):
@@ -144,11 +144,16 @@ def kind_of(role: str) -> str:
 
 
 def _name(name: str, role: str) -> str:
-    return shorten(name, 34) + ("<br><i>teaching model</i>" if role == "teaching" else "")
+    return wrapped(name) + ("<br><i>teaching model</i>" if role == "teaching" else "")
 
 
 def _pair(comparison: Comparison) -> str:
-    return f"{shorten(comparison.a, 34)}<br>minus {shorten(comparison.b, 34)}"
+    return f"{wrapped(comparison.a)}<br>minus {wrapped(comparison.b)}"
+
+
+def _room(names: Iterable[str]) -> int:
+    """Pixels that a line of the chart needs for its name."""
+    return max([34, *(17 * (name.count("<br>") + 1) for name in names)])
 
 
 def _said(score: float, share: bool) -> str:

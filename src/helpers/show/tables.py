@@ -10,6 +10,8 @@ from numbers import Integral, Real
 import pandas as pd
 from IPython.display import HTML
 
+from helpers.show.html import html_output
+
 MOST_ROWS = 200
 
 
@@ -36,7 +38,7 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
     )
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
     more = f"<p>{len(df) - MOST_ROWS:,} more rows.</p>" if len(df) > MOST_ROWS else ""
-    return HTML(f"<div><table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}</div>")
+    return html_output(f"<div><table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}</div>")
 
 
 def number(value: Real, name: str = "") -> str:

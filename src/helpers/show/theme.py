@@ -1,8 +1,8 @@
 """One look for every chart: palette, template, and the figure that each view starts from.
 
 A chart states its finding in the title and says how to read it in one sentence below. Both are plain text given by the
-caller: they are escaped here, because readers' own labels and names end up in them. Charts keep a white ground and dark
-ink of their own, so they read the same in JupyterLab's light and dark themes, on a printed page and on GitHub.
+caller: they are escaped here, because readers' own labels and names end up in them. Charts are drawn in dark ink on
+white, for a printed page and GitHub; a style sheet that comes with them turns this round in JupyterLab's dark theme.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import textwrap
 from html import escape
 
 import plotly.graph_objects as go
+import plotly.io
+from IPython.display import HTML, display
 
 # Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): told apart with any colour vision. These four also have
 # at least 3:1 contrast on white; every chart adds a shape, a dash or a pattern to the colour.
@@ -36,11 +38,31 @@ TEMPLATE = go.layout.Template(
     )
 )
 
-_TITLE_LETTERS, _SENTENCE_LETTERS = 78, 104  # what fits on one line of a chart 700 pixels wide
+_TITLE_LETTERS, _SENTENCE_LETTERS = 60, 84  # what fits on one line of a chart 520 pixels wide: a page of 760
 _TITLE_SIZE, _SENTENCE_SIZE, _LINE = 16, 12.5, 1.35
 
+CONFIG = {"responsive": True, "displayModeBar": False}
+"""How plotly draws in a page: as wide as the cell, without a toolbar over the title."""
 
-def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, legend: bool = False) -> go.Figure:
+_DARK = "body[data-jp-theme-light=false] .jp-RenderedPlotly"
+STYLE = (
+    "<style>.jp-RenderedPlotly .plot-img { max-width: 100%; height: auto; }"  # JupyterLab's picture of a saved chart
+    f"{_DARK} .svg-container, {_DARK} .plot-img {{ filter: invert(1) hue-rotate(180deg); }}"  # the hues stay
+    f"{_DARK} .main-svg, {_DARK} .bg {{ background: transparent !important; fill: transparent !important; }}"
+    f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}</style>"
+)
+"""For JupyterLab's dark theme. An output that JupyterLab does not trust has no style: its charts stay white."""
+
+
+class Chart(go.Figure):
+    """A figure that is as wide as its cell, has no toolbar, and follows JupyterLab's theme."""
+
+    def _ipython_display_(self) -> None:
+        display(HTML(STYLE))
+        plotly.io.show(self, config=CONFIG)
+
+
+def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, legend: bool = False) -> Chart:
     """An empty chart with its words in place.
 
     Args:
@@ -54,7 +76,7 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
     sentence_lines = textwrap.wrap(sentence, _SENTENCE_LETTERS) or [""]
     words = int(_LINE * (_TITLE_SIZE * len(title_lines) + _SENTENCE_SIZE * len(sentence_lines)))
     top = 34 + words + (22 if legend else 0)
-    return go.Figure(
+    return Chart(
         layout=dict(
             template=TEMPLATE,
             title=dict(
@@ -67,7 +89,7 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
                 y=1,
                 yref="container",
                 yanchor="top",
-                pad=dict(t=12 + _LINE * _TITLE_SIZE * (len(title_lines) - 1), l=12),  # plotly hangs it by its last line
+                pad=dict(t=12 if len(title_lines) == 1 else 25, l=12),  # plotly moves a title of several lines up
             ),
             xaxis_title_text=plain(x),
             yaxis_title_text=plain(y),
@@ -80,14 +102,19 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
 
 
 def plain(text: object) -> str:
-    """Text that a chart shows as it is: plotly reads ``<b>``, ``<a href>`` and entities in labels."""
-    return escape(str(text), quote=False)
+    """Text that a chart shows as it is: plotly reads ``<b>``, ``<a href>``, entities, and formulas between dollars."""
+    return escape(str(text), quote=False).replace("$", "&#36;")
 
 
 def shorten(text: object, letters: int = 40) -> str:
     """At most so many letters, the rest as an ellipsis; escaped."""
     text = " ".join(str(text).split())
     return plain(text if len(text) <= letters else text[: letters - 1].rstrip() + "…")
+
+
+def wrapped(text: object, letters: int = 34) -> str:
+    """A name beside a chart: on two lines at most where it is long, then an ellipsis; escaped."""
+    return "<br>".join(map(plain, textwrap.wrap(str(text), letters, max_lines=2, placeholder=" …")))
 
 
 def plural(count: int, noun: str) -> str:

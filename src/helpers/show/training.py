@@ -78,6 +78,8 @@ def _held_out(curve: pd.DataFrame) -> tuple[pd.Series, bool]:
 def _finding(steps: pd.Series, held_out: pd.Series) -> str:
     if steps.empty:
         return "No training step has been reported yet"
+    if len(steps) == 1:
+        return f"The first step has a training loss of {steps.iloc[0]:.2f}"
     edge = max(1, len(steps) // 10)
     first, last = steps.iloc[:edge].mean(), steps.iloc[-edge:].mean()
     way = "fell" if last < first else "rose"
@@ -93,6 +95,6 @@ def _finding(steps: pd.Series, held_out: pd.Series) -> str:
 def _sentence(held_out: int, whole: bool) -> str:
     dots = "Pale dots are single steps, the line is their running mean"
     if not held_out:
-        return f"{dots}. The job has no held-out rows, so this curve cannot show overfitting."
+        return f"{dots}. No loss on held-out rows is known; without one, this curve cannot show overfitting."
     where = "all validation rows after each epoch (dotted lines)" if whole else "validation rows"
     return f"{dots}; diamonds are the loss on {where}: when they turn up while the line goes down, the model memorises."

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML, display
 
-from helpers.show.html import CARD
+from helpers.show.html import CARD, html_output
 from helpers.show.tables import table
 from helpers.show.theme import DASHES, SERIES, SHAPES, figure, plain, shorten
 from helpers.trial import LEFT_OUT, Finding
@@ -24,15 +24,15 @@ def finding(found: Finding) -> None:
     if found.verdict == LEFT_OUT:
         return
     display(chart_of(found))
-    display(HTML(f"<details><summary>The numbers</summary>{_data(found)}</details>"))
+    display(html_output(f"<details><summary>The numbers</summary>{_data(found)}</details>"))
 
 
 def verdict_of(found: Finding) -> HTML:
     """The verdict and the sentences that it rests on."""
     if found.verdict == LEFT_OUT:
-        return HTML("<p>This claim is left out of this run: see CLAIMS above.</p>")
+        return html_output("<p>This claim is left out of this run: see CLAIMS above.</p>")
     sentences = "".join(f"<li>{escape(one)}</li>" for one in found.details)
-    return HTML(
+    return html_output(
         f'<div style="{CARD}"><p style="font-size:1.15em;margin:2px 0">Verdict: <b>{escape(found.verdict)}</b></p>'
         f'<ul style="margin:2px 0">{sentences}</ul></div>'
     )

@@ -7,12 +7,12 @@ from html import escape
 from IPython.display import HTML
 
 from helpers.records import Verdict
-from helpers.show.html import CARD, section
+from helpers.show.html import CARD, html_output, section
 
 
 def verdict(verdict: Verdict) -> HTML:
     """The whole verdict, to be read and challenged."""
-    return HTML(f'<div style="{CARD}">{_headline(verdict)}{verdict_details(verdict)}</div>')
+    return html_output(f'<div style="{CARD}">{_headline(verdict)}{verdict_details(verdict)}</div>')
 
 
 def verdict_headline(verdict: Verdict) -> str:
