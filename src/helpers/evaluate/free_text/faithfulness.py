@@ -76,7 +76,9 @@ def _pattern(table: str) -> re.Pattern[str]:
 
 
 def _backed(term: str, table: str, sheet: str) -> bool:
-    return any(re.search(rf"(?<!\w){re.escape(one)}(?!\w)", sheet, re.IGNORECASE) for one in _under(term.lower(), table))
+    return any(
+        re.search(rf"(?<!\w){re.escape(one)}(?!\w)", sheet, re.IGNORECASE) for one in _under(term.lower(), table)
+    )
 
 
 @cache
@@ -129,7 +131,9 @@ IN_WORDS = re.compile(
 )
 HINTED = re.compile(rf"\b(?:{'|'.join(HINTS)})\b", re.IGNORECASE)
 COUNTED = re.compile(rf"[ -](?:[\w'’-]+ ){{0,3}}?{LEXICON['numbers']['counted']}\b", re.IGNORECASE)
-ROUGHLY = re.compile(r"\b(?:about|some|nearly|almost|roughly|around|close to|just over|just under|over|under)\s$", re.IGNORECASE)
+ROUGHLY = re.compile(
+    r"\b(?:about|some|nearly|almost|roughly|around|close to|just over|just under|over|under)\s$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

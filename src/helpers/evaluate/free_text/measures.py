@@ -1,0 +1,38 @@
+"""The measures of free text that one answer has by itself, as metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from helpers.evaluate import metrics
+from helpers.evaluate.free_text.copying import copied
+from helpers.evaluate.free_text.faithfulness import invented
+from helpers.evaluate.metrics import Metric
+from helpers.evaluate.rules import Rule, broken, check_rules, rule_check
+from helpers.records import Example
+
+
+def measures(rules: Sequence[Rule], train: Sequence[Example]) -> list[Metric]:
+    """Rules kept (the headline), all of them kept, nothing invented, words copied from ``train``, length.
+
+    Raises:
+        EvaluationError: rules that cannot be used.
+    """
+    return [rules_kept(rules), rule_check(rules, "all_rules"), nothing_invented, copied(train), metrics.length]
+
+
+def rules_kept(rules: Sequence[Rule]) -> Metric:
+    """The share of the rules that a text keeps.
+
+    Raises:
+        EvaluationError: rules that cannot be used.
+    """
+    checked = check_rules(rules)
+    return Metric("rules_kept", lambda answer, example: 1 - len(broken(checked, answer)) / len(checked))
+
+
+nothing_invented = Metric("nothing_invented", lambda answer, example: float(not invented(answer, example.question)))
+"""1 when every number, material and colour in the answer stands in the question, as far as patterns can tell, else 0.
+
+A text that says nothing of the kind invents nothing: read it beside ``profile``'s facts told.
+"""
