@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from helpers import data
 from helpers.errors import EvaluationError
 from helpers.evaluate import free_text, rules
-from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import score_replies
 from helpers.evaluate.store import Reply
 from helpers.records import Example
@@ -142,9 +140,8 @@ def test_the_longest_run_of_words_in_common():
 @given(st.lists(st.sampled_from("abcd"), max_size=30), st.lists(st.sampled_from("abcd"), max_size=30))
 def test_the_longest_run_is_that_of_the_plain_definition(one, other):
     runs = {tuple(other[i:j]) for i in range(len(other)) for j in range(i + 1, len(other) + 1)}
-    wanted = max(
-        (j - i for i in range(len(one)) for j in range(i + 1, len(one) + 1) if tuple(one[i:j]) in runs), default=0
-    )
+    mine = [(i, j) for i in range(len(one)) for j in range(i + 1, len(one) + 1)]
+    wanted = max((j - i for i, j in mine if tuple(one[i:j]) in runs), default=0)
     assert free_text.longest_shared(" ".join(one), [" ".join(other)]) == wanted
 
 
@@ -196,13 +193,9 @@ def test_the_measures_are_metrics_with_unit_and_direction():
     assert found[3](TRAIN[5].answer, TRAIN[5]) == len(TRAIN[5].answer.split())
 
 
-def results_of(
-    answers: list[str | None], rows: list[Example], name: str = "rival", metrics: list[Metric] | None = None
-):
+def results_of(answers: list[str | None], rows: list[Example]):
     replies = [Reply(missing="lost") if a is None else Reply(a, "", "stop", 10, 2, 5, 0.1) for a in answers]
-    return score_replies(
-        name, {"id": name, **BARE}, rows, replies, metrics or free_text.measures(RULES, TRAIN), split="t"
-    )
+    return score_replies("rival", {"id": "r", **BARE}, rows, replies, free_text.measures(RULES, TRAIN), split="t")
 
 
 def test_the_profile_of_archive_copied_and_missing_texts():

@@ -1,14 +1,14 @@
-"""Do the numbers, materials and colours in a copy stand on its sheet of facts? By patterns and a lexicon, not by reading.
+"""Do the numbers, materials and colours in a copy stand on its sheet of facts? By patterns and a lexicon.
 
-* A **number** stands when the sheet has the same quantity: ``9.5 cm`` for ``95 mm``, ``40 cm`` for ``15.75"`` (inches to
-  the nearest whole centimetre), "a litre and a half" for ``1.5 L``. A figure with a unit of length is never backed by a
-  weight or a volume. "One" is not checked: it is rarely a number.
+* A **number** stands when the sheet has the same quantity: ``9.5 cm`` for ``95 mm``, ``40 cm`` for ``15.75"`` (inches
+  to the nearest whole centimetre), "a litre and a half" for ``1.5 L``. A length is never backed by a weight or a volume.
+  "One" is not checked: it is rarely a number; nor is a small number word that counts no part of the product.
 * A **material** or **colour** stands when the sheet has the word, or one that ``lexicon.toml`` lists under it: "steel"
   for "stainless steel", "green" for "sage", and never the other way round.
 * A comparison claims nothing ("veined like marble"), nor does what is denied ("no plastic").
 
 How often this is right was measured against labels of another hand: ``data/sample/brand_voice/README.md``. It sees no
-invented use, place or history ("the saddle sits on the horse's shoulders"), and reads English about things for the home.
+invented use, place or history ("the saddle sits on the horse's shoulders"), and knows English and things for the home.
 """
 
 from __future__ import annotations
