@@ -14,6 +14,7 @@ from helpers import statistics
 from helpers.evaluate import (
     candidates,
     consistency,
+    free_text,
     judge,
     learning_curve,
     metrics,
@@ -41,6 +42,7 @@ __all__ = [
     "compare_many",
     "consistency",
     "coverage",
+    "free_text",
     "judge",
     "keep",
     "label_of",

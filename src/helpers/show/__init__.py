@@ -10,6 +10,7 @@ from helpers.show.curves import learning_curve
 from helpers.show.dataset import answer_lengths, balance, token_lengths
 from helpers.show.errors_panel import errors
 from helpers.show.exercise import check, guess, guesses
+from helpers.show.free_text import heard, passes, rules_broken
 from helpers.show.provider_page import provider_page
 from helpers.show.rater_panel import rater
 from helpers.show.repairs import changes, pairs
@@ -23,6 +24,7 @@ from helpers.show.training import loss
 from helpers.show.trial import finding
 from helpers.show.verdicts import verdict
 from helpers.show.watching import watch, watch_all
+from helpers.show.writer_panel import writer
 
 __all__ = [
     "answer_lengths",
@@ -42,15 +44,18 @@ __all__ = [
     "finding",
     "guess",
     "guesses",
+    "heard",
     "learning_curve",
     "loss",
     "measurements",
     "pairs",
+    "passes",
     "prompt_lengths",
     "provider_page",
     "rater",
     "record_charts",
     "review",
+    "rules_broken",
     "say",
     "scores",
     "scores_svg",
@@ -62,4 +67,5 @@ __all__ = [
     "watch",
     "watch_all",
     "what_the_model_sees",
+    "writer",
 ]

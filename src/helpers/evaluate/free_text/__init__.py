@@ -15,8 +15,9 @@ What none of them sees: whether the text makes sense, and whether it is any good
 from helpers.evaluate.free_text.copying import LONG, copied, longest_shared
 from helpers.evaluate.free_text.editor import Editor, train_editor
 from helpers.evaluate.free_text.faithfulness import Mention, invented, mentions
-from helpers.evaluate.free_text.measures import measures, nothing_invented, rules_kept
+from helpers.evaluate.free_text.measures import measures, nothing_invented, remarks, rules_kept
 from helpers.evaluate.free_text.profile import ARCHIVE, copies, fact_table, invented_table, profile, rule_table
+from helpers.evaluate.free_text.writing import write
 
 __all__ = [
     "ARCHIVE",
@@ -33,7 +34,9 @@ __all__ = [
     "mentions",
     "nothing_invented",
     "profile",
+    "remarks",
     "rule_table",
     "rules_kept",
     "train_editor",
+    "write",
 ]

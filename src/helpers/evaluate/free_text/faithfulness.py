@@ -1,7 +1,7 @@
 """Do the numbers, materials and colours in a copy stand on its sheet of facts? By patterns and a lexicon.
 
 * A **number** stands when the sheet has the same quantity: ``9.5 cm`` for ``95 mm``, ``40 cm`` for ``15.75"`` (inches
-  to the nearest whole centimetre), "a litre and a half" for ``1.5 L``. A length is never backed by a weight or a volume.
+  to the nearest whole centimetre), "a litre and a half" for ``1.5 L``. A length is not backed by a weight or a volume.
   "One" is not checked: it is rarely a number; nor is a small number word that counts no part of the product.
 * A **material** or **colour** stands when the sheet has the word, or one that ``lexicon.toml`` lists under it: "steel"
   for "stainless steel", "green" for "sage", and never the other way round.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from helpers.evaluate import metrics
 from helpers.evaluate.free_text.copying import copied
-from helpers.evaluate.free_text.faithfulness import invented
+from helpers.evaluate.free_text.faithfulness import invented, mentions
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.rules import Rule, broken, check_rules, rule_check
 from helpers.records import Example
@@ -36,3 +36,14 @@ nothing_invented = Metric("nothing_invented", lambda answer, example: float(not 
 
 A text that says nothing of the kind invents nothing: read it beside ``profile``'s facts told.
 """
+
+
+def remarks(copy: str, sheet: str, rules: Sequence[Rule] = ()) -> list[str]:
+    """What there is to say of one text: the rules that it breaks, and what it says that is not on the sheet."""
+    gone = broken(rules, copy)
+    broke = "; ".join(rule.get("description", rule["id"]) for rule in rules if rule["id"] in gone)
+    kept = f"Breaks {len(gone)} of {len(rules)} rules: {broke}." if gone else f"Keeps all {len(rules)} rules."
+    told = mentions(copy, sheet)
+    wrong = [f"“{one.text}”" for one in told if not one.stands]
+    facts = f"Not on the sheet: {', '.join(wrong)}." if wrong else f"{len(told)} facts found, all on the sheet."
+    return [kept] * bool(rules) + [facts if told else "No number, material or colour found."]
