@@ -182,15 +182,18 @@ def test_an_editor_needs_something_to_read():
 def test_the_measures_are_metrics_with_unit_and_direction():
     found = free_text.measures(RULES, TRAIN)
     assert [(m.name, m.unit, m.better) for m in found] == [
+        ("rules_and_facts", "share", "higher"),
         ("rules_kept", "share", "higher"),
         ("all_rules", "share", "higher"),
         ("nothing_invented", "share", "higher"),
         ("copied_words", "words", "lower"),
         ("length", "words", "neither"),
     ]
-    kept, every, clean, copied, length = (metric(TEST[0].answer + "!", TEST[0]) for metric in found)
-    assert kept == pytest.approx(19 / 20) and every == 0 and clean == 1 and copied < 12 and length > 30
-    assert found[3](TRAIN[5].answer, TRAIN[5]) == len(TRAIN[5].answer.split())
+    both, kept, every, clean, copied, length = (metric(TEST[0].answer + "!", TEST[0]) for metric in found)
+    assert kept == pytest.approx(19 / 20) and both == every == 0 and clean == 1 and copied < 12 and length > 30
+    assert [metric(TEST[0].answer, TEST[0]) for metric in found[:4]] == [1, 1, 1, 1]
+    assert [metric(TRAIN[0].answer, TEST[0]) for metric in found[:4]] == [0, 1, 1, 0]  # another product's copy
+    assert found[4](TRAIN[5].answer, TRAIN[5]) == len(TRAIN[5].answer.split())
 
 
 def results_of(answers: list[str | None], rows: list[Example]):

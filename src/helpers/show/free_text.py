@@ -131,6 +131,7 @@ def passes(table: pd.DataFrame, title: str | None = None) -> go.Figure:
 
 def _passes_finding(table: pd.DataFrame, shares: Sequence[str]) -> str:
     best = {name: int(table.loc[table[name].idxmax(), "epoch"]) for name in shares}
-    lowest = int(table.loc[table["loss"].idxmin(), "epoch"])
     said = ", ".join(f"{name.replace('_', ' ')} best after pass {epoch}" for name, epoch in best.items())
-    return f"Loss is lowest after pass {lowest}; {said}"
+    if table["loss"].isna().all():
+        return f"The host gives no loss; {said}"
+    return f"Loss is lowest after pass {int(table.loc[table['loss'].idxmin(), 'epoch'])}; {said}"
