@@ -47,6 +47,7 @@ def invented(copy: str, sheet: str) -> list[str]:
         ("1.5l", "It holds a litre and a half."),
         ("500 ml", "It holds half a litre."),
         ("keep-warm 30 min", "It keeps the water warm for half an hour."),
+        ("about 45 minutes", "It takes about three quarters of an hour."),
         ("110kg", "It holds a hundred and ten kilos."),
         ("Burns 40 hours", "It burns for forty hours."),
         ("oven to 180 C", "Safe in an oven up to a hundred and eighty."),
@@ -73,6 +74,8 @@ def test_what_stands_on_the_sheet(sheet, copy):
     [
         ("20 cm high", "It is 25 cm high.", "25 cm"),
         ("20 kg", "It is 20 cm high.", "20 cm"),
+        ("9 rods", "It is 9 cm high.", "9 cm"),
+        ("two screws", "It is 20 mm high.", "20 mm"),
         ("1.7 L", "It holds three litres.", "three litres"),
         ("3 hooks", "It has five hooks.", "five"),
         ("Burns 40 hours", "It burns for sixty hours.", "sixty hours"),
@@ -233,6 +236,11 @@ def test_invented_facts_are_counted_by_kind_and_can_be_read():
     assert table.loc["b", "facts told a copy"] == 0 and np.isnan(table.loc["b", "stand on the sheet"])
     listed = free_text.invented_table(copies, rows)
     assert listed[["kind", "invented"]].values.tolist() == [["number", "25 cm"], ["colour", "blue"]]
+
+
+def test_what_a_copy_repeats_counts_once():
+    table = free_text.fact_table({"a": ["It is 30 cm wide, 30 cm high, oak and oak."]}, [row("oak, 20 cm", "x")])
+    assert table.loc["a", "facts told a copy"] == 2 and table.loc["a", "invented numbers"] == 1
 
 
 def test_other_rows_than_those_measured_are_refused():

@@ -45,7 +45,7 @@ def test_the_title_when_all_rivals_are_alike():
 def test_what_each_rival_wrote_stands_side_by_side_escaped():
     page = show.heard(COPIES, TEST, RULES, rivals=["prompted", NASTY, "tuned"], places=(0, 9)).data
     assert "<img" not in page and "(no answer)" in page and page.count("<b>Sheet</b>") == 2
-    assert "Not on the sheet: “99 cm”." in page and "Keeps all 20 rules." in page
+    assert "Not on the sheet: “99 cm”" in page and "Keeps all 20 rules." in page
     assert "Breaks 1 of 20 rules: No exclamation mark." in page
 
 

@@ -99,7 +99,7 @@ UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("cm", "centimetre", "centimetres"), ("length", 1.0)),
     **dict.fromkeys(("m", "metre", "metres"), ("length", 100.0)),
     **dict.fromkeys(("in", "inch", "inches", '"', "″"), ("inches", 2.54)),
-    **dict.fromkeys(("ft", "foot", "feet"), ("inches", 30.48)),
+    **dict.fromkeys(("ft",), ("inches", 30.48)),
     **dict.fromkeys(("ml", "millilitre", "millilitres"), ("volume", 0.001)),
     **dict.fromkeys(("cl",), ("volume", 0.01)),
     **dict.fromkeys(("l", "litre", "litres", "liter", "liters", "ltr"), ("volume", 1.0)),
@@ -111,8 +111,8 @@ UNITS: dict[str, tuple[str, float]] = {
 }
 """Unit → what it measures, and how many of cm, litres, kilograms or minutes it is."""
 
-AMBIGUOUS = ("foot", "feet", "second", "seconds", "minute")
-"""Units that in running text are mostly something else: "a foot switch", "in a second"."""
+AMBIGUOUS = ("second", "seconds", "minute")
+"""Units that in running text are mostly something else: "in a second"."""
 
 WORDS: dict[str, int] = LEXICON["numbers"]["words"]
 HINTS: dict[str, int] = LEXICON["numbers"]["hints"]
@@ -121,12 +121,12 @@ _LONG = "|".join(sorted((unit for unit in UNITS if len(unit) > 3 and unit not in
 _ANY = "|".join(sorted((re.escape(unit) for unit in UNITS), key=len, reverse=True))
 IN_FIGURES = re.compile(
     r"(?:(?<![\w.,])|(?<=\b[x×]))(?P<values>\d+(?:[.,]\d+)*(?:\s*[x×–/-]\s*\d+(?:\.\d+)?)*)"
-    rf"\s*-?(?P<unit>(?:{_ANY})(?![a-z]))?",
+    rf"(?:\s*-?(?P<unit>(?:{_ANY})(?![a-z])(?!(?<=in) (?:a|the|one|each|all|bag|box|set|total)\b)))?",
     re.IGNORECASE,
 )
 IN_WORDS = re.compile(
-    rf"\b(?P<value>(?:half )?(?:a )?(?:{_WORD})(?:[ -](?:and )?(?:a )?(?:{_WORD}))*|(?:half )?an?(?= (?:{_LONG})\b))\b"
-    rf"(?P<half> and a half)?(?:[ -](?P<unit>{_LONG})\b(?P<too> and a half)?)?",
+    rf"\b(?<!quarter of )(?<!quarters of )(?P<value>(?:half )?(?:a )?(?:{_WORD})(?:[ -](?:and )?(?:a )?(?:{_WORD}))*|(?:half )?an?(?= (?:{_LONG})\b))\b"
+    rf"(?! quarters?\b)(?P<half> and a half)?(?:[ -](?P<unit>{_LONG})\b(?P<too> and a half)?)?",
     re.IGNORECASE,
 )
 HINTED = re.compile(rf"\b(?:{'|'.join(HINTS)})\b", re.IGNORECASE)
@@ -138,7 +138,7 @@ ROUGHLY = re.compile(
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number with what it measures ("" where no unit says it), in cm, litres, kilograms or minutes."""
+    """A number in cm, litres, kilograms or minutes, or a count of parts; ``measures`` is "" where nothing says it."""
 
     text: str
     at: int
@@ -160,7 +160,7 @@ class Quantity:
         """How else the sheet's number may be read where one of the two has no unit."""
         if self.measures == "length" and not sheet.measures:
             return (1, 0.1, 100)  # cm, mm, m
-        if not self.measures and sheet.measures:
+        if not self.measures and sheet.measures not in ("", COUNT):
             return (1, 10, 1000, 1 / 60)  # "seventy wide" for 700 mm, "two" for 2 hours
         return (1,)
 
@@ -173,7 +173,8 @@ def _figures(text: str) -> Iterator[Quantity]:
         measures, size = UNITS.get((found["unit"] or "").lower(), ("", 1.0))
         for figure in re.findall(r"\d+(?:[.,]\d+)*", found["values"]):
             number = float(re.sub(r",(?=\d{3})", "", figure).replace(",", ".")) if figure.count(".") < 2 else 0.0
-            yield Quantity(found.group().strip(), found.start(), number * size, measures, _rough(text, found))
+            kind = measures or _count(number, text, found)
+            yield Quantity(found.group().strip(), found.start(), number * size, kind, _rough(text, found))
 
 
 def _in_words(text: str, *, claims: bool = False) -> Iterator[Quantity]:
@@ -181,12 +182,18 @@ def _in_words(text: str, *, claims: bool = False) -> Iterator[Quantity]:
     for found in IN_WORDS.finditer(text):
         measures, size = UNITS.get((found["unit"] or "").lower(), ("", 1.0))
         value = _value(found["value"].lower()) + 0.5 * bool(found["half"] or found["too"])
-        if not claims or measures or value > SMALL or COUNTED.match(text, found.end()):
-            yield Quantity(found.group().strip(), found.start(), value * size, measures, _rough(text, found))
+        kind = measures or _count(value, text, found)
+        if not claims or kind or value > SMALL:
+            yield Quantity(found.group().strip(), found.start(), value * size, kind, _rough(text, found))
 
 
 def _hinted(text: str) -> Iterator[Quantity]:
-    return (Quantity(f.group(), f.start(), HINTS[f.group().lower()], "") for f in HINTED.finditer(text))
+    return (Quantity(f.group(), f.start(), HINTS[f.group().lower()], COUNT) for f in HINTED.finditer(text))
+
+
+def _count(value: float, text: str, found: re.Match[str]) -> str:
+    """What a small number without a unit measures: parts of the product, where their name follows."""
+    return COUNT if value <= SMALL and COUNTED.match(text, found.end()) else ""
 
 
 def _rough(text: str, found: re.Match[str]) -> bool:
@@ -203,3 +210,4 @@ def _value(text: str) -> float:
 
 TIMES = ("hundred", "thousand", "dozen")
 SMALL = 12
+COUNT = "count"

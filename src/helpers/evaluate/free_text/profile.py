@@ -53,7 +53,8 @@ def rule_table(copies: Copies, rules: Sequence[Rule]) -> pd.DataFrame:
 
 def fact_table(copies: Copies, rows: Sequence[Example]) -> pd.DataFrame:
     """One line a rival: facts told a copy (numbers, materials and colours), the share of them that stand on the sheet,
-    how many of each kind do not, and the share of copies without an invented one, with its interval."""
+    how many of each kind do not, and the share of copies without an invented one, with its interval. What one copy
+    repeats counts once."""
     lines = []
     for rival, texts in copies.items():
         said = _said(texts, rows)
@@ -82,7 +83,7 @@ def invented_table(copies: Copies, rows: Sequence[Example]) -> pd.DataFrame:
         for rival, texts in copies.items()
         for text, row in zip(texts, rows, strict=True)
         if text is not None
-        for one in mentions(text, row.question)
+        for one in _distinct(mentions(text, row.question))
         if not one.stands
     ]
     return pd.DataFrame(lines, columns=["rival", "kind", "invented", "sheet", "copy"])
@@ -126,7 +127,13 @@ def _there(texts: Sequence[str | None]) -> list[str]:
 
 
 def _said(texts: Sequence[str | None], rows: Sequence[Example]) -> list[list[Mention]]:
-    return [mentions(text, row.question) for text, row in zip(texts, rows, strict=True) if text is not None]
+    there = [(text, row) for text, row in zip(texts, rows, strict=True) if text is not None]
+    return [_distinct(mentions(text, row.question)) for text, row in there]
+
+
+def _distinct(said: Sequence[Mention]) -> list[Mention]:
+    """Each fact once, however often a copy repeats it."""
+    return list({(one.kind, one.text.casefold()): one for one in reversed(said)}.values())[::-1]
 
 
 def _opening(text: str) -> str:
