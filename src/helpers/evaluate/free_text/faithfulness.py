@@ -107,7 +107,7 @@ UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("kg", "kilo", "kilos", "kilogram", "kilograms"), ("weight", 1.0)),
     **dict.fromkeys(("s", "sec", "second", "seconds"), ("time", 1 / 60)),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), ("time", 1.0)),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), ("time", 60.0)),
+    **dict.fromkeys(("hr", "hrs", "hour", "hours"), ("time", 60.0)),
 }
 """Unit → what it measures, and how many of cm, litres, kilograms or minutes it is."""
 
@@ -119,14 +119,16 @@ HINTS: dict[str, int] = LEXICON["numbers"]["hints"]
 _WORD = "|".join(sorted(WORDS, key=len, reverse=True))
 _LONG = "|".join(sorted((unit for unit in UNITS if len(unit) > 3 and unit not in AMBIGUOUS), key=len, reverse=True))
 _ANY = "|".join(sorted((re.escape(unit) for unit in UNITS), key=len, reverse=True))
+FIGURE = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:\.\d+)?")
 IN_FIGURES = re.compile(
     r"(?:(?<![\w.,])|(?<=\b[x×]))(?P<values>\d+(?:[.,]\d+)*(?:\s*[x×–/-]\s*\d+(?:\.\d+)?)*)"
     rf"(?:\s*-?(?P<unit>(?:{_ANY})(?![a-z])(?!(?<=in) (?:a|the|one|each|all|bag|box|set|total)\b)))?",
     re.IGNORECASE,
 )
+_NUMBER = rf"(?:half )?(?:a )?(?:{_WORD})(?:[ -](?:and )?(?:a )?(?:{_WORD}))*"
 IN_WORDS = re.compile(
-    rf"\b(?<!quarter of )(?<!quarters of )(?P<value>(?:half )?(?:a )?(?:{_WORD})(?:[ -](?:and )?(?:a )?(?:{_WORD}))*|(?:half )?an?(?= (?:{_LONG})\b))\b"
-    rf"(?! quarters?\b)(?P<half> and a half)?(?:[ -](?P<unit>{_LONG})\b(?P<too> and a half)?)?",
+    rf"\b(?<!quarter of )(?<!quarters of )(?P<value>{_NUMBER}|(?:half )?an?(?= (?:{_LONG})\b))\b(?! quarters?\b)"
+    rf"(?P<half> and a half)?(?:[ -](?P<unit>{_LONG})\b(?P<too> and a half)?)?",
     re.IGNORECASE,
 )
 HINTED = re.compile(rf"\b(?:{'|'.join(HINTS)})\b", re.IGNORECASE)
@@ -171,8 +173,10 @@ class Quantity:
 def _figures(text: str) -> Iterator[Quantity]:
     for found in IN_FIGURES.finditer(text):
         measures, size = UNITS.get((found["unit"] or "").lower(), ("", 1.0))
-        for figure in re.findall(r"\d+(?:[.,]\d+)*", found["values"]):
-            number = float(re.sub(r",(?=\d{3})", "", figure).replace(",", ".")) if figure.count(".") < 2 else 0.0
+        for figure in FIGURE.findall(found["values"]):
+            number = float(figure.replace(",", ""))
+            if measures == "volume" and found["unit"] == "L" and number > MOST_LITRES:
+                measures = ""  # "48 L x 30 W" is a length
             kind = measures or _count(number, text, found)
             yield Quantity(found.group().strip(), found.start(), number * size, kind, _rough(text, found))
 
@@ -210,4 +214,5 @@ def _value(text: str) -> float:
 
 TIMES = ("hundred", "thousand", "dozen")
 SMALL = 12
+MOST_LITRES = 25
 COUNT = "count"
