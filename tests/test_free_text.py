@@ -40,6 +40,7 @@ def invented(copy: str, sheet: str) -> list[str]:
         ("1500 mm diameter", "A round rug, 150 cm across."),
         ('15.75" across', "It is 40 cm across."),
         ('4.5" high', "It is 11 cm high."),
+        ("30 cm across", "It is 12 inches across."),
         ("length 1.2 m", "It is 120 cm long."),
         ("20x10 cm", "The base is 20 cm long."),
         ("width 450", "It is 45 cm wide."),
@@ -78,6 +79,8 @@ def test_what_stands_on_the_sheet(sheet, copy):
         ("20 cm high", "It is 25 cm high.", "25 cm"),
         ("20 kg", "It is 20 cm high.", "20 cm"),
         ("9 rods", "It is 9 cm high.", "9 cm"),
+        ("egg cups ×4", "They are 4 cm across.", "4 cm"),
+        ("7 brass weights", "It holds 7 kilos.", "7 kilos"),
         ("two screws", "It is 20 mm high.", "20 mm"),
         ("1.7 L", "It holds three litres.", "three litres"),
         ("3 hooks", "It has five hooks.", "five"),
@@ -202,6 +205,15 @@ def test_the_measures_are_metrics_with_unit_and_direction():
     assert found[4](TRAIN[5].answer, TRAIN[5]) == len(TRAIN[5].answer.split())
 
 
+def test_measures_without_rules_or_facts():
+    def names(rules, **options):
+        return [metric.name for metric in free_text.measures(rules, TRAIN, **options)]
+
+    assert names([]) == ["nothing_invented", "copied_words", "length"]
+    assert names(RULES, facts=False) == ["all_rules", "rules_kept", "copied_words", "length"]
+    assert names([], facts=False) == ["similarity", "copied_words", "length"]
+
+
 def results_of(answers: list[str | None], rows: list[Example]):
     replies = [Reply(missing="lost") if a is None else Reply(a, "", "stop", 10, 2, 5, 0.1) for a in answers]
     return score_replies("rival", {"id": "r", **BARE}, rows, replies, free_text.measures(RULES, TRAIN), split="t")
@@ -217,6 +229,7 @@ def test_the_profile_of_archive_copied_and_missing_texts():
     assert ours["copied"] == 0 and other["copied"] == pytest.approx(4 / 9)
     assert other["other openings"] == other["other endings"] == pytest.approx(2 / 9)
     assert other["all rules kept"] == pytest.approx(4 / 9)
+    assert list(free_text.profile(copies, rows, TRAIN, facts=False))[:1] == ["copied"]
     assert "taken for ours" not in table and "rules kept" not in free_text.profile(copies, rows, TRAIN)
 
 

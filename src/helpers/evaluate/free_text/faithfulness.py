@@ -107,7 +107,7 @@ UNITS: dict[str, tuple[str, float]] = {
     **dict.fromkeys(("kg", "kilo", "kilos", "kilogram", "kilograms"), ("weight", 1.0)),
     **dict.fromkeys(("s", "sec", "second", "seconds"), ("time", 1 / 60)),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), ("time", 1.0)),
-    **dict.fromkeys(("hr", "hrs", "hour", "hours"), ("time", 60.0)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), ("time", 60.0)),
 }
 """Unit → what it measures, and how many of cm, litres, kilograms or minutes it is."""
 
@@ -152,9 +152,11 @@ class Quantity:
         return any(self._is(theirs) for theirs in (*_figures(sheet), *_in_words(sheet), *_hinted(sheet)))
 
     def _is(self, sheet: Quantity) -> bool:
-        if sheet.measures == "inches" and self.measures in ("length", "inches", ""):
-            return abs(self.value - sheet.value) <= 0.5 or self._near(sheet.value / 2.54)
-        if self.measures and sheet.measures and self.measures != sheet.measures:
+        if INCHES in (self.measures, sheet.measures) and {self.measures, sheet.measures} <= {LENGTH, INCHES, ""}:
+            half_a_unit = 1.27 if self.measures == INCHES else 0.5
+            return abs(self.value - sheet.value) <= half_a_unit or self._near(sheet.value / 2.54)
+        likely = (sheet.measures,) if sheet.measures else (LENGTH, COUNT)  # a bare figure is seldom a weight
+        if self.measures and self.measures not in likely:
             return False
         return any(self._near(sheet.value * scale) for scale in self._scales(sheet))
 
@@ -175,8 +177,8 @@ def _figures(text: str) -> Iterator[Quantity]:
         measures, size = UNITS.get((found["unit"] or "").lower(), ("", 1.0))
         for figure in FIGURE.findall(found["values"]):
             number = float(figure.replace(",", ""))
-            if measures == "volume" and found["unit"] == "L" and number > MOST_LITRES:
-                measures = ""  # "48 L x 30 W" is a length
+            if found["unit"] == "H" or (found["unit"] == "L" and number > MOST_LITRES):
+                measures, size = "", 1.0  # "48 L x 90 H" are a length and a height
             kind = measures or _count(number, text, found)
             yield Quantity(found.group().strip(), found.start(), number * size, kind, _rough(text, found))
 
@@ -197,7 +199,8 @@ def _hinted(text: str) -> Iterator[Quantity]:
 
 def _count(value: float, text: str, found: re.Match[str]) -> str:
     """What a small number without a unit measures: parts of the product, where their name follows."""
-    return COUNT if value <= SMALL and COUNTED.match(text, found.end()) else ""
+    times = text[found.start() - 1 : found.start()] in ("x", "×")
+    return COUNT if times or (value <= SMALL and COUNTED.match(text, found.end())) else ""
 
 
 def _rough(text: str, found: re.Match[str]) -> bool:
@@ -216,3 +219,4 @@ TIMES = ("hundred", "thousand", "dozen")
 SMALL = 12
 MOST_LITRES = 25
 COUNT = "count"
+LENGTH, INCHES = "length", "inches"

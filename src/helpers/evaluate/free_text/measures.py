@@ -12,18 +12,28 @@ from helpers.evaluate.rules import Rule, broken, check_rules, rule_check
 from helpers.records import Example
 
 
-def measures(rules: Sequence[Rule], train: Sequence[Example]) -> list[Metric]:
+def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = True) -> list[Metric]:
     """Rules and facts together (the headline), rules kept, all of them kept, nothing invented, words copied, length.
 
     The headline is no weighted score: a text passes when it keeps every rule *and* invents nothing. Either alone can be
     had cheaply: another product's copy keeps every rule, and a text that says nothing invents nothing.
 
+    Args:
+        rules: what a text must keep; none leaves the measures of rules out.
+        facts: whether what an answer says of numbers, materials and colours must stand in its question. Where neither
+            rules nor facts are asked for, likeness to the ideal answer comes first, and decides nothing.
+
     Raises:
         EvaluationError: rules that cannot be used.
     """
+    always = [copied(train), metrics.length]
+    if not rules:
+        return [nothing_invented if facts else metrics.similarity, *always]
     every = rule_check(rules, "all_rules")
+    if not facts:
+        return [every, rules_kept(rules), *always]
     both = Metric("rules_and_facts", lambda answer, example: every(answer, example) * nothing_invented(answer, example))
-    return [both, rules_kept(rules), every, nothing_invented, copied(train), metrics.length]
+    return [both, rules_kept(rules), every, nothing_invented, *always]
 
 
 def rules_kept(rules: Sequence[Rule]) -> Metric:

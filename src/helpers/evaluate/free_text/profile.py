@@ -91,16 +91,16 @@ def invented_table(copies: Copies, rows: Sequence[Example]) -> pd.DataFrame:
 
 def profile(
     copies: Copies, rows: Sequence[Example], train: Sequence[Example], rules: Sequence[Rule] = (),
-    editor: Editor | None = None,
+    editor: Editor | None = None, *, facts: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """All measures side by side, one line a rival; shares lie between 0 and 1.
 
-    Columns: ``rules kept`` and ``all rules kept`` (where there are rules), ``facts told a copy``, ``stand on the
-    sheet``, ``invent nothing`` (copies), ``copied`` (copies that share :data:`LONG` words in a row or more with a
-    training copy), ``other openings`` and ``other endings`` (distinct first three words, distinct last sentences, as a
-    share of the copies), ``words`` (mean), ``taken for ours`` (by the ``editor``, where there is one).
+    Columns: ``rules kept`` and ``all rules kept`` (where there are rules); ``facts told a copy``, ``stand on the
+    sheet`` and ``invent nothing`` (unless ``facts`` is False); ``copied`` (copies that share :data:`LONG` words in a row
+    or more with a training copy); ``other openings`` and ``other endings`` (distinct first three words, distinct last
+    sentences, as a share of the copies); ``words`` (mean); ``taken for ours`` (by the ``editor``, where there is one).
     """
-    facts = fact_table(copies, rows)
+    told = fact_table(copies, rows) if facts else pd.DataFrame()
     archive = [row.answer for row in train]
     lines = []
     for rival, texts in copies.items():
@@ -109,10 +109,10 @@ def profile(
         if rules:
             gone = [len(broken(rules, text)) for text in there]
             line |= {"rules kept": 1 - np.mean(gone) / len(rules), "all rules kept": np.mean([n == 0 for n in gone])}
+        if facts:
+            line |= told.loc[rival, ["facts told a copy", "stand on the sheet"]].to_dict()
+            line["invent nothing"] = told.loc[rival, "copies that invent nothing"]
         line |= {
-            "facts told a copy": facts.loc[rival, "facts told a copy"],
-            "stand on the sheet": facts.loc[rival, "stand on the sheet"],
-            "invent nothing": facts.loc[rival, "copies that invent nothing"],
             "copied": np.mean([longest_shared(text, archive) >= LONG for text in there]),
             "other openings": _variety([_opening(text) for text in there]),
             "other endings": _variety([_ending(text) for text in there]),
