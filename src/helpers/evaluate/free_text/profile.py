@@ -96,7 +96,7 @@ def profile(
     """All measures side by side, one line a rival; shares lie between 0 and 1.
 
     Columns: ``rules kept`` and ``all rules kept`` (where there are rules); ``facts told a copy``, ``stand on the
-    sheet`` and ``invent nothing`` (unless ``facts`` is False); ``copied`` (copies that share :data:`LONG` words in a row
+    sheet``, ``invent nothing`` (unless ``facts`` is False); ``copied`` (copies that share :data:`LONG` words in a row
     or more with a training copy); ``other openings`` and ``other endings`` (distinct first three words, distinct last
     sentences, as a share of the copies); ``words`` (mean); ``taken for ours`` (by the ``editor``, where there is one).
     """
