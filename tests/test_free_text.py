@@ -65,6 +65,7 @@ def invented(copy: str, sheet: str) -> list[str]:
         ("forest green", "It is green."),
         ("sage, powder coated", "A green lamp."),
         ("granite", "It is veined like marble and as cool as silk, and it is granite."),
+        ("steel, oiled", "It will rust in the rain. Rub it with olive oil."),
         ("oak, brass hinge", "There is no plastic in it."),
         ("oak", "The dog turns three times and lies down. One walk will do."),
     ],
@@ -81,6 +82,12 @@ def test_what_stands_on_the_sheet(sheet, copy):
         ("9 rods", "It is 9 cm high.", "9 cm"),
         ("egg cups ×4", "They are 4 cm across.", "4 cm"),
         ("7 brass weights", "It holds 7 kilos.", "7 kilos"),
+        ("50 cards", "It is 50 cm wide.", "50 cm"),
+        ("EG-4, egg cups", "They are 4 cm across.", "4 cm"),
+        ("steel", "A wooden spoon.", "wooden"),
+        ("steel", "It has olive wood handles.", "olive wood"),
+        ("porcelain", "It is white porcelain.", "white"),
+        ("blue wool", "It is sage wool.", "sage"),
         ("two screws", "It is 20 mm high.", "20 mm"),
         ("1.7 L", "It holds three litres.", "three litres"),
         ("3 hooks", "It has five hooks.", "five"),
@@ -175,7 +182,7 @@ def test_the_editor_tells_two_hands_apart_and_says_how_well():
 
 
 def test_an_editor_that_cannot_tell_says_so():
-    texts = [example.answer for example in TRAIN]
+    texts = [example.answer for example in TRAIN[:200]]  # one writer's
     editor = free_text.train_editor(texts[::2], texts[1::2])
     assert editor.accuracy.low < 0.5 < editor.accuracy.high
 

@@ -121,7 +121,7 @@ _LONG = "|".join(sorted((unit for unit in UNITS if len(unit) > 3 and unit not in
 _ANY = "|".join(sorted((re.escape(unit) for unit in UNITS), key=len, reverse=True))
 FIGURE = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)|\d+(?:\.\d+)?")
 IN_FIGURES = re.compile(
-    r"(?:(?<![\w.,])|(?<=\b[x×]))(?P<values>\d+(?:[.,]\d+)*(?:\s*[x×–/-]\s*\d+(?:\.\d+)?)*)"
+    r"(?:(?<![\w.,])(?<![A-Z]-)|(?<=\b[x×]))(?P<values>\d+(?:[.,]\d+)*(?:\s*[x×–/-]\s*\d+(?:\.\d+)?)*)"
     rf"(?:\s*-?(?P<unit>(?:{_ANY})(?![a-z])(?!(?<=in) (?:a|the|one|each|all|bag|box|set|total)\b)))?",
     re.IGNORECASE,
 )
@@ -133,6 +133,7 @@ IN_WORDS = re.compile(
 )
 HINTED = re.compile(rf"\b(?:{'|'.join(HINTS)})\b", re.IGNORECASE)
 COUNTED = re.compile(rf"[ -](?:[\w'’-]+ ){{0,3}}?{LEXICON['numbers']['counted']}\b", re.IGNORECASE)
+COUNTED_AT_ONCE = re.compile(rf"[ -]{LEXICON['numbers']['counted']}\b", re.IGNORECASE)
 ROUGHLY = re.compile(
     r"\b(?:about|some|nearly|almost|roughly|around|close to|just over|just under|over|under)\s$", re.IGNORECASE
 )
@@ -198,9 +199,10 @@ def _hinted(text: str) -> Iterator[Quantity]:
 
 
 def _count(value: float, text: str, found: re.Match[str]) -> str:
-    """What a small number without a unit measures: parts of the product, where their name follows."""
+    """What a number without a unit measures: parts of the product, where their name follows (at once, if large)."""
     times = text[found.start() - 1 : found.start()] in ("x", "×")
-    return COUNT if times or (value <= SMALL and COUNTED.match(text, found.end())) else ""
+    following = COUNTED if value <= SMALL else COUNTED_AT_ONCE
+    return COUNT if times or following.match(text, found.end()) else ""
 
 
 def _rough(text: str, found: re.Match[str]) -> bool:
