@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,6 +58,11 @@ def mentions(copy: str, sheet: str) -> list[Mention]:
 def invented(copy: str, sheet: str) -> list[Mention]:
     """The mentions that do not stand on the sheet."""
     return [one for one in mentions(copy, sheet) if not one.stands]
+
+
+def distinct(said: Sequence[Mention]) -> list[Mention]:
+    """Each fact once, however often a copy repeats it."""
+    return list({(one.kind, one.text.casefold()): one for one in reversed(said)}.values())[::-1]
 
 
 def _without(pattern: re.Pattern[str], text: str) -> str:

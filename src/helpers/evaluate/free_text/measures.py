@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from helpers.evaluate import metrics
 from helpers.evaluate.free_text.copying import copied
-from helpers.evaluate.free_text.faithfulness import invented, mentions
+from helpers.evaluate.free_text.faithfulness import distinct, invented, mentions
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.rules import Rule, broken, check_rules, rule_check
 from helpers.records import Example
+from helpers.wording import plural
 
 
 def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = True) -> list[Metric]:
@@ -58,7 +59,9 @@ def remarks(copy: str, sheet: str, rules: Sequence[Rule] = ()) -> list[str]:
     gone = broken(rules, copy)
     broke = "; ".join(rule.get("description", rule["id"]) for rule in rules if rule["id"] in gone)
     kept = f"Breaks {len(gone)} of {len(rules)} rules: {broke}." if gone else f"Keeps all {len(rules)} rules."
-    told = mentions(copy, sheet)
+    told = distinct(mentions(copy, sheet))
     wrong = [f"“{one.text}”" for one in told if not one.stands]
-    facts = f"Not on the sheet: {', '.join(wrong)}." if wrong else f"{len(told)} facts found, all on the sheet."
+    facts = (
+        f"Not on the sheet: {', '.join(wrong)}." if wrong else f"{plural(len(told), 'fact')} found, all on the sheet."
+    )
     return [kept] * bool(rules) + [facts if told else "No number, material or colour found."]

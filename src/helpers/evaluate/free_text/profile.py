@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.errors import EvaluationError
 from helpers.evaluate.free_text.copying import LONG, longest_shared
 from helpers.evaluate.free_text.editor import Editor
-from helpers.evaluate.free_text.faithfulness import Mention, mentions
+from helpers.evaluate.free_text.faithfulness import Mention, distinct, mentions
 from helpers.evaluate.results import Results, row_ids
 from helpers.evaluate.rules import SENTENCE_BREAK, WORD, Rule, broken, keeps
 from helpers.records import Example
@@ -83,7 +83,7 @@ def invented_table(copies: Copies, rows: Sequence[Example]) -> pd.DataFrame:
         for rival, texts in copies.items()
         for text, row in zip(texts, rows, strict=True)
         if text is not None
-        for one in _distinct(mentions(text, row.question))
+        for one in distinct(mentions(text, row.question))
         if not one.stands
     ]
     return pd.DataFrame(lines, columns=["rival", "kind", "invented", "sheet", "copy"])
@@ -128,12 +128,7 @@ def _there(texts: Sequence[str | None]) -> list[str]:
 
 def _said(texts: Sequence[str | None], rows: Sequence[Example]) -> list[list[Mention]]:
     there = [(text, row) for text, row in zip(texts, rows, strict=True) if text is not None]
-    return [_distinct(mentions(text, row.question)) for text, row in there]
-
-
-def _distinct(said: Sequence[Mention]) -> list[Mention]:
-    """Each fact once, however often a copy repeats it."""
-    return list({(one.kind, one.text.casefold()): one for one in reversed(said)}.values())[::-1]
+    return [distinct(mentions(text, row.question)) for text, row in there]
 
 
 def _opening(text: str) -> str:
