@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -75,26 +75,28 @@ def _without(pattern: re.Pattern[str], text: str) -> str:
 
 @cache
 def _pattern(table: str) -> re.Pattern[str]:
-    """Any term of a table as whole words, the longest first."""
-    terms = sorted(LEXICON[table], key=len, reverse=True)
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, terms))})(?![\w])", re.IGNORECASE)
+    """Any term of a table as whole words."""
+    return _any_of(LEXICON[table], before=r"(?<![\w-])")
 
 
 def _backed(term: str, table: str, sheet: str) -> bool:
-    return any(
-        re.search(rf"(?<!\w){re.escape(one)}(?!\w)", sheet, re.IGNORECASE) for one in _under(term.lower(), table)
-    )
+    return _backing(term.lower(), table).search(sheet) is not None
 
 
 @cache
-def _under(term: str, table: str) -> frozenset[str]:
+def _backing(term: str, table: str) -> re.Pattern[str]:
     """The term, what is listed under it, what is listed under that, and so on."""
     known, new = {term}, [term]
     while new:
         fresh = [word for word in LEXICON[table].get(new.pop(), ()) if word not in known]
         known.update(fresh)
         new += fresh
-    return frozenset(known)
+    return _any_of(known)
+
+
+def _any_of(terms: Iterable[str], before: str = r"(?<!\w)") -> re.Pattern[str]:
+    longest_first = sorted(terms, key=lambda term: (-len(term), term))
+    return re.compile(rf"{before}(?:{'|'.join(map(re.escape, longest_first))})(?!\w)", re.IGNORECASE)
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
