@@ -15,7 +15,7 @@ from helpers.records import Example
 from helpers.show.html import texts_side_by_side
 from helpers.show.theme import BLUE, DASHES, SHAPES, VERMILION, figure, plural, shorten
 
-FAINT = "#FFFFFF"
+FAINT = "#EEF2F6"
 OFTEN = 0.5
 """A rule that a rival breaks in this share of its copies or more is counted in the title."""
 
@@ -39,7 +39,7 @@ def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
         "broken more often, an empty cell never. Hover for the 95 % interval.",
         x="rival",
         y="rule",
-        height=230 + 26 * len(broken),
+        height=250 + 26 * len(broken),
     )
     chart.add_heatmap(
         z=(100 * broken).round(1).to_numpy(), x=[shorten(name, 26) for name in broken], zmin=0, zmax=100,
@@ -48,6 +48,7 @@ def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
         texttemplate="%{text}", customdata=bounds.to_numpy(),
         hovertemplate="%{x}: %{y}<br>broken in %{z} % of copies (%{customdata})<extra></extra>",
     )  # fmt: skip
+    chart.update_layout(margin_t=chart.layout.margin.t + 14)
     chart.update_yaxes(autorange="reversed", showgrid=False, title_text=None, automargin=True)
     chart.update_xaxes(showgrid=False, tickangle=-30, title_text=None)
     return chart
@@ -63,7 +64,7 @@ def _cell(share: float) -> str:
 
 def _broken_finding(broken: pd.DataFrame) -> str:
     often = (broken >= OFTEN).sum().sort_values(kind="stable")
-    worst = f"broken most: {', '.join(broken.mean(axis=1).head(2).index)}"
+    worst = f"broken most: “{broken.mean(axis=1).idxmax()}”"
     best, least, most = often.index[0], plural(int(often.iloc[0]), "rule"), int(often.iloc[-1])
     if often.iloc[0] == most:
         return f"Each rival breaks {least} in half of its copies or more; {worst}"
@@ -123,7 +124,14 @@ def passes(table: pd.DataFrame, title: str | None = None) -> go.Figure:
     )  # fmt: skip
     chart.update_layout(
         yaxis_range=[0, 102],
-        yaxis2=dict(title_text="loss (nats a token)", overlaying="y", side="right", showgrid=False, automargin=True),
+        yaxis2=dict(
+            title_text="loss (nats a token)",
+            overlaying="y",
+            side="right",
+            showgrid=False,
+            automargin=True,
+            tickformat=".2f",
+        ),
     )
     chart.update_xaxes(dtick=1)
     return chart

@@ -37,7 +37,7 @@ class Writer(widgets.VBox):
         self.write, self.rules = write, rules
         self.copies: dict[str, str | None] = {}
         self.box = widgets.Textarea(
-            sheet, description="Facts", layout=widgets.Layout(width="100%", height="90px"),
+            sheet, description="Facts", layout=widgets.Layout(width="97%", height="90px"),
             style={"description_width": "initial"},
         )  # fmt: skip
         self.button = widgets.Button(description="Write the copy", button_style="primary")
