@@ -123,7 +123,8 @@ def clean_texts() -> list[str]:
     with (SAMPLE / "triage" / "messages.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["message"] for row in csv.DictReader(file)]
     for folder in ("brand_voice", "two_way"):
-        for path in sorted((SAMPLE / folder).glob("*.jsonl")):
+        for split in ("train", "validation", "test"):
+            path = SAMPLE / folder / f"{split}.jsonl"
             for line in path.read_text(encoding="utf-8").splitlines():
                 texts += [message["content"] for message in json.loads(line)["messages"]]
     texts = [text for text in texts if text not in ("positive", "negative")]

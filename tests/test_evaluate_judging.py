@@ -130,6 +130,17 @@ def test_a_judge_that_says_nothing_or_always_the_same():
         judge.agreement([1, 0], [math.nan] * 2)
 
 
+def test_a_judge_and_a_reader_on_the_same_pairs():
+    judged, rated = [1, 1, -1, 0, math.nan, 1], [1, -1, -1, 0, 1, math.nan]
+    found = judge.pairs_agreement(judged, rated)
+    assert (found.rows, found.share.value) == (4, 0.75) and 0 < found.kappa.value < 1
+    assert found.sentence.startswith("Judge and reader agree on 75 % of 4 pairs (95 % interval 30 to 95), kappa 0.6")
+    assert "rate some above" in judge.pairs_agreement([1, 0], [math.nan] * 2).sentence
+    assert "both said the same throughout" in judge.pairs_agreement([1, 1], [1, 1]).sentence
+    with pytest.raises(EvaluationError, match="same pairs"):
+        judge.pairs_agreement([1], [1, 0])
+
+
 def test_the_correction_by_hand():
     """Sensitivity 0.9, specificity 0.8, 66 % called good: (0.66 + 0.8 - 1) / 0.7."""
     human = np.full(1000, math.nan)

@@ -37,6 +37,7 @@ def test_the_lessons_are_those_of_the_map():
         "04_evaluate",
         "05_deploy",
         "06_decide",
+        "07_a_brands_voice",
         "your_project",
     ]
 

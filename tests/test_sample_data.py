@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from helpers import data
+from helpers.evaluate import free_text, rules
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 TRIAGE = SAMPLE / "triage"
@@ -75,6 +76,55 @@ def test_the_files_pass_the_kits_own_check_without_a_leak():
     rest = report.problems[~report.problems["message"].str.startswith("An invented ")]
     assert rest.empty, rest.to_string()
     assert set(report.problems["code"]) <= {"personal_email", "personal_phone"}
+
+
+# --- the brand voice --------------------------------------------------------------------------------------------------
+
+VOICE = SAMPLE / "brand_voice"
+
+
+@pytest.fixture(scope="module")
+def copy() -> dict[str, list]:
+    return {name: data.read(VOICE / f"{name}.jsonl") for name in ("train", "validation", "test")}
+
+
+def test_the_archive_has_the_rows_that_its_readme_counts(copy):
+    assert {name: len(part) for name, part in copy.items()} == {"train": 600, "validation": 60, "test": 80}
+    readme = (VOICE / "README.md").read_text(encoding="utf-8")
+    for name, part in copy.items():
+        assert f"| `{name}.jsonl` | {len(part)} |" in readme
+    everything = [row for part in copy.values() for row in part]
+    assert len({row.question.casefold() for row in everything}) == len({row.answer for row in everything}) == 740
+
+
+def test_every_copy_of_the_archive_keeps_every_rule(copy):
+    held_to = rules.load_rules(VOICE / "rules.toml")
+    kept = [(row.answer, rules.broken(held_to, row.answer)) for part in copy.values() for row in part]
+    assert len(held_to) == 20 and [one for one in kept if one[1]] == []
+
+
+def test_the_archive_passes_the_kits_own_check_without_a_leak():
+    report = data.check(
+        VOICE / "train.jsonl", provider="local", validation=VOICE / "validation.jsonl", test=VOICE / "test.jsonl"
+    )
+    assert report.problems.empty, report.problems.to_string()
+
+
+def test_no_copy_of_the_archive_borrows_from_another(copy):
+    answers = [row.answer for part in copy.values() for row in part]
+    runs: dict[tuple[str, ...], int] = {}
+    for number, answer in enumerate(answers):
+        words = re.findall(r"\w+", answer.casefold())
+        for start in range(len(words) - free_text.LONG + 1):
+            run = tuple(words[start : start + free_text.LONG])
+            assert runs.setdefault(run, number) == number, " ".join(run)
+
+
+def test_what_a_copy_says_stands_on_its_sheet(copy):
+    """The check goes by patterns: what it finds in the archive was read, and is a joke or the check's own mistake."""
+    for name, part in copy.items():
+        told = [one.stands for row in part for one in free_text.mentions(row.answer, row.question)]
+        assert sum(told) / len(told) > 0.95, name
 
 
 def test_nothing_in_the_sample_is_half_written_or_oversized():

@@ -8,6 +8,7 @@ import pstats
 from datetime import date
 
 import ipywidgets as widgets
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -272,6 +273,19 @@ def test_the_result_counts_names_not_sides(tmp_path):
     assert result.sentence.endswith("tuned is preferred.")
     session.choose("first")
     assert session.done, "a choice too many changes nothing"
+
+
+def test_verdicts_are_by_name_whatever_the_side():
+    session = Rating(PAIRS, None)
+    for i in range(20):
+        session.choose(("first", "second")[session.sides(i).index("tuned" if i % 2 else "prompted")])
+    session.choose("tie")
+    session.choose("skip")
+    of_tuned = session.verdicts("tuned")
+    assert of_tuned[:21].tolist() == [-1, 1] * 10 + [0] and np.isnan(of_tuned[21:]).all() and len(of_tuned) == 30
+    assert (of_tuned[:20] == -session.verdicts("prompted")[:20]).all()
+    with pytest.raises(EvaluationError, match="was not rated"):
+        session.verdicts("somebody else")
 
 
 def test_few_ratings_cannot_tell(tmp_path):

@@ -26,6 +26,7 @@ ORDER = (
     "04_evaluate",
     "05_deploy",
     "06_decide",
+    "07_a_brands_voice",
     "your_project",
 )
 

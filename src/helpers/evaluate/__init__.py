@@ -19,6 +19,7 @@ from helpers import statistics
 from helpers.evaluate import (
     candidates,
     consistency,
+    free_text,
     judge,
     learning_curve,
     metrics,
@@ -51,6 +52,7 @@ __all__ = [
     "compare_many",
     "consistency",
     "coverage",
+    "free_text",
     "judge",
     "keep",
     "label_of",

@@ -211,6 +211,32 @@ def agreement(judged: Sequence[float], human: Sequence[float]) -> Agreement:
     return Agreement(len(judge), share, kappa, sensitivity, specificity, sentence)
 
 
+def pairs_agreement(judged: Sequence[float], rated: Sequence[float]) -> Agreement:
+    """The judge's verdicts on pairs (1, -1, 0 for a tie, ``nan``) against a reader's on the same pairs.
+
+    Agreement counts all three verdicts; sensitivity and specificity have no meaning here and are ``nan``.
+
+    Raises:
+        EvaluationError: different numbers of pairs.
+    """
+    judge, reader = np.asarray(judged, dtype=float), np.asarray(rated, dtype=float)
+    if judge.shape != reader.shape:
+        raise EvaluationError("Both must have seen the same pairs.", got=f"{len(judge)} and {len(reader)} pairs")
+    both = ~np.isnan(judge) & ~np.isnan(reader)
+    if not both.any():
+        none = Estimate(math.nan, math.nan, math.nan)
+        sentence = "No pair has been judged and rated yet: rate some above, then run this cell again."
+        return Agreement(0, none, none, math.nan, math.nan, sentence)
+    share = statistics.score_interval((judge == reader)[both].astype(float))
+    kappa = statistics.cohen_kappa(judge[both].tolist(), reader[both].tolist())
+    beyond = f"kappa {kappa.value:.2f}" if not math.isnan(kappa.value) else "and both said the same throughout"
+    sentence = (
+        f"Judge and reader agree on {100 * share.value:.0f} % of {int(both.sum())} pairs (95 % interval "
+        f"{100 * share.low:.0f} to {100 * share.high:.0f}), {beyond}."
+    )
+    return Agreement(int(both.sum()), share, kappa, math.nan, math.nan, sentence)
+
+
 def corrected(judged: Sequence[float], human: Sequence[float], level: float = 0.95) -> Estimate:
     """The share of good answers, corrected for the judge's mistakes as the reader's labels show them.
 

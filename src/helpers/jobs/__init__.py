@@ -7,7 +7,7 @@ trains twice, a job is found again after a kernel restart, and an answer that is
 from helpers.jobs.calling import reason
 from helpers.jobs.forecast import Forecast, predict
 from helpers.jobs.leftovers import delete_file, delete_model, inventory
-from helpers.jobs.results import Result, answering, download, price_while_deployed, result
+from helpers.jobs.results import Result, answering, checkpoints, download, price_while_deployed, result
 from helpers.jobs.running import (
     ENDED,
     Progress,
@@ -30,6 +30,7 @@ __all__ = [
     "answering",
     "ask_before_upload",
     "cancel",
+    "checkpoints",
     "curve",
     "delete_file",
     "delete_model",

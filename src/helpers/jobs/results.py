@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openai
+import pandas as pd
 
 from helpers import facts
 from helpers.errors import JobError
@@ -55,6 +56,29 @@ def result(client: openai.OpenAI, job_id: str) -> Result:
         trained_tokens=job.trained_tokens,
         next_step=host_of(client).after_training_on(),
     )
+
+
+def checkpoints(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
+    """The model after each pass over the training rows, to choose one by what one cares about.
+
+    Columns: ``epoch`` (from 1), ``step``, ``loss`` (on all validation rows, nats a token; ``nan`` where the host does
+    not say), ``model`` (what to call).
+
+    Raises:
+        HostError: the host does not answer, or refuses the key.
+    """
+    points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
+    points.sort(key=lambda point: point.step_number)
+    lines = [
+        {
+            "epoch": epoch,
+            "step": point.step_number,
+            "loss": point.metrics.full_valid_loss if point.metrics else None,
+            "model": point.fine_tuned_model_checkpoint or point.id,
+        }
+        for epoch, point in enumerate(points, 1)
+    ]
+    return pd.DataFrame(lines, columns=["epoch", "step", "loss", "model"]).astype({"loss": float})
 
 
 def answering(client: openai.OpenAI, job_id: str) -> str:

@@ -10,6 +10,7 @@ from helpers.show.curves import learning_curve
 from helpers.show.dataset import answer_lengths, balance, token_lengths
 from helpers.show.errors_panel import errors
 from helpers.show.exercise import check, guess, guesses
+from helpers.show.free_text import heard, passes, rules_broken
 from helpers.show.prompts import prompt_diff
 from helpers.show.provider_page import provider_page
 from helpers.show.rater_panel import rater
@@ -24,6 +25,7 @@ from helpers.show.training import loss
 from helpers.show.trial import finding
 from helpers.show.verdicts import verdict
 from helpers.show.watching import waiting, watch, watch_all
+from helpers.show.writer_panel import writer
 
 __all__ = [
     "answer_lengths",
@@ -43,16 +45,19 @@ __all__ = [
     "finding",
     "guess",
     "guesses",
+    "heard",
     "learning_curve",
     "loss",
     "measurements",
     "pairs",
     "prompt_diff",
+    "passes",
     "prompt_lengths",
     "provider_page",
     "rater",
     "record_charts",
     "review",
+    "rules_broken",
     "say",
     "scores",
     "scores_svg",
@@ -65,4 +70,5 @@ __all__ = [
     "watch",
     "watch_all",
     "what_the_model_sees",
+    "writer",
 ]

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 import ipywidgets as widgets
+import numpy as np
 
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.keys import SPACE, keyboard
@@ -50,6 +51,10 @@ class Rater(Panel):
     def result(self) -> Ratings:
         """Wins, ties and the sign test of what has been rated so far."""
         return self.rating.result()
+
+    def verdicts(self, name: str) -> np.ndarray:
+        """One verdict a pair, as a judge gives them: see :meth:`Rating.verdicts`."""
+        return self.rating.verdicts(name)
 
     def press(self, keys: str) -> None:
         """Do what these keys do, one after the other: ``panel.press("1u")`` rates a pair and takes that back."""

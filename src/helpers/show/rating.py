@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from helpers.errors import EvaluationError
 from helpers.project import write_atomically
 from helpers.statistics import sign_test
@@ -74,6 +76,22 @@ class Rating:
         question, answers = self.pairs[self.at]
         first, second = self.sides(self.at)
         return question, answers[first], answers[second]
+
+    def verdicts(self, name: str) -> np.ndarray:
+        """One verdict a pair: 1 where ``name`` was chosen, -1 where the other was, 0 for a tie, ``nan`` for none yet.
+
+        Raises:
+            EvaluationError: no such rival.
+        """
+        if name not in self.names:
+            raise EvaluationError(f"{name!r} was not rated.", got=" and ".join(self.names))
+        found = np.full(len(self.pairs), np.nan)
+        for index, choice in enumerate(self.choices):
+            if choice == "tie":
+                found[index] = 0
+            elif choice != "skip":
+                found[index] = 1 if self.sides(index)[choice == "second"] == name else -1
+        return found
 
     def choose(self, choice: Choice) -> None:
         """Rate the present pair; written to the file at once."""

@@ -1,0 +1,145 @@
+"""Free text side by side: which rules does each rival break, what each wrote, and loss beside what one cares about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+from IPython.display import HTML
+
+from helpers.evaluate import free_text
+from helpers.evaluate.free_text.profile import ARCHIVE, Copies
+from helpers.evaluate.rules import Rule
+from helpers.records import Example
+from helpers.show.html import texts_side_by_side
+from helpers.show.theme import BLUE, DASHES, SHAPES, VERMILION, figure, plural, shorten
+
+FAINT = "#EEF2F6"
+OFTEN = 0.5
+"""A rule that a rival breaks in this share of its copies or more is counted in the title."""
+
+
+def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
+    """Which rules does each rival break? Lines are rules, the one broken most often on top; columns are rivals.
+
+    Args:
+        table: from ``free_text.rule_table``.
+        title: instead of the finding that is read off the table.
+    """
+    broken = (1 - table.pivot(index="description", columns="rival", values="kept"))[list(dict.fromkeys(table["rival"]))]
+    bounds = table.assign(said=[_bounds(line) for line in table.itertuples()])
+    bounds = bounds.pivot(index="description", columns="rival", values="said")
+    others = [name for name in broken if name != ARCHIVE]
+    order = broken[others].mean(axis=1).sort_values(ascending=False, kind="stable").index
+    broken, bounds = broken.loc[order], bounds.loc[order, list(broken)]
+    chart = figure(
+        title or _broken_finding(broken[others]),
+        f"Cells are the share of a rival's {int(table['copies'].max())} copies that break the rule, in %; darker is "
+        "broken more often, an empty cell never. Hover for the 95 % interval.",
+        x="rival",
+        y="rule",
+        height=250 + 26 * len(broken),
+    )
+    chart.add_heatmap(
+        z=(100 * broken).round(1).to_numpy(), x=[shorten(name, 26) for name in broken], zmin=0, zmax=100,
+        y=[shorten(rule, 46) for rule in broken.index], xgap=1, ygap=1, showscale=False,
+        colorscale=[[0, FAINT], [1, VERMILION]], text=[[_cell(share) for share in line] for line in broken.to_numpy()],
+        texttemplate="%{text}", customdata=bounds.to_numpy(),
+        hovertemplate="%{x}: %{y}<br>broken in %{z} % of copies (%{customdata})<extra></extra>",
+    )  # fmt: skip
+    chart.update_layout(margin_t=chart.layout.margin.t + 14)
+    chart.update_yaxes(autorange="reversed", showgrid=False, title_text=None, automargin=True)
+    chart.update_xaxes(showgrid=False, tickangle=-30, title_text=None)
+    return chart
+
+
+def _bounds(line) -> str:
+    return f"{100 * (1 - line.high):.0f} to {100 * (1 - line.low):.0f} %"
+
+
+def _cell(share: float) -> str:
+    return "" if share == 0 or pd.isna(share) else f"{100 * share:.0f}" if share >= 0.005 else "<1"
+
+
+def _broken_finding(broken: pd.DataFrame) -> str:
+    often = (broken >= OFTEN).sum().sort_values(kind="stable")
+    worst = f"broken most: “{broken.mean(axis=1).idxmax()}”"
+    best, least, most = often.index[0], plural(int(often.iloc[0]), "rule"), int(often.iloc[-1])
+    if often.iloc[0] == most:
+        return f"Each rival breaks {least} in half of its copies or more; {worst}"
+    return f"{best} breaks {least} in half of its copies or more, {often.index[-1]} {most}; {worst}"
+
+
+def heard(
+    copies: Copies, rows: Sequence[Example], rules: Sequence[Rule] = (), *, rivals: Sequence[str] | None = None,
+    places: Sequence[int] = (0, 1, 2),
+) -> HTML:  # fmt: skip
+    """The same sheet, and what each rival made of it, with the rules that it breaks and what it invents.
+
+    Args:
+        copies, rows: from ``free_text.copies``, and the rows that they belong to.
+        rivals: which ones, in this order; all when not given.
+        places: which rows, by their place.
+    """
+    shown = []
+    for place in places:
+        sheet = rows[place].question
+        cards = [(name, with_remarks(copies[name][place], sheet, rules)) for name in rivals or copies]
+        shown.append(texts_side_by_side([("Sheet", sheet)]) + texts_side_by_side(cards))
+    return HTML("<hr>".join(shown))
+
+
+def with_remarks(copy: str | None, sheet: str, rules: Sequence[Rule]) -> str:
+    """A text, and below it what there is to say of it."""
+    if copy is None:
+        return "(no answer)"
+    return "\n".join([copy.strip(), "", *(f"→ {one}" for one in free_text.remarks(copy, sheet, rules))])
+
+
+def passes(table: pd.DataFrame, title: str | None = None) -> go.Figure:
+    """What one cares about, and the loss, after each pass over the training rows.
+
+    Args:
+        table: a line a pass: ``epoch``, ``loss`` (on validation rows, nats a token), and any number of shares.
+        title: instead of the finding that is read off the table.
+    """
+    shares = [name for name in table if name not in ("epoch", "step", "loss", "model")]
+    chart = figure(
+        title or _passes_finding(table, shares),
+        "All lines are measured on validation rows: loss on the right-hand axis, lower is better; shares on the left, "
+        "higher is better.",
+        x="passes over the training rows",
+        y="share of copies or rules (%)",
+        legend=True,
+    )
+    for name, dash, shape in zip(shares, DASHES[1:], SHAPES[1:], strict=False):
+        chart.add_scatter(
+            x=table["epoch"], y=(100 * table[name]).round(1), mode="lines+markers", name=name.replace("_", " "),
+            line=dict(color=VERMILION, dash=dash, width=2), marker=dict(symbol=shape, size=9),
+        )  # fmt: skip
+    chart.add_scatter(
+        x=table["epoch"], y=table["loss"].round(3), mode="lines+markers", name="loss", yaxis="y2",
+        line=dict(color=BLUE, width=2), marker=dict(symbol=SHAPES[0], size=9),
+    )  # fmt: skip
+    chart.update_layout(
+        yaxis_range=[0, 102],
+        yaxis2=dict(
+            title_text="loss (nats a token)",
+            overlaying="y",
+            side="right",
+            showgrid=False,
+            automargin=True,
+            tickformat=".2f",
+        ),
+    )
+    chart.update_xaxes(dtick=1)
+    return chart
+
+
+def _passes_finding(table: pd.DataFrame, shares: Sequence[str]) -> str:
+    best = {name: int(table.loc[table[name].idxmax(), "epoch"]) for name in shares}
+    said = ", ".join(f"{name.replace('_', ' ')} best after pass {epoch}" for name, epoch in best.items())
+    if table["loss"].isna().all():
+        return f"The host gives no loss; {said}"
+    return f"Loss is lowest after pass {int(table.loc[table['loss'].idxmin(), 'epoch'])}; {said}"
