@@ -20,9 +20,9 @@ from helpers.project import kit_home, write_atomically
 
 FASTER = 1.5
 """So many times as fast must bf16 be: turning numbers from one type into the other eats a smaller gain."""
-TOKENS, WIDTH, INNER = 1024, 576, 1536
-"""The product that is timed: the base model's feed-forward layer on a batch of short rows."""
-TRIES = 7
+TOKENS, WIDTH, INNER = 256, 576, 1536
+"""The product that is timed: the base model's feed-forward layer on a few rows, milliseconds on one core."""
+TRIES = 40
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +39,32 @@ def product_dtype(device: torch.device) -> torch.dtype:
 
 
 def measured_rates() -> dict[str, float]:
-    """GFLOP/s of matrix products in fp32 and in bf16: the best of a few, taken in turn, so that whatever else the
-    machine does slows both."""
-    factors = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        factors[dtype] = torch.randn(TOKENS, WIDTH).to(dtype), torch.randn(INNER, WIDTH).to(dtype)
-        torch.nn.functional.linear(*factors[dtype])  # the first one also chooses and compiles a kernel
-    seconds = dict.fromkeys(factors, float("inf"))
+    """GFLOP/s of matrix products in fp32 and in bf16, on one core: the best of many short ones, taken in turn.
+
+    So other programs disturb little: threads would wait for each other, and a long product would be interrupted.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds = _quickest({dtype: _factors(dtype) for dtype in (torch.float32, torch.bfloat16)})
+    finally:
+        torch.set_num_threads(threads)
+    flop = 2 * TOKENS * WIDTH * INNER
+    return {str(dtype).removeprefix("torch."): flop / took / 1e9 for dtype, took in seconds.items()}
+
+
+def _factors(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(TOKENS, WIDTH).to(dtype), torch.randn(INNER, WIDTH).to(dtype)
+
+
+def _quickest(pairs: Mapping[torch.dtype, tuple[torch.Tensor, torch.Tensor]]) -> dict[torch.dtype, float]:
+    seconds = dict.fromkeys(pairs, float("inf"))
     for _ in range(TRIES):
-        for dtype, pair in factors.items():
+        for dtype, pair in pairs.items():
             began = time.perf_counter()
             torch.nn.functional.linear(*pair)
             seconds[dtype] = min(seconds[dtype], time.perf_counter() - began)
-    flop = 2 * TOKENS * WIDTH * INNER
-    return {str(dtype).removeprefix("torch."): flop / took / 1e9 for dtype, took in seconds.items()}
+    return seconds
 
 
 def _file() -> Path:
