@@ -7,6 +7,7 @@ sends anything anywhere.
 from helpers.data.checking import check
 from helpers.data.codes import CODES
 from helpers.data.mending import FIXES
+from helpers.data.origin import origin
 from helpers.data.personal import KINDS, NOT_COVERED
 from helpers.data.reading import Understood, mapping, read
 from helpers.data.repairing import PAIRS, Repaired, queue, repair, replay, resolve
@@ -27,6 +28,7 @@ __all__ = [
     "check",
     "content_hash",
     "mapping",
+    "origin",
     "queue",
     "read",
     "repair",

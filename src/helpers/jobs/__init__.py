@@ -19,17 +19,22 @@ from helpers.jobs.running import (
     start,
     watch,
 )
+from helpers.jobs.saved import Best, Checkpoints, best_checkpoint, checkpoints
 from helpers.jobs.several import estimate_all, time_taken
 from helpers.jobs.uploads import ask_before_upload, obstacle, upload
 
 __all__ = [
     "ENDED",
+    "Best",
+    "Checkpoints",
     "Forecast",
     "Progress",
     "Result",
     "answering",
     "ask_before_upload",
+    "best_checkpoint",
     "cancel",
+    "checkpoints",
     "curve",
     "delete_file",
     "delete_model",

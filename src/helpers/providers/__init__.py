@@ -21,7 +21,7 @@ from helpers.errors import ConsentError, FactsError, HostError
 from helpers.project import kit_home
 from helpers.providers import local, models
 from helpers.providers.host import LOOPBACK, Host, address_problem, hosts, in_domains, shipped, with_address
-from helpers.providers.keys import key_for, private_http
+from helpers.providers.keys import key_for, key_variable_of, private_http
 from helpers.providers.overview import page
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "hosts",
     "identity",
     "key_for",
+    "key_variable_of",
     "local",
     "models",
     "page",
@@ -54,7 +55,8 @@ def connect(name: str = "local", *, key_variable: str | None = None) -> openai.O
 
     Args:
         name: one of :func:`hosts`, or the address of any other OpenAI-shaped API (``https://host/v1``).
-        key_variable: for such an address: the environment variable with its key; none is sent when not given.
+        key_variable: for such an address: the environment variable with its key. When not given it is that of
+            :func:`key_variable_of`, and no key is sent where it is not set.
 
     Raises:
         HostError: the name is unknown, the key is missing, or the local API does not start.
@@ -104,7 +106,9 @@ def host_of(client: openai.OpenAI) -> Host:
             return host
         if host.domains and in_domains(address.hostname or "", host.domains):
             return replace(host, base_url=url)
-    return LOCAL if address.hostname in LOOPBACK else _unnamed(url, "")
+    if address.hostname not in LOOPBACK:
+        return _unnamed(url, "")
+    return LOCAL if address.netloc in _own_apis() else replace(LOCAL, key_variable=key_variable_of(url))
 
 
 def identity(client: openai.OpenAI) -> str:
@@ -113,12 +117,16 @@ def identity(client: openai.OpenAI) -> str:
     The local API keeps its name when its port changes; two other servers on this machine never share one.
     """
     address = client.base_url.netloc.decode()
-    homes = {"local": local.usual_home(), **{f.name: f for f in sorted((kit_home() / "rehearsals").glob("*"))}}
-    for name, home in homes.items():
-        if urlsplit(local.address(home)).netloc == address:
-            return name if name == "local" else f"local API playing {name}"
+    if name := _own_apis().get(address):
+        return name if name == "local" else f"local API playing {name}"
     known = host_of(client)
-    return known.name if known.name in hosts() and known is not LOCAL else address
+    return known.name if known.name in hosts() and known.name != LOCAL.name else address
+
+
+def _own_apis() -> dict[str, str]:
+    """Address of each local API that this kit has started, with "local" or what it plays."""
+    homes = {**{f.name: f for f in sorted((kit_home() / "rehearsals").glob("*"))}, "local": local.usual_home()}
+    return {urlsplit(address).netloc: name for name, home in homes.items() if (address := local.address(home))}
 
 
 def rules_of(name: str) -> str:
@@ -150,7 +158,8 @@ def _named(name: str, key_variable: str | None) -> Host:
 
 def _unnamed(url: str, key_variable: str) -> Host:
     hostname = urlsplit(url).hostname or "?"
-    return Host(hostname, url, key_variable, True, leaves_machine=hostname not in LOOPBACK)
+    own = {"key_variable": key_variable or key_variable_of(url), "key_optional": not key_variable}
+    return Host(hostname, url, trains=True, leaves_machine=hostname not in LOOPBACK, **own)
 
 
 def _client(host: Host, key: str) -> openai.OpenAI:
