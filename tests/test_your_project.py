@@ -114,8 +114,9 @@ def test_what_has_changed_is_said():
         project.begin(origin(rows("a", "b", "c")))
     with pytest.raises(ProjectError, match="shares"):
         project.begin(origin(rows("a", "b"), shares={"train": 0.8, "test": 0.2}))
-    with pytest.raises(ProjectError, match="columns"):
-        project.begin(origin(rows("a", "b"), columns=None))
+    with pytest.raises(ProjectError, match="other contents"):
+        project.begin(origin(rows("a", "c")))
+    project.begin(origin(rows("a", "b"), columns=None))  # named or guessed: the same rows are the same
 
 
 def test_a_fresh_start_loses_nothing_and_keeps_the_answers_that_were_paid_for():
@@ -243,16 +244,17 @@ def test_no_labelling_while_validation_rows_lie_unused():
 # --- the second half --------------------------------------------------------------------------------------------------
 
 
-def points(losses: list[float | None], named: bool = True) -> list:
-    """What the SDK makes of a host's list of checkpoints, one every ten steps."""
+def read(losses: list[float | None], named: bool = True) -> jobs.Checkpoints:
+    """What is made of a host's list of checkpoints, one every ten steps."""
     kind, measured = FineTuningJobCheckpoint, fine_tuning_job_checkpoint.Metrics
-    return [
+    listed = [
         kind.construct(
             id=f"ckpt-{n}", step_number=10 * n, metrics=measured.construct(full_valid_loss=loss),
             fine_tuned_model_checkpoint=f"ft:ckpt-{n}" if named else None,
         )
         for n, loss in enumerate(losses, 1)
     ]  # fmt: skip
+    return saved.named("ft:final", listed, {point.id for point in listed} if named else ())
 
 
 @pytest.mark.parametrize("shape", ["openai", "nebius"])
@@ -274,13 +276,13 @@ def test_checkpoints_of_a_real_job_are_read_from_the_host(shape, monkeypatch, tm
 
 
 def test_the_step_of_the_lowest_validation_loss_is_said_and_every_checkpoint_can_be_called():
-    found = saved.named("ft:final", points([2.0, 1.5, 1.8]))
+    found = read([2.0, 1.5, 1.8])
     assert "lowest at step 20 of 30 (1.500)" in found.sentence and "1.800 at the end" in found.sentence
     assert found.models == {"step 10": "ft:ckpt-1", "step 20": "ft:ckpt-2", "step 30": "ft:final"}
 
 
 def test_the_best_checkpoint_is_chosen_by_validation_score_then_by_loss():
-    found = saved.named("ft:final", points([2.0, 1.5, 1.8]))
+    found = read([2.0, 1.5, 1.8])
     best = jobs.best_checkpoint(found, {"step 10": 0.5, "step 20": 0.6, "step 30": 0.7})
     assert best.model == "ft:final" and "loss would have chosen step 20" in best.sentence
     tied = jobs.best_checkpoint(found, {"step 10": 0.6, "step 20": 0.6, "step 30": 0.5})
@@ -290,14 +292,16 @@ def test_the_best_checkpoint_is_chosen_by_validation_score_then_by_loss():
     with pytest.raises(JobError, match="step 10"):
         jobs.best_checkpoint(found, {"tuned": 0.5})
     nothing = jobs.best_checkpoint(found, dict.fromkeys(found.models, float("nan")))
-    assert nothing.model == "ft:final" and "no checkpoint has a score" in nothing.sentence
+    assert nothing.model == "ft:final" and "no score can choose" in nothing.sentence
+    assert jobs.best_checkpoint(found, {}) == nothing
 
 
 def test_a_host_whose_checkpoints_cannot_be_called_says_so_and_the_last_model_is_used():
-    found = saved.named("ft:final", points([2.0, 1.5, 1.8], named=False))
-    assert found.models == {"step 30": "ft:final"} and "cannot be called" in found.sentence
-    assert "no validation loss" in saved.named("ft:final", points([None, None])).sentence
-    found = saved.named("ft:final", points([]))
+    found = read([2.0, 1.5, 1.8], named=False)
+    assert found.models == {"step 30": "ft:final"}
+    assert "2 cannot be called at this host (step 10, step 20)" in found.sentence
+    assert "no validation loss" in read([None, None]).sentence
+    found = read([])
     assert found.models == {"last step": "ft:final"} and "no checkpoints" in found.sentence
 
 

@@ -201,9 +201,8 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         return f"splits of unknown rows; now {now['rows']:,} rows of {now['file']}"
     said = []
     if before["sha256"] != now["sha256"]:
-        was, is_ = (f"{one['rows']:,} rows of {one['file']}" for one in (before, now))
+        was, is_ = (f"{one['rows']:,} rows of {one['file']}, columns {one['columns']}" for one in (before, now))
         said.append(f"{was} before, {is_} now" + ", with other contents" * (was == is_))
-    said += [
-        f"{name} {before[name]} before, {now[name]} now" for name in ("columns", "shares") if before[name] != now[name]
-    ]
+    if before["shares"] != now["shares"]:
+        said.append(f"shares {before['shares']} before, {now['shares']} now")
     return "; ".join(said)

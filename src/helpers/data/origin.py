@@ -37,4 +37,4 @@ def origin(
         "columns": columns,
         "shares": dict(shares or {}),
     }
-    return json.loads(json.dumps(found))
+    return json.loads(json.dumps(found, sort_keys=True))  # as a state file gives it back

@@ -85,11 +85,9 @@ def predict(
     asked = {"hyperparameters": settings} if settings else {}
     said = estimate(client, training_file, validation_file=validation_file, **asked)
     likely, low, high = (said[name] / 60 for name in ("seconds", "low", "high"))
-    memory = said["memory_bytes"] / 1e9
-    time_said = (
-        f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps, and about "
-        f"{memory:.1f} GB of memory."
-    )
+    memory = said["memory_bytes"] / 1e9 if "memory_bytes" in said else None  # a server that an older kit started
+    time_said = f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps"
+    time_said += f", and about {memory:.1f} GB of memory." if memory else "."
     return Forecast(likely, sentence=f"{time_said} {price_said}", minutes_range=(low, high), memory_gb=memory, **money)
 
 

@@ -8,7 +8,7 @@ tokens, and goes on rising while answers still get better. Test rows are never u
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import openai
@@ -53,15 +53,29 @@ def checkpoints(client: openai.OpenAI, job_id: str) -> Checkpoints:
         JobError, HostError: as :func:`helpers.jobs.answering`.
     """
     points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
-    return named(answering(client, job_id), sorted(points, key=lambda point: point.step_number))
+    points.sort(key=lambda point: point.step_number)
+    calls = {point.id for point in points[:-1] if answers(client, point.fine_tuned_model_checkpoint)}
+    return named(answering(client, job_id), points, calls)
 
 
-def named(final: str, points: Sequence[FineTuningJobCheckpoint]) -> Checkpoints:
-    """Checkpoints as the host lists them, first step first, beside the job's own model."""
+def answers(client: openai.OpenAI, model: str | None) -> bool:
+    """Whether a model answers: it is asked for one token, because hosts list checkpoints that they do not serve."""
+    if not model:
+        return False
+    hello = [{"role": "user", "content": "Hello"}]
+    try:
+        patiently(client, lambda c: c.chat.completions.create(model=model, messages=hello, max_tokens=1))
+    except (openai.NotFoundError, openai.BadRequestError):
+        return False
+    return True
+
+
+def named(final: str, points: Sequence[FineTuningJobCheckpoint], calls: Collection[str]) -> Checkpoints:
+    """Checkpoints as the host lists them, first step first, beside the job's own model; ``calls``: ids that answer."""
     names = [f"step {point.step_number}" for point in points] or [LAST]
     losses = {name: loss for name, point in zip(names, points, strict=False) if (loss := _loss(point)) is not None}
-    before = zip(names, points[:-1], strict=False)
-    earlier = {name: point.fine_tuned_model_checkpoint for name, point in before if point.fine_tuned_model_checkpoint}
+    by_name = zip(names, points[:-1], strict=False)
+    earlier = {name: point.fine_tuned_model_checkpoint for name, point in by_name if point.id in calls}
     models = {**earlier, names[-1]: final}
     return Checkpoints(losses, models, f"{_lowest(names, losses)} {_callable(names, models)}".strip())
 
@@ -72,20 +86,21 @@ def best_checkpoint(found: Checkpoints, scores: Mapping[str, float]) -> Best:
     Args:
         found: from :func:`checkpoints`.
         scores: name → mean score on the same *validation* rows, higher is better; ``nan`` where nothing was answered.
+            Empty where there is no score that may decide (likeness of free text): then the last one is used.
 
     Raises:
         JobError: a checkpoint has no entry in ``scores``.
     """
-    if missing := [name for name in found.models if name not in scores]:
+    if missing := [name for name in found.models if scores and name not in scores]:
         raise JobError(
             "Not every checkpoint was scored.",
             got=f"no score of {', '.join(missing)}",
             fix="Ask all of them the same validation rows: one candidate for each entry of models, with its name.",
         )
-    names = [name for name in found.models if not math.isnan(scores[name])]
+    names = [name for name in found.models if not math.isnan(scores.get(name, math.nan))]
     if not names:
         *_, (name, model) = found.models.items()
-        return Best(name, model, f"{name} is used: no checkpoint has a score.")
+        return Best(name, model, f"{name} is used, the last one: no score can choose.")
     top = max(scores[name] for name in names)
     equal = [name for name in names if scores[name] == top]
     order = list(found.models)
@@ -122,6 +137,6 @@ def _lowest(names: list[str], losses: Mapping[str, float]) -> str:
 def _callable(names: list[str], models: Mapping[str, str]) -> str:
     if names == [LAST]:
         return "The host lists no checkpoints: the job's last model is used."
-    if len(models) == 1 < len(names):
-        return "The checkpoints before the last one cannot be called at this host: the job's last model is used."
-    return ""
+    if not (silent := [name for name in names if name not in models]):
+        return ""
+    return f"Of {len(names)} checkpoints {len(silent)} cannot be called at this host ({', '.join(silent)})."
