@@ -160,6 +160,12 @@ class Project:
             shutil.copy2(aside / ANSWERS, self.folder / ANSWERS)
         return aside
 
+    def keep_task(self, **about: Any) -> None:
+        """Remember what the reader's own rows ask for (``instructions``, ``kind``, ``rules``), so that the lessons can
+        work on them and a verdict's steps lead to where they can be taken. The sample's project has no task."""
+        self.set("task", about)
+        self.keep("evidence", "project", self.name)
+
     def keep_splits(self, files: Mapping[str, Path]) -> None:
         """Remember which file is which split, with its sha256 and number of rows, so that lessons agree."""
         contents = {name: Path(file).read_bytes() for name, file in files.items()}
