@@ -377,7 +377,7 @@ def test_secrets_are_not_shown_in_the_report() -> None:
 
 
 def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="There is no file"):
         data.check(tmp_path / "none.jsonl")
     with pytest.raises(DataError, match="not known"):
         data.check(_file(tmp_path / "x.docx", b"hello"))

@@ -77,7 +77,7 @@ def test_every_kind_of_file_is_read(tmp_path: Path) -> None:
 
 
 def test_unknown_columns_say_how_to_name_them() -> None:
-    with pytest.raises(DataError, match="columns="):
+    with pytest.raises(DataError, match="COLUMNS = "):
         data.read(lines({"foo": 1, "bar": 2}))
     assert data.read(lines({"foo": 1, "bar": 2}), columns={"question": "foo", "answer": "bar"})[0].answer == "2"
 

@@ -37,6 +37,10 @@ class KitError(Exception):
         todo = f" {self.fix}" if self.fix else ""
         return f"{self.what}{found}{todo}"
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone. IPython asks for it; in programs the traceback stays."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class AssetError(KitError):
     """A pinned file is missing, damaged, or could not be fetched."""

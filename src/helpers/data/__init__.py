@@ -6,6 +6,7 @@ sends anything anywhere.
 
 from helpers.data.checking import check
 from helpers.data.codes import CODES
+from helpers.data.fetching import fetch
 from helpers.data.mending import FIXES
 from helpers.data.origin import origin
 from helpers.data.personal import KINDS, NOT_COVERED
@@ -27,6 +28,7 @@ __all__ = [
     "Understood",
     "check",
     "content_hash",
+    "fetch",
     "mapping",
     "origin",
     "queue",

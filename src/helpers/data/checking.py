@@ -3,18 +3,22 @@ secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from helpers import tokens
+from helpers.data import columns as naming
 from helpers.data import corpus, personal, rules
+from helpers.data.columns import Columns
+from helpers.data.reading import sampled, shape_of
 from helpers.data.report import CheckReport, Findings, Problem
 from helpers.data.rules import Rules
-from helpers.data.shapes import Shaped, recognise, shaped, text_of
+from helpers.data.shapes import Shaped, recognise, text_of
 from helpers.data.sources import Source, rows, size_of
 from helpers.errors import AssetError, DataError
 
@@ -32,23 +36,23 @@ def check(
     model: str | None = None,
     validation: Source | None = None,
     test: Source | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Columns | None = None,
     near_duplicates: bool = True,
 ) -> CheckReport:
     """Every problem of ``source``, each on its line, in one go.
 
     Args:
-        source: a path (JSON Lines, JSON, CSV, TSV, Excel, Parquet), bytes, a DataFrame, or examples.
+        source: whatever ``read`` takes, or examples.
         provider: whose rules apply: see ``helpers/facts/limits.csv``; "general" for rules that hold everywhere.
         model: whose vocabulary and context apply; without it the provider's usual ones.
         validation: the validation split; only looked at for leaks (check it with a call of its own).
         test: the test split, likewise.
-        columns: which column is the "question", the "answer" and the "system" prompt, where the names do not tell.
+        columns: which column is which, as for ``read``.
         near_duplicates: compare every prompt with every other (about a second for 10,000 rows); exact duplicates
             are found in any case.
 
     Raises:
-        DataError: the source cannot be opened, or is of no kind that can be read.
+        DataError: the source cannot be opened, is of no kind that can be read, or none of its columns is understood.
         FactsError: nothing is known of the provider.
     """
     limits = rules.rules_for(provider, model)
@@ -100,7 +104,7 @@ def _counter(provider: str, model: str | None, found: Findings) -> tokens.TokenC
 
 def _formed_rows(
     source: Source,
-    columns: Mapping[str, str] | None,
+    columns: Columns | None,
     limits: Rules,
     whole: corpus.Corpus,
     shapes: dict[str, list[int]],
@@ -108,8 +112,9 @@ def _formed_rows(
     found: Findings,
 ) -> Iterator[tuple[int, Shaped]]:
     """Rows that are well formed; the others leave a problem and are counted as unreadable."""
+    told = _columns(source, columns)
     for line, value, broken in rows(source, found):
-        row = shaped(value, columns) if broken is None else None
+        row = shape_of(value, told) if broken is None else None
         if row is None:
             whole.unreadable += 1
             if broken is None:
@@ -117,12 +122,18 @@ def _formed_rows(
                 found.add("unknown_shape", line, "row", f"The keys are {keys}.")
             continue
         if row.names and not mapping:
-            mapping |= columns or recognise(value)
+            mapping |= told.columns or recognise(value)
         shapes.setdefault(row.shape, []).append(line)
         if rules.check_row(line, row, limits, found):
             yield line, row
         else:
             whole.unreadable += 1
+
+
+def _columns(source: Source, columns: Columns | None) -> naming.Guess:
+    """What the columns of ``source`` are; a table in memory and a file can be read twice, examples need no columns."""
+    again = isinstance(source, (str, Path, bytes, bytearray, pd.DataFrame))
+    return naming.resolved(columns, sampled(source)) if again else naming.Guess({}, "as it is")
 
 
 def _check_contents(
@@ -199,10 +210,10 @@ def _check_shapes(limits: Rules, shapes: dict[str, list[int]], found: Findings) 
         found.add("mixed_shapes", 0, "file", f"The file mixes {counts}.")
 
 
-def _texts_of(source: Source, columns: Mapping[str, str] | None, near: bool) -> corpus.Corpus:
-    other, ignored = corpus.Corpus(keep_texts=near), Findings()
+def _texts_of(source: Source, columns: Columns | None, near: bool) -> corpus.Corpus:
+    other, ignored, told = corpus.Corpus(keep_texts=near), Findings(), _columns(source, columns)
     for line, value, broken in rows(source, ignored):
-        row: Any = None if broken is not None else shaped(value, columns)
+        row: Any = None if broken is not None else shape_of(value, told)
         messages = row.chat.get("messages") if row else None
         if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
             other.add(line, messages, [text_of(message.get("content")) for message in messages], None, row)

@@ -41,6 +41,9 @@ CODES: dict[str, Code] = {
     "tokens_estimated": Code(
         N, "Tokens were counted with another model's vocabulary.", "Read the counts as estimates."
     ),
+    "read_as": Code(
+        N, "How the file was opened.", "Give another part of it, or another file, where this is not meant."
+    ),
     # the line
     "bom": Code(
         E, "A byte-order mark stands before the first brace.", "Save without a byte-order mark: repair() does."
@@ -128,6 +131,12 @@ CODES: dict[str, Code] = {
     ),
     # the file as a whole
     "duplicate": Code(W, "The same prompt and answer again.", "Keep one: repair() does."),
+    "equal_rows": Code(
+        W, "A large part of the file is one row again and again.", "Look at the export; repair() keeps one of them."
+    ),
+    "one_answer": Code(
+        W, "Every row has the same answer.", "Add rows with other answers, or check which column is the answer."
+    ),
     "near_duplicate": Code(
         W, "Almost the same prompt as an earlier row.", "Keep the better one, if they are one case."
     ),

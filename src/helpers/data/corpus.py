@@ -28,6 +28,12 @@ REFUSAL_SHARE = 0.1
 SHORT_ANSWER = 20
 """Answers up to this many characters (labels, names, numbers) may stand in the prompt by chance."""
 
+EQUAL_ROWS, EQUAL_SHARE = 10, 0.1
+"""From so many equal rows, when they are more than this share of the file, the file as a whole is doubtful."""
+
+ONE_LABEL = 10
+"""Rows from which one single answer throughout is worth a warning."""
+
 LICENCE_KEYS = ("license", "licence", "source", "copyright")
 
 
@@ -176,6 +182,7 @@ def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> N
     if corpus.keep_texts:
         _check_near(corpus, others, leaked, found)
     _check_systems(corpus, found)
+    _check_one_answer(corpus, found)
     _check_labels(corpus, found)
     _check_forms(corpus, found)
     _check_languages(corpus, found)
@@ -197,20 +204,27 @@ def _check_same_prompts(corpus: Corpus, found: Findings) -> None:
     for group in groups.values():
         if len(group) == 1:
             continue
-        first: dict[int, int] = {}
+        same: dict[int, list[int]] = defaultdict(list)
         for at in group:
-            answer = corpus.answers[at]
-            if answer in first:
-                same = corpus.lines[first[answer]]
-                found.add(
-                    "duplicate", corpus.lines[at], "messages", f"The same prompt and answer as line {same}.", other=same
-                )
-            first.setdefault(answer, at)
+            same[corpus.answers[at]].append(at)
+        for first, *others in same.values():
+            _report_equal(corpus.lines[first], [corpus.lines[at] for at in others], len(corpus.lines), found)
+        first = {answer: ats[0] for answer, ats in same.items()}
         if len(first) > 1:
             for at in first.values():
                 others = [corpus.lines[other] for other in first.values() if other != at][:5]
                 told = f"The same prompt has another answer on line {', '.join(map(str, others))}."
                 found.add("contradiction", corpus.lines[at], "messages", told, other=others[0])
+
+
+def _report_equal(first: int, others: list[int], rows: int, found: Findings) -> None:
+    """Rows equal to an earlier one: each a problem of its line, so that repair() finds it; where they are a large part
+    of the file, that is one problem of the file, said first."""
+    if len(others) + 1 >= EQUAL_ROWS and (len(others) + 1) > EQUAL_SHARE * rows:
+        told = f"{len(others) + 1:,} of {rows:,} rows are the same as line {first}: is this the right export?"
+        found.add("equal_rows", 0, "file", told)
+    for line in others:
+        found.add("duplicate", line, "messages", f"The same prompt and answer as line {first}.", other=first)
 
 
 def _check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> Iterator[int]:
@@ -265,6 +279,14 @@ def _check_systems(corpus: Corpus, found: Findings) -> None:
                 "messages[0]",
                 f"The system prompt is {text!r}." if text else "No system prompt.",
             )
+
+
+def _check_one_answer(corpus: Corpus, found: Findings) -> None:
+    """The same answer in every row: there is nothing to decide, and any constant reply scores 100 %."""
+    if len(corpus.answers) >= ONE_LABEL and len(set(corpus.answers)) == 1:
+        label = next((label for label in corpus.labels if label), "the same text")
+        told = f"All {len(corpus.answers):,} rows have one answer, {label!r}: nothing can be learned or measured."
+        found.add("one_answer", 0, "file", told)
 
 
 def _check_labels(corpus: Corpus, found: Findings) -> None:

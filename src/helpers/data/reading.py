@@ -2,76 +2,177 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from helpers.data import columns as naming
+from helpers.data.columns import Columns
 from helpers.data.report import Findings
-from helpers.data.shapes import Shaped, recognise, shaped
-from helpers.data.sources import Source, rows
+from helpers.data.shapes import Shaped, fits, has_own_shape, recognise, shaped, text_of
+from helpers.data.sources import Row, Source, rows
 from helpers.errors import DataError
 from helpers.records import Example
 
 SHOWN = 5
+ROWS_SHOWN = 3
+SHOWN_CHARACTERS = 300
+ENOUGH_TURNS = 20
+"""Conversations at the beginning of a file after which no more rows are read to understand it."""
 
 
 @dataclass(frozen=True)
 class Understood:
-    """How a source's rows are understood: the shape of the first row, and which column became which part."""
+    """How a source's rows are understood; printed, it shows three of them as a model will see them.
+
+    Attributes:
+        shape: the shape of the rows ("chat", "question_answer", …).
+        columns: part → column or template: what ``COLUMNS`` may say; empty where rows are conversations already.
+        left_out: the columns that are no part of the question or the answer.
+        sure: "set by you", "by names", "by contents" or "as it is".
+        why: the reasons, as sentences; "" where there is nothing to say.
+        notes: what was chosen while the file was opened (a sheet, a file in a zip), and what to look at.
+        rows: up to three examples, from the beginning, the middle and the end.
+    """
 
     shape: str
     columns: dict[str, str]
     left_out: tuple[str, ...] = ()
+    sure: str = "as it is"
+    why: str = ""
+    notes: tuple[str, ...] = ()
+    rows: tuple[Example, ...] = ()
+
+    @property
+    def paste(self) -> str:
+        """The line for the parameters cell, to copy and change; "" where rows need none."""
+        return naming.paste(self.columns) if self.columns else ""
 
     def __str__(self) -> str:
         parts = ", ".join(f"{part} ← {column!r}" for part, column in self.columns.items()) or "as it is"
         rest = f"; left out: {', '.join(map(repr, self.left_out))}" if self.left_out else ""
-        return f"{self.shape}: {parts}{rest}"
+        told = f"Understood {self.sure}. {self.why}".strip() if self.columns else self.why
+        change = f"To change it: {self.paste}" if self.columns and self.sure != "set by you" else ""
+        notes = [f"Note: {note}" for note in self.notes]
+        head = [line for line in (f"{self.shape}: {parts}{rest}", told, change, *notes) if line]
+        return "\n".join(head) + "".join(f"\n\n{_as_seen(example)}" for example in self.rows)
 
 
-def mapping(source: Source, columns: Mapping[str, str] | None = None) -> Understood:
+def _as_seen(example: Example) -> str:
+    """An example's messages as plain text, long ones cut."""
+    lines = [f"Line {example.line}, as the model sees it:"]
+    if example.tools:
+        names = [str((tool.get("function") or tool).get("name")) for tool in example.tools if isinstance(tool, dict)]
+        lines.append(f"  tools: {', '.join(names)}")
+    for message in example.messages:
+        text = text_of(message.get("content")) or str(message.get("tool_calls") or "")
+        more = f" … ({len(text) - SHOWN_CHARACTERS:,} more characters)" if len(text) > SHOWN_CHARACTERS else ""
+        shown = text[:SHOWN_CHARACTERS].replace("\n", "\n    ")
+        lines.append(f"  {message.get('role')}: {shown}{more}")
+    return "\n".join(lines)
+
+
+def mapping(source: Source, columns: Columns | None = None) -> Understood:
     """How ``read`` would understand ``source``: look before you read; name ``columns`` where it guesses wrong.
 
     Raises:
         DataError: as ``read``.
     """
-    for _, value, broken in rows(source, Findings()):
-        if broken is None:
-            row = shaped(value, columns)
-            if row is None:
-                raise _unknown(value)
-            used = dict(columns or (recognise(value) if row.names else {}))
-            return Understood(row.shape, used, tuple(row.extra))
-    raise DataError("The source holds no row that can be read.", fix="Run check() on it to see why.")
+    found = Findings()
+    sample = _sample(rows(source, found))
+    told = naming.resolved(columns, [row.value for row in sample])
+    formed = [(row.line, row.value, shape) for row in sample if (shape := shape_of(row.value, told)) is not None]
+    if not formed:
+        raise _nothing(sample)
+    _, value, first = formed[0]
+    used = told.columns or (recognise(value) if first.names else {})
+    shown = [(line, shape) for line, _, shape in formed if _has_messages(shape)]
+    spread = {0, len(shown) // 2, len(shown) - 1} if shown else set()
+    notes = [problem.message for problem in found.problems if problem.code == "read_as"]
+    return Understood(
+        first.shape,
+        used,
+        tuple(first.extra),
+        told.sure if told.columns or not used else "by names",
+        told.why,
+        (*notes, *_doubts(used, [row.value for row in sample])),
+        tuple(as_example(*shown[at]) for at in sorted(spread)),
+    )
 
 
-def read(source: str | Path | bytes | pd.DataFrame, columns: Mapping[str, str] | None = None) -> list[Example]:
-    """Examples from JSON Lines, JSON, CSV, TSV, Excel, Parquet, bytes or a DataFrame.
+def sampled(source: Source) -> list[Any]:
+    """Rows from the whole of ``source`` by which its columns are told; only the first ones of conversations."""
+    return [row.value for row in _sample(rows(source, Findings()))]
 
-    Recognised shapes: chat ``messages``; ``prompt``/``completion`` and other question/answer columns; preference pairs
-    (OpenAI's, and ``prompt``/``chosen``/``rejected``); Amazon's and Google's shapes; ``conversations``. A preference
-    pair's preferred answer ends ``messages``; the other one is kept in ``extra["non_preferred_output"]``.
+
+def _sample(read: Iterator[Row]) -> list[Row]:
+    sound = (row for row in read if row.broken is None)
+    first = list(islice(sound, ENOUGH_TURNS))
+    if all(isinstance(row.value, Example) or has_own_shape(row.value) for row in first):
+        return first
+    return naming.sample_of([*first, *sound])
+
+
+def shape_of(value: Any, told: naming.Guess) -> Shaped | None:
+    """The row in chat shape; columns that were found out count for the rows that have them."""
+    strict = told.sure == "set by you" or fits(told.columns, value)
+    return shaped(value, told.columns if strict else None)
+
+
+def _has_messages(row: Shaped) -> bool:
+    messages = row.chat.get("messages")
+    return isinstance(messages, list) and bool(messages) and all(isinstance(message, dict) for message in messages)
+
+
+def _doubts(columns: dict[str, str], sample: list[Any]) -> list[str]:
+    """What a person should know of the answers before going on."""
+    answer = columns.get("answer")
+    if answer is None or not all(isinstance(row, dict) for row in sample):
+        return []
+    told = naming.profile(answer, sample)
+    if told.kind == "number" and told.different <= 100:
+        return [f"The answers in {answer!r} are numbers ({', '.join(told.values)} …): a model that is only prompted "
+                "cannot know what they stand for. Use their names, or list them in the instructions."]  # fmt: skip
+    return []
+
+
+def _nothing(sample: list[Row]) -> DataError:
+    if sample:
+        return _unknown(sample[0].value)
+    return DataError("The source holds no row that can be read.", fix="Run check() on it to see why.")
+
+
+def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = None) -> list[Example]:
+    """Examples from JSON Lines, JSON, text tables, Excel, Parquet, Arrow, a zip or gzip of one, bytes or a DataFrame.
+
+    Recognised shapes: chat ``messages``; question/answer columns of any name; ``instruction``/``input``/``output``;
+    preference pairs (OpenAI's, and ``chosen``/``rejected``); Amazon's and Google's shapes; ``conversations``. A
+    preference pair's preferred answer ends ``messages``; the other one is kept in ``extra["non_preferred_output"]``.
 
     Args:
-        source: the file, its bytes, or a table.
-        columns: part → column, for parts "question", "answer", "system", "preferred", "rejected".
+        source: the file, its bytes, or a table. ``book.xlsx#Sheet2`` names a sheet, ``export.zip#train.csv`` a file.
+        columns: part → column, for parts "question", "answer", "system", "preferred", "rejected", "messages". Several
+            columns are joined by a template, ``"{title}\\n\\n{body}"``, or by a list: ``["title", "body"]``.
 
     Raises:
         DataError: a row cannot be read or is of no known shape; all such rows are counted and the first ones named.
             ``check`` lists every one, ``repair`` mends or drops them.
     """
     found, examples = Findings(), []
-    for line, value, broken in rows(source, found):
-        row = shaped(value, columns) if broken is None else None
+    listed = list(rows(source, found))
+    told = naming.resolved(columns, naming.sample_of([row.value for row in listed if row.broken is None]))
+    for line, value, broken in listed:
+        row = shape_of(value, told) if broken is None else None
         if broken is None and row is None:
             if not examples:
                 raise _unknown(value)
             found.add("unknown_shape", line, "row", f"The keys are {', '.join(map(repr, list(value)[:8]))}.")
         elif row is not None:
-            messages = row.chat.get("messages")
-            if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
+            if _has_messages(row):
                 examples.append(as_example(line, row))
             else:
                 found.add("messages", line, "messages", "`messages` is not a filled list of objects.")
@@ -89,11 +190,11 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Mapping[str, str] |
     return examples
 
 
-def _unknown(value: Mapping) -> DataError:
+def _unknown(value: dict) -> DataError:
     return DataError(
         "The rows are of no known shape.",
-        got=f"columns {', '.join(map(repr, list(value)[:12])) or 'none'}",
-        fix='Say which is which: columns={"question": "…", "answer": "…"}.',
+        got=f"the columns {', '.join(map(repr, list(value)[:12]))}" if value else "a row without columns",
+        fix='Say which is which: COLUMNS = {"question": "…", "answer": "…"}.',
     )
 
 

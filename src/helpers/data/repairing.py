@@ -19,7 +19,7 @@ from helpers.data.checking import check
 from helpers.data.mending import DROPPED, FIXES, Draft, Dropped, as_text, drop, spell_label
 from helpers.data.reading import as_example
 from helpers.data.report import CheckReport, Findings
-from helpers.data.shapes import Shaped, shaped, text_of
+from helpers.data.shapes import Shaped, fits, shaped, text_of
 from helpers.data.sources import Row, Source, mend_json, rows
 from helpers.data.writing import row_writer
 from helpers.errors import DataError
@@ -224,8 +224,7 @@ def _serialised(row: Row, provider: str, columns: Mapping[str, str] | None) -> s
 
 def _shaped(value: Mapping[str, Any] | Example, columns: Mapping[str, str] | None) -> Shaped | None:
     """The row in chat shape; ``columns`` count for the rows that have them, as in a file that mixes shapes."""
-    fits = columns and not isinstance(value, Example) and set(columns.values()) <= set(value)
-    return shaped(value, columns if fits else None)
+    return shaped(value, columns if fits(columns, value) else None)
 
 
 # --- what a person decides --------------------------------------------------------------------------------------------

@@ -18,7 +18,10 @@ MOST_OF_ONE_CODE = 100_000
 """Problems of one code that are listed; more are only counted, so that no file can fill the memory."""
 
 SHOWN = 200
-"""Problems in the notebook view; ``report.problems`` has them all."""
+"""Different problems in the notebook view; ``report.problems`` has them all."""
+
+LINES_SHOWN = 5
+"""Lines that a row of the notebook view names, where several have the same problem."""
 
 ORDER = {"error": 0, "warning": 1, "note": 2}
 
@@ -61,6 +64,11 @@ class Findings:
             self.problems.append(
                 Problem(line, where, code, severity or known.severity, message, fix or known.fix, other)
             )
+
+    def blank(self, first: int, last: int) -> None:
+        """Add one problem for a run of blank lines."""
+        which = f"Line {first} is blank." if first == last else f"Lines {first} to {last} are blank."
+        self.add("blank_line", first, "line", which)
 
     def forgive(self, code: str) -> None:
         """Take back every problem of one code."""
@@ -111,6 +119,12 @@ class CheckReport:
         """How many problems are of this severity."""
         return int((self.problems["severity"] == severity).sum())
 
+    @property
+    def faulty_rows(self) -> int:
+        """Rows with an error: says whether the examples are good. A file that is too small has none for that."""
+        errors = self.problems[(self.problems["severity"] == "error") & (self.problems["line"] > 0)]
+        return int(errors["line"].nunique())
+
     def summary(self) -> str:
         """The verdict and the number of problems of each kind, as text."""
         lines = [self._headline()]
@@ -137,13 +151,22 @@ class CheckReport:
         return sorted(groups, key=lambda item: (ORDER[item[0][0]], -len(item[1]), item[0][1]))
 
     def _repr_html_(self) -> str:
+        shown = self.problems.groupby(["code", "where", "severity", "message", "fix"], sort=False)["line"].agg(list)
         rows = "".join(
-            f"<tr><td>{p.line or 'file'}</td><td><code>{escape(p.where)}</code></td><td>{p.severity}</td>"
-            f"<td>{escape(p.code)}</td><td>{escape(p.message)}</td><td>{escape(p.fix)}</td></tr>"
-            for p in self.problems.head(SHOWN).itertuples(index=False)
+            f"<tr><td>{_lines(lines)}</td><td><code>{escape(where)}</code></td><td>{severity}</td>"
+            f"<td>{escape(code)}</td><td>{escape(message)}</td><td>{escape(fix)}</td></tr>"
+            for (code, where, severity, message, fix), lines in shown.head(SHOWN).items()
         )
-        rest = len(self.problems) - SHOWN
+        rest = len(self.problems) - sum(map(len, shown.head(SHOWN)))
         more = f"<p>{rest:,} more in <code>report.problems</code>.</p>" if rest > 0 else ""
         head = "".join(f"<th>{title}</th>" for title in ("line", "where", "severity", "code", "problem", "what to do"))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
         return f"<div><p><b>{escape(self._headline())}</b></p>{table}{more}</div>"
+
+
+def _lines(lines: list[int]) -> str:
+    """The lines that one finding is about: all of a few, else the first ones and how many there are."""
+    if not lines[0]:
+        return "file"
+    first = ", ".join(map(str, lines[:LINES_SHOWN]))
+    return first if len(lines) <= LINES_SHOWN else f"{first}, … ({len(lines):,} lines)"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -16,35 +17,32 @@ CHAT_KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "question": (
-        "question",
-        "prompt",
-        "input",
-        "user",
-        "message",
-        "query",
-        "instruction",
-        "request",
-        "text",
-        "body",
-        "ticket",
+        "question", "prompt", "input", "user", "message", "query", "instruction", "request", "text", "body", "ticket",
+        "sentence", "utterance", "review", "tweet", "comment", "sms", "email", "content", "description", "document",
+        "article", "passage", "dialogue",
+        "frage", "anfrage", "nachricht", "pregunta", "texto", "texte", "domanda", "testo", "vraag",
     ),
     "answer": (
-        "answer",
-        "completion",
-        "output",
-        "assistant",
-        "response",
-        "reply",
-        "target",
-        "label",
-        "ideal",
-        "category",
+        "answer", "completion", "output", "assistant", "response", "reply", "target", "label", "ideal", "category",
+        "class", "intent", "sentiment", "topic", "answers", "labels", "summary", "translation", "solution", "slots",
+        "antwort", "klasse", "kategorie", "respuesta", "categoria", "réponse", "reponse", "catégorie", "risposta",
+        "antwoord",
     ),
     "system": ("system", "system_prompt", "instructions"),
     "preferred": ("chosen", "preferred", "preferred_output", "preferred_completion"),
     "rejected": ("rejected", "non_preferred", "non_preferred_output", "non_preferred_completion"),
-}
+}  # fmt: skip
 """Names by which a column is recognised, most telling first; upper case, blanks and dashes do not matter."""
+
+PARTS = (*COLUMNS, "messages")
+"""What a column can be: a part of a row, or the conversation itself."""
+
+PLACE = re.compile(r"\{([^{}\n]+)\}")
+"""A column's place in a template."""
+
+ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bing": "assistant", "bot": "assistant",
+         "model": "assistant", "function_call": "assistant", "observation": "tool"}  # fmt: skip
+"""What files of the shape ``conversations`` call the roles."""
 
 
 class Shaped(NamedTuple):
@@ -69,22 +67,52 @@ def shaped(row: Mapping[str, Any] | Example, columns: Mapping[str, str] | None =
     """The row in chat shape, or None when it is of no known shape. Values are passed on unchecked."""
     if isinstance(row, Example):
         return _from_example(row)
-    if columns:
+    if columns and (fits(columns, row) or not has_own_shape(row)):
         return _from_columns(row, columns)
     if "messages" in row:
         return _from_messages(row)
     if "contents" in row:
         return _from_contents(row)
-    if isinstance(row.get("input"), dict) and ("preferred_output" in row or "preferred_completion" in row):
-        return _from_preference(row)
-    if isinstance(row.get("conversations"), list):
-        return _from_sharegpt(row)
+    if has_own_shape(row):
+        return _from_turns(row, "conversations") if "conversations" in row else _from_preference(row)
     return _from_columns(row, recognise(row))
+
+
+def has_own_shape(row: Mapping[str, Any]) -> bool:
+    """Whether a row's keys say that it is a conversation or a pair, whatever columns are named."""
+    pair = isinstance(row.get("input"), dict) and ("preferred_output" in row or "preferred_completion" in row)
+    told = isinstance(row.get("conversations"), list) and not {"chosen", "rejected"} <= set(row)
+    return "messages" in row or "contents" in row or pair or told
+
+
+def fits(columns: Mapping[str, str] | None, row: Mapping[str, Any] | Example) -> bool:
+    """Whether a row has what ``columns`` name: every column that stands for a part, one at least of a template's."""
+    if not columns or isinstance(row, Example):
+        return False
+    return all(
+        spec in row if spec in row or not PLACE.search(spec) else any(name in row for name in named(spec, row))
+        for part, spec in columns.items()
+        if part != "system"
+    )
+
+
+def named(spec: str, names: Mapping[str, Any] | Sequence[str]) -> list[str]:
+    """The columns that a part is made from: the one of that name, or those in a template's braces."""
+    return [spec] if spec in names else PLACE.findall(spec) or [spec]
+
+
+def tidy_name(name: Any) -> str:
+    return str(name).strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def known_name(name: str) -> bool:
+    """Whether a column of this name would be recognised."""
+    return any(tidy_name(name) in known for known in COLUMNS.values())
 
 
 def recognise(names: Mapping[str, Any] | list[str]) -> dict[str, str]:
     """Which column is the question, the answer, the system prompt …: part → column; empty when none is known."""
-    tidy = {str(name).strip().lower().replace(" ", "_").replace("-", "_"): str(name) for name in names}
+    tidy = {tidy_name(name): str(name) for name in names}
     found = {}
     for part, known in COLUMNS.items():
         column = next((tidy[name] for name in known if name in tidy), None)
@@ -195,37 +223,140 @@ def _from_preference(row: Mapping[str, Any]) -> Shaped:
     return Shaped("preference", chat, extra, rejected=bad if isinstance(good, list) else [])
 
 
-def _from_sharegpt(row: Mapping[str, Any]) -> Shaped:
-    roles = {"human": "user", "gpt": "assistant"}
-    messages = [
-        {"role": roles.get(turn.get("from"), turn.get("from")), "content": turn.get("value")}
-        if isinstance(turn, dict)
-        else turn
-        for turn in row["conversations"]
+def _from_turns(row: Mapping[str, Any], column: str) -> Shaped | None:
+    """A conversation in a column: turns of ``role`` and ``content``, or of ``from`` and ``value``; with the row's
+    ``system`` prompt and ``tools``, where it has them."""
+    turns = _maybe_json(row[column]) if isinstance(row[column], str) else row[column]
+    if not isinstance(turns, list):
+        return None
+    messages = [_turn_message(turn) for turn in turns]
+    _pair_calls(messages)
+    extra = {key: value for key, value in row.items() if key not in (column, "system", "tools")}
+    system = cell_text(row.get("system"))
+    if system.strip() and not (messages and isinstance(messages[0], dict) and messages[0].get("role") == "system"):
+        messages.insert(0, {"role": "system", "content": system})
+    tools = declared_tools(row.get("tools"))
+    return Shaped("conversations", {"messages": messages} | ({"tools": tools} if tools else {}), extra)
+
+
+def _turn_message(turn: Any) -> Any:
+    if not isinstance(turn, dict) or "from" not in turn:
+        return turn
+    role, content = turn["from"], turn.get("value")
+    if role == "function_call" and isinstance(calls := tool_calls(content), list):
+        return {"role": "assistant", "content": None, "tool_calls": calls}
+    return {"role": ROLES.get(role, role) if isinstance(role, str) else role, "content": content}
+
+
+def _pair_calls(messages: list) -> None:
+    """Give a tool's message the id of the call that it answers: files of this shape leave it to their order."""
+    open_ids: list[str] = []
+    for message in messages:
+        if not isinstance(message, dict):
+            continue
+        if isinstance(message.get("tool_calls"), list):
+            open_ids = [call.get("id", "") for call in message["tool_calls"] if isinstance(call, dict)]
+        elif message.get("role") == "tool" and "tool_call_id" not in message and open_ids:
+            message["tool_call_id"] = open_ids.pop(0)
+
+
+def tool_calls(value: Any) -> list[dict] | None:
+    """OpenAI's tool calls from ``{"name": …, "arguments": {…}}`` or a list of such, as JSON or as objects."""
+    value = _maybe_json(value) if isinstance(value, str) else value
+    calls = [value] if isinstance(value, dict) else value
+    if not isinstance(calls, list) or not calls:
+        return None
+    if not all(isinstance(call, dict) and isinstance(call.get("name"), str) and "arguments" in call for call in calls):
+        return None
+    return [
+        {"id": f"call_{at}", "type": "function", "function": {"name": call["name"], "arguments": _arguments(call)}}
+        for at, call in enumerate(calls, 1)
     ]
-    extra = {key: value for key, value in row.items() if key != "conversations"}
-    return Shaped("conversations", {"messages": messages}, extra)
+
+
+def _arguments(call: dict) -> str:
+    given = call["arguments"]
+    return given if isinstance(given, str) else orjson.dumps(given, default=str).decode()
+
+
+def declared_tools(value: Any) -> list[dict] | None:
+    """OpenAI's declarations from a list of functions, as JSON or as objects; None where it is no such list."""
+    value = _maybe_json(value) if isinstance(value, str) else value
+    if not isinstance(value, list) or not value or not all(isinstance(tool, dict) for tool in value):
+        return None
+    if all("function" in tool for tool in value):
+        return value
+    if not all(isinstance(tool.get("name"), str) for tool in value):
+        return None
+    return [{"type": "function", "function": tool} for tool in value]
 
 
 def _from_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> Shaped | None:
-    if not columns or not set(columns.values()) <= set(row):
+    if "messages" in columns and columns["messages"] in row:
+        return _from_turns(row, columns["messages"])
+    if not fits(columns, row):
         return {"text"} == set(row) and Shaped("text", _text_row(row["text"]), {}, ("text",)) or None
     answer = "preferred" if "rejected" in columns else "answer"
     parts = [("system", "system"), ("question", "user"), (answer, "assistant")]
-    used = [(columns[part], role) for part, role in parts if part in columns]
-    used = [(name, role) for name, role in used if role != "system" or _cell(row[name])]
-    messages = [
-        turn for name, role in used for turn in (row[name] if isinstance(row[name], list) else [_turn(role, row[name])])
-    ]
-    extra = {key: value for key, value in row.items() if key not in columns.values()}
-    names = tuple(name for name, _ in used)
+    used = [(columns[part], role, _value(row, columns[part])) for part, role in parts if part in columns]
+    used = [(name, role, value) for name, role, value in used if role != "system" or cell_text(value)]
+    taken = {name for spec in columns.values() for name in named(spec, row)}
+    tools = declared_tools(row.get("tools"))
+    calls = tool_calls(used[-1][2]) if tools else None
+    messages = [turn for _, role, value in used for turn in _turns(role, value)]
+    if calls:
+        messages[-1] = {"role": "assistant", "content": None, "tool_calls": calls}
+    chat = {"messages": messages} | ({"tools": tools} if tools else {})
+    extra = {key: value for key, value in row.items() if key not in taken and not (tools and key == "tools")}
+    names = tuple(name for name, _, _ in used)
     if "rejected" in columns:
-        bad = row[columns["rejected"]]
-        bad = bad if isinstance(bad, list) else [_turn("assistant", bad)]
-        return Shaped("preference_columns", {"messages": messages}, extra, names, bad)
+        bad = _turns("assistant", _value(row, columns["rejected"]))
+        messages[:], bad = _without_repeats(messages, bad, len(_turns("assistant", used[-1][2])))
+        return Shaped("preference_columns", chat, extra, names if len(names) == len(messages) else (), bad)
     exact = (columns["question"], columns["answer"]) == ("prompt", "completion")
     shape = "prompt_completion" if exact else "question_answer"
-    return Shaped(shape, {"messages": messages}, extra, names if len(names) == len(messages) else ())
+    return Shaped(shape, chat, extra, names if len(names) == len(messages) else ())
+
+
+def _value(row: Mapping[str, Any], spec: str) -> Any:
+    """A part's value: the column's, or the template filled in. What an empty column leaves at the ends is cut off."""
+    if spec in row:
+        return row[spec]
+    if not PLACE.search(spec):
+        return None
+    filled = PLACE.sub(lambda place: cell_text(row.get(place[1])) if place[1] in row else "", spec)
+    return re.sub(r"\n{3,}", "\n\n", filled).strip()
+
+
+def _turns(role: str, value: Any) -> list:
+    """The messages that a cell stands for: its own where it is a conversation, else one."""
+    turns = [value] if isinstance(value, dict) and {"from", "value"} <= set(value) else value
+    if isinstance(turns, list) and turns and all(_is_turn(turn) for turn in turns):
+        return [_turn_message(turn) for turn in turns]
+    return [_turn(role, value)]
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, dict) and ({"role", "content"} <= set(value) or {"from", "value"} <= set(value))
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether a cell holds turns of a conversation, as objects or as JSON."""
+    if isinstance(value, str):
+        value = _maybe_json(value) if value.lstrip().startswith("[") else None
+    return isinstance(value, list) and bool(value) and all(_is_turn(turn) for turn in value)
+
+
+def _without_repeats(messages: list[dict], bad: list[dict], answered: int) -> tuple[list[dict], list[dict]]:
+    """Both sides of a pair without the question, where they tell the whole conversation."""
+    asked, good = messages[:-answered], messages[-answered:]
+    shared = 0
+    while shared < min(len(good), len(bad)) - 1 and good[shared] == bad[shared]:
+        shared += 1
+    if not shared:
+        return messages, bad
+    before = [turn for turn in asked if turn not in good[:shared]]
+    return before + good, bad[shared:]
 
 
 def _text_row(text: Any) -> dict[str, Any]:
@@ -233,17 +364,19 @@ def _text_row(text: Any) -> dict[str, Any]:
 
 
 def _turn(role: str, value: Any) -> dict[str, Any]:
-    return {"role": role, "content": _cell(value)}
+    return {"role": role, "content": cell_text(value)}
 
 
-def _cell(value: Any) -> Any:
+def cell_text(value: Any) -> Any:
     """A table's cell as text; an empty one is the empty string. Objects become the JSON that a model would write."""
     if isinstance(value, str):
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, dict):
-        return orjson.dumps(value).decode()
+    if hasattr(value, "tolist") and not isinstance(value, float):  # numpy's own, out of a DataFrame
+        value = value.tolist()
+    if isinstance(value, (dict, list)):
+        return orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return value.isoformat() if isinstance(value, date) else str(value)

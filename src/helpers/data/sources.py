@@ -1,4 +1,4 @@
-"""Turn whatever a person has into rows, one at a time: JSON Lines, JSON, CSV/TSV, Excel, Parquet, a table in memory.
+"""Turn whatever a person has into rows, one at a time: JSON Lines, JSON, text tables, Excel, Parquet, memory.
 
 Broken lines do not stop the reading: each is recorded as a problem and the next one is read. Only a source in which no
 row can be found at all raises ``DataError``. JSON Lines are streamed; nothing here keeps more than one line of them.
@@ -7,20 +7,22 @@ row can be found at all raises ``DataError``. JSON Lines are streamed; nothing h
 from __future__ import annotations
 
 import ast
-import csv
 import io
 import json
 import re
-import zipfile
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 import pandas as pd
 
+from helpers.data.columnar import ARROW_MARKS, columnar
+from helpers.data.opening import located, opened, refuse_foreign
 from helpers.data.report import Findings
+from helpers.data.shapes import shaped
+from helpers.data.tables import Line, fixed_lines, records, separator, text_lines, workbook_lines
 from helpers.errors import DataError
 from helpers.records import Example
 
@@ -32,6 +34,9 @@ LONGEST_LINE = 32 * 2**20
 ENOUGH_TO_TELL = 30
 ASCII = bytes(range(128))
 """Bytes beyond ASCII from which an encoding can be told; with fewer, detectors guess rare ones."""
+
+HEAD = 65_536
+"""Bytes from which a file's kind is told."""
 
 LARGEST_WHOLE = 2**30
 """Bytes of a JSON, Excel or Parquet file, unpacked: these are read whole."""
@@ -63,7 +68,7 @@ def size_of(source: Source) -> int:
     """Bytes of a file or of bytes; 0 for a table or examples in memory."""
     if isinstance(source, (bytes, bytearray)):
         return len(source)
-    return Path(source).stat().st_size if isinstance(source, (str, Path)) else 0
+    return located(source)[0].stat().st_size if isinstance(source, (str, Path)) else 0
 
 
 def _example_rows(examples: Iterable[Example]) -> Iterator[Row]:
@@ -79,11 +84,14 @@ def _example_rows(examples: Iterable[Example]) -> Iterator[Row]:
 
 def _file_rows(source: str | Path | bytes | bytearray, found: Findings) -> Iterator[Row]:
     try:
-        with _open(source) as file:
-            head = file.read(65_536)
+        with opened(source, found) as (file, name, part):
+            head = file.read(HEAD)
             file.seek(0)
-            kind = _kind(source, head)
-            yield from _READERS[kind](file, head, found)
+            kind = _kind(name, head)
+            if part and kind != "excel":
+                raise DataError(f"{name or 'The file'} has no parts.", got=f"#{part}", fix=f"Leave out #{part}.")
+            read = _READERS[kind](file, part or head, found)
+            yield from _unwrapped(read, found) if kind in ("json", "jsonl") else read
     except OSError as error:
         raise DataError(
             f"The file {source if not isinstance(source, (bytes, bytearray)) else ''} cannot be read.",
@@ -92,36 +100,82 @@ def _file_rows(source: str | Path | bytes | bytearray, found: Findings) -> Itera
         ) from error
 
 
-def _open(source: str | Path | bytes | bytearray) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, (bytes, bytearray)) else open(source, "rb")
+def _kind(name: str, head: bytes) -> str:
+    """What the file is, by its content; its ending counts only where the content leaves it open.
 
-
-def _kind(source: str | Path | bytes | bytearray, head: bytes) -> str:
-    """By content where a format marks itself, else by the file's ending, else by the first character."""
-    if head.startswith(b"PK\x03\x04"):
+    Raises:
+        DataError: it is of a kind that holds no table, or is running text.
+    """
+    if head.startswith(b"PK"):
         return "excel"
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    ending = "" if isinstance(source, (bytes, bytearray)) else Path(source).suffix.lower()
-    if ending in (".csv", ".tsv"):
-        return "csv"
-    if ending in (".xls", ".xlsx", ".xlsm", ".parquet"):
-        raise DataError(f"{Path(source).name} is not a {ending} file.", fix="Export it again, or as CSV.")
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start.startswith(b"[") or _object_over_lines(head):
+    if head.startswith((b"PAR1", *ARROW_MARKS)):
+        return "columnar"
+    refuse_foreign(head, name)
+    ending = Path(name).suffix.lower()
+    if ending in (".xls", ".xlsx", ".xlsm", ".parquet", ".arrow"):
+        raise DataError(f"{name} is not a {ending} file.", fix="Export it again, or as CSV.")
+    text = head.decode(_marked_encoding(head) or "utf-8-sig", "replace").lstrip("\ufeff \t\r\n")
+    if ending in (".csv", ".tsv") and not _is_json(text):
+        return "table"
+    if text.startswith("[") or _object_over_lines(text):
         return "json"
-    if ending in ("", ".jsonl", ".ndjson", ".json", ".txt"):
+    if text.startswith("{") or not text.strip():
+        return "jsonl"
+    if re.search(r"^\s*{", text, re.MULTILINE) and ending in ("", ".jsonl", ".ndjson", ".json"):
+        return "jsonl"  # some lines are broken, others are not
+    if separator(text, len(head) < HEAD) or fixed_lines(text):
+        return "table"
+    if ending in ("", ".jsonl", ".ndjson", ".json"):
         return "jsonl"
     raise DataError(
-        f"Files ending in {ending!r} are not known.", fix="Give .jsonl, .json, .csv, .tsv, .xlsx or .parquet."
+        f"{name} is neither a table nor JSON.",
+        got=f"it begins with {text[:60]!r}",
+        fix="Put each input and its ideal answer into a row: .csv, .xlsx, .jsonl or .parquet.",
     )
 
 
-def _object_over_lines(head: bytes) -> bool:
+def _unwrapped(read: Iterator[Row], found: Findings) -> Iterator[Row]:
+    """The rows, or those of the one list within the one object that a file consists of: ``{"data": [{…}, …]}``."""
+    first = list(islice(read, 2))
+    value = first[0].value if len(first) == 1 else None
+    lists = {key: item for key, item in value.items() if _is_table(item)} if isinstance(value, dict) else {}
+    if len(lists) != 1 or shaped(value) is not None:
+        yield from chain(first, read)
+        return
+    (key, items), *_ = lists.items()
+    found.add("read_as", 0, "file", f"Read the list {key!r} of the one object in the file.")
+    yield from (_object(item, number, found) for number, item in enumerate(items, 1))
+
+
+def _is_table(value: Any) -> bool:
+    """Whether this is a list of objects that are no turns of a conversation."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, dict) and "role" not in item and "from" not in item for item in value)
+    )
+
+
+def _is_json(text: str) -> bool:
+    """Whether the first line is an object or the beginning of a list of them, whatever the file is called."""
+    first = text.partition("\n")[0].strip()
+    if first in ("[", "[{"):
+        return True
+    try:
+        return isinstance(orjson.loads(first.rstrip(",")), dict)
+    except orjson.JSONDecodeError:
+        return first.startswith("[{")
+
+
+def _object_over_lines(text: str) -> bool:
     """Whether the first object spreads over several lines (pretty-printed JSON)."""
-    text = head.decode("utf-8-sig", "replace").lstrip()
     first, _, rest = text.partition("\n")
     return first.strip() == "{" and rest.lstrip().startswith('"')
+
+
+def _marked_encoding(head: bytes) -> str | None:
+    """The encoding that a byte-order mark names, beside UTF-8."""
+    return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else None
 
 
 # --- JSON Lines -------------------------------------------------------------------------------------------------------
@@ -146,16 +200,11 @@ def _jsonl(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
             blank_from = blank_from or number
             continue
         if blank_from:
-            _blank(found, blank_from, number - 1)
+            found.blank(blank_from, number - 1)
             blank_from = 0
         yield _json_line(raw, number, found, encoding)
     if blank_from:
-        _blank(found, blank_from, number)
-
-
-def _blank(found: Findings, first: int, last: int) -> None:
-    which = f"Line {first} is blank." if first == last else f"Lines {first} to {last} are blank."
-    found.add("blank_line", first, "line", which)
+        found.blank(blank_from, number)
 
 
 def _json_line(raw: bytes, number: int, found: Findings, encoding: str | None) -> Row:
@@ -295,71 +344,40 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _excel(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
+def _excel(file: BinaryIO, sheet: str | bytes, found: Findings) -> Iterator[Row]:
     found.add("not_jsonl", 0, "file", "The file is an Excel workbook, not JSON Lines.")
-    from openpyxl import load_workbook
-
-    data = _whole(file)
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            if sum(entry.file_size for entry in packed.infolist()) > LARGEST_WHOLE:
-                raise DataError("The workbook unpacks to more than 1 GiB.", fix="Export the sheet as CSV.")
-        sheet = load_workbook(io.BytesIO(data), read_only=True, data_only=True).worksheets[0]
-        table = [list(cells) for cells in sheet.iter_rows(values_only=True)]
-    except DataError:
-        raise
-    except Exception as error:  # a damaged workbook fails in any of a zip, XML or number parser's ways
-        raise DataError("The workbook cannot be read.", got=str(error)[:200], fix="Export the sheet as CSV.") from error
-    width = max((at for cells in table for at, cell in enumerate(cells, 1) if cell is not None), default=0)
-    yield from _table(((number, (cells + [None] * width)[:width]) for number, cells in enumerate(table, 1)), found)
+    asked = sheet if isinstance(sheet, str) else ""
+    yield from _table(workbook_lines(_whole(file), asked, LARGEST_WHOLE, found), found)
 
 
-def _parquet(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
-    found.add("not_jsonl", 0, "file", "The file is Parquet, not JSON Lines.")
-    import pyarrow.parquet as parquet
-
-    try:
-        batches = parquet.ParquetFile(io.BytesIO(_whole(file))).iter_batches(1024)
-        number = 0
-        for batch in batches:
-            for record in batch.to_pylist():
-                number += 1
-                yield Row(number, record)
-    except Exception as error:  # as above: any parser's way
-        raise DataError("The Parquet file cannot be read.", got=str(error)[:200], fix="Export it again.") from error
+def _columnar(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
+    found.add("not_jsonl", 0, "file", "The file is Parquet or Arrow, not JSON Lines.")
+    for number, record in enumerate(columnar(_whole(file), LARGEST_WHOLE, found), 1):
+        yield Row(number, record)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _csv(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
-    found.add("not_jsonl", 0, "file", "The file is a table (CSV), not JSON Lines.")
+def _text_table(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
+    found.add("not_jsonl", 0, "file", "The file is a table, not JSON Lines.")
     encoding = _table_encoding(head, found)
     text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
-    sample = head.decode(encoding, "replace")
-    reader = csv.reader(text, delimiter=_delimiter(sample.lstrip("\ufeff\r\n").split("\n", 1)[0]))
-    yield from _table(_csv_cells(reader, found), found)
+    mark = separator(head.decode(encoding, "replace"), len(head) < HEAD)
+    below = None if mark else fixed_lines(_whole(file).decode(encoding, "replace"))
+    if below:
+        found.add("read_as", 0, "file", "The columns stand below each other, parted by blanks.")
+    else:
+        text.seek(0)
+    yield from _table(below or text_lines(text, mark or ",", found), found)
     text.detach()
 
 
-def _csv_cells(reader: Any, found: Findings) -> Iterator[tuple[int, list]]:
-    while True:
-        first = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            found.add("table_row", first, "row", f"The row cannot be read: {error}.")
-            continue
-        yield first, cells
-
-
 def _table_encoding(head: bytes, found: Findings) -> str:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
+    if marked := _marked_encoding(head):
+        return marked
     try:
-        head[: -4 if len(head) == 65_536 else None].decode("utf-8")
+        head[: -4 if len(head) == HEAD else None].decode("utf-8")
         return "utf-8-sig"
     except UnicodeDecodeError:
         name = _encoding_of(head)
@@ -367,42 +385,9 @@ def _table_encoding(head: bytes, found: Findings) -> str:
         return name
 
 
-def _delimiter(first: str) -> str:
-    """The separator that the heading holds most of."""
-    return max(",;\t|", key=first.count)
-
-
-def _table(lines: Iterable[tuple[int, list]], found: Findings) -> Iterator[Row]:
-    """Rows below a heading; cells too many or too few are a problem of that row. Blank rows at the end are none: a
-    spreadsheet may carry thousands."""
-    heading: list[str] | None = None
-    blank_from = 0
-    for number, cells in lines:
-        if all(cell is None or (isinstance(cell, str) and not cell.strip()) for cell in cells):
-            blank_from = blank_from or number
-            continue
-        if blank_from:
-            _blank(found, blank_from, number - 1)
-            blank_from = 0
-        if heading is None:
-            heading = _heading(cells)
-            continue
-        if len(cells) != len(heading):
-            found.add("table_row", number, "row", f"{len(cells)} cells under {len(heading)} headings.")
-            yield Row(number, None, "\t".join(str(cell) for cell in cells))
-            continue
-        yield Row(number, {name: cell for name, cell in zip(heading, cells, strict=True) if name})
-
-
-def _heading(cells: list) -> list[str]:
-    """The columns' names; one that comes again gets a number, as pandas gives it."""
-    seen: Counter[str] = Counter()
-    names = []
-    for cell in cells:
-        name = str(cell if cell is not None else "").strip()
-        names.append(f"{name}.{seen[name]}" if name and seen[name] else name)
-        seen[name] += 1
-    return names
+def _table(lines: Iterable[Line], found: Findings) -> Iterator[Row]:
+    for number, record, text in records(lines, found):
+        yield Row(number, record, text if record is None else None)
 
 
 def _records(records: Iterable[dict], first: int) -> Iterator[Row]:
@@ -410,4 +395,4 @@ def _records(records: Iterable[dict], first: int) -> Iterator[Row]:
         yield Row(number, {str(key): value for key, value in record.items()})
 
 
-_READERS = {"jsonl": _jsonl, "json": _json, "csv": _csv, "excel": _excel, "parquet": _parquet}
+_READERS = {"jsonl": _jsonl, "json": _json, "table": _text_table, "excel": _excel, "columnar": _columnar}

@@ -20,6 +20,9 @@ from helpers.errors import DataError
 from helpers.records import Example
 
 NAMES = ("train", "validation", "test")
+LABELS_SHOWN = 12
+"""Labels that have a column of their own in a split's table."""
+
 COMPARED = 5_000
 """Rows of a side in the closest-pairs table; a larger side is sampled, evenly."""
 
@@ -45,9 +48,14 @@ class Split:
     joined: int = 0
 
     def report(self) -> pd.DataFrame:
-        """One row a split: its size, its share, its content's hash, and the share of each label in percent."""
+        """One row a split: its size, its share, its content's hash, how many labels it has, and the share of
+        each label in percent: of the commonest ones and of all others together, where there are many."""
         parts = {name: getattr(self, name) for name in (*NAMES, "left_out")}
         total = sum(len(part) for part in parts.values())
+        everyone = Counter(item for labels in self.labels.values() for item in labels)
+        usual = [label for label, _ in everyone.most_common(LABELS_SHOWN)]
+        usual = usual if len(everyone) > LABELS_SHOWN + 1 else list(everyone)
+        rest = len(everyone) - len(usual)
         table = []
         for name, part in parts.items():
             if name == "left_out" and not part:
@@ -55,8 +63,13 @@ class Split:
             row: dict[str, Any] = {"split": name, "rows": len(part), "share_percent": round(100 * len(part) / total, 1)}
             row["sha256"] = content_hash(part)[:12]
             counts = Counter(self.labels.get(name, ()))
-            for label in sorted({item for labels in self.labels.values() for item in labels}, key=str):
+            if everyone:
+                row["labels"] = len(counts)
+            for label in sorted(usual, key=str):
                 row[f"{label} %"] = round(100 * counts[label] / len(part), 1) if part else 0.0
+            if rest:
+                others = len(part) - sum(counts[label] for label in usual)
+                row[f"and {rest} more %"] = round(100 * others / len(part), 1) if part else 0.0
             table.append(row)
         return pd.DataFrame(table).set_index("split")
 
