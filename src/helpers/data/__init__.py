@@ -6,12 +6,14 @@ sends anything anywhere.
 
 from helpers.data.checking import check
 from helpers.data.codes import CODES
+from helpers.data.drawing import Drawn, draw
 from helpers.data.mending import FIXES
 from helpers.data.personal import KINDS, NOT_COVERED
 from helpers.data.reading import Understood, mapping, read
 from helpers.data.repairing import PAIRS, Repaired, queue, repair, replay, resolve
 from helpers.data.report import CheckReport
 from helpers.data.splitting import Split, content_hash, split
+from helpers.data.tasks import Task, cases, task
 from helpers.data.writing import safe_cell, write
 
 __all__ = [
@@ -21,11 +23,15 @@ __all__ = [
     "NOT_COVERED",
     "PAIRS",
     "CheckReport",
+    "Drawn",
     "Repaired",
     "Split",
+    "Task",
     "Understood",
+    "cases",
     "check",
     "content_hash",
+    "draw",
     "mapping",
     "queue",
     "read",
@@ -34,5 +40,6 @@ __all__ = [
     "resolve",
     "safe_cell",
     "split",
+    "task",
     "write",
 ]
