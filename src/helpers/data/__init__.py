@@ -6,6 +6,7 @@ sends anything anywhere.
 
 from helpers.data.checking import check
 from helpers.data.codes import CODES
+from helpers.data.drawing import Drawn, draw
 from helpers.data.fetching import fetch
 from helpers.data.mending import FIXES
 from helpers.data.origin import origin
@@ -14,6 +15,7 @@ from helpers.data.reading import Understood, mapping, read
 from helpers.data.repairing import PAIRS, Repaired, queue, repair, replay, resolve
 from helpers.data.report import CheckReport
 from helpers.data.splitting import Split, content_hash, split
+from helpers.data.tasks import Task, cases, task
 from helpers.data.writing import safe_cell, write
 
 __all__ = [
@@ -23,12 +25,16 @@ __all__ = [
     "NOT_COVERED",
     "PAIRS",
     "CheckReport",
+    "Drawn",
     "Repaired",
     "Split",
+    "Task",
     "Understood",
+    "cases",
     "check",
     "content_hash",
     "fetch",
+    "draw",
     "mapping",
     "origin",
     "queue",
@@ -38,5 +44,6 @@ __all__ = [
     "resolve",
     "safe_cell",
     "split",
+    "task",
     "write",
 ]
