@@ -1,4 +1,4 @@
-"""The kind of task, and rows drawn from a file, on rows that once misled: an odd label, optional keys, sorted labels."""
+"""The kind of task, and rows drawn from a file, on rows that once misled: odd labels, optional keys, sorted files."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from helpers.data.reading import Understood, mapping, read
 from helpers.data.repairing import PAIRS, Repaired, queue, repair, replay, resolve
 from helpers.data.report import CheckReport
 from helpers.data.splitting import Split, content_hash, split
-from helpers.data.tasks import Task, cases, task
+from helpers.data.tasks import Task, cases, conversation, task
 from helpers.data.writing import safe_cell, write
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "cases",
     "check",
     "content_hash",
+    "conversation",
     "fetch",
     "draw",
     "mapping",

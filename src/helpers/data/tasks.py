@@ -255,6 +255,11 @@ def _turns(example: Example) -> list[Example]:
     return [case for case in found if case.answer.strip()]
 
 
+def conversation(example: Example) -> Any:
+    """The conversation that a case is from, as a group that never parts; None for other rows."""
+    return example.extra.get("conversation")
+
+
 def tool_calls(example: Example) -> list[dict[str, Any]]:
     """The calls of the ideal answer: ``name`` and ``arguments``."""
     return _calls(example.messages[-1]) if example.messages else []

@@ -2,11 +2,14 @@
 
 A first look, on the reader's own rows::
 
-    ladder = [Candidate("bare", model), Candidate("instructed", model, system="…")]
-    results = evaluate.run(client, ladder, validation, metrics.default(validation), store=path)
-    results = results.merge(evaluate.without_llm(train, validation, metrics.default(validation)))
+    task = data.task(rows)
+    scored = metrics.for_task(task)
+    ladder = evaluate.rungs(rows, model, "…", pool=train, about=task)
+    print(evaluate.forecast(client, ladder, validation, store=path).sentence)
+    results = evaluate.run(client, ladder, validation, scored, store=path)
+    results = results.merge(evaluate.without_llm(train, validation, scored))
     results.table()
-    results.compare("instructed", "bare").sentence
+    results.compare("instructions", "question only").sentence
     evaluate.plateau(results).sentence
 """
 
@@ -21,6 +24,7 @@ from helpers.evaluate import (
     rules,
 )
 from helpers.evaluate.cascade import cascade, coverage
+from helpers.evaluate.forecasting import Forecast, forecast
 from helpers.evaluate.keeping import keep
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
@@ -31,6 +35,7 @@ from helpers.evaluate.runner import run, run_elsewhere
 from helpers.statistics import compare, compare_many
 
 __all__ = [
+    "Forecast",
     "Pattern",
     "Plateau",
     "Results",
@@ -41,6 +46,7 @@ __all__ = [
     "compare_many",
     "consistency",
     "coverage",
+    "forecast",
     "judge",
     "keep",
     "label_of",

@@ -23,13 +23,13 @@ from typing import Any
 import openai
 from tqdm import tqdm
 
+from helpers import providers
 from helpers.errors import HostError
 from helpers.evaluate.candidates import digest
 from helpers.evaluate.clipping import cut
 from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import identity
-from helpers.providers.host import LOOPBACK
 
 ATTEMPTS = 8
 """Tries for a call that a rate limit turned away."""
@@ -58,11 +58,6 @@ class Request:
         return digest([host, self.model, list(self.messages), *decoding])
 
 
-def on_this_machine(client: openai.OpenAI) -> bool:
-    """Whether the client talks to a loopback address."""
-    return client.base_url.host in LOOPBACK
-
-
 def ask(
     client: openai.OpenAI,
     requests: Sequence[Request],
@@ -76,7 +71,7 @@ def ask(
     """One reply a request, in the same order; those in the store are not asked again, and no request is sent twice.
 
     Raises:
-        ConsentError: the forecast is above the limit, or another machine's host has no price.
+        ConsentError: the forecast is above the limit, or a host that is not known to be free has no price.
         HostError: the host refuses the key or the model, or is gone.
     """
     host = identity(client)
@@ -85,7 +80,7 @@ def ask(
         replies = kept.get(keys)
         todo = {key: request for key, request in zip(keys, requests, strict=True) if key not in replies}
         if todo:
-            spending = Spending(price, spend_limit_usd, local=on_this_machine(client))
+            spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
             forecast = spending.consent(list(todo.values()), host)
             if progress and spending.forecast(list(todo.values())) > 0:
                 print(forecast)
@@ -149,11 +144,11 @@ class _Sender:
         for attempt in itertools.count(1):
             self._wait()
             arguments = self._arguments(request)
-            started = time.monotonic()
             try:
                 with self.spending.reserved(request) as allowed:
                     if not allowed:
                         return Reply(missing="the run's spending limit was reached")
+                    started = time.monotonic()  # not before: what other calls have reserved is waited for above
                     reply = self._call(request, arguments)
             except openai.APIError as error:
                 if self._adapted(arguments, error):

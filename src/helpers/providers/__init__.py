@@ -32,6 +32,7 @@ __all__ = [
     "host_of",
     "hosts",
     "identity",
+    "is_free",
     "key_for",
     "key_variable_of",
     "local",
@@ -108,25 +109,37 @@ def host_of(client: openai.OpenAI) -> Host:
             return replace(host, base_url=url)
     if address.hostname not in LOOPBACK:
         return _unnamed(url, "")
-    return LOCAL if address.netloc in _own_apis() else replace(LOCAL, key_variable=key_variable_of(url))
+    return LOCAL if _own_api(client) else replace(LOCAL, key_variable=key_variable_of(url))
 
 
 def identity(client: openai.OpenAI) -> str:
     """The name under which measurements and kept answers of this client's host are told apart.
 
-    The local API keeps its name when its port changes; two other servers on this machine never share one.
+    The local API keeps its name when its port changes; two other servers on this machine never share one, nor does
+    another server take the local API's name by standing where it once stood: it is known by its key, too.
     """
-    address = client.base_url.netloc.decode()
-    if name := _own_apis().get(address):
-        return name if name == "local" else f"local API playing {name}"
+    if ours := _own_api(client):
+        return ours
     known = host_of(client)
-    return known.name if known.name in hosts() and known.name != LOCAL.name else address
+    return known.name if known.name in hosts() and known.name != LOCAL.name else client.base_url.netloc.decode()
 
 
-def _own_apis() -> dict[str, str]:
-    """Address of each local API that this kit has started, with "local" or what it plays."""
-    homes = {**{f.name: f for f in sorted((kit_home() / "rehearsals").glob("*"))}, "local": local.usual_home()}
-    return {urlsplit(address).netloc: name for name, home in homes.items() if (address := local.address(home))}
+def is_free(client: openai.OpenAI) -> bool:
+    """Whether this client's calls are known to cost nothing: the kit's own API, and hosts that the tables call free
+    (model servers on this machine). An unnamed server on this machine may be a proxy to a paid host: it needs a price.
+    """
+    known = host_of(client)
+    return bool(_own_api(client)) or (known.free and known.name != LOCAL.name)
+
+
+def _own_api(client: openai.OpenAI) -> str:
+    """Which of the kit's own APIs the client talks to: "local", or the rehearsal's name; empty for other hosts."""
+    address = client.base_url.netloc.decode()
+    homes = {"local": local.usual_home(), **{f.name: f for f in sorted((kit_home() / "rehearsals").glob("*"))}}
+    for name, home in homes.items():
+        if urlsplit(local.address(home)).netloc == address and client.api_key == local.key(home):
+            return name if name == "local" else f"local API playing {name}"
+    return ""
 
 
 def rules_of(name: str) -> str:

@@ -16,6 +16,7 @@ from helpers.show.repairs import changes, pairs
 from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, measurements, scores
 from helpers.show.say import say
+from helpers.show.seen import answers_seen, ladder
 from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
 from helpers.show.traffic import drift
@@ -26,6 +27,7 @@ from helpers.show.watching import watch, watch_all
 
 __all__ = [
     "answer_lengths",
+    "answers_seen",
     "balance",
     "bill",
     "calculator",
@@ -42,6 +44,7 @@ __all__ = [
     "finding",
     "guess",
     "guesses",
+    "ladder",
     "learning_curve",
     "loss",
     "measurements",
