@@ -69,17 +69,22 @@ class Project:
     """
 
     def __init__(self, name: str) -> None:
+        self.check_name(name)
+        self.name = name
+        self.folder = kit_home() / "projects" / name
+        self.file = self.folder / "project.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.read()
+
+    @staticmethod
+    def check_name(name: str) -> None:
+        """Pass when a project may be called so, without making one; ``ProjectError`` otherwise."""
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
             raise ProjectError(
                 "The project's name cannot be a folder name.",
                 got=repr(name),
                 fix="Use letters, digits, - and _, starting with a letter or digit.",
             )
-        self.name = name
-        self.folder = kit_home() / "projects" / name
-        self.file = self.folder / "project.json"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.read()
 
     def read(self) -> dict[str, Any]:
         """All of the state, as it is on disk now."""

@@ -27,6 +27,7 @@ from helpers.evaluate.cascade import cascade, coverage
 from helpers.evaluate.forecasting import Forecast, forecast
 from helpers.evaluate.keeping import keep
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
+from helpers.evaluate.material import Material, material
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
 from helpers.evaluate.rivals import without_llm
@@ -35,6 +36,7 @@ from helpers.evaluate.runner import run, run_elsewhere
 from helpers.statistics import compare, compare_many
 
 __all__ = [
+    "Material",
     "Forecast",
     "Pattern",
     "Plateau",
@@ -52,6 +54,7 @@ __all__ = [
     "label_of",
     "label_schema",
     "learning_curve",
+    "material",
     "metrics",
     "plateau",
     "plateau_of",

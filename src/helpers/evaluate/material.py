@@ -71,7 +71,7 @@ class Material:
         return tuple(by_label.values())[:MOST_EACH]
 
     def rungs(self, model: str, declared: str = "") -> list[Candidate]:
-        """The ladder of ``your_project`` for the reader's own rows; nothing for the sample, whose lesson has its own."""
+        """The ladder of ``your_project`` for the reader's own rows; nothing for the sample, which has its own."""
         if not self.own:
             return []
         rows = [*self.train, *self.held_out]
