@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
+import nbformat
 import pytest
 from decide_cases import cases
 from job_host import JobHost
@@ -14,7 +17,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_j
 from running_api import chat_rows
 from test_spending import paid  # noqa: F401 (a fixture)
 
-from helpers import data, decide, deploy, jobs, providers, show
+from helpers import data, decide, deploy, evaluate, jobs, providers, show, your_project
 from helpers.errors import DecisionError, HostError, JobError, ProjectError
 from helpers.jobs import saved
 from helpers.project import Project
@@ -344,3 +347,127 @@ def test_how_to_call_the_tuned_model_can_be_pasted_and_answers(local_api, monkey
         said = deploy.how_to_call(host, 'ft:"x"', "it's\n“quoted”", max_tokens=9, system="be kind")
         compile(said, host, "exec")
         assert repr(host) in said or f'"{host}"' in said
+
+
+# --- lessons on a project of one's own --------------------------------------------------------------------------------
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "triage"
+
+
+def begun(examples: list[Example], **about) -> Project:
+    """A project as your_project leaves it."""
+    project = Project("mine")
+    project.begin(origin(examples))
+    parts = data.split(examples, sizes=SHARES, seed=1, label=data.task(examples).label())
+    project.keep_splits({name: data.write(getattr(parts, name), project.folder / f"{name}.jsonl") for name in SHARES})
+    kind = data.task(examples).kind
+    project.keep_task(**{"instructions": "Answer a or b.", "kind": kind, "rules": None} | about)
+    return project
+
+
+def test_lessons_work_on_the_projects_own_rows():
+    project = begun(rows(*"ab" * 20))
+    material = evaluate.material(project, SAMPLE)
+    assert material.own and material.instructions == "Answer a or b." and "mine.csv" in material.note
+    assert {row.answer for row in material.one_each()} == {"a", "b"} and len(material.train) == 20
+    assert material.field is None and material.fields == [] and material.labelled
+    assert {"question only", "instructions"} < {rung.name for rung in material.rungs("m")}
+    assert material.gate({"order_id": {"at_least": 0.9}, "gain, low end": {"at_least": 0}}) == {
+        "gain, low end": {"at_least": 0}
+    }
+    assert decide.collect(project).project == "mine"
+    with pytest.raises(ProjectError, match="write over the splits of 'mine'"):
+        project.only_the_sample("This lesson cleans the sample's export")
+
+
+def test_lessons_on_json_rows_of_ones_own():
+    answers = [json.dumps({"colour": "red" if n % 2 else "blue", "size": n}) for n in range(40)]
+    material = evaluate.material(begun(rows(*answers)), SAMPLE)
+    assert material.field == "colour" and len(material.one_each()) == 2 and len(material.fields) == 2
+    assert material.shares[:3] == ["score", "low", "high"]
+
+
+def test_the_samples_project_gets_the_sample():
+    material = evaluate.material(Project("sample"), SAMPLE)
+    assert not material.own and len(material.train) == 240 and len(material.one_each()) == 8
+    assert material.shares == ["score", "low", "high", "category", "urgency", "order_id", "valid_json"]
+    assert material.rungs("m") == [] and material.schema["type"] == "object"
+    Project("sample").only_the_sample("This lesson")
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """A folder of notebooks of the test's own."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    shutil.copy(your_project.NOTEBOOKS / your_project.TEMPLATE, folder)
+    monkeypatch.setattr(your_project, "NOTEBOOKS", folder)
+    return folder
+
+
+def tickets(folder: Path, n: int = 40) -> Path:
+    file = folder / "Support tickets 2026.csv"
+    lines = [f"my {'card was charged' if i % 2 else 'parcel is late'} since day {i},{'ab'[i % 2]}" for i in range(n)]
+    file.write_text("\n".join(["text,label", *lines]) + "\n")
+    return file
+
+
+def chosen(copy: Path) -> dict:
+    notebook = nbformat.read(copy, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    names: dict = {}
+    exec(compile(cell.source, "parameters", "exec"), names)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    return names
+
+
+def test_the_command_makes_a_copy_with_what_it_found_out(notebooks, tmp_path, capsys):
+    assert your_project.main([str(tickets(tmp_path)), "--no-browser", "--answers", "gap=behaviour"]) == 0
+    copy = notebooks / "my_support_tickets_2026.ipynb"
+    found, said = chosen(copy), capsys.readouterr().out
+    assert found["PROJECT"] == "support-tickets-2026" and found["COLUMNS"] == {"question": "text", "answer": "label"}
+    assert (notebooks / found["DATA"]).resolve() == tickets(tmp_path).resolve()
+    assert found["TASK"] == "labels" and "a, b" in found["INSTRUCTIONS"] and sum(found["SHARES"].values()) == 1
+    assert found["ANSWERS"] == {"gap": "behaviour"}
+    assert "40 rows" in said and str(copy) in said and "jupyter lab" in said and "draft" in said
+    assert nbformat.read(copy, as_version=4).cells[0].source.startswith("# Your project: support-tickets-2026")
+
+
+def test_the_command_never_overwrites_a_copy_without_being_asked(notebooks, tmp_path, capsys):
+    file = str(tickets(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one"]) == 0
+    copy = notebooks / "my_one.ipynb"
+    copy.write_text("mine")
+    assert your_project.main([file, "--no-browser", "--project", "one"]) == 2
+    assert copy.read_text() == "mine" and "--overwrite" in capsys.readouterr().err
+    assert your_project.main([file, "--no-browser", "--project", "one", "--overwrite"]) == 0
+    assert copy.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    "more, says",
+    [
+        (["--columns", "question=body"], "body"),
+        (["--project", "../up"], "folder name"),
+        (["--answers", "gap=behavior,rights=cleared,huh=1"], "behaviour"),
+    ],
+)
+def test_errors_of_the_command_are_one_sentence_and_status_2(notebooks, tmp_path, capsys, more, says):
+    assert your_project.main([str(tickets(tmp_path)), "--no-browser", *more]) == 2
+    error = capsys.readouterr().err
+    assert says in error and "Traceback" not in error and not list(notebooks.glob("my_*"))
+
+
+def test_a_file_that_is_not_there_or_cannot_be_read(notebooks, tmp_path, capsys):
+    for file in ("nothing.csv", str(tmp_path), "https://example.org/rows.csv"):
+        assert your_project.main([file, "--no-browser"]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_parts_of_large_files_are_no_larger_than_needed():
+    assert your_project.shares(400) == {"train": 0.5, "validation": 0.25, "test": 0.25}
+    large = your_project.shares(200_000)
+    assert large["validation"] * 200_000 == 1_000 and sum(large.values()) == 1

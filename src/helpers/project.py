@@ -171,6 +171,19 @@ class Project:
         self.set("task", about)
         self.keep("evidence", "project", self.name)
 
+    def only_the_sample(self, what: str) -> None:
+        """Pass in a lesson that is wired to the sample, unless this is a project of the reader's own.
+
+        Raises:
+            ProjectError: it is; the lesson would write over its splits.
+        """
+        if self.get("task"):
+            raise ProjectError(
+                f"{what}, and would write over the splits of {self.name!r}.",
+                fix='your_project has checked and split your file. To read this lesson set PROJECT = "sample"; go on '
+                "with lesson 02.",
+            )
+
     def keep_splits(self, files: Mapping[str, Path]) -> None:
         """Remember which file is which split, with its sha256 and number of rows, so that lessons agree."""
         contents = {name: Path(file).read_bytes() for name, file in files.items()}

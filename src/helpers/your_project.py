@@ -189,9 +189,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.your_project", description=__doc__.split("\n\n")[1])
-    parser.add_argument(
-        "file", metavar="FILE", help="your examples; book.xlsx#Sheet1, export.zip#train.csv"
-    )
+    parser.add_argument("file", metavar="FILE", help="your examples; book.xlsx#Sheet1, export.zip#train.csv")
     parser.add_argument("--project", help="a name for the decision; the file's when not given")
     parser.add_argument("--columns", type=_pairs, help="such as question=review,answer=label, where the guess is wrong")
     parser.add_argument("--task", choices=list(KINDS), help="the kind of task, where the guess is wrong")

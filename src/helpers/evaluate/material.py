@@ -17,6 +17,8 @@ from helpers.project import Project
 from helpers.records import Candidate, Example
 
 MOST_EACH = 8
+OF_THE_SAMPLE = ("valid_json", "order_id")
+"""Metrics on which the sample's gate has rules and other rows need not have any."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,21 @@ class Material:
     def part(self) -> str:
         """The metric that speaks of the label alone."""
         return self.field or self.scored[0].name
+
+    @property
+    def score(self) -> str:
+        """What the headline counts, in words."""
+        return self.scored[0].name.replace("_", " ") if self.own else "all fields right"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether answers are labels, or hold one in ``field``."""
+        return self.task is None or self.task.kind == "labels" or self.field is not None
+
+    def gate(self, rules: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+        """Rules of a release gate, without those on the sample's own fields where these rows have no such field."""
+        there = {metric.name for metric in self.scored}
+        return {name: rule for name, rule in rules.items() if name not in OF_THE_SAMPLE or name in there}
 
     def one_each(self) -> tuple[Example, ...]:
         """A training row of each label, at most eight; of free text the first four."""
