@@ -247,7 +247,7 @@ def test_an_instruction_shared_by_most_rows_makes_no_near_duplicates() -> None:
     asked = [f"Say whether the mood of this customer message is good or bad, in one word: {word}" for word in words]
     rows = [chat(("user", question), ("assistant", "good")) for question in [*asked, "something else entirely"]]
     report = data.check("\n".join(map(json.dumps, rows)).encode())
-    assert set(report.problems["code"]) == {"few_examples"}
+    assert set(report.problems["code"]) == {"few_examples", "one_answer"}
 
 
 def test_leaks_between_splits() -> None:
@@ -379,7 +379,7 @@ def test_secrets_are_not_shown_in_the_report() -> None:
 def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="There is no file"):
         data.check(tmp_path / "none.jsonl")
-    with pytest.raises(DataError, match="not known"):
+    with pytest.raises(DataError, match="neither a table nor JSON"):
         data.check(_file(tmp_path / "x.docx", b"hello"))
 
 

@@ -15,7 +15,7 @@ from helpers import tokens
 from helpers.data import columns as naming
 from helpers.data import corpus, personal, rules
 from helpers.data.columns import Columns
-from helpers.data.reading import sampled, shape_of
+from helpers.data.reading import missing, sampled, shape_of
 from helpers.data.report import CheckReport, Findings, Problem
 from helpers.data.rules import Rules
 from helpers.data.shapes import Shaped, recognise, text_of
@@ -118,11 +118,10 @@ def _formed_rows(
         if row is None:
             whole.unreadable += 1
             if broken is None:
-                keys = ", ".join(map(repr, list(value)[:8])) or "none"
-                found.add("unknown_shape", line, "row", f"The keys are {keys}.")
+                found.add("unknown_shape", line, "row", missing(value, told))
             continue
-        if row.names and not mapping:
-            mapping |= told.columns or recognise(value)
+        if not mapping:
+            mapping |= told.columns or (recognise(value) if row.names else {})
         shapes.setdefault(row.shape, []).append(line)
         if rules.check_row(line, row, limits, found):
             yield line, row

@@ -53,13 +53,17 @@ CODES: dict[str, Code] = {
     "json": Code(
         E, "The line is not valid JSON.", "Mend the line: repair() mends what is mechanical and drops the rest."
     ),
-    "not_object": Code(E, "The line is JSON, but not an object.", 'Write one {"messages": […]} object a line.'),
+    "not_object": Code(
+        E, "The line is JSON, but not an object.", 'Write one object a line: {"question": "…", "answer": "…"}.'
+    ),
     "line_too_long": Code(E, "The line is too long to be an example.", "Look for a lost line break in the export."),
     "table_row": Code(
         E, "The table's row cannot be read as one example.", "Mend the row: quote cells that hold separators."
     ),
     # the row
-    "unknown_shape": Code(E, "The row is none of the known shapes.", "Name the columns: read(path, columns={…})."),
+    "unknown_shape": Code(
+        E, "The row is none of the known shapes.", "Name the columns in COLUMNS, or drop the row: repair() does."
+    ),
     "wrong_shape": Code(
         E, "The provider does not take rows of this shape.", "Write the file with write(…, provider=…)."
     ),

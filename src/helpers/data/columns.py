@@ -118,7 +118,7 @@ def _spec(part: str, spec: Any, names: list[str], sample: Sequence[Mapping[str, 
         if name not in names:
             near = get_close_matches(name, names, n=1) or [one for one in names if tidy_name(one) == tidy_name(name)]
             meant = f" Did you mean {near[0]!r}?" if near else ""
-            raise DataError(f"There is no column {name!r}.{meant}", got=_listed(names), fix=_fix(sample, names))
+            raise DataError(f"There is no column {name!r}.{meant}", fix=_fix(sample, names))
     return spec
 
 
@@ -158,12 +158,17 @@ def guess(sample: Sequence[Mapping[str, Any]]) -> Guess:
     by_name = _by_name(profiles)
     if "rejected" in by_name and "preferred" in by_name:
         return _pair(by_name, profiles, sample)
+    if "question" in by_name and "answer" in by_name:
+        others = _other_answers(by_name, profiles)
+        why = f"Another answer could be {' or '.join(map(repr, others))}." if others else ""
+        return _joined(Guess(by_name, "by names", why), profiles)
     if turns := [one for one in profiles if one.kind == "turns"]:
         return Guess({"messages": turns[0].name}, "by contents", f"{turns[0].name!r} holds conversations.")
     if names == ["text"]:
         return Guess({}, "as it is", "One column of text.")
-    if "question" in by_name and "answer" in by_name:
-        return _joined(Guess(by_name, "by names"), profiles)
+    if len(names) == 1:
+        fix = "Each row needs an input and its ideal answer. Add a column of answers, or check how cells are parted."
+        raise DataError(f"The table has one column, {names[0]!r}.", fix=fix)
     found, why = _by_contents(profiles, by_name, sample, names)
     return _joined(Guess(found, "by contents", why), profiles)
 
@@ -231,12 +236,18 @@ def _by_name(profiles: list[Profile]) -> dict[str, str]:
     return found
 
 
+def _other_answers(found: Mapping[str, str], profiles: list[Profile]) -> list[str]:
+    """Columns beside the answer that look like one: labels, or JSON."""
+    closed = (one for one in profiles if one.kind in ("label", "json") and one.filled > 0.5)
+    return [one.name for one in closed if one.name not in found.values() and tidy_name(one.name) not in ABOVE]
+
+
 def _can_be(part: str, one: Profile) -> bool:
     if part in ("question", "preferred", "rejected"):
         return one.kind in ("text", "label", "json", "turns")
     if part == "system":
         return one.kind in ("text", "constant", "label")
-    return one.kind in ("text", "label", "json", "number", "constant")
+    return one.kind in ("text", "label", "json", "number", "constant", "turns")
 
 
 def _in_words(one: Profile, profiles: list[Profile]) -> Profile:
@@ -274,7 +285,7 @@ def _by_contents(
     question, answer = likely["question"], likely["answer"]
     if not question or not answer:
         missing = "question" if not question else "answer"
-        raise DataError(f"No column looks like the {missing}.", got=_listed(names), fix=_fix(sample, names, by_name))
+        raise DataError(f"No column looks like the {missing}.", fix=_fix(sample, names, by_name))
     for part, ranked in (("question", question), ("answer", answer)):
         scores = list(ranked.values())
         if len(scores) > 1 and scores[0] - scores[1] < CLEARLY:

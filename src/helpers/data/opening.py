@@ -82,6 +82,7 @@ def opened(source: str | Path | bytes | bytearray, found: Findings) -> Iterator[
         else:
             path, part = located(source)
             at = Opened(stack.enter_context(open(path, "rb")), path.name, part)
+        called = at.name or "The file"
         try:
             for _ in range(DEEPEST):
                 inner = _unpacked(at, stack, found)
@@ -91,7 +92,7 @@ def opened(source: str | Path | bytes | bytearray, found: Findings) -> Iterator[
             yield at
         except DAMAGED as error:
             raise DataError(
-                f"The archive {at.name or 'given'} is damaged or cut off.",
+                f"{called} is damaged or cut off.",
                 got=str(error)[:200],
                 fix="Download or export it again.",
             ) from error

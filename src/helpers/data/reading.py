@@ -13,10 +13,13 @@ import pandas as pd
 from helpers.data import columns as naming
 from helpers.data.columns import Columns
 from helpers.data.report import Findings
-from helpers.data.shapes import Shaped, fits, has_own_shape, recognise, shaped, text_of
+from helpers.data.shapes import PLACE, Shaped, fits, has_own_shape, recognise, shaped, text_of
 from helpers.data.sources import Row, Source, rows
 from helpers.errors import DataError
 from helpers.records import Example
+
+SAVED_AGAIN = ("bom", "encoding", "blank_line")
+"""Problems of lines that can be read all the same."""
 
 SHOWN = 5
 ROWS_SHOWN = 3
@@ -87,7 +90,7 @@ def mapping(source: Source, columns: Columns | None = None) -> Understood:
     told = naming.resolved(columns, [row.value for row in sample])
     formed = [(row.line, row.value, shape) for row in sample if (shape := shape_of(row.value, told)) is not None]
     if not formed:
-        raise _nothing(sample)
+        raise _nothing(sample, found)
     _, value, first = formed[0]
     used = told.columns or (recognise(value) if first.names else {})
     shown = [(line, shape) for line, _, shape in formed if _has_messages(shape)]
@@ -123,6 +126,14 @@ def shape_of(value: Any, told: naming.Guess) -> Shaped | None:
     return shaped(value, told.columns if strict else None)
 
 
+def missing(value: Any, told: naming.Guess) -> str:
+    """Why a row is of no known shape, in a sentence."""
+    absent = [column for column in told.columns.values() if column not in value and not PLACE.search(column)]
+    if absent:
+        return f"The row has no {' and no '.join(map(repr, absent))}."
+    return f"The keys are {', '.join(map(repr, list(value)[:8])) or 'none'}."
+
+
 def _has_messages(row: Shaped) -> bool:
     messages = row.chat.get("messages")
     return isinstance(messages, list) and bool(messages) and all(isinstance(message, dict) for message in messages)
@@ -140,10 +151,14 @@ def _doubts(columns: dict[str, str], sample: list[Any]) -> list[str]:
     return []
 
 
-def _nothing(sample: list[Row]) -> DataError:
+def _nothing(sample: list[Row], found: Findings) -> DataError:
+    """The error of a source in which no row is understood: its columns, else its first broken row, else emptiness."""
     if sample:
         return _unknown(sample[0].value)
-    return DataError("The source holds no row that can be read.", fix="Run check() on it to see why.")
+    for problem in found.sorted():
+        if problem.severity == "error" and problem.line and problem.code not in SAVED_AGAIN:
+            return DataError("No row can be read.", got=f"line {problem.line}: {problem.message}", fix=problem.fix)
+    return DataError("The file holds no row of examples.", fix="Export it again, and look whether it has rows.")
 
 
 def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = None) -> list[Example]:
@@ -168,25 +183,26 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
     for line, value, broken in listed:
         row = shape_of(value, told) if broken is None else None
         if broken is None and row is None:
-            if not examples:
+            if not examples and not told.columns:
                 raise _unknown(value)
-            found.add("unknown_shape", line, "row", f"The keys are {', '.join(map(repr, list(value)[:8]))}.")
+            found.add("unknown_shape", line, "row", missing(value, told))
         elif row is not None:
             if _has_messages(row):
                 examples.append(as_example(line, row))
             else:
                 found.add("messages", line, "messages", "`messages` is not a filled list of objects.")
     errors = [problem for problem in found.sorted() if problem.severity == "error" and problem.line]
-    errors = [problem for problem in errors if problem.code not in ("bom", "encoding", "blank_line")]
+    errors = [problem for problem in errors if problem.code not in SAVED_AGAIN]
     if errors:
         shown = "; ".join(f"line {problem.line}: {problem.message}" for problem in errors[:SHOWN])
         raise DataError(
             f"{len(errors):,} row(s) cannot be read.",
             got=shown + ("; …" if len(errors) > SHOWN else ""),
-            fix="check() lists every problem; repair() mends or drops the rows and writes a new file.",
+            fix="See all by data.check(DATA, columns=COLUMNS). A copy without them: "
+            'data.repair(DATA, data.check(DATA, columns=COLUMNS), to="repaired.jsonl"); then DATA = "repaired.jsonl".',
         )
     if not examples:
-        raise DataError("The source holds no example.", fix="Check that the export finished.")
+        raise _nothing([], found)
     return examples
 
 

@@ -40,6 +40,8 @@ PARTS = (*COLUMNS, "messages")
 PLACE = re.compile(r"\{([^{}\n]+)\}")
 """A column's place in a template."""
 
+TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):")
+
 ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bing": "assistant", "bot": "assistant",
          "model": "assistant", "function_call": "assistant", "observation": "tool"}  # fmt: skip
 """What files of the shape ``conversations`` call the roles."""
@@ -69,20 +71,22 @@ def shaped(row: Mapping[str, Any] | Example, columns: Mapping[str, str] | None =
         return _from_example(row)
     if columns and (fits(columns, row) or not has_own_shape(row)):
         return _from_columns(row, columns)
+    if not has_own_shape(row):
+        return _from_columns(row, recognise(row))
     if "messages" in row:
         return _from_messages(row)
     if "contents" in row:
         return _from_contents(row)
-    if has_own_shape(row):
-        return _from_turns(row, "conversations") if "conversations" in row else _from_preference(row)
-    return _from_columns(row, recognise(row))
+    return _from_turns(row, "conversations") if "conversations" in row else _from_preference(row)
 
 
 def has_own_shape(row: Mapping[str, Any]) -> bool:
     """Whether a row's keys say that it is a conversation or a pair, whatever columns are named."""
     pair = isinstance(row.get("input"), dict) and ("preferred_output" in row or "preferred_completion" in row)
     told = isinstance(row.get("conversations"), list) and not {"chosen", "rejected"} <= set(row)
-    return "messages" in row or "contents" in row or pair or told
+    turns = (row[key] for key in ("messages", "contents") if key in row)
+    listed = any(len(row) == 1 or not isinstance(one, str) or one.lstrip().startswith("[") for one in turns)
+    return listed or pair or told
 
 
 def fits(columns: Mapping[str, str] | None, row: Mapping[str, Any] | Example) -> bool:
@@ -226,7 +230,9 @@ def _from_preference(row: Mapping[str, Any]) -> Shaped:
 def _from_turns(row: Mapping[str, Any], column: str) -> Shaped | None:
     """A conversation in a column: turns of ``role`` and ``content``, or of ``from`` and ``value``; with the row's
     ``system`` prompt and ``tools``, where it has them."""
-    turns = _maybe_json(row[column]) if isinstance(row[column], str) else row[column]
+    turns = row[column]
+    if isinstance(turns, str):
+        turns = _transcript(turns) or _maybe_json(turns)
     if not isinstance(turns, list):
         return None
     messages = [_turn_message(turn) for turn in turns]
@@ -331,6 +337,8 @@ def _value(row: Mapping[str, Any], spec: str) -> Any:
 def _turns(role: str, value: Any) -> list:
     """The messages that a cell stands for: its own where it is a conversation, else one."""
     turns = [value] if isinstance(value, dict) and {"from", "value"} <= set(value) else value
+    if isinstance(value, str) and is_conversation(value):
+        turns = _transcript(value) or _maybe_json(value)
     if isinstance(turns, list) and turns and all(_is_turn(turn) for turn in turns):
         return [_turn_message(turn) for turn in turns]
     return [_turn(role, value)]
@@ -340,10 +348,19 @@ def _is_turn(value: Any) -> bool:
     return isinstance(value, dict) and ({"role", "content"} <= set(value) or {"from", "value"} <= set(value))
 
 
+def _transcript(text: str) -> list[dict] | None:
+    """The turns of "Human: … Assistant: …", each in a paragraph of its own, as Anthropic's pairs are written."""
+    if not text.lstrip().startswith("Human:") or "\n\nAssistant:" not in text:
+        return None
+    _, *parts = TRANSCRIPT.split("\n\n" + text.lstrip())
+    roles = {"Human": "user", "Assistant": "assistant"}
+    return [{"role": roles[who], "content": said.strip()} for who, said in zip(parts[::2], parts[1::2], strict=True)]
+
+
 def is_conversation(value: Any) -> bool:
     """Whether a cell holds turns of a conversation, as objects or as JSON."""
     if isinstance(value, str):
-        value = _maybe_json(value) if value.lstrip().startswith("[") else None
+        value = _transcript(value) or (_maybe_json(value) if value.lstrip().startswith("[") else None)
     return isinstance(value, list) and bool(value) and all(_is_turn(turn) for turn in value)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import facts
+from helpers.data.report import GENERAL
 from helpers.data.shapes import text_of
 from helpers.errors import DataError
 from helpers.project import write_atomically
@@ -51,7 +52,7 @@ def write(examples: Iterable[Example], path: str | Path, provider: str = "openai
 
 def row_writer(provider: str) -> Callable[[Example], dict[str, Any]]:
     """The function that turns an example into one row of the provider's format."""
-    if provider in OPENAI_SHAPED:
+    if provider in (*OPENAI_SHAPED, GENERAL):
         return openai_row
     return {"bedrock": _bedrock_row, "vertex": _vertex_row}[provider]
 
