@@ -1,4 +1,4 @@
-"""The right measure for each kind of task: optional keys, chatter, numbers, tool calls, free text that decides nothing."""
+"""The right measure for each kind of task: optional keys, chatter, numbers, tool calls, free text."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_chatter_is_pointed_out(host, tmp_path, capsys):
     [
         ("He has 3 + 4 = 7.\n#### 7", "So the answer is 7.", 1), ("#### 1,234", "It is $1,234.00.", 1), ("7", "8", 0),
         ("#### -5", "It falls to −5", 1), ("#### 5", "from 10-5", 1), ("#### 5", "five", 0), ("#### 0.5", "0.50", 1),
-        ("#### 12", "#### 12\nThat took 3 steps.", 0), ("no number", "7", None),
+        ("#### 12", "#### 12\nThat took 3 steps.", 1), ("no number", "7", None),
     ],
 )  # fmt: skip
 def test_the_final_number(wanted, answer, right):
@@ -103,7 +103,7 @@ def test_a_check_of_free_text_is_suggested_and_never_taken_by_itself():
     assert metrics.default(sums)[0].unit == "likeness"
     assert 'RULES = "final_number"' in metrics.suggest_check(sums)
     assert metrics.default(sums, "final_number")[0] is metrics.final_number
-    names = [row(f"capital {n}", f"Town {n}") for n in range(40)]
+    names = [row(f"capital {n}", "Town " + "x" * n) for n in range(40)]
     assert data.task(names).kind == "text" and 'RULES = "exact_match"' in metrics.suggest_check(names)
     essays = [row(f"tell {n}", f"A story of {n} houses and of the people in them.") for n in range(40)]
     assert metrics.suggest_check(essays) == ""
@@ -148,7 +148,7 @@ def test_tool_calls_by_name_and_arguments_and_against_the_schema():
     assert [one("It rains.", case) for one in scored] == [0, 0, 0]
 
 
-# --- free text without a measure decides nothing --------------------------------------------------------------------------
+# --- free text without a measure decides nothing ---------------------------------------------------------------------
 
 
 def test_likeness_feeds_neither_plateau_nor_verdict_and_rivals_bring_no_share_in(host, tmp_path, monkeypatch):
@@ -178,14 +178,11 @@ def test_likeness_feeds_neither_plateau_nor_verdict_and_rivals_bring_no_share_in
     assert "least alike" in seen and "most alike" in seen and "useless a useless a" in seen
 
 
-# --- what came back is seen --------------------------------------------------------------------------------------------
+# --- what came back is seen ------------------------------------------------------------------------------------------
 
 
 def test_missing_and_cut_off_stand_in_table_and_caption_and_raw_answers_below(host, tmp_path):
-    rows = [
-        row(f"say {('yes', 'no')[n % 2]} {n}" if n % 3 else f"say <b>{n}", ("yes 1", "no")[n % 2]) for n in range(60)
-    ]
-    rows = [row(one.question, ("yes", "no")[n % 2]) for n, one in enumerate(rows)]
+    rows = [row(f"say {'<b>' * (n % 3 == 0)}{n}", ("yes", "no")[n % 2]) for n in range(60)]
 
     def fault(body, _):
         text = body["messages"][-1]["content"]
@@ -204,13 +201,13 @@ def test_missing_and_cut_off_stand_in_table_and_caption_and_raw_answers_below(ho
     assert table["missing"] == 6 and page.count(answered) == 2 and f"one: {table['cut_off']} of 60 cut off" in page
     assert "seconds a call, sent to answered" in page
     seen = show.answers_seen(results, rows).data
-    right = int(results.scores("one").sum() if False else (results.scores("one") == 1).sum())
+    right = int((results.scores("one") == 1).sum())
     assert f"one: {right} right, {60 - 6 - right} wrong, 6 without a score" in seen
     assert seen.count(">right<") == seen.count(">wrong<") == 3
     assert "&lt;b&gt;" in seen and "<b>" not in seen
 
 
-# --- told before it runs -----------------------------------------------------------------------------------------------
+# --- told before it runs ---------------------------------------------------------------------------------------------
 
 
 def test_calls_tokens_and_minutes_are_told_before_and_the_probes_answers_are_kept(host, tmp_path):
