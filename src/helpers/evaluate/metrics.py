@@ -93,9 +93,10 @@ _AT_THE_END = re.compile(rf"(?:####|answer is:?|=)?\s*[$€£]?\s*{_NUMBER.patte
 
 
 def last_number(text: str) -> float | None:
-    """The number that a text ends on: what stands after ``####`` where it has that mark, else the last one."""
-    found = _NUMBER.findall(text.rpartition("####")[2])
-    return float(found[-1].replace(",", "").replace("\N{MINUS SIGN}", "-")) if found else None
+    """The number that a text comes to: the one after ``####`` where it has that mark, else the last one."""
+    _, mark, after = text.rpartition("####")
+    found = _NUMBER.findall(after)
+    return float(found[0 if mark else -1].replace(",", "").replace("\N{MINUS SIGN}", "-")) if found else None
 
 
 def _final_number(answer: str, example: Example) -> float | None:
