@@ -75,6 +75,7 @@ class Candidate:
         tuned: whether the model was fine-tuned on this task.
         declared: what the reader says that the model is, "target" or "teaching". It counts only for a model that
             nothing is known of: see :data:`Role`.
+        tries: how many prompts this one is the best of, where a search found it on training rows.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Candidate:
     max_tokens: int = 64
     tuned: bool = False
     declared: Literal["", "teaching", "target"] = ""
+    tries: int = 1
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,18 @@ from helpers.evaluate import (
     rules,
 )
 from helpers.evaluate.cascade import cascade, coverage
+from helpers.evaluate.choosing import choose_examples
 from helpers.evaluate.forecasting import Forecast, forecast
 from helpers.evaluate.keeping import keep
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
 from helpers.evaluate.material import Material, material
+from helpers.evaluate.optimising import optimise
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
 from helpers.evaluate.rivals import without_llm
 from helpers.evaluate.rungs import label_of, label_schema, rungs
 from helpers.evaluate.runner import run, run_elsewhere
+from helpers.evaluate.search import Search
 from helpers.statistics import compare, compare_many
 
 __all__ = [
@@ -41,9 +44,11 @@ __all__ = [
     "Pattern",
     "Plateau",
     "Results",
+    "Search",
     "SecondLook",
     "candidates",
     "cascade",
+    "choose_examples",
     "compare",
     "compare_many",
     "consistency",
@@ -56,6 +61,7 @@ __all__ = [
     "learning_curve",
     "material",
     "metrics",
+    "optimise",
     "plateau",
     "plateau_of",
     "probes",

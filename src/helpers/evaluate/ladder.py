@@ -63,7 +63,9 @@ def plateau(
         return Plateau("cannot tell", about["role"], NO_MEASURE, len(results.history()), "", (), worth, 0)
     if why := results.why_nothing(list(results.history())):
         return Plateau("cannot tell", about["role"], why, 0, "", (), worth, 0)
-    return plateau_of(results.history(metric=metric), worth=worth, last=last, role=about["role"], level=level)
+    return plateau_of(
+        results.history(metric=metric), worth=worth, last=last, role=about["role"], level=level, tries=results.tries()
+    )
 
 
 def prompted_model(results: Results) -> dict[str, Any]:
@@ -86,6 +88,7 @@ def plateau_of(
     last: int = 3,
     role: Role = "teaching",
     level: float = 0.95,
+    tries: Mapping[str, int] | None = None,
 ) -> Plateau:
     """Whether the last few prompts still gained anything over the best one before them.
 
@@ -94,7 +97,8 @@ def plateau_of(
     * "cannot tell": neither can be shown on these rows, or too few prompts were tried.
 
     The incumbent was picked as the best of several, which flatters it. So the upper bounds allow for every prompt among
-    which it was picked (Bonferroni): the more were tried, the harder it is to call a plateau.
+    which it was picked (Bonferroni): the more were tried, the harder it is to call a plateau. A prompt that a search
+    found counts for all that the search tried, in both corrections.
 
     A prompt without a single answer is left out.
 
@@ -103,6 +107,7 @@ def plateau_of(
             ``Results.history`` gives them.
         worth: the smallest gain worth having, as a share: 0.02 is two points.
         last: how many of the latest prompts must have gained nothing.
+        tries: prompt's name → how many prompts it is the best of; 1 where nothing is said.
 
     Raises:
         EvaluationError: scores of different rows, ``worth`` or ``last`` not above zero, or no prompts.
@@ -117,19 +122,19 @@ def plateau_of(
     answered = ~np.isnan(scores).all(axis=1)
     names, scores = [name for name, some in zip(names, answered, strict=True) if some], scores[answered]
     scores = scores[:, ~np.isnan(scores).any(axis=0)]
-    rows = scores.shape[1]
+    rows, counts = scores.shape[1], [(tries or {}).get(name, 1) for name in names]
     if len(names) <= last or rows < 2:
         few = f"{len(names)} prompts with answers are too few to speak of a plateau: try at least {last + 1}."
         sentence = few if len(names) <= last else "Fewer than two rows were answered by all prompts: measure more rows."
-        return Plateau("cannot tell", role, sentence, len(names), "", (), worth, rows)
+        return Plateau("cannot tell", role, sentence, sum(counts), "", (), worth, rows)
     earlier = len(names) - last
     best = int(np.argmax(scores[:earlier].mean(axis=1)))
     later = zip(names[earlier:], scores[earlier:], strict=True)
-    gains = tuple(_gain(name, of_name - scores[best], earlier, level) for name, of_name in later)
-    state, sentence = _judge(gains, names[best], scores, worth, level)
+    gains = tuple(_gain(name, of_name - scores[best], sum(counts[:earlier]), level) for name, of_name in later)
+    state, sentence = _judge(gains, names[best], counts, rows, worth, level)
     if role == "teaching":
         sentence += " This is the teaching model: it says nothing about prompts for the model that you would use."
-    return Plateau(state, role, sentence, len(names), names[best], gains, worth, rows)
+    return Plateau(state, role, sentence, sum(counts), names[best], gains, worth, rows)
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ def second_look(picked: Results, fresh: Results, name: str, metric: str | None =
         interval = statistics.newcombe(int(after.sum()), len(after), int(before.sum()), len(before))
     return SecondLook(
         name, one, other, statistics.Estimate(change, *interval),
-        _second_look(name, one, other, interval, len(picked.history()), (len(before), len(after)), share),
+        _second_look(name, one, other, interval, sum(picked.tries().values()), (len(before), len(after)), share),
     )  # fmt: skip
 
 
@@ -215,9 +220,9 @@ def _interval(difference: np.ndarray, level: float) -> statistics.Interval:
 
 
 def _judge(
-    gains: tuple[dict[str, Any], ...], incumbent: str, scores: np.ndarray, worth: float, level: float
+    gains: tuple[dict[str, Any], ...], incumbent: str, counts: list[int], rows: int, worth: float, level: float
 ) -> tuple[str, str]:
-    tries, rows, last = *scores.shape, len(gains)
+    tries, last = sum(counts), len(gains)
     top = max(gains, key=lambda gain: gain["gain"])
     if all(gain["high"] < worth for gain in gains):
         bound = max(gain["high"] for gain in gains)
@@ -225,7 +230,8 @@ def _judge(
             f"Prompting has plateaued on these {rows} rows: after {tries} prompts, none of the last {last} can be more "
             f"than {amount(max(bound, 0))} better than {incumbent}, and {amount(worth)} would be worth having."
         )
-    adjusted = statistics.holm([gain["p"] for gain in gains])
+    repeated = [gain["p"] for gain, count in zip(gains, counts[-last:], strict=True) for _ in range(count)]
+    adjusted = statistics.holm(repeated)[np.cumsum(counts[-last:]) - 1]
     risen = [g for g, p in zip(gains, adjusted, strict=True) if p < 1 - level and g["gain"] >= worth]
     if risen:
         best = max(risen, key=lambda gain: gain["gain"])

@@ -41,8 +41,8 @@ class Results:
             ``seconds`` and ``usd`` of the call, ``confidence`` (0 to 1, of those that say how sure they are).
         candidates: name → ``id`` (a hash of host, model, prompt and decoding), ``model``, ``host``, ``role`` (see
             ``records.Role``), ``known_by`` (how the role is known), ``parameters`` (billions, or None), and where there
-            is a prompt its hash, ``prompt``; of a cascade ``handed_on``, the share of rows that went to its second
-            part.
+            is a prompt its hash, ``prompt``, and ``tries``, how many prompts it is the best of; of a cascade
+            ``handed_on``, the share of rows that went to its second part.
         metrics: names of the metrics; the first one is the headline.
         split: what the rows were called: "validation", "test" …
         row_ids: a hash an example, so that only scores of the very same rows are ever compared.
@@ -231,6 +231,10 @@ class Results:
         """
         prompted = [n for n, about in self.candidates.items() if about["role"] in PROMPTED and "handed_on" not in about]
         return {name: self.scores(name, metric) for name in names or prompted}
+
+    def tries(self) -> dict[str, int]:
+        """How many prompts stand behind each of :meth:`history`: more than one where a search found the prompt."""
+        return {name: self.candidates[name].get("tries", 1) for name in self.history()}
 
     def scale(self, metric: str | None = None) -> tuple[str, Better]:
         """Unit of a metric and the direction that is better."""

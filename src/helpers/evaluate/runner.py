@@ -157,7 +157,7 @@ def _about(candidate: Candidate, host: str, known: models.Known) -> dict[str, An
     return {
         "id": digest([host, candidate.model, prompt, candidate.temperature, candidate.max_tokens])[:16],
         "model": candidate.model, "host": host, "role": role, "known_by": known_by, "parameters": known.parameters,
-        "prompt": prompt,
+        "prompt": prompt, "tries": candidate.tries,
     }  # fmt: skip
 
 

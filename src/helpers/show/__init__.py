@@ -10,6 +10,7 @@ from helpers.show.curves import learning_curve
 from helpers.show.dataset import answer_lengths, balance, token_lengths
 from helpers.show.errors_panel import errors
 from helpers.show.exercise import check, guess, guesses
+from helpers.show.prompts import prompt_diff
 from helpers.show.provider_page import provider_page
 from helpers.show.rater_panel import rater
 from helpers.show.repairs import changes, pairs
@@ -49,6 +50,7 @@ __all__ = [
     "loss",
     "measurements",
     "pairs",
+    "prompt_diff",
     "prompt_lengths",
     "provider_page",
     "rater",
