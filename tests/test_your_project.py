@@ -18,7 +18,7 @@ from running_api import chat_rows
 from test_spending import paid  # noqa: F401 (a fixture)
 
 from helpers import data, decide, deploy, evaluate, jobs, providers, show, your_project
-from helpers.errors import DecisionError, HostError, JobError, ProjectError
+from helpers.errors import ConsentError, DecisionError, HostError, JobError, ProjectError
 from helpers.jobs import saved
 from helpers.project import Project
 from helpers.records import DataSummary, Evidence, Example
@@ -471,3 +471,37 @@ def test_parts_of_large_files_are_no_larger_than_needed():
     assert your_project.shares(400) == {"train": 0.5, "validation": 0.25, "test": 0.25}
     large = your_project.shares(200_000)
     assert large["validation"] * 200_000 == 1_000 and sum(large.values()) == 1
+
+
+# --- the notebook -----------------------------------------------------------------------------------------------------
+
+
+def cell_with(text: str) -> str:
+    notebook = nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and text in cell.source]
+    return cell.source
+
+
+@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_with_the_estimate_above_it(
+    paid,  # noqa: F811
+    tmp_path,
+):
+    """The notebook's own cells, at a running host that is taken for a paid one."""
+    train, validation = tmp_path / "train.jsonl", tmp_path / "validation.jsonl"
+    train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
+    names = {
+        "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
+        "TRAIN_AT": "rehearsal", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0, "display": lambda *_: None,
+        "paths": {"train": train, "validation": validation},
+    }  # fmt: skip
+    exec(cell_with("jobs.predict("), names)
+    estimate = names["forecast"].usd
+    assert estimate > 0
+    with pytest.raises(ConsentError, match=rf"up to \${estimate:.2f}"):
+        exec(cell_with("jobs.start("), names)
+    assert not paid.jobs
+    names["SPEND_LIMIT_USD"] = estimate
+    exec(cell_with("jobs.start("), names)
+    (job,) = paid.jobs.values()
+    assert job["asked"]["training_file"] == names["files"]["training_file"] and names["job"].status == "succeeded"
