@@ -133,6 +133,24 @@ def test_repair_understands_as_read_does(tmp_path: Path) -> None:
         assert [one.answer for one in after] == [one.answer.strip() for one in before]
 
 
+def test_several_columns_as_the_answer_are_the_fields_of_an_object() -> None:
+    rows = table(text=["a b", "c d"], kind=["x", "y"], order=["12", ""], n=[1, 2])
+    columns = {"question": "text", "answer": ["kind", "order", "n"]}
+    answers = [json.loads(one.answer) for one in data.read(rows, columns=columns)]
+    assert answers == [{"kind": "x", "order": "12", "n": 1}, {"kind": "y", "order": None, "n": 2}]
+    again: dict = {}
+    exec(data.mapping(rows, columns).paste, again)
+    assert again["COLUMNS"] == columns
+    assert len(data.check(rows, columns=again["COLUMNS"]).rows) == 2
+
+
+def test_what_tells_about_a_row_is_no_answer() -> None:
+    with pytest.raises(DataError, match="No column looks like the answer"):
+        data.read(table(words=ASKED, split=CLASSES, lang=["en", "de", "en"] * 3))
+    assert "'mood'" in data.mapping(table(text=ASKED, label=CLASSES, mood=CLASSES[::-1], split=CLASSES)).why
+    assert "split" not in data.mapping(table(text=ASKED, label=CLASSES, split=CLASSES)).why
+
+
 def test_a_template_never_formats_what_it_joins() -> None:
     rows = table(a=["{b.__class__}"] * 2, b=["{0}", "%s"], c=["x", "y"])
     assert data.read(rows, columns={"question": "{a} {b}", "answer": "c"})[0].question == "{b.__class__} {0}"

@@ -29,9 +29,11 @@ from helpers.errors import DataError
 
 Spec = str | Sequence[str]
 Columns = Mapping[str, Spec]
-"""Part → column, a template such as ``"{title}\\n\\n{body}"``, or a list of columns to join with a blank line."""
+"""Part → column, a template such as ``"{title}\\n\\n{body}"``, or a list of columns: joined with a blank line;
+as the answer a JSON object with the columns as its keys."""
 
 LISTED = 12
+OTHERS = 3
 MOST = 0.8
 LABEL_LENGTH = 80
 SHORT_TEXT = 3
@@ -39,6 +41,10 @@ SHORT_TEXT = 3
 
 CLEARLY = 0.5
 """How far the best candidate must be ahead of the next."""
+
+ABOUT = ("split", "fold", "id", "index", "source", "dataset", "language", "lang", "license", "licence", "url", "date",
+         "time", "created", "received", "updated", "channel", "agent", "author", "version")  # fmt: skip
+"""Words in the names of columns that tell about a row, never what to answer."""
 
 ABOVE = ("context", "passage", "title", "subject", "headline", "document", "article", "betreff", "titel", "instruction")
 """Columns that belong above the question, where a row has both: its source, its heading, its instruction."""
@@ -77,8 +83,8 @@ def paste(columns: Mapping[str, str]) -> str:
 # --- as the reader says it --------------------------------------------------------------------------------------------
 
 
-def checked(columns: Any, sample: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The reader's ``COLUMNS``, lists of columns as templates.
+def checked(columns: Any, sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The reader's ``COLUMNS``, lists of columns as templates, or as a tuple for the answer's fields.
 
     Raises:
         DataError: it names an unknown part or column, or leaves out a part; the message says what to write.
@@ -105,9 +111,9 @@ def checked(columns: Any, sample: Sequence[Mapping[str, Any]]) -> dict[str, str]
     return specs
 
 
-def _spec(part: str, spec: Any, names: list[str], sample: Sequence[Mapping[str, Any]]) -> str:
+def _spec(part: str, spec: Any, names: list[str], sample: Sequence[Mapping[str, Any]]) -> str | tuple[str, ...]:
     if isinstance(spec, (list, tuple)) and spec and all(isinstance(name, str) for name in spec):
-        wanted, spec = list(spec), "\n\n".join(f"{{{name}}}" for name in spec)
+        wanted, spec = list(spec), tuple(spec) if part == "answer" else "\n\n".join(f"{{{name}}}" for name in spec)
     elif isinstance(spec, str) and spec.strip():
         wanted = [spec] if spec in names else PLACE.findall(spec) or [spec]
     else:
@@ -160,7 +166,7 @@ def guess(sample: Sequence[Mapping[str, Any]]) -> Guess:
         return _pair(by_name, profiles, sample)
     if "question" in by_name and "answer" in by_name:
         others = _other_answers(by_name, profiles)
-        why = f"Another answer could be {' or '.join(map(repr, others))}." if others else ""
+        why = f"Another answer could be {' or '.join(map(repr, others[:OTHERS]))}." if others else ""
         return _joined(Guess(by_name, "by names", why), profiles)
     if turns := [one for one in profiles if one.kind == "turns"]:
         return Guess({"messages": turns[0].name}, "by contents", f"{turns[0].name!r} holds conversations.")
@@ -238,8 +244,15 @@ def _by_name(profiles: list[Profile]) -> dict[str, str]:
 
 def _other_answers(found: Mapping[str, str], profiles: list[Profile]) -> list[str]:
     """Columns beside the answer that look like one: labels, or JSON."""
-    closed = (one for one in profiles if one.kind in ("label", "json") and one.filled > 0.5)
-    return [one.name for one in closed if one.name not in found.values() and tidy_name(one.name) not in ABOVE]
+    kinds = {one.name: one.kind for one in profiles}
+    if kinds[found["answer"]] == "text":
+        return []
+    closed = [one.name for one in profiles if one.kind in ("label", "json") and one.filled > 0.5]
+    return [name for name in closed if name not in found.values() and not _words(name) & {*ABOVE, *ABOUT}]
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[_\W]+", tidy_name(name)))
 
 
 def _can_be(part: str, one: Profile) -> bool:
@@ -298,8 +311,9 @@ def _by_contents(
     found = {"question": asked.name, "answer": told.name}
     if "system" in by_name and by_name["system"] not in found.values():
         found = {"system": by_name["system"]} | found
-    shown = f"{told.different} different values" if told.kind in ("label", "number") else told.kind
-    why = f"{asked.name!r} holds the longest varied text, {told.name!r} {shown}."
+    counted = f"has {told.different} different values"
+    holds = {"label": counted, "number": counted, "json": "holds JSON", "text": "is the other text"}
+    why = f"{asked.name!r} holds long, varied text and {told.name!r} {holds.get(told.kind, counted)}."
     return found, why
 
 
@@ -332,7 +346,7 @@ def _as_answer(one: Profile, profiles: list[Profile], order: list[str], asked: s
     after = asked is not None and order.index(one.name) > order.index(asked)
     base = {"label": 2.0, "json": 2.5, "number": 0.5 if one.different <= 20 else 0.0, "text": 1.0 if after else 0.4}
     score = base.get(one.kind, 0.0) * one.filled
-    if one.kind == "number" and _in_words(one, profiles) is not one:
+    if (one.kind == "number" and _in_words(one, profiles) is not one) or _words(one.name) & set(ABOUT):
         return 0.0
     return score + _named_like(one.name, "answer") if score else 0.0
 
@@ -342,7 +356,7 @@ def _named_like(name: str, part: str) -> float:
     tidy = tidy_name(name)
     if tidy in COLUMNS[part]:
         return 2.0
-    return 1.0 if set(re.split(r"[_\W]+", tidy)) & set(COLUMNS[part]) else 0.0
+    return 1.0 if _words(name) & set(COLUMNS[part]) else 0.0
 
 
 def _joined(told: Guess, profiles: list[Profile]) -> Guess:

@@ -13,7 +13,7 @@ import pandas as pd
 from helpers.data import columns as naming
 from helpers.data.columns import Columns
 from helpers.data.report import Findings
-from helpers.data.shapes import PLACE, Shaped, fits, has_own_shape, recognise, shaped, text_of
+from helpers.data.shapes import Shaped, fits, has_own_shape, named, recognise, shaped, text_of
 from helpers.data.sources import Row, Source, rows
 from helpers.errors import DataError
 from helpers.records import Example
@@ -34,7 +34,7 @@ class Understood:
 
     Attributes:
         shape: the shape of the rows ("chat", "question_answer", …).
-        columns: part → column or template: what ``COLUMNS`` may say; empty where rows are conversations already.
+        columns: part → column, template or columns: what ``COLUMNS`` may say; empty where rows are conversations.
         left_out: the columns that are no part of the question or the answer.
         sure: "set by you", "by names", "by contents" or "as it is".
         why: the reasons, as sentences; "" where there is nothing to say.
@@ -43,7 +43,7 @@ class Understood:
     """
 
     shape: str
-    columns: dict[str, str]
+    columns: dict[str, Any]
     left_out: tuple[str, ...] = ()
     sure: str = "as it is"
     why: str = ""
@@ -123,12 +123,15 @@ def _sample(read: Iterator[Row]) -> list[Row]:
 def shape_of(value: Any, told: naming.Guess) -> Shaped | None:
     """The row in chat shape; columns that were found out count for the rows that have them."""
     strict = told.sure == "set by you" or fits(told.columns, value)
-    return shaped(value, told.columns if strict else None)
+    row = shaped(value, told.columns if strict else None)
+    lone_text = told.columns and row is not None and row.shape == "text"  # a row of a table that lacks its answer
+    return None if lone_text else row
 
 
 def missing(value: Any, told: naming.Guess) -> str:
     """Why a row is of no known shape, in a sentence."""
-    absent = [column for column in told.columns.values() if column not in value and not PLACE.search(column)]
+    wanted = [name for spec in told.columns.values() if spec not in value for name in named(spec, value)]
+    absent = [name for name in wanted if name not in value]
     if absent:
         return f"The row has no {' and no '.join(map(repr, absent))}."
     return f"The keys are {', '.join(map(repr, list(value)[:8])) or 'none'}."
@@ -142,7 +145,7 @@ def _has_messages(row: Shaped) -> bool:
 def _doubts(columns: dict[str, str], sample: list[Any]) -> list[str]:
     """What a person should know of the answers before going on."""
     answer = columns.get("answer")
-    if answer is None or not all(isinstance(row, dict) for row in sample):
+    if not isinstance(answer, str) or not all(isinstance(row, dict) for row in sample):
         return []
     told = naming.profile(answer, sample)
     if told.kind == "number" and told.different <= 100:
@@ -171,7 +174,8 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
     Args:
         source: the file, its bytes, or a table. ``book.xlsx#Sheet2`` names a sheet, ``export.zip#train.csv`` a file.
         columns: part → column, for parts "question", "answer", "system", "preferred", "rejected", "messages". Several
-            columns are joined by a template, ``"{title}\\n\\n{body}"``, or by a list: ``["title", "body"]``.
+            columns are joined by a template, ``"{title}\\n\\n{body}"``, or by a list, ``["title", "body"]``; a list as
+            the answer gives a JSON object with these keys.
 
     Raises:
         DataError: a row cannot be read or is of no known shape; all such rows are counted and the first ones named.

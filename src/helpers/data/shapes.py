@@ -29,8 +29,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "antwoord",
     ),
     "system": ("system", "system_prompt", "instructions"),
-    "preferred": ("chosen", "preferred", "preferred_output", "preferred_completion"),
-    "rejected": ("rejected", "non_preferred", "non_preferred_output", "non_preferred_completion"),
+    "preferred": ("chosen", "preferred", "preferred_output", "preferred_completion", "chosen_messages"),
+    "rejected": ("rejected", "non_preferred", "non_preferred_output", "non_preferred_completion", "rejected_messages"),
 }  # fmt: skip
 """Names by which a column is recognised, most telling first; upper case, blanks and dashes do not matter."""
 
@@ -65,7 +65,7 @@ class Shaped(NamedTuple):
     rejected: Any = None
 
 
-def shaped(row: Mapping[str, Any] | Example, columns: Mapping[str, str] | None = None) -> Shaped | None:
+def shaped(row: Mapping[str, Any] | Example, columns: Mapping[str, Any] | None = None) -> Shaped | None:
     """The row in chat shape, or None when it is of no known shape. Values are passed on unchecked."""
     if isinstance(row, Example):
         return _from_example(row)
@@ -89,19 +89,23 @@ def has_own_shape(row: Mapping[str, Any]) -> bool:
     return listed or pair or told
 
 
-def fits(columns: Mapping[str, str] | None, row: Mapping[str, Any] | Example) -> bool:
+def fits(columns: Mapping[str, Any] | None, row: Mapping[str, Any] | Example) -> bool:
     """Whether a row has what ``columns`` name: every column that stands for a part, one at least of a template's."""
     if not columns or isinstance(row, Example):
         return False
-    return all(
-        spec in row if spec in row or not PLACE.search(spec) else any(name in row for name in named(spec, row))
-        for part, spec in columns.items()
-        if part != "system"
-    )
+    return all(_is_there(spec, row) for part, spec in columns.items() if part != "system")
 
 
-def named(spec: str, names: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    """The columns that a part is made from: the one of that name, or those in a template's braces."""
+def _is_there(spec: str | tuple[str, ...], row: Mapping[str, Any]) -> bool:
+    if isinstance(spec, tuple):
+        return all(name in row for name in spec)
+    return spec in row or (bool(PLACE.search(spec)) and any(name in row for name in named(spec, row)))
+
+
+def named(spec: str | tuple[str, ...], names: Mapping[str, Any] | Sequence[str]) -> list[str]:
+    """The columns that a part is made from: the one of that name, those in a template's braces, or a tuple's."""
+    if isinstance(spec, tuple):
+        return list(spec)
     return [spec] if spec in names else PLACE.findall(spec) or [spec]
 
 
@@ -297,7 +301,7 @@ def declared_tools(value: Any) -> list[dict] | None:
     return [{"type": "function", "function": tool} for tool in value]
 
 
-def _from_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> Shaped | None:
+def _from_columns(row: Mapping[str, Any], columns: Mapping[str, Any]) -> Shaped | None:
     if "messages" in columns and columns["messages"] in row:
         return _from_turns(row, columns["messages"])
     if not fits(columns, row):
@@ -314,7 +318,7 @@ def _from_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> Shaped 
         messages[-1] = {"role": "assistant", "content": None, "tool_calls": calls}
     chat = {"messages": messages} | ({"tools": tools} if tools else {})
     extra = {key: value for key, value in row.items() if key not in taken and not (tools and key == "tools")}
-    names = tuple(name for name, _, _ in used)
+    names = tuple(name if isinstance(name, str) else ", ".join(name) for name, _, _ in used)
     if "rejected" in columns:
         bad = _turns("assistant", _value(row, columns["rejected"]))
         messages[:], bad = _without_repeats(messages, bad, len(_turns("assistant", used[-1][2])))
@@ -324,8 +328,11 @@ def _from_columns(row: Mapping[str, Any], columns: Mapping[str, str]) -> Shaped 
     return Shaped(shape, chat, extra, names if len(names) == len(messages) else ())
 
 
-def _value(row: Mapping[str, Any], spec: str) -> Any:
-    """A part's value: the column's, or the template filled in. What an empty column leaves at the ends is cut off."""
+def _value(row: Mapping[str, Any], spec: str | tuple[str, ...]) -> Any:
+    """A part's value: the column's, the template filled in, or an object with several columns as its keys. What an
+    empty column leaves at a template's ends is cut off; in an object it is null."""
+    if isinstance(spec, tuple):
+        return {name: row[name] if cell_text(row[name]).strip() else None for name in spec}
     if spec in row:
         return row[spec]
     if not PLACE.search(spec):
