@@ -19,6 +19,11 @@ from helpers.records import Candidate, Example
 MOST_EACH = 8
 OF_THE_SAMPLE = ("valid_json", "order_id")
 """Metrics on which the sample's gate has rules and other rows need not have any."""
+SKIP = "Text and exercises that name categories, order numbers or kettles speak of the sample: skip them."
+NO_LABELS = (
+    "Lessons 4 and 5 compare labels and JSON answers; yours are neither, and some of their cells stop with a message: "
+    "stay in your_project for these steps."
+)
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,10 @@ def _own(project: Project, about: Mapping[str, Any]) -> Material:
     train, held_out = data.read(files["train"]), data.read(files["validation"])
     task = data.task([*train, *held_out], about["kind"])
     field = task.required[0] if task.kind == "fields" and task.required else None
+    file = project.get("source", {}).get("file", "your file")
+    fits = SKIP if field or task.kind == "labels" else NO_LABELS
     return Material(
-        note=f"Your project {project.name!r}: {project.get('source', {}).get('file', 'your file')}, {task.reason} "
-        "Text and exercises that name categories, order numbers or kettles speak of the sample; skip them.",
+        note=f"Your project {project.name!r}: {file}, {task.reason}. {fits}",
         own=True, train=train, held_out=held_out, files=files, instructions=about["instructions"], schema=None,
         scored=metrics.for_task(task, about.get("rules")), field=field, task=task,
     )  # fmt: skip
