@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import nbformat
+import pandas as pd
 import pytest
 from decide_cases import cases
 from job_host import JobHost
@@ -286,7 +287,7 @@ def test_the_step_of_the_lowest_validation_loss_is_said_and_every_checkpoint_can
 
 def test_the_best_checkpoint_is_chosen_by_validation_score_then_by_loss():
     found = read([2.0, 1.5, 1.8])
-    best = jobs.best_checkpoint(found, {"step 10": 0.5, "step 20": 0.6, "step 30": 0.7})
+    best = jobs.best_checkpoint(found, pd.Series({"step 10": 0.5, "step 20": 0.6, "step 30": 0.7}))
     assert best.model == "ft:final" and "loss would have chosen step 20" in best.sentence
     tied = jobs.best_checkpoint(found, {"step 10": 0.6, "step 20": 0.6, "step 30": 0.5})
     assert tied.model == "ft:ckpt-2" and "equal" in tied.sentence

@@ -234,7 +234,10 @@ class Life:
 
     def asking(self, model: str = TEACHING) -> dict[str, Any]:
         declared = self.world.roles.get(model, "")
-        return {"PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared}
+        free = {"input": 0, "output": 0}
+        return {
+            "PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared, "PRICE": free,
+        }  # fmt: skip
 
     # The route through your_project ---------------------------------------------------------------------------------
 

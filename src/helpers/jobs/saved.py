@@ -91,6 +91,7 @@ def best_checkpoint(found: Checkpoints, scores: Mapping[str, float]) -> Best:
     Raises:
         JobError: a checkpoint has no entry in ``scores``.
     """
+    scores = dict(scores)  # a column of a table is welcome, too
     if missing := [name for name in found.models if scores and name not in scores]:
         raise JobError(
             "Not every checkpoint was scored.",
