@@ -73,6 +73,8 @@ def test_a_name_does_not_count_where_the_contents_cannot_be_it() -> None:
     rows = table(ticket=[f"T-{n}" for n in range(9)], prompt=["Sort this."] * 9, body=ASKED,
                  label=[0, 1, 2] * 3, label_text=CLASSES)  # fmt: skip
     assert data.mapping(rows).columns == {"question": "body", "answer": "label_text"}
+    other = table(text=ASKED, label=[0, 1, 1] * 3, who=["a", "b", "a"] * 3)
+    assert data.mapping(other).columns["answer"] == "label", "as many values are not yet the same classes"
 
 
 def test_an_unsure_guess_is_one_message_with_a_line_to_paste() -> None:
@@ -144,6 +146,12 @@ def test_several_columns_as_the_answer_are_the_fields_of_an_object() -> None:
     assert len(data.check(rows, columns=again["COLUMNS"]).rows) == 2
 
 
+@pytest.mark.parametrize("day", ["2024-05-01", "01-05-2024", "1.5.24", "05/01/2024 10:00"])
+def test_a_date_is_no_answer_whatever_its_column_is_called(day: str) -> None:
+    rows = table(Inhalt=ASKED, label_date=[day, day, day.replace("2024", "2023")] * 3, Gruppe=CLASSES)
+    assert data.mapping(rows).columns["answer"] == "Gruppe"
+
+
 def test_what_tells_about_a_row_is_no_answer() -> None:
     with pytest.raises(DataError, match="No column looks like the answer"):
         data.read(table(words=ASKED, split=CLASSES, lang=["en", "de", "en"] * 3))
@@ -203,6 +211,8 @@ def test_a_context_stands_above_its_question() -> None:
     rows = table(context=[f"{text}, says the letter" for text in ASKED], question=ASKED, answer=REPLIES)
     assert data.read(rows)[0].question == f"{ASKED[0]}, says the letter\n\n{ASKED[0]}"
     assert data.check(rows, near_duplicates=False).mapping["question"] == "{context}\n\n{question}"
+    dolly = rows.rename(columns={"question": "instruction", "answer": "response"})
+    assert data.mapping(dolly).columns == {"question": "{instruction}\n\n{context}", "answer": "response"}
 
 
 def test_conversations_bring_their_system_prompt_and_tools() -> None:
@@ -255,6 +265,27 @@ def test_pairs_of_whole_conversations_keep_the_question_once() -> None:
     assert transcripts.extra["non_preferred_output"] == [{"role": "assistant", "content": "Guess."}]
     for example in (listed, told):
         assert example.messages == (turn, good) and example.extra["non_preferred_output"] == [bad]
+
+
+@pytest.mark.parametrize("form", ["columns", "split", "list"])
+def test_tables_as_pandas_and_datasets_write_them_to_json(form: str, tmp_path: Path) -> None:
+    rows = table(text=ASKED, label=CLASSES)
+    written = json.dumps(rows.to_dict("list")) if form == "list" else rows.to_json(orient=form)
+    (tmp_path / "x.json").write_text(written)
+    assert [one.question for one in data.read(tmp_path / "x.json")] == ASKED
+
+
+def test_a_named_index_is_a_column() -> None:
+    assert [one.question for one in data.read(table(text=ASKED, label=CLASSES).set_index("text"))] == ASKED
+
+
+def test_a_class_s_number_goes_before_a_title() -> None:
+    rows = table(**{"Class Index": [1, 2, 3] * 3, "Title": [text[:12] for text in ASKED], "Description": ASKED})
+    assert data.mapping(rows).columns == {"question": "{Title}\n\n{Description}", "answer": "Class Index"}
+
+
+def test_empty_answers_are_doubted() -> None:
+    assert "33% of the cells" in data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
 
 
 def test_a_column_of_texts_may_be_called_messages() -> None:
@@ -311,6 +342,8 @@ def test_keys_that_most_rows_lack_are_absent_not_null(tmp_path: Path) -> None:
     read = data.read(tmp_path / "x.parquet", columns={"question": "text", "answer": "slots"})
     assert [json.loads(one.answer) for one in read] == slots
     read = data.read(tmp_path / "x.parquet", columns={"question": "text", "answer": "more"})
+    again = data.read(pd.read_parquet(tmp_path / "x.parquet"), columns={"question": "text", "answer": "slots"})
+    assert [json.loads(one.answer) for one in again] == slots
     assert [json.loads(one.answer) for one in read] == full, "a key that is filled in most rows keeps its nulls"
 
 
@@ -323,6 +356,7 @@ def test_chat_turns_from_parquet_have_no_null_keys(tmp_path: Path) -> None:
     messages = data.read(tmp_path / "x.parquet")[0].messages
     assert messages[0] == turns[0] and messages[3] == turns[3] and messages[2]["tool_call_id"] == "a"
     assert data.check(data.read(tmp_path / "x.parquet")).faulty_rows == 0
+    assert data.read(pd.read_parquet(tmp_path / "x.parquet"))[0].messages == messages
 
 
 # --- workbooks, archives, tables as text ---
@@ -372,6 +406,21 @@ def test_one_table_in_an_archive_is_read_and_several_are_listed(tmp_path: Path) 
         data.read(f"{two}#x.csv")
 
 
+def test_check_reports_rows_of_unknown_columns_one_by_one() -> None:
+    report = data.check(lines([{"foo": 1, "bar": 2}] * 3))
+    assert report.problems.query("code == 'unknown_shape'")["line"].tolist() == [1, 2, 3]
+
+
+def test_what_can_be_read_is_not_therefore_what_a_host_takes() -> None:
+    chats = lines([{"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": reply}]}
+                   for text, reply in zip(ASKED * 2, REPLIES * 2, strict=True)])  # fmt: skip
+    assert data.check(chats, provider="local").ok
+    wrapped = b'{"data": [' + chats.replace(b"\n", b",") + b"]}"
+    for raw in (gzip.compress(chats), _zip(a=chats), wrapped):
+        assert len(data.read(raw)) == 18
+        assert "not_jsonl" in set(data.check(raw, provider="local").problems["code"])
+
+
 HEADLESS = {
     "tabs": "\n".join(f"{label}\t{text}" for label, text in zip(CLASSES, ASKED, strict=True)),
     "commas": "\n".join(f'"{text}, please","{label}"' for label, text in zip(CLASSES, ASKED, strict=True)),
@@ -392,9 +441,34 @@ def test_a_table_without_heading_loses_no_row(case: str, name: str, tmp_path: Pa
 
 
 def test_a_heading_stays_a_heading(tmp_path: Path) -> None:
+    survey = ("What do you like about us?", "What shall we do better?")
+    assert (
+        len(
+            data.read(
+                csv_file(
+                    tmp_path, table(**dict(zip(survey, (REPLIES, REPLIES[::-1]), strict=True))).to_csv(index=False)
+                )
+            )
+        )
+        == 9
+    )
+    ruled = "| Inhalt | Gruppe |\n|---|---|\n" + "\n".join(
+        f"| {a} | {b} |" for a, b in zip(ASKED, CLASSES, strict=True)
+    )
+    assert len(data.read(csv_file(tmp_path, ruled, "t.md"))) == 9
     for names in (("Was ist Ihr Anliegen?", "Gruppe"), ("Inhalt", "Gruppe"), ("text", "label")):
         text = table(**{names[0]: ASKED, names[1]: CLASSES}).to_csv(index=False)
         assert len(data.read(csv_file(tmp_path, text))) == 9, names
+
+
+def test_lines_of_title_are_passed_over_and_a_lone_heading_is_not(tmp_path: Path) -> None:
+    body = table(text=ASKED, label=CLASSES).to_csv(index=False)
+    for above in ("sep=,\n", "Export of May\n\n", "Export,\nof May,\n"):
+        path = csv_file(tmp_path, above + body)
+        assert [one.question for one in data.read(path)] == ASKED
+        assert "passed over" in data.mapping(path).notes[0]
+    numbered = "\n".join([",text", *(f"{n},{text}" for n, text in enumerate(ASKED))])
+    assert [one.answer for one in data.read(csv_file(tmp_path, numbered))] == ASKED
 
 
 def test_a_lone_quote_swallows_no_rows(tmp_path: Path) -> None:

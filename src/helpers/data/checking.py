@@ -52,7 +52,7 @@ def check(
             are found in any case.
 
     Raises:
-        DataError: the source cannot be opened, is of no kind that can be read, or none of its columns is understood.
+        DataError: the source cannot be opened, is of no kind that can be read, or ``columns`` does not fit it.
         FactsError: nothing is known of the provider.
     """
     limits = rules.rules_for(provider, model)
@@ -131,8 +131,15 @@ def _formed_rows(
 
 def _columns(source: Source, columns: Columns | None) -> naming.Guess:
     """What the columns of ``source`` are; a table in memory and a file can be read twice, examples need no columns."""
-    again = isinstance(source, (str, Path, bytes, bytearray, pd.DataFrame))
-    return naming.resolved(columns, sampled(source)) if again else naming.Guess({}, "as it is")
+    if not isinstance(source, (str, Path, bytes, bytearray, pd.DataFrame)):
+        return naming.Guess({}, "as it is")
+    sample = sampled(source)
+    try:
+        return naming.resolved(columns, sample)
+    except DataError:
+        if columns is not None:
+            raise
+        return naming.Guess({}, "as it is")  # then every row is reported, each on its line
 
 
 def _check_contents(

@@ -51,6 +51,23 @@ def columnar(data: bytes, largest: int, found: Findings) -> Iterator[dict[str, A
         raise DataError("The Parquet file cannot be read.", got=str(error)[:200], fix="Export it again.") from error
 
 
+def without_absent(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records of a DataFrame, in which absent keys became nulls when it was read from Parquet: as ``columnar``."""
+    import pyarrow as arrow
+
+    absent = set()
+    for column in records[0] if records else ():
+        values = [record.get(column) for record in records]
+        if any(isinstance(value, (dict, list)) for value in values[:BATCH]):
+            try:
+                absent |= set(_optional(arrow.chunked_array([arrow.array(values)]), (column,)))
+            except (arrow.ArrowException, TypeError):  # values of several kinds: never a column of Parquet
+                continue
+    if not absent:
+        return records
+    return [{key: _without_nulls(value, (key,), absent) for key, value in record.items()} for record in records]
+
+
 def _quoted(columns: Iterable) -> str:
     return ", ".join(sorted({repr(column if isinstance(column, str) else column[0]) for column in columns}))
 

@@ -39,6 +39,9 @@ LABEL_LENGTH = 80
 SHORT_TEXT = 3
 """Words from which a text is more than a name or a number."""
 
+DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
+"""How dates begin, whatever their order; an amount has at most one such mark."""
+
 CLEARLY = 0.5
 """How far the best candidate must be ahead of the next."""
 
@@ -48,6 +51,9 @@ ABOUT = ("split", "fold", "id", "index", "source", "dataset", "language", "lang"
 
 ABOVE = ("context", "passage", "title", "subject", "headline", "document", "article", "betreff", "titel", "instruction")
 """Columns that belong above the question, where a row has both: its source, its heading, its instruction."""
+
+BELOW = ("input", "context")
+"""Columns that belong below an instruction."""
 
 
 class Guess(NamedTuple):
@@ -65,14 +71,20 @@ class Guess(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "number", "id", "label" or "text"."""
+    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "date", "number", "id", "label" or "text"; how
+    much of it is filled, how many different values and words it has, and its cells as text."""
 
     name: str
     kind: str
     filled: float
     different: int
     words: float
-    values: tuple[str, ...]
+    cells: tuple[str, ...]
+
+    @property
+    def values(self) -> list[str]:
+        """Its first different values."""
+        return sorted({cell for cell in self.cells if cell})[:5]
 
 
 def paste(columns: Mapping[str, str]) -> str:
@@ -163,7 +175,7 @@ def guess(sample: Sequence[Mapping[str, Any]]) -> Guess:
     profiles = [profile(name, sample) for name in names]
     by_name = _by_name(profiles)
     if "rejected" in by_name and "preferred" in by_name:
-        return _pair(by_name, profiles, sample)
+        return _pair(by_name, profiles)
     if "question" in by_name and "answer" in by_name:
         others = _other_answers(by_name, profiles)
         why = f"Another answer could be {' or '.join(map(repr, others[:OTHERS]))}." if others else ""
@@ -186,9 +198,8 @@ def profile(name: str, sample: Sequence[Mapping[str, Any]]) -> Profile:
     filled = [text for text in texts if text]
     different = len(set(filled))
     words = sum(len(text.split()) for text in filled) / max(len(filled), 1)
-    values = tuple(sorted(set(filled))[:5])
     kind = _kind([cell for cell, text in zip(cells, texts, strict=True) if text], filled, different, len(sample), words)
-    return Profile(name, kind, len(filled) / max(len(sample), 1), different, words, values)
+    return Profile(name, kind, len(filled) / max(len(sample), 1), different, words, tuple(texts))
 
 
 def _kind(cells: list, filled: list[str], different: int, rows: int, words: float) -> str:
@@ -200,12 +211,14 @@ def _kind(cells: list, filled: list[str], different: int, rows: int, words: floa
         return "constant"
     if sum(map(_is_json, filled)) > 0.5 * len(filled):
         return "json"
-    numbers = sum(isinstance(cell, date) or _is_number(text) for cell, text in zip(cells, filled, strict=True))
-    if numbers >= MOST * len(filled):
+    dates = sum(isinstance(cell, date) or bool(DATE.match(text)) for cell, text in zip(cells, filled, strict=True))
+    if dates >= MOST * len(filled):
+        return "date"
+    if sum(map(_is_number, filled)) >= MOST * len(filled):
         return "number"
     if words < 1.2 and different == len(filled) and rows >= 5 and sum(map(_is_code, filled)) >= MOST * len(filled):
         return "id"
-    few = different <= max(2, len(filled) / 3) and words < 8
+    few = different <= max(2, len(filled) / 3) and different < max(len(filled), 2) and words < 8
     return "label" if few and max(map(len, filled)) <= LABEL_LENGTH else "text"
 
 
@@ -220,7 +233,7 @@ def _is_json(text: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"[-+]?[\d.,]+%?|\d{4}-\d\d-\d\d.*", text))
+    return bool(re.fullmatch(r"[-+]?[\d.,]+%?", text))
 
 
 def _is_code(text: str) -> bool:
@@ -265,14 +278,13 @@ def _can_be(part: str, one: Profile) -> bool:
 
 def _in_words(one: Profile, profiles: list[Profile]) -> Profile:
     """The column that says in words what this one numbers (``label_text`` for ``label``), where there is one."""
-    if one.kind != "number":
+    if one.kind != "number" or one.different < 2:
         return one
-    twins = [p for p in profiles if p.kind == "label" and p.different == one.different and one.different > 1]
-    near = [p for p in twins if tidy_name(p.name).startswith(tidy_name(one.name))]
-    return next(iter(near or twins), one)
+    same = (p for p in profiles if p.kind == "label" and p.different == one.different)
+    return next((p for p in same if len(set(zip(one.cells, p.cells, strict=True))) == one.different), one)
 
 
-def _pair(by_name: dict[str, str], profiles: list[Profile], sample: Sequence[Mapping[str, Any]]) -> Guess:
+def _pair(by_name: dict[str, str], profiles: list[Profile]) -> Guess:
     found = {part: column for part, column in by_name.items() if part != "answer"}
     turns = [one.name for one in profiles if one.kind == "turns" and one.name not in found.values()]
     if "question" not in found and turns:
@@ -303,9 +315,10 @@ def _by_contents(
         scores = list(ranked.values())
         if len(scores) > 1 and scores[0] - scores[1] < CLEARLY:
             close = [name for name, score in ranked.items() if scores[0] - score < CLEARLY]
+            fields = f' Or all as fields: "answer": {json.dumps(close[:LISTED], ensure_ascii=False)}.'
             raise DataError(
                 f"More than one column could be the {part}: {', '.join(map(repr, close[:LISTED]))}.",
-                fix=_fix(sample, names, by_name),
+                fix=_fix(sample, names, by_name) + (fields if part == "answer" else ""),
             )
     asked, told = kinds[next(iter(question))], kinds[next(iter(answer))]
     found = {"question": asked.name, "answer": told.name}
@@ -346,7 +359,8 @@ def _as_answer(one: Profile, profiles: list[Profile], order: list[str], asked: s
     after = asked is not None and order.index(one.name) > order.index(asked)
     base = {"label": 2.0, "json": 2.5, "number": 0.5 if one.different <= 20 else 0.0, "text": 1.0 if after else 0.4}
     score = base.get(one.kind, 0.0) * one.filled
-    if (one.kind == "number" and _in_words(one, profiles) is not one) or _words(one.name) & set(ABOUT):
+    about = _words(one.name) & {*ABOUT, *ABOVE} and not _named_like(one.name, "answer")
+    if about or (one.kind == "number" and _in_words(one, profiles) is not one):
         return 0.0
     return score + _named_like(one.name, "answer") if score else 0.0
 
@@ -366,7 +380,7 @@ def _joined(told: Guess, profiles: list[Profile]) -> Guess:
     """
     columns, why = dict(told.columns), [told.why] if told.why else []
     question = columns["question"]
-    above = ("input",) if tidy_name(question) == "instruction" else ABOVE
+    above = BELOW if tidy_name(question) == "instruction" else ABOVE
     beside = [one for one in profiles if tidy_name(one.name) in above and one.name not in columns.values()]
     if (
         "system" not in columns
@@ -378,7 +392,7 @@ def _joined(told: Guess, profiles: list[Profile]) -> Guess:
         why.append(f"{beside[0].name!r} is the same in every row, so it is the system prompt.")
     together = [one.name for one in beside if one.kind in ("text", "label")]
     if together:
-        order = [question, *together] if above == ("input",) else [*together, question]
+        order = [question, *together] if above is BELOW else [*together, question]
         columns["question"] = "\n\n".join(f"{{{name}}}" for name in order)
         why.append(f"The question is {' and '.join(map(repr, order))} together.")
     return Guess(columns, told.sure, " ".join(why))

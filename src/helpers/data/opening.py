@@ -88,6 +88,7 @@ def opened(source: str | Path | bytes | bytearray, found: Findings) -> Iterator[
                 inner = _unpacked(at, stack, found)
                 if inner is None:
                     break
+                found.add("not_jsonl", 0, "file", "The file is packed, not JSON Lines.")
                 at = inner
             yield at
         except DAMAGED as error:

@@ -24,6 +24,9 @@ SAVED_AGAIN = ("bom", "encoding", "blank_line")
 SHOWN = 5
 ROWS_SHOWN = 3
 SHOWN_CHARACTERS = 300
+MOST_CLASSES = 100
+"""Different numbers up to which they look like classes, not like quantities."""
+
 ENOUGH_TURNS = 20
 """Conversations at the beginning of a file after which no more rows are read to understand it."""
 
@@ -147,11 +150,15 @@ def _doubts(columns: dict[str, str], sample: list[Any]) -> list[str]:
     answer = columns.get("answer")
     if not isinstance(answer, str) or not all(isinstance(row, dict) for row in sample):
         return []
-    told = naming.profile(answer, sample)
-    if told.kind == "number" and told.different <= 100:
-        return [f"The answers in {answer!r} are numbers ({', '.join(told.values)} …): a model that is only prompted "
-                "cannot know what they stand for. Use their names, or list them in the instructions."]  # fmt: skip
-    return []
+    told, doubts = naming.profile(answer, sample), []
+    if told.filled < 1:
+        doubts.append(f"{1 - told.filled:.0%} of the cells in {answer!r} are empty: those rows have no ideal answer.")
+    if told.kind == "number" and told.different <= MOST_CLASSES:
+        doubts.append(
+            f"The answers in {answer!r} are numbers ({', '.join(told.values)}): a model that is only prompted cannot "
+            "know what they stand for. Use their names, or list them in the instructions."
+        )
+    return doubts
 
 
 def _nothing(sample: list[Row], found: Findings) -> DataError:

@@ -15,13 +15,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
 import orjson
 import pandas as pd
 
-from helpers.data.columnar import ARROW_MARKS, columnar
+from helpers.data.columnar import ARROW_MARKS, columnar, without_absent
 from helpers.data.opening import located, opened, refuse_foreign
 from helpers.data.report import Findings
-from helpers.data.shapes import shaped
+from helpers.data.shapes import has_own_shape
 from helpers.data.tables import Line, fixed_lines, records, separator, text_lines, workbook_lines
 from helpers.errors import DataError
 from helpers.records import Example
@@ -57,7 +58,8 @@ def rows(source: Source, found: Findings) -> Iterator[Row]:
         DataError: the file is missing, or is of no known kind.
     """
     if isinstance(source, pd.DataFrame):
-        yield from _records(source.to_dict("records"), first=1)
+        named = any(name is not None for name in source.index.names)
+        yield from _records((source.reset_index() if named else source).to_dict("records"))
     elif isinstance(source, (str, Path, bytes, bytearray)):
         yield from _file_rows(source, found)
     else:
@@ -135,16 +137,38 @@ def _kind(name: str, head: bytes) -> str:
 
 
 def _unwrapped(read: Iterator[Row], found: Findings) -> Iterator[Row]:
-    """The rows, or those of the one list within the one object that a file consists of: ``{"data": [{…}, …]}``."""
+    """The rows; where the file is one object that holds a table, that table's rows."""
     first = list(islice(read, 2))
     value = first[0].value if len(first) == 1 else None
-    lists = {key: item for key, item in value.items() if _is_table(item)} if isinstance(value, dict) else {}
-    if len(lists) != 1 or shaped(value) is not None:
+    items, told = _within(value) if isinstance(value, dict) else (None, "")
+    if items is None:
         yield from chain(first, read)
         return
-    (key, items), *_ = lists.items()
-    found.add("read_as", 0, "file", f"Read the list {key!r} of the one object in the file.")
+    found.add("read_as", 0, "file", told)
+    found.add("not_jsonl", 0, "file", "The file is one object, not one object a line.")
     yield from (_object(item, number, found) for number, item in enumerate(items, 1))
+
+
+def _within(value: dict) -> tuple[list | None, str]:
+    """The rows of a table within an object, and what was read: a list of objects, or a form that pandas writes."""
+    columns = list(value.values())
+    if has_own_shape(value):
+        return None, ""
+    names, cells = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(cells, list) and all(isinstance(row, list) for row in cells):
+        return [dict(zip(map(str, names), row, strict=False)) for row in cells], "Read columns and data."
+    if len(value) > 1 and all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
+        rows = [{name: column[key] for name, column in value.items()} for key in columns[0]]
+        return (rows, "Read one column after the other.") if len(rows) > 1 else (None, "")
+    if len(value) > 1 and all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
+        rows = [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+        return (rows, "Read one column after the other.") if len(rows) > 1 else (None, "")
+    lists = [key for key, item in value.items() if _is_table(item)]
+    return (
+        (value[lists[0]], f"Read the list {lists[0]!r} of the one object in the file.")
+        if len(lists) == 1
+        else (None, "")
+    )
 
 
 def _is_table(value: Any) -> bool:
@@ -390,9 +414,14 @@ def _table(lines: Iterable[Line], found: Findings) -> Iterator[Row]:
         yield Row(number, record, text if record is None else None)
 
 
-def _records(records: Iterable[dict], first: int) -> Iterator[Row]:
-    for number, record in enumerate(records, first):
-        yield Row(number, {str(key): value for key, value in record.items()})
+def _records(records: list[dict]) -> Iterator[Row]:
+    plain = [{str(key): _plain(value) for key, value in record.items()} for record in records]
+    yield from (Row(number, record) for number, record in enumerate(without_absent(plain), 1))
+
+
+def _plain(value: Any) -> Any:
+    """Lists for numpy's arrays, which a DataFrame holds where it was read from Parquet."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 _READERS = {"jsonl": _jsonl, "json": _json, "table": _text_table, "excel": _excel, "columnar": _columnar}

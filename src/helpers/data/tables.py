@@ -30,9 +30,11 @@ SENTENCE = 4
 MOST_PREAMBLE = 10
 """Lines of title that may stand above a heading."""
 
-NUMBER = re.compile(r"[-+]?[\d.,]+%?|\d{4}-\d\d-\d\d.*|[{\[].*", re.DOTALL)
+NUMBER = re.compile(r"[-+]?[\d.,]+%?|\d{1,4}([-./])\d{1,2}\1\d{1,4}.*|[{\[].*", re.DOTALL)
 """What is no heading: a number, a date, JSON."""
 
+
+RULE = re.compile(r":?-{2,}:?|={2,}")
 
 # --- text -------------------------------------------------------------------------------------------------------------
 
@@ -214,7 +216,8 @@ def _without_blanks(lines: Iterable[Line], found: Findings) -> Iterator[Line]:
         if blank_from:
             found.blank(blank_from, number - 1)
             blank_from = 0
-        yield number, cells
+        if not all(isinstance(cell, str) and RULE.fullmatch(cell.strip()) for cell in cells if cell):  # under a heading
+            yield number, cells
 
 
 def _usual_width(lines: list[Line]) -> int:
@@ -222,10 +225,11 @@ def _usual_width(lines: list[Line]) -> int:
 
 
 def _below_title(lines: list[Line], found: Findings) -> list[Line]:
-    """The table without lines of one cell above it (a title, the date of an export)."""
+    """The table without lines of one cell, the first, above it (a title, the date of an export)."""
     usual = Counter(_filled(cells) for _, cells in lines).most_common(1)[0][0] if lines else 0
     above = next((at for at, (_, cells) in enumerate(lines) if _filled(cells) > 1), 0)
-    if usual < 2 or not 0 < above <= MOST_PREAMBLE:
+    titles = all(not _is_blank(cells[0]) for _, cells in lines[:above])
+    if usual < 2 or not 0 < above <= MOST_PREAMBLE or not titles:
         return lines
     found.add("read_as", 0, "file", f"{above} line(s) above the table were passed over.")
     return lines[above:]
@@ -233,7 +237,8 @@ def _below_title(lines: list[Line], found: Findings) -> list[Line]:
 
 def _is_heading(cells: list, below: list[list]) -> bool:
     """Whether the first row names the columns: its cells are no values. A number, a date, JSON, a value that stands in
-    its column again, or sentences throughout are values."""
+    its column again, or sentences throughout are values, unless one is a question and what is below it is not: that is
+    a survey's."""
     names = ["" if cell is None else str(cell).strip() for cell in cells]
     if not below or any(known_name(name) for name in names):
         return True
@@ -243,6 +248,11 @@ def _is_heading(cells: list, below: list[list]) -> bool:
             return False
         if name and any(at < len(row) and str(row[at]).strip() == name for row in others):
             return False
+    asks = (at for at, name in enumerate(names) if name.endswith("?"))
+    if any(
+        sum(str(row[at]).strip().endswith("?") for row in others if at < len(row)) < len(others) / 10 for at in asks
+    ):
+        return True
     return not all(len(name.split()) >= SENTENCE for name in names if name)
 
 
