@@ -234,10 +234,8 @@ class Life:
 
     def asking(self, model: str = TEACHING) -> dict[str, Any]:
         declared = self.world.roles.get(model, "")
-        free = {"input": 0, "output": 0}
-        return {
-            "PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared, "PRICE": free,
-        }  # fmt: skip
+        free = {"input": 0, "output": 0}  # no table names this server: it might be a proxy to a paid host
+        return {"PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared, "PRICE": free}
 
     # The route through your_project ---------------------------------------------------------------------------------
 

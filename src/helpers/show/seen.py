@@ -43,6 +43,8 @@ def ladder(results: Results, metric: str | None = None) -> HTML:
         shown.insert(place, one.replace("_", " "), values)
     why = results.why_nothing()
     caption = f"{why or results.answered()}. 95 % intervals."
+    for learned in dict.fromkeys(about.get("learned_from") for about in results.candidates.values()):
+        caption += f" Rivals without a language model learned from {learned}." if learned else ""
     if unit == "likeness":
         caption += " Likeness compares letters: it finds odd rows and decides nothing."
     percent = [score, "low", "high", *(one.replace("_", " ") for one in others)] if unit in SHOWN_IN_PERCENT else []
