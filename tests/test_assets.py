@@ -97,6 +97,25 @@ def test_a_folder_given_by_hand_is_used_without_any_network(home, monkeypatch):
     assert assets._fetch(pinned("thing", b"good", "http://127.0.0.1:9/a")).read_bytes() == b"good"
 
 
+@pytest.mark.parametrize("place", ["sub/thing", "thing"])
+def test_files_given_by_hand_may_lie_in_their_subfolder_or_beside_the_others(home, monkeypatch, place):
+    (home / "usb" / place).parent.mkdir(parents=True)
+    (home / "usb" / place).write_bytes(b"good")
+    monkeypatch.setenv("KIT_ASSETS_FROM", str(home / "usb"))
+    assert assets._fetch(pinned("sub/thing", b"good", "http://127.0.0.1:9/a")).read_bytes() == b"good"
+
+
+def test_what_users_have_already_is_found_where_it_lies(home):
+    """The layout of kits before this one: nothing is fetched again."""
+    place = home / "home" / "assets"
+    for asset in (*assets.VOCABULARIES, *assets.EMBEDDER):
+        assert asset.name.count("/") == 1
+    assert [Path(asset.name).parent.name for asset in assets.VOCABULARIES] == ["tiktoken", "tiktoken"]
+    shutil.copytree(REAL / "tiktoken", place / "tiktoken")
+    shutil.copytree(REAL / "smollm2-135m-instruct", place / "smollm2-135m-instruct", copy_function=os.symlink)
+    assert assets.missing() == [] and assets.vocabularies() == place / "tiktoken"
+
+
 def test_a_full_disk_is_said_before_the_download(home, monkeypatch):
     full = shutil._ntuple_diskusage(total=9, used=9, free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
@@ -137,8 +156,7 @@ def own_copy(home, monkeypatch):
     by_hand = home / "by hand"
     by_hand.mkdir()
     for asset in (assets.BASE_WEIGHTS, *assets.VOCABULARIES):
-        found = next(path for path in REAL.rglob(asset.name))
-        (by_hand / asset.name).symlink_to(found)
+        (by_hand / Path(asset.name).name).symlink_to(REAL / asset.name)
     monkeypatch.setenv("KIT_ASSETS_FROM", str(by_hand))
     return place
 
@@ -167,7 +185,11 @@ def test_files_are_read_once_and_then_only_looked_at(own_copy, monkeypatch):
     read, sha256 = [], assets._sha256
     monkeypatch.setattr(assets, "_sha256", lambda path: read.append(path.name) or sha256(path))
     assets.base_model(), assets.vocabularies()
-    assert set(read) == {"model.safetensors", "tokenizer.json", *(asset.name for asset in assets.VOCABULARIES)}
+    assert set(read) == {
+        "model.safetensors",
+        "tokenizer.json",
+        *(Path(asset.name).name for asset in assets.VOCABULARIES),
+    }
     read.clear()
     assets.base_model(), assets.vocabularies()
     assert read == []
@@ -177,7 +199,8 @@ def test_files_are_read_once_and_then_only_looked_at(own_copy, monkeypatch):
 
 
 def test_damage_that_leaves_size_and_time_is_found_when_all_is_read(own_copy):
-    vocabulary = assets.vocabularies() / assets.VOCABULARIES[0].name
+    assets.vocabularies()
+    vocabulary = own_copy / assets.VOCABULARIES[0].name
     change_a_byte(vocabulary, keep_time=True)
     assets.vocabularies()
     assert assets._sha256(vocabulary) != assets.VOCABULARIES[0].sha256, "it was not read"
@@ -189,7 +212,7 @@ def test_the_real_assets_are_here_and_verified():
     model = assets.base_model()
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= {p.name for p in model.iterdir()}
     for asset in assets.VOCABULARIES:
-        assert assets._sha256(assets.vocabularies() / asset.name) == asset.sha256
+        assert assets._sha256(assets.vocabularies() / Path(asset.name).name) == asset.sha256
     assert assets.missing() == []
 
 

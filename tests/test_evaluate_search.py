@@ -213,7 +213,7 @@ def test_where_the_bill_outgrows_the_forecast_the_limit_still_holds(host, tmp_pa
     with pytest.raises(ConsentError) as refused:
         find(server, store, **options)
     limit = float(re.search(r"up to about \$([0-9.]+)", str(refused.value))[1]) + 1e-4
-    with pytest.raises(ConsentError):
+    with pytest.raises(ConsentError, match=r"has spent \$.*leaves no room"):
         find(server, store, spend_limit_usd=limit, **options)
     paid = sum(len(m["content"].encode()) for call in server.calls for m in call["messages"]) / 1e6
     assert 0.5 * limit < paid <= limit

@@ -3,7 +3,7 @@
 ``python -m helpers.assets`` fetches what every lesson needs and says beforehand how many megabytes that is; with
 ``--all`` also the sentence embeddings, which else are fetched when first used. Each file has several mirrors; whichever
 answers, the bytes are the same or they are refused. To work without any network, put the files named below into a
-folder (those of the embeddings into its subfolder ``all-minilm-l6-v2``) and point ``KIT_ASSETS_FROM`` at it.
+folder, with their subfolders or without, and point ``KIT_ASSETS_FROM`` at it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -97,22 +97,22 @@ mind, beside the files."""
 RECORD = "verified.json"
 
 _VOCABULARY_WHEEL = ("llama-index-core==0.14.25", "caa7d9c5ac9b13dc33400cf8d5e92e689b6d1e4497eb9bfa50d6f52ca2eb22a1")
-_VOCABULARY_FOLDER = "llama_index/core/_static/tiktoken_cache/"
+_VOCABULARY_MEMBER = "llama_index/core/_static/tiktoken_cache/"
 
 VOCABULARIES = (
     Asset(  # o200k_base, under the name that TIKTOKEN_CACHE_DIR wants: the sha1 of its address
-        "fb374d419588a4632f3f557e76b4b70aebbca790",
+        "tiktoken/fb374d419588a4632f3f557e76b4b70aebbca790",
         "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
         (
-            Wheel(*_VOCABULARY_WHEEL, _VOCABULARY_FOLDER + "fb374d419588a4632f3f557e76b4b70aebbca790", 12),
+            Wheel(*_VOCABULARY_WHEEL, _VOCABULARY_MEMBER + "fb374d419588a4632f3f557e76b4b70aebbca790", 12),
             Url("https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken", 4),
         ),
     ),
     Asset(  # cl100k_base
-        "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
+        "tiktoken/9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
         "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
         (
-            Wheel(*_VOCABULARY_WHEEL, _VOCABULARY_FOLDER + "9b5ad71b2ce5302211f9c61530b329a4922fc6a4", 12),
+            Wheel(*_VOCABULARY_WHEEL, _VOCABULARY_MEMBER + "9b5ad71b2ce5302211f9c61530b329a4922fc6a4", 12),
             Url("https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken", 2),
         ),
     ),
@@ -185,13 +185,7 @@ def vocabularies(*, deep: bool = False) -> Path:
     Raises:
         AssetError: no mirror answered, the bytes are wrong, or the disk is full.
     """
-    target, pinned = folder() / "tiktoken", {asset.name: asset.sha256 for asset in VOCABULARIES}
-    if not _whole(target, pinned, deep):
-        with _locked(), _packages() as packages:
-            for asset in VOCABULARIES:
-                _fetch(asset, target, packages)
-            _remember(target, pinned)
-    return target
+    return _kept(VOCABULARIES, deep)
 
 
 def embedder(*, deep: bool = False) -> Path:
@@ -203,14 +197,20 @@ def embedder(*, deep: bool = False) -> Path:
     Raises:
         AssetError: no mirror answered, the bytes are wrong, or the disk is full.
     """
-    target = folder() / EMBEDDER_FOLDER
-    pinned = {Path(asset.name).name: asset.sha256 for asset in EMBEDDER}
+    mb = EMBEDDER[0].mirrors[0].mb
+    return _kept(EMBEDDER, deep, f"sentence embeddings (all-MiniLM-L6-v2): {mb} MB to download into {folder()}, once")
+
+
+def _kept(files: Sequence[Asset], deep: bool, said: str = "") -> Path:
+    """The folder of files that belong together. When one is missing or damaged, ``said`` is said and it is fetched."""
+    target = folder() / Path(files[0].name).parent
+    pinned = {Path(asset.name).name: asset.sha256 for asset in files}
     if not _whole(target, pinned, deep):
         with _locked(), _packages() as packages:
-            mb = EMBEDDER[0].mirrors[0].mb
-            _say(f"sentence embeddings (all-MiniLM-L6-v2): {mb} MB to download into {folder()}, once")
-            for asset in EMBEDDER:
-                _fetch(asset, packages=packages)
+            if said:
+                _say(said)
+            for asset in files:
+                _fetch(asset, packages)
             _remember(target, pinned)
     return target
 
@@ -263,7 +263,7 @@ def missing() -> list[Asset]:
     """The pinned files that are not on this machine yet."""
     have_model = (folder() / "smollm2-135m-instruct" / "model.safetensors").exists()
     weights = [] if have_model or (folder() / BASE_WEIGHTS.name).exists() else [BASE_WEIGHTS]
-    return weights + [a for a in VOCABULARIES if not (folder() / "tiktoken" / a.name).exists()]
+    return weights + [a for a in VOCABULARIES if not (folder() / a.name).exists()]
 
 
 def _locked() -> FileLock:
@@ -278,12 +278,12 @@ def _packages() -> Iterator[Path]:
         yield Path(packages)
 
 
-def _fetch(asset: Asset, target: Path | None = None, packages: Path | None = None) -> Path:
-    """The verified file below ``target``: what is there, a copy from ``KIT_ASSETS_FROM``, or a mirror's.
+def _fetch(asset: Asset, packages: Path | None = None) -> Path:
+    """The verified file: what is there, a copy from ``KIT_ASSETS_FROM``, or a mirror's.
 
     Packages that are downloaded for it stay in ``packages``, if given, for the next file.
     """
-    place = (target or folder()) / asset.name
+    place = folder() / asset.name
     if place.exists() and _sha256(place) == asset.sha256:
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -316,7 +316,9 @@ def _sources(asset: Asset, packages: Path | None) -> list[tuple[str, Callable[[P
     """(label, how to get it into a scratch folder) for every place that may hold the file, nearest first."""
     sources: list[tuple[str, Callable[[Path], Path]]] = []
     if given := os.environ.get("KIT_ASSETS_FROM"):
-        sources.append((f"folder {given}", lambda scratch: Path(shutil.copy(Path(given) / asset.name, scratch))))
+        within, flat = Path(given) / asset.name, Path(given) / Path(asset.name).name
+        by_hand = within if within.exists() else flat
+        sources.append((f"folder {given}", lambda scratch: Path(shutil.copy(by_hand, scratch))))
     for mirror in asset.mirrors:
         get = partial(_from_wheel, packages=packages) if isinstance(mirror, Wheel) else _from_url
         sources.append((str(mirror), partial(get, mirror)))

@@ -11,6 +11,11 @@ A first look, on the reader's own rows::
     results.table()
     results.compare("instructions", "question only").sentence
     evaluate.plateau(results).sentence
+
+Better prompts can be searched for, on training rows and within a budget of calls::
+
+    found = evaluate.optimise(client, ladder[1], train, metrics.default(train), budget_calls=200, store=path)
+    found.table(), found.candidate
 """
 
 from helpers import statistics

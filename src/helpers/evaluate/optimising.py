@@ -104,6 +104,7 @@ def optimise(
         gepa.optimize(
             seed_candidate={PART: candidate.system}, trainset=[(None, row) for row in told],
             valset=list(enumerate(scored)), adapter=adapter, reflection_minibatch_size=minibatch, seed=seed,
+            # the second: rounds on rows that are right, and asked before, take no calls and would never end
             stop_callbacks=lambda state: purse.calls + round_calls > budget_calls or state.i >= budget_calls,
             logger=_Silence(),
         )  # fmt: skip

@@ -139,20 +139,26 @@ class Purse:
         """
         keys = [request.key(self.host) for request in requests]
         self._consent(keys)
-        replies = ask(
-            self.client, requests, store=self.store, concurrency=self.concurrency, price=self.price,
-            spend_limit_usd=self.limit - self.usd, progress=False,
-        )  # fmt: skip
+        try:
+            replies = ask(
+                self.client, requests, store=self.store, concurrency=self.concurrency, price=self.price,
+                spend_limit_usd=self.limit - self.usd, progress=False,
+            )  # fmt: skip
+        except ConsentError as error:
+            raise self._at_its_limit() from error
         if any(reply.missing == LIMIT_REACHED for reply in replies):
-            raise ConsentError(
-                f"The search has reached its limit of ${self.limit:.4f}.",
-                fix="Raise SPEND_LIMIT_USD and run again: it goes on from here, and no answer is paid for twice.",
-            )
+            raise self._at_its_limit()
         new = {key: pair for key, *pair in zip(keys, requests, replies, strict=True) if key not in self.costs}
         self.costs |= {key: self._cost(request, reply) for key, (request, reply) in new.items()}
         self.missing += sum(bool(reply.missing) for _, reply in new.values())
         self.bar.update(len(new))
         return replies
+
+    def _at_its_limit(self) -> ConsentError:
+        return ConsentError(
+            f"The search has spent ${self.usd:.4f}: its limit of ${self.limit:.4f} leaves no room for the next calls.",
+            fix="Raise SPEND_LIMIT_USD and run again: it goes on from here, and no answer is paid for twice.",
+        )
 
     def notes(self) -> list[str]:
         """How many answers are missing, if any."""
