@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import shutil
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,13 +20,16 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_j
 from running_api import chat_rows
 from test_spending import paid  # noqa: F401 (a fixture)
 
-from helpers import data, decide, deploy, evaluate, jobs, providers, show, your_project
+from helpers import assets, data, decide, deploy, evaluate, jobs, providers, show, your_project
+from helpers.decide.ruling import OWN_PROJECT
 from helpers.errors import ConsentError, DecisionError, HostError, JobError, ProjectError
 from helpers.jobs import saved
 from helpers.project import Project
-from helpers.records import DataSummary, Evidence, Example
+from helpers.records import Candidate, DataSummary, Evidence, Example
 
 JOURNEY = next(case for case in cases() if case.name == "the sample journey")
+ASSETS = assets.folder()
+"""The real model, from before a test has a home of its own."""
 GIVEN = {"gap": "behaviour", "good_output": "clear"}
 COLUMNS = {"question": "text", "answer": "label"}
 SHARES = {"train": 0.5, "validation": 0.25, "test": 0.25}
@@ -409,9 +414,14 @@ def notebooks(tmp_path, monkeypatch):
     return folder
 
 
+WORDS = ["red", "late", "bag", "two", "card", "door", "lamp", "noon", "tea", "warm", "oak", "pen", "rug", "sky", "urn"]
+
+
 def tickets(folder: Path, n: int = 40) -> Path:
+    """Rows that differ enough to be split."""
+    chance = random.Random(1)
     file = folder / "Support tickets 2026.csv"
-    lines = [f"my {'card was charged' if i % 2 else 'parcel is late'} since day {i},{'ab'[i % 2]}" for i in range(n)]
+    lines = [f"{('parcel', 'refund')[i % 2]} {' '.join(chance.sample(WORDS, 7))},{'ab'[i % 2]}" for i in range(n)]
     file.write_text("\n".join(["text,label", *lines]) + "\n")
     return file
 
@@ -506,3 +516,56 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     exec(cell_with("jobs.start("), names)
     (job,) = paid.jobs.values()
     assert job["asked"]["training_file"] == names["files"]["training_file"] and names["job"].status == "succeeded"
+
+
+def replies(folder: Path, n: int = 32) -> Path:
+    chance = random.Random(2)
+    asked = [f"My {' '.join(chance.sample(WORDS, 6))} arrived broken." for _ in range(n)]
+    said = [
+        f"We are sorry about the {' and the '.join(chance.sample(WORDS, 5))}: a new one leaves today." for _ in asked
+    ]
+    rows = zip(asked, said, strict=True)
+    file = folder / "replies.jsonl"
+    file.write_text("".join(json.dumps({"prompt": one, "completion": other}) + "\n" for one, other in rows))
+    return file
+
+
+@pytest.mark.parametrize("make, kind", [(tickets, "labels"), (replies, "text")])
+def test_from_a_file_to_a_verdict_and_its_record_without_a_browser(make, kind, tmp_path, monkeypatch, capsys):
+    """The whole notebook, run for real on this machine's model, on rows that are not the sample's."""
+    monkeypatch.setenv("KIT_BRIEF", "1")
+    home = tmp_path / "kit"
+    home.mkdir()
+    (home / "assets").symlink_to(ASSETS)
+    copy = your_project.NOTEBOOKS / "my_test_of_the_command.ipynb"
+    answers = "gap=behaviour,good_output=clear,effort=days,evaluation=fixed_set"
+    asked = ["--project", "test-of-the-command", "--run", "--overwrite", "--answers", answers]
+    try:
+        status = your_project.main([str(make(tmp_path)), *asked])
+    finally:
+        providers.local.stop()
+        copy.unlink(missing_ok=True)
+    said = capsys.readouterr()
+    assert status == 0, said.err
+    assert "Verdict: " in said.out and "in your_project" in said.out
+    record = json.loads((home / "projects" / "test-of-the-command" / "record.json").read_text())
+    assert record["question"] == "Prompt or fine-tune: test-of-the-command" and record["verdict"]["next_steps"]
+    assert Project("test-of-the-command").get("task")["kind"] == kind
+    decides = [m for m in record["evidence"]["measurements"] if m["headline"] and m["unit"] == "share"]
+    assert bool(decides) == (kind == "labels"), "free text without rules has no score that decides"
+
+
+def test_sections_that_steps_name_are_there():
+    notebook = nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4)
+    headings = {line[3:] for cell in notebook.cells for line in cell.source.splitlines() if line.startswith("## ")}
+    named = re.findall(r"“(.+?)” in your_project", " ".join(OWN_PROJECT.values()))
+    assert len(named) == 3 and set(named) <= headings
+
+
+def test_a_key_that_is_missing_at_an_address_is_named_when_prompts_are_asked(local_api, tmp_path):
+    address = local_api.ready["base_url"]
+    prompt = Candidate("plain", "tiny", max_tokens=2)
+    with pytest.raises(HostError) as caught:
+        evaluate.run(providers.connect(address), [prompt], rows("a", "b"), [evaluate.metrics.exact_match],
+                     store=tmp_path / "s.sqlite", price={"input": 0, "output": 0})  # fmt: skip
+    assert providers.key_variable_of(address) in str(caught.value)

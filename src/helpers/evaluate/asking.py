@@ -209,7 +209,9 @@ class _Sender:
     def _end_if_hopeless(self, model: str, error: openai.APIError) -> None:
         """End the run on what no other row would survive."""
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError):
-            self._end(f"{self.host} refuses {model}.", error, "Check the model's id and the key, then run again.")
+            variable = providers.host_of(self.client).key_variable
+            key = f"the key (in {variable})" if variable else "the key"
+            self._end(f"{self.host} refuses {model}.", error, f"Check the model's id and {key}, then run again.")
         if error.code == "insufficient_quota":
             self._end(f"{self.host} says that the account's credit is used up.", error, "Top it up, then run again.")
         if (wait := _asked_to_wait(error)) is not None and wait > LONGEST_WAIT:
