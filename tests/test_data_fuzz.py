@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
 import signal
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,10 +72,11 @@ def survives(raw: bytes, provider: str = "openai") -> None:
             return
         assert report.ok == (report.count("error") == 0)
         report.summary(), report._repr_html_()
-        try:
-            data.read(raw)
-        except DataError as error:
-            assert error.fix
+        for understand in (data.read, data.mapping):
+            try:
+                str(understand(raw))
+            except DataError as error:
+                assert error.fix and str(error)
 
 
 def real_files() -> list[bytes]:
@@ -85,7 +88,12 @@ def real_files() -> list[bytes]:
     table.to_parquet(column_file)
     array = json.dumps([json.loads(line) for line in lines], indent=1).encode()
     sheet = table.to_csv(index=False)
-    return [b"".join(lines), array, book.getvalue(), column_file.getvalue(), sheet.encode(), sheet.encode("utf-16")]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("rows.csv", sheet)
+    stacked = table.to_string(index=False).encode()
+    plain = [b"".join(lines), array, sheet.encode(), sheet.encode("utf-16"), stacked, table.to_json().encode()]
+    return [*plain, book.getvalue(), column_file.getvalue(), packed.getvalue(), gzip.compress(sheet.encode())]
 
 
 def mutated(raw: bytes, source: random.Random) -> bytes:

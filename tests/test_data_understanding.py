@@ -159,6 +159,12 @@ def test_what_tells_about_a_row_is_no_answer() -> None:
     assert "split" not in data.mapping(table(text=ASKED, label=CLASSES, split=CLASSES)).why
 
 
+def test_a_template_leaves_the_texts_as_they_are() -> None:
+    rows = table(a=["one\n\n\n\ntwo ", ""], b=[" three", " four"], c=["x", "y"])
+    read = data.read(rows, columns={"question": ["a", "b"], "answer": "c"})
+    assert [one.question for one in read] == ["one\n\n\n\ntwo \n\n three", " four"]
+
+
 def test_a_template_never_formats_what_it_joins() -> None:
     rows = table(a=["{b.__class__}"] * 2, b=["{0}", "%s"], c=["x", "y"])
     assert data.read(rows, columns={"question": "{a} {b}", "answer": "c"})[0].question == "{b.__class__} {0}"
@@ -179,6 +185,7 @@ def test_a_template_never_formats_what_it_joins() -> None:
         ("text", "not a dictionary"),
         (["text", "label"], "not a dictionary"),
         ({"question": "text", "preferred": "label"}, "which column is the rejected"),
+        ({"messages": "text", "answer": "label"}, "stands alone"),
     ],
 )
 def test_wrong_columns_say_what_to_write(columns: object, told: str) -> None:
@@ -288,6 +295,14 @@ def test_empty_answers_are_doubted() -> None:
     assert "33% of the cells" in data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
 
 
+def test_odd_tools_and_pairs_are_shown_too() -> None:
+    row = {"messages": [{"role": "user", "content": "why"}, {"role": "assistant", "content": "so"}], "tools": []}
+    row["tools"].append({"function": "x"})
+    assert "tools: ?" in str(data.mapping(lines([row])))
+    pair = {"prompt": "why", "chosen": "so", "rejected": "no"}
+    assert "instead of: no" in str(data.mapping(lines([pair])))
+
+
 def test_a_column_of_texts_may_be_called_messages() -> None:
     for name in ("messages", "contents"):
         assert [one.question for one in data.read(table(**{name: ASKED, "label": CLASSES}))] == ASKED
@@ -298,6 +313,19 @@ def test_prompt_and_completion_may_be_conversations() -> None:
     turns = [[{"role": "user", "content": "why"}], [{"role": "assistant", "content": "so"}]]
     example = data.read(lines([{"prompt": turns[0], "completion": turns[1]}] * 9))[0]
     assert example.messages == (*turns[0], *turns[1])
+
+
+def test_a_prompt_that_ends_in_assistant_stays_a_text() -> None:
+    asked = "\n\nHuman: why?\n\nAssistant:"
+    assert data.read(lines([{"prompt": asked, "completion": " so"}] * 2))[0].messages[0]["content"] == asked
+
+
+def test_reading_changes_no_cell_of_the_reader_s() -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "a", "function": {"name": "f"}}]}
+    turns = [call, {"role": "tool", "content": "x"}, {"role": "assistant", "content": "so"}]
+    rows = table(dialog=[turns] * 3)
+    assert data.read(rows)[0].messages[1]["tool_call_id"] == "a"
+    assert "tool_call_id" not in turns[1]
 
 
 def test_a_list_within_one_object_is_the_table(tmp_path: Path) -> None:

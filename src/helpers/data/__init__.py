@@ -1,7 +1,7 @@
 """From what a person has to files that a provider takes and splits that cannot leak.
 
-``read`` → ``check`` → ``repair`` → ``split`` → ``write``; what a person must decide waits in ``queue``. Nothing here
-sends anything anywhere.
+``fetch`` → ``mapping`` → ``read`` → ``check`` → ``repair`` → ``split`` → ``write``; what a person must decide waits in
+``queue``. Nothing here sends anything anywhere; ``fetch`` asks for a file at an address, with consent.
 """
 
 from helpers.data.checking import check

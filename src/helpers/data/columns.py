@@ -71,8 +71,8 @@ class Guess(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "date", "number", "id", "label" or "text"; how
-    much of it is filled, how many different values and words it has, and its cells as text."""
+    """What a column holds: ``kind`` is "turns", "empty", "constant", "json", "date", "number", "id", "label" or "text";
+    which share of it is filled, how many different values and words it has, and its cells as text."""
 
     name: str
     kind: str
@@ -110,6 +110,9 @@ def checked(columns: Any, sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]
             raise DataError("COLUMNS is the wrong way round.", got=repr(dict(columns))[:200], fix=f"Write {turned}.")
         legal = ", ".join(map(repr, PARTS))
         raise DataError(f"COLUMNS has no part {unknown[0]!r}.", got=f"known parts: {legal}", fix=_fix(sample, names))
+    if "messages" in columns and len(columns) > 1:
+        fix = f"Write {paste({'messages': columns['messages']})}, or name a question and an answer instead."
+        raise DataError("In COLUMNS, 'messages' is the whole conversation and stands alone.", fix=fix)
     specs = {part: _spec(part, spec, names, sample) for part, spec in columns.items()}
     needed = {"messages"} if "messages" in specs else {"question", "preferred" if "rejected" in specs else "answer"}
     if "preferred" in specs and "answer" not in specs:

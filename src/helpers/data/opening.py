@@ -168,14 +168,19 @@ def _unpacked(at: Opened, stack: ExitStack, found: Findings) -> Opened | None:
             return Opened(file, name, at.part)
     if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return None
-    archive = stack.enter_context(zipfile.ZipFile(at.file))
-    names = archive.namelist()
-    if any(name.startswith("xl/") for name in names):
-        at.file.seek(0)
-        return None
-    _refuse_documents(names, at.name)
-    member, part = _member(archive, at, found)
-    return Opened(stack.enter_context(archive.open(member)), PurePosixPath(member.filename).name, part)
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(at.file))
+        names = archive.namelist()
+        if any(name.startswith("xl/") for name in names):
+            at.file.seek(0)
+            return None
+        _refuse_documents(names, at.name)
+        member, part = _member(archive, at, found)
+        return Opened(stack.enter_context(archive.open(member)), PurePosixPath(member.filename).name, part)
+    except DataError:
+        raise
+    except Exception as error:  # a damaged directory of files fails in any of the parser's ways
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 def _refuse_documents(names: list[str], called: str) -> None:

@@ -22,7 +22,14 @@ SAVED_AGAIN = ("bom", "encoding", "blank_line")
 """Problems of lines that can be read all the same."""
 
 SHOWN = 5
-ROWS_SHOWN = 3
+SURE = {
+    "set by you": "As COLUMNS says.",
+    "by names": "Told by the names of the columns.",
+    "by contents": "A guess from what the columns hold: look at the rows below.",
+    "as it is": "",
+}
+"""How sure it is what the columns are, as a sentence."""
+
 SHOWN_CHARACTERS = 300
 MOST_CLASSES = 100
 """Different numbers up to which they look like classes, not like quantities."""
@@ -61,7 +68,7 @@ class Understood:
     def __str__(self) -> str:
         parts = ", ".join(f"{part} ← {column!r}" for part, column in self.columns.items()) or "as it is"
         rest = f"; left out: {', '.join(map(repr, self.left_out))}" if self.left_out else ""
-        told = f"Understood {self.sure}. {self.why}".strip() if self.columns else self.why
+        told = f"{SURE[self.sure]} {self.why}".strip()
         change = f"To change it: {self.paste}" if self.columns and self.sure != "set by you" else ""
         notes = [f"Note: {note}" for note in self.notes]
         head = [line for line in (f"{self.shape}: {parts}{rest}", told, change, *notes) if line]
@@ -72,13 +79,17 @@ def _as_seen(example: Example) -> str:
     """An example's messages as plain text, long ones cut."""
     lines = [f"Line {example.line}, as the model sees it:"]
     if example.tools:
-        names = [str((tool.get("function") or tool).get("name")) for tool in example.tools if isinstance(tool, dict)]
+        declared = [tool.get("function") if isinstance(tool, dict) else None for tool in example.tools]
+        names = [str(one.get("name")) if isinstance(one, dict) else "?" for one in declared]
         lines.append(f"  tools: {', '.join(names)}")
-    for message in example.messages:
+    said = [(message.get("role"), message) for message in example.messages]
+    rejected = example.extra.get("non_preferred_output") or ()
+    said += [("instead of", message) for message in rejected if isinstance(message, dict)]
+    for who, message in said:
         text = text_of(message.get("content")) or str(message.get("tool_calls") or "")
         more = f" … ({len(text) - SHOWN_CHARACTERS:,} more characters)" if len(text) > SHOWN_CHARACTERS else ""
         shown = text[:SHOWN_CHARACTERS].replace("\n", "\n    ")
-        lines.append(f"  {message.get('role')}: {shown}{more}")
+        lines.append(f"  {who}: {shown}{more}")
     return "\n".join(lines)
 
 

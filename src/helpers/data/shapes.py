@@ -250,8 +250,10 @@ def _from_turns(row: Mapping[str, Any], column: str) -> Shaped | None:
 
 
 def _turn_message(turn: Any) -> Any:
-    if not isinstance(turn, dict) or "from" not in turn:
+    if not isinstance(turn, dict):
         return turn
+    if "from" not in turn:
+        return dict(turn)  # a copy: it may get an id, and the cell is the reader's
     role, content = turn["from"], turn.get("value")
     if role == "function_call" and isinstance(calls := tool_calls(content), list):
         return {"role": "assistant", "content": None, "tool_calls": calls}
@@ -329,30 +331,33 @@ def _from_columns(row: Mapping[str, Any], columns: Mapping[str, Any]) -> Shaped 
 
 
 def _value(row: Mapping[str, Any], spec: str | tuple[str, ...]) -> Any:
-    """A part's value: the column's, the template filled in, or an object with several columns as its keys. What an
-    empty column leaves at a template's ends is cut off; in an object it is null."""
+    """A part's value: the column's, the template filled in, or an object with several columns as its keys. An empty
+    column leaves no gap in a template, and is null in an object."""
     if isinstance(spec, tuple):
         return {name: row[name] if cell_text(row[name]).strip() else None for name in spec}
     if spec in row:
         return row[spec]
     if not PLACE.search(spec):
         return None
-    filled = PLACE.sub(lambda place: cell_text(row.get(place[1])) if place[1] in row else "", spec)
-    return re.sub(r"\n{3,}", "\n\n", filled).strip()
+    cells = {name: cell_text(row.get(name)) for name in named(spec, row)}
+    template = PLACE.sub(lambda place: place[0] if cells[place[1]].strip() else "", spec)
+    template = re.sub(r"\n{3,}", "\n\n", template).strip()
+    return PLACE.sub(lambda place: cells[place[1]], template)
 
 
 def _turns(role: str, value: Any) -> list:
     """The messages that a cell stands for: its own where it is a conversation, else one."""
     turns = [value] if isinstance(value, dict) and {"from", "value"} <= set(value) else value
-    if isinstance(value, str) and is_conversation(value):
-        turns = _transcript(value) or _maybe_json(value)
+    if isinstance(value, str) and is_conversation(value):  # what is asked may end in "Assistant:", and stays a text
+        turns = _transcript(value) if role == "assistant" and _transcript(value) else _maybe_json(value)
     if isinstance(turns, list) and turns and all(_is_turn(turn) for turn in turns):
         return [_turn_message(turn) for turn in turns]
     return [_turn(role, value)]
 
 
 def _is_turn(value: Any) -> bool:
-    return isinstance(value, dict) and ({"role", "content"} <= set(value) or {"from", "value"} <= set(value))
+    keys = set(value) if isinstance(value, dict) else set()
+    return ("role" in keys and bool(keys & {"content", "tool_calls"})) or {"from", "value"} <= keys
 
 
 def _transcript(text: str) -> list[dict] | None:
