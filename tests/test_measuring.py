@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from evaluate_host import Host, completion
 
 from helpers import data, decide, evaluate, ledger, show
 from helpers.errors import ConsentError, EvaluationError
-from helpers.evaluate import metrics
+from helpers.evaluate import guessing, metrics
 from helpers.evaluate.rivals import without_llm
 from helpers.project import Project
 from helpers.records import Candidate, Example
@@ -256,3 +258,48 @@ def _none(model=None):
     from helpers.errors import AssetError
 
     raise AssetError("no network")
+
+
+# --- rivals on many rows, and on free text ---------------------------------------------------------------------------
+
+MANY_TEXTS = """
+import random, resource, sys
+from helpers.evaluate import metrics, without_llm
+from helpers.records import Example
+
+rng, words = random.Random(1), [f"word{n}" for n in range(3_000)]
+def text(count): return " ".join(rng.choices(words, k=count))
+def row(): return Example(({"role": "user", "content": text(30)}, {"role": "assistant", "content": text(60)}))
+rows = [row() for _ in range(2_000)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = without_llm(rows[:1_900], rows[1_900:], metrics.default(rows), progress=False)
+print(list(found.candidates), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_free_text_is_never_a_class_an_answer():
+    done = subprocess.run([sys.executable, "-c", MANY_TEXTS], capture_output=True, text=True, check=True, timeout=300)
+    names, megabytes = done.stdout.rsplit(" ", 1)
+    assert names == "['most frequent answer', 'nearest neighbour']" and int(megabytes) < 1_000
+
+
+def test_of_very_many_rows_a_sample_is_learned_from_and_the_caption_says_so(capsys):
+    train = [row(f"{('good', 'bad')[n % 2]} thing {n}", ("yes", "no")[n % 2]) for n in range(60)]
+    rows = [row(f"a {('good', 'bad')[n % 2]} one {n}", ("yes", "no")[n % 2]) for n in range(20)]
+    scored = metrics.for_task(data.task(train))
+    first, again = (without_llm(train, rows, scored, embeddings=False, most_learned=20) for _ in range(2))
+    said = "The rivals learned from 20 of 60 training rows"
+    assert any(note.startswith(said) for note in first.notes) and said in capsys.readouterr().out
+    assert "Rivals without a language model learned from 20 of 60 training rows." in show.ladder(first).data
+    assert first.candidates == again.candidates, "the same rows again"
+    whole = without_llm(train, rows, scored, embeddings=False, progress=False)
+    assert "learned" not in str(whole.notes) and whole.candidates["TF-IDF"]["id"] != first.candidates["TF-IDF"]["id"]
+
+
+def test_a_classifier_of_many_rows_has_bounded_columns_and_still_learns():
+    kinds = ("refund", "delivery", "invoice")
+    texts = [f"my {kinds[n % 3]} of order {n} and code {n * 7919 % 10007}" for n in range(2_400)]
+    features = guessing.tfidf(texts, [f"about a {kind}" for kind in kinds])
+    assert features.train.shape[1] <= sum(guessing.MOST_TERMS.values())
+    guess = guessing.classifier(features, [kinds[n % 3] for n in range(2_400)])
+    assert guess.values == list(kinds) and guess.right > 0.99
