@@ -78,6 +78,14 @@ def test_fields_get_their_keys_a_schema_that_all_answers_keep_and_shots_in_its_f
     assert all(whole(forced.answer, own) == 1 for forced, own in zip(best.pool, SLOTS, strict=False))
 
 
+def test_there_is_room_for_the_nulls_of_all_keys_that_an_answer_may_lack():
+    names = [f"a_rather_long_name_of_a_key_{n}" for n in range(30)]
+    rows = [row(f"q {n}", json.dumps({names[n % 30]: f"v{n}"})) for n in range(90)]
+    rungs = evaluate.rungs(rows, "gpt-4.1", "Fill in.", pool=rows[:30])
+    longest = max(tokens.counter("gpt-4.1").text(one.answer) for one in rungs[-1].pool)
+    assert all(one.max_tokens > longest for one in rungs)
+
+
 def test_a_schema_is_of_any_depth_or_there_is_none():
     deep = rungs_module.schema_of([{"a": {"b": 1}, "c": [{"d": "x"}]}, {"a": {"b": 2.5}, "c": []}])
     assert deep["properties"]["a"]["properties"]["b"] == {"type": "number"}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from evaluate_host import Host, completion
 
 from helpers import data, decide, evaluate, ledger, show
 from helpers.errors import ConsentError, EvaluationError
-from helpers.evaluate import metrics
+from helpers.evaluate import guessing, metrics
 from helpers.evaluate.rivals import without_llm
 from helpers.project import Project
 from helpers.records import Candidate, Example
@@ -215,8 +218,8 @@ def test_calls_tokens_and_minutes_are_told_before_and_the_probes_answers_are_kep
     rungs = evaluate.rungs(rows, "gpt-4.1", "Answer.", pool=rows[:10])
     options = {"store": tmp_path / "s", "concurrency": 4}
     told = evaluate.forecast(server.client(), rungs, rows[10:], **options)
-    assert len(server.calls) == 4 * len(rungs) and told.kept == 4 * len(rungs)
-    assert told.calls == 26 * len(rungs) and told.usd == 0 and told.prompt_tokens > 26 * len(rungs) * 5
+    assert len(server.calls) == told.kept == 4 * len(rungs) + 1
+    assert told.calls == 26 * len(rungs) - 1 and told.usd == 0 and told.prompt_tokens > 26 * len(rungs) * 5
     assert f"{told.calls} calls" in told.sentence and "free of charge; about" in told.sentence
     scored = metrics.for_task(data.task(rows))
     evaluate.run(server.client(), rungs, rows[10:], scored, progress=False, **options)
@@ -238,6 +241,13 @@ def test_a_paid_ladder_has_its_price_told_and_nothing_is_sent_for_it(host, tmp_p
         evaluate.forecast(server.client(), rungs, rows[10:], store=tmp_path / "s")
 
 
+def test_what_a_host_needs_to_load_its_model_is_not_taken_for_its_speed(host, tmp_path):
+    server = host(lambda body, _: time.sleep(3) if len(server.calls) == 1 else None)
+    rows = [row(f"say {n}", ("yes", "no")[n % 2]) for n in range(44)]
+    told = evaluate.forecast(server.client(), [Candidate("a", "m")], rows, store=tmp_path / "s")
+    assert told.minutes < 0.1, "39 calls of a few milliseconds, not of three quarters of a second"
+
+
 def test_a_long_ladder_names_the_rows_that_fit_into_a_quarter_of_an_hour(host, tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.evaluate.forecasting.LONG_MINUTES", 0.001)
     rows = [row(f"say {n}", ("yes", "no")[n % 2]) for n in range(30)]
@@ -256,3 +266,48 @@ def _none(model=None):
     from helpers.errors import AssetError
 
     raise AssetError("no network")
+
+
+# --- rivals on many rows, and on free text ---------------------------------------------------------------------------
+
+MANY_TEXTS = """
+import random, resource, sys
+from helpers.evaluate import metrics, without_llm
+from helpers.records import Example
+
+rng, words = random.Random(1), [f"word{n}" for n in range(3_000)]
+def text(count): return " ".join(rng.choices(words, k=count))
+def row(): return Example(({"role": "user", "content": text(30)}, {"role": "assistant", "content": text(60)}))
+rows = [row() for _ in range(2_000)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = without_llm(rows[:1_900], rows[1_900:], metrics.default(rows), progress=False)
+print(list(found.candidates), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_free_text_is_never_a_class_an_answer():
+    done = subprocess.run([sys.executable, "-c", MANY_TEXTS], capture_output=True, text=True, check=True, timeout=300)
+    names, megabytes = done.stdout.rsplit(" ", 1)
+    assert names == "['most frequent answer', 'nearest neighbour']" and int(megabytes) < 1_000
+
+
+def test_of_very_many_rows_a_sample_is_learned_from_and_the_caption_says_so(capsys):
+    train = [row(f"{('good', 'bad')[n % 2]} thing {n}", ("yes", "no")[n % 2]) for n in range(60)]
+    rows = [row(f"a {('good', 'bad')[n % 2]} one {n}", ("yes", "no")[n % 2]) for n in range(20)]
+    scored = metrics.for_task(data.task(train))
+    first, again = (without_llm(train, rows, scored, embeddings=False, most_learned=20) for _ in range(2))
+    said = "The rivals learned from 20 of 60 training rows"
+    assert any(note.startswith(said) for note in first.notes) and said in capsys.readouterr().out
+    assert "Rivals without a language model learned from 20 of 60 training rows." in show.ladder(first).data
+    assert first.candidates == again.candidates, "the same rows again"
+    whole = without_llm(train, rows, scored, embeddings=False, progress=False)
+    assert "learned" not in str(whole.notes) and whole.candidates["TF-IDF"]["id"] != first.candidates["TF-IDF"]["id"]
+
+
+def test_a_classifier_of_many_rows_has_bounded_columns_and_still_learns():
+    kinds = ("refund", "delivery", "invoice")
+    texts = [f"my {kinds[n % 3]} of order {n} and code {n * 7919 % 10007}" for n in range(2_400)]
+    features = guessing.tfidf(texts, [f"about a {kind}" for kind in kinds])
+    assert features.train.shape[1] <= sum(guessing.MOST_TERMS.values())
+    guess = guessing.classifier(features, [kinds[n % 3] for n in range(2_400)])
+    assert guess.values == list(kinds) and guess.right > 0.99

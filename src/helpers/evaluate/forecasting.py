@@ -18,7 +18,8 @@ from helpers.evaluate.store import Store
 from helpers.records import Candidate, Example
 
 PROBED = 4
-"""Rows that the probe asks of each candidate, all at once. Their answers are kept: the run does not ask them again."""
+"""Rows that the probe asks of each candidate, all at once, after one that wakes the host. Their answers are kept: the
+run does not ask them again."""
 LONG_MINUTES = 15
 """From here on the forecast says how many rows fit into this time."""
 
@@ -65,6 +66,8 @@ def forecast(
     minutes = None
     if free if probe is None else probe:
         options = {"store": store, "concurrency": concurrency, "price": price, "spend_limit_usd": spend_limit_usd}
+        first = next((some.pop(0) for some in todo if some), None)
+        _seconds_a_row(client, [first] if first else [], options)  # not counted: the host may load its model for it
         seconds = [_seconds_a_row(client, some[:PROBED], options) for some in todo]
         todo = [some[PROBED:] for some in todo]
         minutes = sum(each * len(some) for each, some in zip(seconds, todo, strict=True)) / 60

@@ -62,12 +62,13 @@ def rungs(
     """
     about = about or task(examples)
     examples, pool = about.fitting(examples), tuple(about.fitting(pool))
-    longest = max((len(row.answer) for row in examples), default=0)
-    common = {"declared": declared, "max_tokens": ROOM_TOKENS + longest // LETTERS_PER_TOKEN}
-    room = context - common["max_tokens"]
-    told = {"system": instructions, **common}
     form, schema = _form(about, examples), _schema(about, examples)
+    forced = partial(_as_forced, about) if schema else tuple
+    longest = max((len(row.answer) for row in (*examples, *forced(examples))), default=0)
+    common = {"declared": declared, "max_tokens": ROOM_TOKENS + longest // LETTERS_PER_TOKEN}
+    told = {"system": instructions, **common}
     formed = {**told, "system": f"{instructions}\n\n{form}"} if form else told
+    room = context - common["max_tokens"]
     shots = _that_fit(_shots(pool, about.label(), seed), model, formed, examples, room)
     near = len(_that_fit(_usual(pool), model, formed, examples, room))
     ladder = [Candidate("question only", model, **common), Candidate("instructions", model, **told)]
@@ -75,16 +76,16 @@ def rungs(
         ladder.append(Candidate(f"instructions, {_FORMS[about.kind]}", model, **formed))
     if schema:
         ladder.append(Candidate("+ schema", model, schema=schema, **formed))
-    for name, count, given in (
-        (f"+ {len(shots)} examples", len(shots), lambda shown: {"shots": shown(shots)}),
-        (f"+ {near} nearest", near, lambda shown: {"nearest": near, "pool": shown(pool)}),
-    ):
-        if count:
-            ladder.append(Candidate(name, model, **given(tuple), **formed))
-        if count and schema:
-            ladder.append(
-                Candidate(f"{name}, schema", model, schema=schema, **given(partial(_as_forced, about)), **formed)
-            )
+    if shots:
+        name = f"+ {len(shots)} examples"
+        ladder.append(Candidate(name, model, shots=shots, **formed))
+        if schema:
+            ladder.append(Candidate(f"{name}, schema", model, shots=forced(shots), schema=schema, **formed))
+    if near:
+        name = f"+ {near} nearest"
+        ladder.append(Candidate(name, model, nearest=near, pool=pool, **formed))
+        if schema:
+            ladder.append(Candidate(f"{name}, schema", model, nearest=near, pool=forced(pool), schema=schema, **formed))
     return ladder
 
 
