@@ -146,12 +146,13 @@ class Purse:
             )  # fmt: skip
         except ConsentError as error:
             raise self._at_its_limit() from error
-        if any(reply.missing == LIMIT_REACHED for reply in replies):
-            raise self._at_its_limit()
-        new = {key: pair for key, *pair in zip(keys, requests, replies, strict=True) if key not in self.costs}
+        sent = [some for some in zip(keys, requests, replies, strict=True) if some[2].missing != LIMIT_REACHED]
+        new = {key: pair for key, *pair in sent if key not in self.costs}
         self.costs |= {key: self._cost(request, reply) for key, (request, reply) in new.items()}
         self.missing += sum(bool(reply.missing) for _, reply in new.values())
         self.bar.update(len(new))
+        if len(sent) < len(requests):
+            raise self._at_its_limit()
         return replies
 
     def _at_its_limit(self) -> ConsentError:
