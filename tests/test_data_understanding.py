@@ -77,6 +77,11 @@ def test_a_name_does_not_count_where_the_contents_cannot_be_it() -> None:
     assert data.mapping(other).columns["answer"] == "label", "as many values are not yet the same classes"
 
 
+def test_a_column_that_is_mostly_empty_is_the_last_choice() -> None:
+    rows = table(text=ASKED, slots=[{"a": 1}, None, None] * 3, intents=CLASSES)
+    assert data.mapping(rows).columns["answer"] == "intents"
+
+
 def test_an_unsure_guess_is_one_message_with_a_line_to_paste() -> None:
     rows = table(words=ASKED, one=CLASSES, two=CLASSES[::-1])
     with pytest.raises(DataError) as caught:

@@ -245,14 +245,14 @@ def _is_code(text: str) -> bool:
 
 
 def _by_name(profiles: list[Profile]) -> dict[str, str]:
-    """Part → column by exact names, passing over those whose contents cannot be it."""
+    """Part → column by exact names, passing over those whose contents cannot be it; mostly empty ones come last."""
     there = {tidy_name(one.name): one for one in profiles}
     found: dict[str, str] = {}
     for part, known in COLUMNS.items():
         candidates = [there[name] for name in known if name in there and there[name].name not in found.values()]
         if part == "answer":
             candidates = [_in_words(one, profiles) for one in candidates]
-        sound = [one for one in candidates if _can_be(part, one)]
+        sound = sorted((one for one in candidates if _can_be(part, one)), key=lambda one: one.filled <= 0.5)
         if sound:
             found[part] = sound[0].name
     return found

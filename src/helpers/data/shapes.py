@@ -25,6 +25,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "answer": (
         "answer", "completion", "output", "assistant", "response", "reply", "target", "label", "ideal", "category",
         "class", "intent", "sentiment", "topic", "answers", "labels", "summary", "translation", "solution", "slots",
+        "intents",
         "antwort", "klasse", "kategorie", "respuesta", "categoria", "réponse", "reponse", "catégorie", "risposta",
         "antwoord",
     ),
