@@ -42,7 +42,8 @@ class Results:
         candidates: name → ``id`` (a hash of host, model, prompt and decoding), ``model``, ``host``, ``role`` (see
             ``records.Role``), ``known_by`` (how the role is known), ``parameters`` (billions, or None), and where there
             is a prompt its hash, ``prompt``, and ``tries``, how many prompts it is the best of; of a cascade
-            ``handed_on``, the share of rows that went to its second part.
+            ``handed_on``, the share of rows that went to its second part; ``at_once``, how many calls were under way
+            together at most, which a host's seconds depend on.
         metrics: names of the metrics; the first one is the headline.
         split: what the rows were called: "validation", "test" …
         row_ids: a hash an example, so that only scores of the very same rows are ever compared.

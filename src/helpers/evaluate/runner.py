@@ -76,7 +76,7 @@ def run(
     parts = [
         score_replies(
             candidate.name,
-            _about(candidate, host, known[candidate.model]),
+            _about(candidate, host, known[candidate.model]) | {"at_once": min(concurrency, len(examples))},
             examples,
             answered,
             metrics,

@@ -34,7 +34,7 @@ def ladder(results: Results, metric: str | None = None) -> HTML:
             "role": lines["role"], score: lines["score"], "low": lines["low"], "high": lines["high"],
             "answered": [f"{total - missing} of {total}" for missing in lines["missing"]],
             "cut off": lines["cut_off"], "prompt tokens": lines["prompt_tokens"],
-            "seconds a call, sent to answered": lines["seconds"],
+            f"seconds a call, sent to answered{_at_once(results)}": lines["seconds"],
         },
         index=lines.index,
     )  # fmt: skip
@@ -49,6 +49,11 @@ def ladder(results: Results, metric: str | None = None) -> HTML:
         caption += " Likeness compares letters: it finds odd rows and decides nothing."
     percent = [score, "low", "high", *(one.replace("_", " ") for one in others)] if unit in SHOWN_IN_PERCENT else []
     return table(shown, caption, percent=percent)
+
+
+def _at_once(results: Results) -> str:
+    most = max((about.get("at_once", 1) for about in results.candidates.values()), default=1)
+    return f", up to {most} at once" if most > 1 else ""
 
 
 SHOWN_IN_PERCENT = ("share", "likeness", "diagnosis")
