@@ -30,7 +30,6 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 TEMPLATE = "your_project.ipynb"
 LARGEST_PART = 1_000
 """Rows that a validation or a test part needs at most: more show smaller differences than anybody acts on."""
-CELL_SECONDS = 3 * 3600
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,7 +157,7 @@ def run(copy: Path, name: str) -> Sequence[str]:
     """
     notebook = nbformat.read(copy, as_version=4)
     place = {"metadata": {"path": str(copy.parent)}}
-    client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=place)
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place)
     try:
         client.execute()
     except CellExecutionError as error:
