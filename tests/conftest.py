@@ -11,6 +11,7 @@ import pytest
 from running_api import TINY, Api
 
 from helpers import assets
+from helpers.providers.host import LOOPBACK
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,15 @@ def fragile_api(tmp_path: Path, tiny_model: Path) -> Iterator[Api]:
     yield api
     if api.process.poll() is None:
         api.stop()
+
+
+@pytest.fixture(autouse=True)
+def the_servers_of_tests_are_free(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A server that a test starts on this machine is no proxy to a paid host, and no test need say so with a price.
+
+    Tests of that very rule are marked ``priced``: they meet it as a reader does.
+    """
+    with pytest.MonkeyPatch.context() as patched:  # of its own: a test may undo what it has patched
+        if "priced" not in request.keywords:
+            patched.setattr("helpers.providers.is_free", lambda client: client.base_url.host in LOOPBACK)
+        yield

@@ -16,6 +16,7 @@ import openai
 import pytest
 from evaluate_host import Host, completion, error
 
+from helpers import evaluate, providers
 from helpers.errors import ConsentError, EvaluationError, HostError
 from helpers.evaluate import Results, asking, metrics, run
 from helpers.evaluate.asking import Request, ask
@@ -107,13 +108,94 @@ def test_two_servers_on_this_machine_never_share_an_answer(host, tmp_path):
 
 def test_the_local_api_is_the_same_host_after_a_restart_on_another_port(host, tmp_path, monkeypatch):
     monkeypatch.setenv("KIT_HOME", str(tmp_path))
-    (tmp_path / "local_api").mkdir()
     first, second = host(), host()
     for server in (first, second):
-        (tmp_path / "local_api" / "server.json").write_text(json.dumps({"base_url": server.base_url}))
+        local_api_at(server, tmp_path, key="test")
         results = measure(server, tmp_path / "s.sqlite")
     assert len(first.calls) == 20 and not second.calls
     assert results.candidates["plain"]["host"] == "local"
+
+
+def local_api_at(server: Host, home: Path, key: str) -> None:
+    """What the local API leaves in its home: where it answered last, and its key."""
+    folder = home / "local_api"
+    folder.mkdir(exist_ok=True)
+    (folder / "key").write_text(key)
+    known = {"base_url": server.base_url, "key_file": str(folder / "key"), "pid": 1}
+    (folder / "server.json").write_text(json.dumps(known))
+
+
+def test_another_server_where_the_local_api_once_stood_is_not_the_local_api(host, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    server = host()
+    local_api_at(server, tmp_path, key="a key that only connect() hands out")
+    assert measure(server, tmp_path / "s.sqlite").candidates["plain"]["host"] == server.base_url[7:-3]
+
+
+@pytest.mark.priced
+def test_a_server_on_this_machine_is_free_only_when_it_is_known_to_be(host, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    proxy = host()
+    with pytest.raises(ConsentError, match=r"not known to be free.*PRICE = \{"):
+        measure(proxy, tmp_path / "s.sqlite")
+    with pytest.raises(ConsentError, match="would cost"):
+        measure(proxy, tmp_path / "s.sqlite", price={"input": 1.0, "output": 1.0})
+    assert not proxy.calls, "nothing was sent to a proxy that may hand it on to a paid host"
+    assert len(measure(proxy, tmp_path / "s.sqlite", price={"input": 0, "output": 0}).rows) == 20
+    ours, named = host(), host()
+    local_api_at(ours, tmp_path, key="test")
+    (tmp_path / "hosts.toml").write_text(
+        f'[mine]\nbase_url = "{named.base_url}"\nlike = "vllm"\nfree = true\n'
+        f'[gateway]\nbase_url = "{host().base_url}"\nlike = "vllm"\n'
+    )
+    for server in (ours, named):
+        assert measure(server, tmp_path / "s.sqlite").table().loc["plain", "usd_per_1000"] == 0
+    assert not providers.hosts()["gateway"].free, "to answer as vLLM does is not to be free"
+
+
+def test_what_is_missing_is_said_also_without_progress(host, tmp_path, capsys):
+    def fault(body, _):
+        asked = body["messages"][-1]["content"]
+        return error(400, "too long") if asked.endswith(("1", "2")) else (200, {}, completion(body, finish="length"))
+
+    results = measure(host(fault), tmp_path / "s.sqlite")
+    said = capsys.readouterr().out
+    assert "6 of 20 answers are missing" in said and "14 answers cut off" in said
+    assert results.answered() == "20 validation rows, plain: 14 of 20 answered; plain: 14 of 20 cut off"
+
+
+def test_when_nothing_was_answered_the_reasons_are_grouped(host, tmp_path, capsys):
+    many = [Candidate(name, "small-model", system=name) for name in "abcd"]
+    server = host(lambda body, _: error(400, "no" if body["messages"][-1]["content"].endswith("1") else "too long"))
+    results = measure(server, tmp_path / "s.sqlite", many)
+    assert (
+        "a: None of the 20 prompts was answered. 17 times: 400: too long; 3 times: 400: no." in capsys.readouterr().out
+    )
+    tested = evaluate.plateau(results)
+    assert tested.state == "cannot tell" and tested.sentence.startswith("None of the 80 prompts was answered. 68 times")
+
+
+def test_changed_instructions_ask_only_the_changed_prompts(host, tmp_path):
+    server, store = host(), tmp_path / "s.sqlite"
+    rows = [example(f"say {('yes', 'no')[n % 2]} {n}", ("yes", "no")[n % 2]) for n in range(20)]
+    first = evaluate.rungs(rows, "small-model", "Answer yes or no.", pool=rows[:8])
+    measure(server, store, first, rows[8:])
+    before = len(server.calls)
+    second = evaluate.rungs(rows, "small-model", "Yes or no?", pool=rows[:8])
+    measure(server, store, second, rows[8:])
+    bare = [one for one in second if not one.system]
+    assert len(bare) == 1 and len(server.calls) - before == 12 * (len(second) - 1)
+    assert not [call for call in server.calls[before:] if call["messages"][0]["role"] != "system"]
+
+
+def test_seconds_are_those_of_the_call_and_not_of_waiting_for_money_or_a_rate_limit(host, tmp_path):
+    def fault(body, before):
+        return error(429, "slow down", **{"Retry-After": "1"}) if before == 0 and "no 1" in str(body) else None
+
+    # A call can cost 41 prompt tokens at worst, so that this limit has room for one at a time: the others wait here.
+    money = {"price": {"input": 1.0, "output": 0.0}, "spend_limit_usd": 70e-6}
+    results = measure(host(fault, delay=0.2), tmp_path / "s.sqlite", rows=ROWS[4:9], **money)
+    assert not results.rows["missing"].any() and results.rows["seconds"].max() < 0.6
 
 
 def test_a_failed_row_is_missing_with_its_reason_and_never_a_zero(host, tmp_path):
@@ -267,7 +349,8 @@ import openai
 from test_evaluate_run import PLAIN, TERSE, ROWS
 from helpers.evaluate import metrics, run
 client = openai.OpenAI(base_url={url!r}, api_key="x", http_client=openai.DefaultHttpxClient(trust_env=False))
-run(client, [PLAIN, TERSE], ROWS, [metrics.exact_match], store=Path({store!r}), concurrency=4, progress=False)
+run(client, [PLAIN, TERSE], ROWS, [metrics.exact_match], store=Path({store!r}), concurrency=4, progress=False,
+    price={{"input": 0, "output": 0}})
 """
 
 
@@ -338,9 +421,8 @@ def test_rows_among_the_worked_examples_are_pointed_out(host, tmp_path):
 
 def far(server: Host, monkeypatch) -> None:
     """Make the room believe that the loopback server is another machine."""
-    monkeypatch.setattr(asking, "on_this_machine", lambda client: False)
+    monkeypatch.setattr("helpers.providers.is_free", lambda client: False)
     monkeypatch.setattr(asking, "identity", lambda client: "api.example.com")
-    monkeypatch.setattr("helpers.evaluate.runner.on_this_machine", lambda client: False)
 
 
 PRICE = {"input": 100.0, "cached_input": 10.0, "output": 1000.0}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
-from helpers import data, evaluate
-from helpers.evaluate import metrics
+from helpers import data, evaluate, tokens
+from helpers.evaluate import candidates, metrics
 from helpers.records import Example
+
+rungs_module = importlib.import_module("helpers.evaluate.rungs")
 
 TWO_WAY = Path(__file__).parents[1] / "data/sample/two_way"
 
@@ -23,22 +28,100 @@ LABELLED = [row(f"question {n}", ("gut", "schlecht", "weiß nicht")[n % 3]) for 
 FREE = [row(f"question {n}", f"a text of its own, number {n}, " + "and more " * 40) for n in range(12)]
 
 
-def test_labels_get_a_schema_and_every_label_among_the_shots():
+LABEL_RUNGS = [
+    "question only", "instructions", "instructions, labels listed", "+ schema", "+ 4 examples",
+    "+ 4 examples, schema", "+ 4 nearest", "+ 4 nearest, schema",
+]  # fmt: skip
+
+
+def test_labels_are_listed_forced_and_shown_and_the_last_rung_has_all_of_it():
     rungs = evaluate.rungs(LABELLED, "m", "Label it.", pool=LABELLED[:15], declared="target")
-    assert [one.name for one in rungs] == [
-        "question only", "instructions", "instructions, schema", "+ 4 examples", "+ 4 nearest",
-    ]  # fmt: skip
-    assert rungs[2].schema["properties"]["label"]["enum"] == ["gut", "schlecht", "weiß nicht"]
-    assert {one.answer for one in rungs[3].shots} == {"gut", "schlecht", "weiß nicht"}
+    assert [one.name for one in rungs] == LABEL_RUNGS
+    by_name = {one.name: one for one in rungs}
+    listed = "Answer with exactly one of these labels and nothing else: gut, schlecht, weiß nicht."
+    assert by_name["instructions"].system == "Label it." and listed in by_name["instructions, labels listed"].system
+    assert by_name["+ schema"].schema["properties"]["label"]["enum"] == ["gut", "schlecht", "weiß nicht"]
+    assert {one.answer for one in by_name["+ 4 examples"].shots} == {"gut", "schlecht", "weiß nicht"}
+    best = by_name["+ 4 nearest, schema"]
+    assert best.schema and best.nearest == 4 and listed in best.system
+    assert {one.answer for one in best.pool} == {f'{{"label": "{one}"}}' for one in ("gut", "schlecht", "weiß nicht")}
+    assert [one.question for one in by_name["+ 4 examples, schema"].shots] == [
+        one.question for one in by_name["+ 4 examples"].shots
+    ]
     assert {one.declared for one in rungs} == {"target"} and not rungs[0].system
     assert rungs == evaluate.rungs(LABELLED, "m", "Label it.", pool=LABELLED[:15], declared="target")
+
+
+def slots(n: int) -> dict:
+    return {"people": n % 4 + 1, "kind": ("inside", "terrace")[n % 2], **({} if n % 3 else {"when": "tonight"})}
+
+
+SLOTS = [
+    row(f"a table for {n % 4 + 1}, number {n}, {list(slots(n).values())}", json.dumps(slots(n))) for n in range(24)
+]
+
+
+def test_fields_get_their_keys_a_schema_that_all_answers_keep_and_shots_in_its_form():
+    rungs = {one.name: one for one in evaluate.rungs(SLOTS, "m", "Fill in.", pool=SLOTS[:12])}
+    assert list(rungs) == [one.replace("labels", "keys") for one in LABEL_RUNGS]
+    schema = rungs["+ schema"].schema
+    assert schema["required"] == ["people", "kind", "when"] and not schema["additionalProperties"]
+    assert schema["properties"]["people"] == {"type": "integer"}
+    assert schema["properties"]["kind"] == {"type": "string", "enum": ["inside", "terrace"]}
+    assert schema["properties"]["when"] == {"type": ["string", "null"], "enum": ["tonight", None]}
+    said = rungs["instructions, keys listed"].system
+    assert '"kind": one of "inside", "terrace"' in said and "(only where the text says it)" in said
+    best = rungs["+ 4 nearest, schema"]
+    valid = metrics.valid_json(schema)
+    assert all(valid(one.answer, one) == 1 for one in best.pool) and '"when": null' in best.pool[1].answer
+    [whole, *_] = metrics.default(SLOTS)
+    assert all(whole(forced.answer, own) == 1 for forced, own in zip(best.pool, SLOTS, strict=False))
+
+
+def test_there_is_room_for_the_nulls_of_all_keys_that_an_answer_may_lack():
+    names = [f"a_rather_long_name_of_a_key_{n}" for n in range(30)]
+    rows = [row(f"q {n}", json.dumps({names[n % 30]: f"v{n}"})) for n in range(90)]
+    rungs = evaluate.rungs(rows, "gpt-4.1", "Fill in.", pool=rows[:30])
+    longest = max(tokens.counter("gpt-4.1").text(one.answer) for one in rungs[-1].pool)
+    assert all(one.max_tokens > longest for one in rungs)
+
+
+def test_a_schema_is_of_any_depth_or_there_is_none():
+    deep = rungs_module.schema_of([{"a": {"b": 1}, "c": [{"d": "x"}]}, {"a": {"b": 2.5}, "c": []}])
+    assert deep["properties"]["a"]["properties"]["b"] == {"type": "number"}
+    assert deep["properties"]["c"]["items"]["properties"]["d"]["type"] == "string"
+    jsonschema.Draft202012Validator.check_schema(deep)
+    maybe = rungs_module.schema_of([{"a": None}, {"a": {"b": True}}])
+    assert jsonschema.Draft202012Validator(maybe).is_valid({"a": None})
+    assert rungs_module.schema_of([{"a": {"b": 1}}, {"a": "text"}]) is None
+    assert rungs_module.schema_of([{f"key {n}": 1 for n in range(200)}]) is None
+
+
+def test_no_more_examples_than_the_context_holds():
+    long = [row(f"question {n} " + "and so on " * 400, f"an answer {n} " + "of many words " * 300) for n in range(12)]
+    rungs = evaluate.rungs(long, "gpt-4.1", "Write.", pool=long[:8], context=8_000)
+    counter = tokens.counter("gpt-4.1")
+    assert [one.name for one in rungs] == ["question only", "instructions", "+ 2 examples", "+ 2 nearest"]
+    for one in rungs:
+        assert counter.example(candidates.messages(one, long[9])) + one.max_tokens <= 8_000
+    intents = [row(f"question {n}", f"an intent number {n % 77}") for n in range(770)]
+    for one in evaluate.rungs(intents, "smollm2-135m-instruct", "Which intent?", pool=intents[:300]):
+        sent = candidates.messages(one, intents[500])
+        assert tokens.counter("smollm2-135m-instruct").example(sent) + one.max_tokens <= 8_000
+        assert one.name in ("question only", "instructions") or "an intent number 76" in one.system
+
+
+def test_odd_rows_are_neither_shown_nor_asked_for():
+    odd = row("?", "I could not decide whether this one is good or bad, sorry")
+    rungs = evaluate.rungs([*LABELLED, odd], "m", "Label it.", pool=[odd, *LABELLED[:15]])
+    assert all(odd not in (*one.shots, *one.pool) for one in rungs) and "decide" not in rungs[2].system
 
 
 def test_two_labels_stand_evenly_and_in_no_pattern():
     pool = data.read(TWO_WAY / "train.jsonl")
     orders = set()
     for seed in range(8):
-        shots = evaluate.rungs(pool, "m", "?", pool=pool, seed=seed)[-2].shots
+        shots = evaluate.rungs(pool, "m", "?", pool=pool, seed=seed)[4].shots
         assert Counter(one.answer for one in shots) == {"positive": 2, "negative": 2}
         orders.add(tuple(one.answer for one in shots))
     assert len(orders) > 2
@@ -54,8 +137,9 @@ def test_free_text_gets_no_schema_and_room_for_its_longest_answer():
 @pytest.mark.parametrize("pool", [[], LABELLED[:1], LABELLED[:2]])
 def test_a_pool_of_few_rows_or_none(pool):
     rungs = evaluate.rungs(LABELLED, "m", "?", pool=pool)
-    assert sorted(one.question for one in rungs[-2].shots) == sorted(one.question for one in pool)
-    assert rungs[-1].name == f"+ {len(pool)} nearest"
+    shown = [one for one in rungs if one.shots]
+    assert all(sorted(a.question for a in one.shots) == sorted(a.question for a in pool) for one in shown)
+    assert len(shown) == (2 if pool else 0) and [one.nearest for one in rungs if one.pool] == [len(pool)] * len(shown)
 
 
 def test_a_label_in_a_schemas_json_counts_as_the_label():

@@ -149,7 +149,8 @@ import openai
 from test_evaluate_search import METRICS, FIRST, POOL
 from helpers import evaluate
 client = openai.OpenAI(base_url={url!r}, api_key="x", http_client=openai.DefaultHttpxClient(trust_env=False))
-asking = dict(budget_calls=120, store=Path({store!r}), concurrency=4, progress=False, **{more!r})
+free = {{"input": 0, "output": 0}}
+asking = dict(budget_calls=120, store=Path({store!r}), concurrency=4, progress=False, price=free, **{more!r})
 evaluate.{name}(client, FIRST, POOL, METRICS, **asking)
 """
 

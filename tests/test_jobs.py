@@ -73,7 +73,7 @@ def test_one_source_two_hosts(host, tmp_path, quick):
     assert jobs.messages(client, job.id) == ["Job is submitted"]
     result = jobs.result(client, job.id)
     assert len(result.checkpoints) == 2 and result.next_step
-    points = jobs.checkpoints(client, job.id)
+    points = jobs.passes(client, job.id)
     assert points["epoch"].tolist() == [1, 2] and tuple(points["model"]) == result.checkpoints
     assert points["step"].is_monotonic_increasing and points["loss"].dtype == float
     assert (result.model is None) == (host.shape == "nebius")

@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ MADE_BY = {
     "verdict": ("06_decide", 1),
 }
 """Which lesson writes which key, and about how many minutes it takes on two cores."""
+
+
+ANSWERS = "answers.sqlite"
+"""File in a project's folder with every answer that hosts gave."""
 
 
 def kit_home() -> Path:
@@ -63,17 +69,22 @@ class Project:
     """
 
     def __init__(self, name: str) -> None:
+        self.check_name(name)
+        self.name = name
+        self.folder = kit_home() / "projects" / name
+        self.file = self.folder / "project.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.read()
+
+    @staticmethod
+    def check_name(name: str) -> None:
+        """Pass when a project may be called so, without making one; ``ProjectError`` otherwise."""
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
             raise ProjectError(
                 "The project's name cannot be a folder name.",
                 got=repr(name),
                 fix="Use letters, digits, - and _, starting with a letter or digit.",
             )
-        self.name = name
-        self.folder = kit_home() / "projects" / name
-        self.file = self.folder / "project.json"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.read()
 
     def read(self) -> dict[str, Any]:
         """All of the state, as it is on disk now."""
@@ -112,6 +123,67 @@ class Project:
     def _write(self, state: Mapping[str, Any]) -> None:
         write_atomically(self.file, json.dumps(state, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
+    def begin(self, source: Mapping[str, Any], *, start_again: bool = False) -> str:
+        """Remember what this project's rows are, and refuse other ones: their splits would be mixed with old scores.
+
+        Args:
+            source: from ``data.origin``: ``rows``, ``file``, ``columns``, ``shares`` and ``sha256`` of the rows.
+            start_again: begin with nothing but the answers that hosts gave before (the same question is not paid for
+                twice, and how often rows were opened is not forgotten); the old state is moved aside.
+
+        Returns:
+            One sentence: what the project holds, and where the old state lies.
+
+        Raises:
+            ProjectError: the project holds other rows, or none that are known; it says what has changed.
+        """
+        aside = self._move_aside() if start_again and self.file.exists() else None
+        before = self.get("source", {} if self.get("splits") else None)
+        if before is not None and (changes := _changes(before, source)):
+            raise ProjectError(
+                f"Project {self.name!r} was made from other data.",
+                got=changes,
+                fix="Give this data a name of its own (PROJECT), or set START_AGAIN = True in the parameters cell: the "
+                "old state is moved aside, not lost.",
+            )
+        self.set("source", dict(source))
+        if aside is None:
+            return f"Project {self.name!r}: {source['rows']:,} rows of {source['file']}, kept in {self.folder}."
+        return (
+            f"Project {self.name!r} starts again; its old state lies in {aside}. Set START_AGAIN back to False: "
+            "while it is True every run starts again."
+        )
+
+    def _move_aside(self) -> Path:
+        """Rename the folder after the day of its last change; the answers of hosts stay here as well."""
+        day = datetime.fromtimestamp(self.file.stat().st_mtime).date()
+        names = [f"{self.name}-until-{day}", *(f"{self.name}-until-{day}-{n}" for n in range(2, 1000))]
+        aside = next(path for name in names if not (path := self.folder.with_name(name)).exists())
+        self.folder.rename(aside)
+        self.folder.mkdir()
+        if (aside / ANSWERS).exists():
+            shutil.copy2(aside / ANSWERS, self.folder / ANSWERS)
+        return aside
+
+    def keep_task(self, **about: Any) -> None:
+        """Remember what the reader's own rows ask for (``instructions``, ``kind``, ``rules``), so that the lessons can
+        work on them and a verdict's steps lead to where they can be taken. The sample's project has no task."""
+        self.set("task", about)
+        self.keep("evidence", "project", self.name)
+
+    def only_the_sample(self, what: str) -> None:
+        """Pass in a lesson that is wired to the sample, unless this is a project of the reader's own.
+
+        Raises:
+            ProjectError: it is; the lesson would write over its splits.
+        """
+        if self.get("task"):
+            raise ProjectError(
+                f"{what}, and would write over the splits of {self.name!r}.",
+                fix='your_project has checked and split your file. To read this lesson set PROJECT = "sample"; go on '
+                "with lesson 02.",
+            )
+
     def keep_splits(self, files: Mapping[str, Path]) -> None:
         """Remember which file is which split, with its sha256 and number of rows, so that lessons agree."""
         contents = {name: Path(file).read_bytes() for name, file in files.items()}
@@ -145,3 +217,16 @@ class Project:
                 fix=f"Run notebooks/{lesson}.ipynb first (about {minutes} min), then run this cell again.",
             )
         return value
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between two sources, in words."""
+    if not before:
+        return f"splits of unknown rows; now {now['rows']:,} rows of {now['file']}"
+    said = []
+    if before["sha256"] != now["sha256"]:
+        was, is_ = (f"{one['rows']:,} rows of {one['file']}, columns {one['columns']}" for one in (before, now))
+        said.append(f"{was} before, {is_} now" + ", with other contents" * (was == is_))
+    if before["shares"] != now["shares"]:
+        said.append(f"shares {before['shares']} before, {now['shares']} now")
+    return "; ".join(said)

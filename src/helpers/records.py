@@ -203,12 +203,14 @@ class PlateauTest:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """Counts of the data report: good training rows, errors, warnings, and test rows that leaked into training."""
+    """Counts of the data report: good training rows, errors, warnings, test rows that leaked into training, and rows of
+    the validation split, whether they were asked or not."""
 
     rows: int | None = None
     errors: int = 0
     warnings: int = 0
     leaks: int = 0
+    validation: int | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +245,7 @@ class Evidence:
         cost: the bill.
         learning_curve: what more data would bring.
         not_measured: what is missing, in words.
+        project: name of the reader's own project, whose next steps are taken in ``your_project``; empty in the lessons.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -252,6 +255,7 @@ class Evidence:
     cost: CostForecast | None = None
     learning_curve: DataGain | None = None
     not_measured: tuple[str, ...] = ()
+    project: str = ""
 
 
 @dataclass(frozen=True)

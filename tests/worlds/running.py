@@ -234,7 +234,8 @@ class Life:
 
     def asking(self, model: str = TEACHING) -> dict[str, Any]:
         declared = self.world.roles.get(model, "")
-        return {"PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared}
+        free = {"input": 0, "output": 0}  # no table names this server: it might be a proxy to a paid host
+        return {"PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared, "PRICE": free}
 
     # The route through your_project ---------------------------------------------------------------------------------
 

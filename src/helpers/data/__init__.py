@@ -6,13 +6,16 @@
 
 from helpers.data.checking import check
 from helpers.data.codes import CODES
+from helpers.data.drawing import Drawn, draw
 from helpers.data.fetching import fetch
 from helpers.data.mending import FIXES
+from helpers.data.origin import origin
 from helpers.data.personal import KINDS, NOT_COVERED
 from helpers.data.reading import Understood, mapping, read
 from helpers.data.repairing import PAIRS, Repaired, queue, repair, replay, resolve
 from helpers.data.report import CheckReport
 from helpers.data.splitting import Split, content_hash, split
+from helpers.data.tasks import Task, cases, conversation, task
 from helpers.data.writing import safe_cell, write
 
 __all__ = [
@@ -22,13 +25,19 @@ __all__ = [
     "NOT_COVERED",
     "PAIRS",
     "CheckReport",
+    "Drawn",
     "Repaired",
     "Split",
+    "Task",
     "Understood",
+    "cases",
     "check",
     "content_hash",
+    "conversation",
     "fetch",
+    "draw",
     "mapping",
+    "origin",
     "queue",
     "read",
     "repair",
@@ -36,5 +45,6 @@ __all__ = [
     "resolve",
     "safe_cell",
     "split",
+    "task",
     "write",
 ]

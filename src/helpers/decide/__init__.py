@@ -6,7 +6,7 @@ change the verdict. ``python -m helpers.decide record.json`` runs a record again
 """
 
 from helpers.decide.answers import Answers, load, save
-from helpers.decide.checklist import Option, Question, article, groups, questions, unanswered
+from helpers.decide.checklist import Option, Question, article, checked, groups, questions, unanswered
 from helpers.decide.collect import collect, versions
 from helpers.decide.flips import Flip, flips, suppose
 from helpers.decide.record import Record, load_record
@@ -23,6 +23,7 @@ __all__ = [
     "Question",
     "Record",
     "article",
+    "checked",
     "collect",
     "decide",
     "deciding",

@@ -336,6 +336,12 @@ class Case:
         """Rows of the largest prompt score; 200, as in the sample, when there is none."""
         return max((one.n for one in self.prompted), default=USUAL_ROWS)
 
+    @property
+    def unused_rows(self) -> int:
+        """Validation rows that no target was asked about; 0 where that is not known."""
+        asked = max((one.n for one in self.targets if one.split != "test"), default=0)
+        return max(0, (self.data.validation or 0) - asked)
+
 
 def percent(share: float) -> str:
     """A share as whole percent."""

@@ -119,7 +119,7 @@ def checked(answers: Mapping[str, Any]) -> dict[str, str]:
         raise DecisionError(
             "The answers do not fit the checklist.",
             got="; ".join(found),
-            fix="Use ids and values from helpers.decide.questions().",
+            fix=f"The questions are {', '.join(questions())}.",
         )
     return {name: answers[name] for name in questions() if answers.get(name) is not None}
 

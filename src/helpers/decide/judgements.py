@@ -298,6 +298,13 @@ def more_rows(case: Case) -> tuple[str, ...]:
     )
 
 
+def more_validation_rows(case: Case) -> str:
+    """How to see smaller differences on validation rows: those that lie there first, then new labels."""
+    if not case.unused_rows:
+        return "Label more validation rows"
+    return f"Raise ROWS to {case.data.validation:,} ({case.unused_rows:,} validation rows have not been asked yet)"
+
+
 def untried_techniques(case: Case) -> tuple[str, ...]:
     """The step that gives prompting its last chance: the techniques that the reader has left out, by name."""
     if case.says("techniques", "none"):

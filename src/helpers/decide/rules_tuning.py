@@ -17,6 +17,7 @@ from helpers.decide.judgements import (
     lead_sentence,
     leads_unproven,
     more_rows,
+    more_validation_rows,
     openings_sentence,
     parts_for_code_step,
     pays,
@@ -94,7 +95,7 @@ def the_rows_cannot_tell(case: Case) -> Ruling | None:
         why="these rows cannot tell whether it has stopped getting better",
         because=("effort",),
         measured=plateau_sentence(case) + target_sentence(case) + code_sentence(case),
-        steps=(f"Label more validation rows and test the last prompts again: {LESSON['decide']}.",),
+        steps=(f"{more_validation_rows(case)} and test the last prompts again: {LESSON['decide']}.",),
         needs=("target", "plateau"),
     )
 

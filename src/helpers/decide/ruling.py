@@ -39,6 +39,22 @@ LESSON = {
 }
 """Where a next step is done."""
 
+OWN_PROJECT = {
+    "decide": "the section “The prompt ladder, on your rows” in your_project",
+    "data": "the section “Your data” in your_project",
+    "train": "the section “Stop, or go on” in your_project",
+    **{name: f'{LESSON[name]} with PROJECT = "{{}}"' for name in ("evaluate", "deploy", "record")},
+}
+"""Where it is done for a project of the reader's own, whose name goes into the braces."""
+
+
+def placed(text: str, project: str) -> str:
+    """A step as the lessons say it, sent to where it can be taken in this project; as it is when there is none."""
+    for name, where in OWN_PROJECT.items() if project else ():
+        text = text.replace(LESSON[name], where.format(project))
+    return text
+
+
 CHECK_EXAMPLES = (
     "Before anything is trained on them, have the examples read by someone who knows, and repair what the check finds: "
     f"{LESSON['data']}."

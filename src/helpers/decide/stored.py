@@ -66,6 +66,7 @@ def evidence_from(content: Mapping[str, Any]) -> Evidence:
         cost=_read(CostForecast, content.get("cost")),
         learning_curve=_read(DataGain, content.get("learning_curve")),
         not_measured=tuple(dict.fromkeys(missing)),
+        project=content.get("project") or "",
     )
 
 

@@ -13,7 +13,7 @@ from helpers.decide.checklist import checked, questions, unanswered
 from helpers.decide.flips import what_would_change_it
 from helpers.decide.judgements import undecided
 from helpers.decide.rules import rule
-from helpers.decide.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling
+from helpers.decide.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling, placed
 from helpers.records import Comparison, Evidence, Measurement, Verdict
 
 EVIDENCE = {
@@ -66,9 +66,9 @@ def decide(answers: Mapping[str, Any], evidence: Evidence | None = None, today: 
         confidence=_confidence(case, ruling),
         reasons=_reasons(case, ruling),
         blockers=_blockers(case, ruling),
-        what_would_change_it=what_would_change_it(case, ruling),
-        next_steps=_next_steps(case, ruling),
-        not_measured=_not_measured(case),
+        what_would_change_it=_placed(case, what_would_change_it(case, ruling)),
+        next_steps=_placed(case, _next_steps(case, ruling)),
+        not_measured=_placed(case, _not_measured(case)),
         allows_training=ruling.choice in TRAINING,
     )
 
@@ -104,6 +104,10 @@ def _names_a_host_to_approve(case: Case, ruling: Ruling) -> bool:
     """Whether data may go to approved hosts only and the ruling names one that the reader has not named."""
     theirs = hosts.name(case.answers.get("host", "none"))
     return case.says("privacy", "some_hosts") and ruling.data_goes_there and ruling.where != theirs
+
+
+def _placed(case: Case, sentences: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(placed(sentence, case.evidence.project) for sentence in sentences)
 
 
 def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:

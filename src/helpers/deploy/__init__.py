@@ -1,6 +1,7 @@
 """The last step: a gate before release, a name that programs call, a way back, and ways out."""
 
 from helpers.deploy.aliases import Alias, current, promote, rollback
+from helpers.deploy.calling import how_to_call
 from helpers.deploy.card import card
 from helpers.deploy.drift import Drift, drift
 from helpers.deploy.export import export, take_home
@@ -17,6 +18,7 @@ __all__ = [
     "export",
     "freeze",
     "gate",
+    "how_to_call",
     "measured",
     "promote",
     "rollback",

@@ -12,6 +12,7 @@ import pandas as pd
 from helpers.errors import DeployError
 from helpers.evaluate import Results
 from helpers.evaluate.probes import Damage
+from helpers.ledger import COMPARED_UNIT
 
 BOUNDS = {"at_least": lambda value, bound: value >= bound, "at_most": lambda value, bound: value <= bound}
 
@@ -34,9 +35,10 @@ def measured(
     """What a gate can hold rules against, by name; what was not measured is None.
 
     Each metric's own name is its mean over the rows. ``gain, low end`` is the lower end of the paired interval of the
-    headline metric's gain over ``incumbent``; ``seconds a call, median`` and ``USD for 1,000 calls`` are the
-    candidate's; ``change in probes kept`` is a share of the probes, after tuning minus before; ``errors in the training
-    data`` and ``leaks between splits`` come from the data report that lesson 1 keeps in the project.
+    headline metric's gain over ``incumbent`` (None for likeness, which decides nothing); ``seconds a call, median`` and
+    ``USD for 1,000 calls`` are the candidate's; ``change in probes kept`` is a share of the probes, after tuning minus
+    before; ``errors in the training data`` and ``leaks between splits`` come from the data report that lesson 1 keeps
+    in the project.
 
     Args:
         results: with both candidates on the same rows.
@@ -49,7 +51,7 @@ def measured(
     shares = {metric: float(pd.Series(results.scores(candidate, metric)).mean()) for metric in results.metrics}
     return {
         **shares,
-        "gain, low end": results.compare(candidate, incumbent).low,
+        "gain, low end": results.compare(candidate, incumbent).low if results.scale()[0] == COMPARED_UNIT else None,
         "seconds a call, median": float(line["seconds"]),
         "USD for 1,000 calls": float(line["usd_per_1000"]),
         "change in probes kept": probes.comparison.difference if probes else None,

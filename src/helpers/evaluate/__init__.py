@@ -2,11 +2,14 @@
 
 A first look, on the reader's own rows::
 
-    ladder = [Candidate("bare", model), Candidate("instructed", model, system="…")]
-    results = evaluate.run(client, ladder, validation, metrics.default(validation), store=path)
-    results = results.merge(evaluate.without_llm(train, validation, metrics.default(validation)))
+    task = data.task(rows)
+    scored = metrics.for_task(task)
+    ladder = evaluate.rungs(rows, model, "…", pool=train, about=task)
+    print(evaluate.forecast(client, ladder, validation, store=path).sentence)
+    results = evaluate.run(client, ladder, validation, scored, store=path)
+    results = results.merge(evaluate.without_llm(train, validation, scored))
     results.table()
-    results.compare("instructed", "bare").sentence
+    results.compare("instructions", "question only").sentence
     evaluate.plateau(results).sentence
 
 Better prompts can be searched for, on training rows and within a budget of calls::
@@ -28,8 +31,10 @@ from helpers.evaluate import (
 )
 from helpers.evaluate.cascade import cascade, coverage
 from helpers.evaluate.choosing import choose_examples
+from helpers.evaluate.forecasting import Forecast, forecast
 from helpers.evaluate.keeping import keep
 from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
+from helpers.evaluate.material import Material, material
 from helpers.evaluate.optimising import optimise
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
@@ -40,6 +45,8 @@ from helpers.evaluate.search import Search
 from helpers.statistics import compare, compare_many
 
 __all__ = [
+    "Material",
+    "Forecast",
     "Pattern",
     "Plateau",
     "Results",
@@ -53,11 +60,13 @@ __all__ = [
     "consistency",
     "coverage",
     "free_text",
+    "forecast",
     "judge",
     "keep",
     "label_of",
     "label_schema",
     "learning_curve",
+    "material",
     "metrics",
     "optimise",
     "plateau",

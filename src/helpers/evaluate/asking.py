@@ -25,13 +25,13 @@ from typing import Any
 import openai
 from tqdm import tqdm
 
+from helpers import providers
 from helpers.errors import HostError
 from helpers.evaluate.candidates import digest
 from helpers.evaluate.clipping import cut
 from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import identity
-from helpers.providers.host import LOOPBACK
 
 ATTEMPTS = 8
 """Tries for a call that a rate limit turned away."""
@@ -62,11 +62,6 @@ class Request:
         return digest([host, self.model, list(self.messages), *decoding])
 
 
-def on_this_machine(client: openai.OpenAI) -> bool:
-    """Whether the client talks to a loopback address."""
-    return client.base_url.host in LOOPBACK
-
-
 def ask(
     client: openai.OpenAI,
     requests: Sequence[Request],
@@ -80,7 +75,7 @@ def ask(
     """One reply a request, in the same order; those in the store are not asked again, and no request is sent twice.
 
     Raises:
-        ConsentError: the forecast is above the limit, or another machine's host has no price.
+        ConsentError: the forecast is above the limit, or a host that is not known to be free has no price.
         HostError: the host refuses the key or the model, or is gone.
     """
     host = identity(client)
@@ -89,7 +84,7 @@ def ask(
         replies = kept.get(keys)
         todo = {key: request for key, request in zip(keys, requests, strict=True) if key not in replies}
         if todo:
-            spending = Spending(price, spend_limit_usd, local=on_this_machine(client))
+            spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
             forecast = spending.consent(list(todo.values()), host)
             if progress and spending.forecast(list(todo.values())) > 0:
                 print(forecast)
@@ -159,11 +154,11 @@ class _Sender:
         for attempt in itertools.count(1):
             self._wait()
             arguments = self._arguments(request)
-            started = time.monotonic()
             try:
                 with self.spending.reserved(request) as allowed:
                     if not allowed:
                         return Reply(missing="the run's spending limit was reached")
+                    started = time.monotonic()  # not before: what other calls have reserved is waited for above
                     reply = self._call(request, arguments)
             except openai.APIError as error:
                 if self._adapted(arguments, error):
@@ -224,7 +219,9 @@ class _Sender:
     def _end_if_hopeless(self, model: str, error: openai.APIError) -> None:
         """End the run on what no other row would survive."""
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError | openai.NotFoundError):
-            self._end(f"{self.host} refuses {model}.", error, "Check the model's id and the key, then run again.")
+            variable = providers.host_of(self.client).key_variable
+            key = f"the key (in {variable})" if variable else "the key"
+            self._end(f"{self.host} refuses {model}.", error, f"Check the model's id and {key}, then run again.")
         if error.code == "insufficient_quota":
             self._end(f"{self.host} says that the account's credit is used up.", error, "Top it up, then run again.")
         if (wait := _asked_to_wait(error)) is not None and wait > LONGEST_WAIT:

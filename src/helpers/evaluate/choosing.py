@@ -15,7 +15,7 @@ import openai
 from helpers.errors import EvaluationError
 from helpers.evaluate import search
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.runner import _requests
+from helpers.evaluate.runner import requests_of
 from helpers.evaluate.search import Purse, Search, Try
 from helpers.records import Candidate, Example
 from helpers.wording import plural
@@ -65,7 +65,7 @@ def choose_examples(
         for n, places in enumerate(_draw(len(showable), shots, count, seed), 1)
     ]
     longest = max(sets, key=lambda one: sum(len(row.question + row.answer) for row in one.shots))
-    purse = Purse(client, [(_calls(ends, count), _requests(longest, scored, 0))], **asking)
+    purse = Purse(client, [(_calls(ends, count), requests_of(longest, scored, 0))], **asking)
     scores = _race(purse, sets, scored, metrics[0], ends)
     tries = [Try(one, row) for one, row in zip(sets, scores, strict=True)]
     return search.found(f"+ {shots} chosen examples", candidate, tries, metrics[0], purse)
@@ -112,7 +112,7 @@ def _race(
     for start, stop, alive in _rounds(ends, len(sets)):
         running = sorted(running, key=lambda one: -np.nansum(scores[one]))[:alive]
         some = rows[start:stop]
-        replies = iter(purse.ask([request for one in running for request in _requests(sets[one], some, 0)]))
+        replies = iter(purse.ask([request for one in running for request in requests_of(sets[one], some, 0)]))
         for one in running:
             scores[one, start:stop] = [search.score(metric, next(replies), row) for row in some]
     return scores

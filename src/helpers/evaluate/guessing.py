@@ -26,8 +26,12 @@ MOST_CLASSES = 300
 """A field with more values is open: a classifier with one class a value would take all memory and learn nothing."""
 MOST_ROWS_TURNED = 2000
 """Up to so many training rows, TF-IDF is turned into as many dense columns: the same classifier, many times as fast."""
-MOST_ROWS_CHOSEN_BY = 2000
-"""The strength is chosen on so many training rows at most."""
+MOST_ROWS_CHOSEN_BY = 1000
+"""Of more training rows than that, so many choose the strength: it changes little with their number."""
+MOST_TERMS = {"words": 12_000, "letters": 24_000}
+"""Of more training rows than that, the most frequent terms: 300 classes then take under two gigabytes."""
+LONGEST_TEXT = 4_000
+"""Letters of a question that TF-IDF reads; sentence embeddings read fewer."""
 BLOCK = 256
 
 Matrix = np.ndarray | csr_matrix
@@ -69,9 +73,13 @@ def tfidf(train: Sequence[str], asked: Sequence[str], *, letters: bool = True) -
     """TF-IDF of words and word pairs and, with ``letters``, of runs of 2 to 5 letters: these see that "delivrd" is
     like "delivered". The vocabulary is the training rows'.
     """
-    parts = [("words", TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\w+"))]
+    most = MOST_TERMS if len(train) > MOST_ROWS_TURNED else {}
+    train, asked = ([text[:LONGEST_TEXT] for text in some] for some in (train, asked))
+    by_word = {"ngram_range": (1, 2), "token_pattern": r"(?u)\w+", "max_features": most.get("words")}
+    parts = [("words", TfidfVectorizer(sublinear_tf=True, **by_word))]
     if letters:
-        parts.append(("letters", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)))
+        by_letter = {"analyzer": "char_wb", "ngram_range": (2, 5), "max_features": most.get("letters")}
+        parts.append(("letters", TfidfVectorizer(sublinear_tf=True, **by_letter)))
     text = FeatureUnion(parts)
     # The last text keeps training rows without a single word from being an error; it is no row.
     known = text.fit_transform([*train, "a aa"])[:-1]
@@ -131,8 +139,11 @@ def nearest(features: Features, wanted: Sequence[str]) -> Guess:
 def classifier(features: Features, wanted: Sequence[str]) -> Guess:
     """Logistic regression, its strength chosen by cross-validation on the training rows."""
     answers = np.array(wanted, dtype=object)
-    some = np.random.default_rng(0).permutation(len(answers))[:MOST_ROWS_CHOSEN_BY]
+    some = np.random.default_rng(0).permutation(len(answers))
+    some = some if len(some) <= MOST_ROWS_TURNED else some[:MOST_ROWS_CHOSEN_BY]
     rows, values = features.train[some], answers[some]
+    if not isinstance(rows, np.ndarray):
+        rows = turned(Features(rows, rows[:0])).train
     tried = {strength: _right_held_out(rows, values, strength) for strength in STRENGTHS}
     strength = max(STRENGTHS, key=lambda one: tried[one])
     said, sure = _fit(features.train, answers, strength)(features.asked)

@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers import statistics
+from helpers import ledger, statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate.results import Results
 from helpers.records import Role
 from helpers.wording import amount, number
+
+NO_MEASURE = (
+    "Cannot tell: free text without rules or rating. Likeness to the ideal answer finds odd rows and decides nothing. "
+    "Write rules that a good answer keeps (RULES), or compare answers blind (show.rater)."
+)
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,17 @@ def plateau(
 ) -> Plateau:
     """Whether the last few prompts of a ladder still gained anything: :func:`plateau_of` on the results of one model.
 
+    It "cannot tell" where the metric is no share of right rows (free text without rules or a rating is compared by
+    likeness, which finds odd rows and no more), and where no prompt was answered.
+
     Raises:
         EvaluationError: the results hold prompts of several models, or as :func:`plateau_of`.
     """
     about = prompted_model(results)
+    if results.scale(metric)[0] != ledger.COMPARED_UNIT:
+        return Plateau("cannot tell", about["role"], NO_MEASURE, len(results.history()), "", (), worth, 0)
+    if why := results.why_nothing(list(results.history())):
+        return Plateau("cannot tell", about["role"], why, 0, "", (), worth, 0)
     return plateau_of(
         results.history(metric=metric), worth=worth, last=last, role=about["role"], level=level, tries=results.tries()
     )

@@ -9,13 +9,15 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from rapidfuzz import fuzz
 
+from helpers.data.tasks import Task, task
+from helpers.errors import EvaluationError
 from helpers.records import Better, Example
 from helpers.statistics import Estimate
 
@@ -64,6 +66,63 @@ def _label(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip().strip("\"'`.").strip().casefold()
 
 
+def label_inside(labels: Iterable[str]) -> Metric:
+    """The right label is the only one that the answer names, whatever else it says: "It is **refund**, since …".
+
+    A diagnosis beside ``label_accuracy``, never evidence: where it is clearly higher, the prompt gets chatter instead
+    of labels, and a label alone should be demanded (or forced by a schema). Of labels within each other the longer
+    counts.
+    """
+    names = sorted({_label(label) for label in labels} - {""}, key=len, reverse=True)
+    found = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)" if names else r"(?!)")
+
+    def score(answer: str, example: Example) -> float:
+        return float(set(found.findall(_label(answer))) == {_label(example.answer)})
+
+    return Metric("label_inside", score, unit=DIAGNOSIS)
+
+
+DIAGNOSIS = "diagnosis"
+"""Unit of a share that explains a score: it is shown, and never compared as evidence."""
+
+
+# --- free text whose end can be checked -------------------------------------------------------------------------------
+
+_NUMBER = re.compile(r"(?:(?<!\w)[-\N{MINUS SIGN}])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_AT_THE_END = re.compile(rf"(?:####|answer is:?|=)?\s*[$€£]?\s*{_NUMBER.pattern}\s*[%.]?\s*$", re.IGNORECASE)
+
+
+def last_number(text: str) -> float | None:
+    """The number that a text comes to: the one after ``####`` where it has that mark, else the last one."""
+    _, mark, after = text.rpartition("####")
+    found = _NUMBER.findall(after)
+    return float(found[0 if mark else -1].replace(",", "").replace("\N{MINUS SIGN}", "-")) if found else None
+
+
+def _final_number(answer: str, example: Example) -> float | None:
+    wanted, got = last_number(example.answer), last_number(answer)
+    return None if wanted is None else float(got is not None and math.isclose(got, wanted, rel_tol=1e-9, abs_tol=1e-9))
+
+
+final_number = Metric("final_number", _final_number)
+"""The last number of the answer is that of the ideal answer (after ``####``, where there is that mark); commas,
+currency and a final full stop do not count. Does not apply to rows whose ideal answer has no number."""
+
+CHECKS = {"final_number": final_number, "exact_match": exact_match}
+"""Checks of free text that a reader may choose by name; rules (see :mod:`rules`) are the other way."""
+
+
+def suggest_check(examples: Sequence[Example]) -> str:
+    """A sentence that names a check which these free texts allow, or an empty one. Nothing uses it by itself."""
+    answers = [answer for row in examples if (answer := row.answer.strip())]
+    ends = sum(bool(_AT_THE_END.search(answer)) for answer in answers)
+    if answers and ends >= 0.9 * len(answers):
+        return f'{ends:,} of {len(answers):,} ideal answers end on a number: RULES = "final_number" compares it.'
+    if answers and sum(len(answer.split()) <= 5 for answer in answers) >= 0.9 * len(answers):
+        return 'Ideal answers are short: RULES = "exact_match" counts those that are the same, letter by letter.'
+    return ""
+
+
 # --- JSON answers ----------------------------------------------------------------------------------------------------
 
 
@@ -97,16 +156,20 @@ def valid_json(schema: Mapping[str, Any] | None = None) -> Metric:
     return Metric("valid_json", score)
 
 
-def field(name: str) -> Metric:
+def field(name: str, *, optional: bool = False) -> Metric:
     """One field of a JSON answer equals the ideal answer's; a code fence around the JSON is forgiven.
 
-    Does not apply (``None``) to rows whose ideal answer lacks the field.
+    Args:
+        optional: rows may lack the field: then absent, or null, is the right answer to these rows. Else the metric does
+            not apply (``None``) to rows whose ideal answer lacks it.
     """
 
     def score(answer: str, example: Example) -> float | None:
         wanted, got = parsed(example.answer), parsed(answer)
-        if not isinstance(wanted, dict) or name not in wanted:
+        if not isinstance(wanted, dict) or not (optional or name in wanted):
             return None
+        if optional:
+            return float(isinstance(got, dict) and _same(_trimmed(got.get(name)), _trimmed(wanted.get(name))))
         return float(isinstance(got, dict) and name in got and _same(got[name], wanted[name]))
 
     return Metric(name, score)
@@ -121,6 +184,81 @@ def _all_fields(answer: str, example: Example) -> float | None:
 
 all_fields = Metric("all_fields", _all_fields)
 """The answer is a JSON object with exactly the ideal answer's fields and values, in any order or spacing."""
+
+
+def every_field(required: Iterable[str] = ()) -> Metric:
+    """:data:`all_fields` for rows with optional keys: null is as good as absent, save for the ``required`` ones.
+
+    An ideal answer may be a list, too.
+    """
+    needed = frozenset(required)
+
+    def score(answer: str, example: Example) -> float | None:
+        wanted, got = parsed(example.answer), parsed(answer)
+        if not isinstance(wanted, dict | list):
+            return None
+        return float(got is not NOT_JSON and _same(_trimmed(got, needed), _trimmed(wanted, needed)))
+
+    return replace(all_fields, score=score)
+
+
+def _trimmed(value: Any, keep: frozenset[str] = frozenset()) -> Any:
+    """A JSON value without keys that hold null, at any depth, but for those to ``keep`` at the top."""
+    if isinstance(value, dict):
+        return {key: _trimmed(one) for key, one in value.items() if one is not None or key in keep}
+    return [_trimmed(one) for one in value] if isinstance(value, list) else value
+
+
+# --- tool calls, as data.cases asks for them --------------------------------------------------------------------------
+
+
+def _calls(text: str) -> list[dict[str, Any]] | None:
+    """The calls of a JSON answer ``{"calls": [{"name", "arguments"}]}``; None for anything else."""
+    value = parsed(text)
+    calls = value.get("calls") if isinstance(value, dict) else None
+    whole = isinstance(calls, list) and all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in calls)
+    return calls if whole else None
+
+
+def _told_calls(text: str, *, arguments: bool) -> list[str] | None:
+    calls = _calls(text)
+    if calls is None:
+        return None
+    kept = [[one["name"], _trimmed(one.get("arguments") or {})] if arguments else one["name"] for one in calls]
+    return sorted(json.dumps(one, sort_keys=True) for one in kept)
+
+
+def _calls_metric(name: str, *, arguments: bool) -> Metric:
+    def score(answer: str, example: Example) -> float:
+        return float(_told_calls(answer, arguments=arguments) == _told_calls(example.answer, arguments=arguments))
+
+    return Metric(name, score)
+
+
+right_calls = _calls_metric("right_calls", arguments=True)
+"""The answer calls the tools that the ideal answer calls, with the same arguments, in any order; or none as it does."""
+right_tools = _calls_metric("right_tools", arguments=False)
+"""The answer calls these tools, with whatever arguments."""
+
+
+def _valid_arguments(answer: str, example: Example) -> float:
+    import jsonschema
+
+    tools = [tool.get("function", tool) for tool in example.tools]
+    schemas = {tool.get("name"): tool.get("parameters") or {} for tool in tools}
+    calls = _calls(answer)
+    return float(
+        calls is not None
+        and all(
+            one["name"] in schemas
+            and jsonschema.Draft202012Validator(schemas[one["name"]]).is_valid(one.get("arguments") or {})
+            for one in calls
+        )
+    )
+
+
+valid_arguments = Metric("valid_arguments", _valid_arguments, unit=DIAGNOSIS)
+"""Every call names a tool of the row, with arguments that its schema allows, be they right or wrong."""
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -181,13 +319,55 @@ def _column(name: str) -> str:
     return f"field {name}" if name in TAKEN else name
 
 
-def default(examples: Sequence[Example]) -> list[Metric]:
-    """A sensible set for rows of this kind: JSON objects, labels, or free text; the first one is the headline."""
-    values = [parsed(example.answer, fenced=False) for example in examples]
-    if values and all(isinstance(value, dict) for value in values):
-        names = dict.fromkeys(name for value in values for name in value)
-        return [all_fields, *(replace(field(name), name=_column(name)) for name in names), valid_json()]
-    answers = {_label(example.answer) for example in examples}
-    if len(answers) <= max(2, len(examples) // 4) and all(len(answer.split()) <= 5 for answer in answers):
-        return [label_accuracy, exact_match]
-    return [similarity, exact_match, length]
+def default(examples: Sequence[Example], rules: Any = None) -> list[Metric]:
+    """A sensible set for rows of this kind; the first one is the headline. See :func:`for_task`."""
+    return for_task(task(examples), rules)
+
+
+def for_task(about: Task, rules: Any = None) -> list[Metric]:
+    """The measure for a kind of task; the first metric is the headline.
+
+    Labels: right or wrong. JSON: all fields right, then each field, optional keys understood. Tool calls: names and
+    arguments. Free text and conversations: by the reader's ``rules``. Without rules the first metric is likeness, which
+    finds odd rows: it feeds no plateau and no verdict.
+
+    Args:
+        about: from ``data.task``.
+        rules: for free text: a name of :data:`CHECKS`, a TOML file or list of rules (see :mod:`rules`), a metric, or
+            a list of metrics; None has none.
+
+    Raises:
+        EvaluationError: rules that cannot be used, or for a kind of task that is not free text.
+    """
+    if rules is not None:
+        if about.kind not in ("text", "turns"):
+            raise EvaluationError(
+                f"RULES are for free text; these rows are {about.kind}.", fix='Set RULES = None, or TASK = "text".'
+            )
+        return [*_text_metrics(rules), similarity, length]
+    if about.kind == "labels":
+        return [label_accuracy, label_inside(about.labels), exact_match]
+    if about.kind == "fields":
+        names = {name: field(name, optional=name in about.optional) for name in (*about.required, *about.optional)}
+        named = [replace(one, name=_column(name)) for name, one in names.items()]
+        return [every_field(about.required), *named, valid_json()] if names else [every_field()]
+    if about.kind == "tools":
+        return [right_calls, right_tools, valid_arguments]
+    return [similarity, length]
+
+
+def _text_metrics(rules: Any) -> list[Metric]:
+    from helpers.evaluate.rules import rule_check
+
+    if isinstance(rules, Metric):
+        return [rules]
+    if isinstance(rules, list | tuple) and rules and all(isinstance(one, Metric) for one in rules):
+        return list(rules)
+    if isinstance(rules, str) and rules in CHECKS:
+        return [CHECKS[rules]]
+    if isinstance(rules, str) and not rules.endswith(".toml"):
+        raise EvaluationError(
+            "There is no such check of free text.", got=repr(rules),
+            fix=f"Use {', '.join(map(repr, CHECKS))}, or a TOML file of rules.",
+        )  # fmt: skip
+    return [rule_check(rules)]

@@ -18,7 +18,7 @@ from helpers.errors import EvaluationError, KitError
 from helpers.evaluate import search
 from helpers.evaluate.asking import Request
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.runner import _requests
+from helpers.evaluate.runner import requests_of
 from helpers.evaluate.search import Purse, Search, Try
 from helpers.evaluate.spending import CHARACTERS_A_TOKEN
 from helpers.evaluate.store import Reply
@@ -119,7 +119,7 @@ def _expected(
 ) -> list[tuple[int, Sequence[Request]]]:  # fmt: skip
     """The search at its dearest: every prompt as long as the reflection model can write, no proposal accepted."""
     longest = "x" * int(reflecting.max_tokens * CHARACTERS_A_TOKEN)
-    calls = _requests(replace(candidate, system=longest), [*scored, *told], 0)
+    calls = requests_of(replace(candidate, system=longest), [*scored, *told], 0)
     answer = Reply("x" * int(candidate.max_tokens * CHARACTERS_A_TOKEN))
     rows = sorted(told, key=lambda row: len(row.question + row.answer))[-minibatch:]
     reflection = _reflection(reflecting, longest, [_record(row, answer, "") for row in rows], 0)
@@ -154,7 +154,7 @@ class _Adapter:
         self, batch: list[Row], candidate: dict[str, str], capture_traces: bool = False
     ) -> gepa.EvaluationBatch:
         text, rows = candidate[PART], [row for _, row in batch]
-        replies = self._ask(_requests(replace(self.first, system=text), rows, 0))
+        replies = self._ask(requests_of(replace(self.first, system=text), rows, 0))
         scores = [search.score(self.metrics[0], reply, row) for reply, row in zip(replies, rows, strict=True)]
         kept = self.tries.setdefault(text, np.full(self.rows, np.nan))
         for (place, _), score in zip(batch, scores, strict=True):

@@ -26,6 +26,9 @@ USUAL: tuple[str, Better] = ("share", "higher")
 """Unit and direction of most metrics: a share of rows that are right."""
 COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "usd", "confidence")
 
+MOST_REASONS = 3
+"""Reasons for missing answers that a sentence names."""
+
 
 @dataclass
 class Results:
@@ -39,7 +42,8 @@ class Results:
         candidates: name → ``id`` (a hash of host, model, prompt and decoding), ``model``, ``host``, ``role`` (see
             ``records.Role``), ``known_by`` (how the role is known), ``parameters`` (billions, or None), and where there
             is a prompt its hash, ``prompt``, and ``tries``, how many prompts it is the best of; of a cascade
-            ``handed_on``, the share of rows that went to its second part.
+            ``handed_on``, the share of rows that went to its second part; ``at_once``, how many calls were under way
+            together at most, which a host's seconds depend on.
         metrics: names of the metrics; the first one is the headline.
         split: what the rows were called: "validation", "test" …
         row_ids: a hash an example, so that only scores of the very same rows are ever compared.
@@ -102,6 +106,35 @@ class Results:
         """How many answers are missing, by candidate and reason."""
         gone = self.rows[self.rows["missing"] != ""]
         return gone.groupby(["candidate", "missing"], sort=False).size().rename("answers")
+
+    @property
+    def decides(self) -> bool:
+        """Whether the headline says which rows are right: only then is it evidence, or worth a chart of scores."""
+        return self.scale()[0] == USUAL[0]
+
+    def why_nothing(self, candidates: Sequence[str] | None = None) -> str:
+        """Why not a single answer came, its reasons grouped; empty when at least one did.
+
+        Args:
+            candidates: whose answers; None: everybody's.
+        """
+        rows = self.rows if candidates is None else self.rows[self.rows["candidate"].isin(candidates)]
+        if (rows["missing"] == "").any() or rows.empty:
+            return ""
+        reasons = rows["missing"].value_counts()
+        said = "; ".join(f"{count} times: {reason}" for reason, count in reasons.head(MOST_REASONS).items())
+        more = f"; {len(reasons) - MOST_REASONS} more reasons" * (len(reasons) > MOST_REASONS)
+        return f"None of the {len(rows)} prompts was answered. {said}{more}."
+
+    def answered(self) -> str:
+        """How many answers came, as a phrase for a caption: candidates that lack some, or were cut off, are named."""
+        total, short = len(self.row_ids), []
+        for name, line in self.table().iterrows():
+            if line["missing"]:
+                short.append(f"{name}: {total - line['missing']} of {total} answered")
+            if line["cut_off"]:
+                short.append(f"{name}: {line['cut_off']} of {total} cut off")
+        return f"{total} {self.split} rows, {'; '.join(short) or 'all answered by all'}"
 
     def macro_f1(self, candidate: str, field: str | None = None, level: float = 0.95) -> statistics.Estimate:
         """F1 averaged over the labels of the ideal answers, over the answered rows: see :func:`metrics.macro_f1`."""

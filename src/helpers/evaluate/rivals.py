@@ -35,6 +35,8 @@ CODE = "plain code"
 LEFT_OUT = "The rival by sentence embeddings is left out."
 METHODS = (MAJORITY, CODE, TFIDF, EMBEDDINGS, NEAREST)
 """Of equally good ones the first is taken."""
+MOST_LEARNED = 3_000
+"""Of more training rows a seeded sample is learned from: sentence embeddings of so many take a minute."""
 WHOLE = ""
 """The field of an answer that is no JSON object."""
 
@@ -45,6 +47,7 @@ def without_llm(
     train: Sequence[Example], rows: Sequence[Example], metrics: Sequence[Metric], *, split: str = "validation",
     extract: Mapping[str, Code | None] | None = None, embeddings: bool = True, closed: Sequence[str] | None = None,
     choose_on: Sequence[Example] | None = None, only: Sequence[str] = RIVALS, progress: bool = True,
+    most_learned: int = MOST_LEARNED,
 ) -> Results:  # fmt: skip
     """What the rivals without a language model reach, fitted on the training rows.
 
@@ -74,6 +77,7 @@ def without_llm(
         choose_on: rows with ideal answers to choose the best methods by, validation rows before a test.
         only: which of :data:`RIVALS`.
         progress: print the notes.
+        most_learned: of more training rows, a seeded sample of so many is learned from, and the notes say so.
 
     Returns:
         One candidate each, with the role "no language model".
@@ -85,6 +89,7 @@ def without_llm(
     """
     check_metrics(metrics)
     _check(train, rows, only)
+    leaks, all_rows, train = _leaks(train, rows), len(train), _sampled(train, most_learned)
     task = _task(train, [row.question for row in rows], extract or {}, closed, choose_on or (), only)
     if seen := set(row_ids(rows)) & set(row_ids(task.choose_on)):
         raise EvaluationError(
@@ -96,13 +101,15 @@ def without_llm(
     methods = {rival: _methods(task, rival, guesses) for rival in task.rivals if rival != EMBEDDINGS or numbers.vectors}
     parts = []
     for rival, chosen in methods.items():
-        about = _about(task, rival, chosen, numbers)
+        about = _about(task, rival, chosen, numbers) | _learned_from(len(train), all_rows)
         replies, sure = _replies(task, chosen, guesses, numbers)
         parts.append(score_replies(rival, about, rows, replies, metrics, split=split, confidence=sure))
     if not parts:
         raise EvaluationError("None of these rivals is to be had here.", got=", ".join(only), fix=" ".join(notes))
     found = reduce(Results.merge, parts)
-    found.notes = [*notes, *_leaks(train, rows), *([_choice(task, methods[BEST], guesses)] if BEST in methods else [])]
+    if len(train) < all_rows:
+        notes.append(f"The rivals learned from {len(train):,} of {all_rows:,} training rows: more make them stronger.")
+    found.notes = [*notes, *leaks, *([_choice(task, methods[BEST], guesses)] if BEST in methods else [])]
     if progress:
         print("\n".join(found.notes), end="\n" if found.notes else "")
     return found
@@ -127,6 +134,17 @@ class _Task:
     closed: list[str]
     codes: dict[str, Code]
     rivals: list[str]
+
+
+def _sampled(train: Sequence[Example], most: int) -> Sequence[Example]:
+    """The training rows, or so many of them: the same ones whenever the rows are the same, in their order."""
+    if len(train) <= most:
+        return train
+    return [train[place] for place in sorted(np.random.default_rng(0).permutation(len(train))[:most])]
+
+
+def _learned_from(rows: int, of: int) -> dict[str, str]:
+    return {"learned_from": f"{rows:,} of {of:,} training rows"} if rows < of else {}
 
 
 def _check(train: Sequence[Example], rows: Sequence[Example], only: Sequence[str]) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import openai
 
+from helpers import providers
 from helpers.errors import EvaluationError
 from helpers.evaluate import clipping
-from helpers.evaluate.asking import Request, ask, on_this_machine
+from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.candidates import digest, messages
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import Results, check_metrics, row_ids, rows_hash, score_replies
@@ -52,7 +53,7 @@ def run(
         store: an SQLite file; made when missing.
         concurrency: calls under way at the same time. A server that batches (the local API) likes more.
         price: USD per million tokens, ``{"input": …, "output": …}`` or one such mapping a model; needed unless the host
-            is this machine.
+            is known to be free (``providers.is_free``: this kit's own API, a model server of this machine).
         spend_limit_usd: the most that this run may cost; nothing is sent when the forecast is above it.
         sample: which draw of a sampled answer: 0 is the first, and another number asks afresh.
 
@@ -63,19 +64,19 @@ def run(
     """
     _check(candidates, examples)
     check_metrics(metrics)
-    requests = [_requests(candidate, examples, sample) for candidate in candidates]
+    requests = [requests_of(candidate, examples, sample) for candidate in candidates]
     host = identity(client)
     openings = _open(store, split, examples, host, [request for some in requests for request in some])
     replies = _ask_in_order(
         client, requests, store=store, concurrency=concurrency, price=price, spend_limit_usd=spend_limit_usd,
         progress=progress,
     )  # fmt: skip
-    spending = Spending(price, spend_limit_usd, local=on_this_machine(client))
+    spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
     known = {model: models.known(client, model) for model in {candidate.model for candidate in candidates}}
     parts = [
         score_replies(
             candidate.name,
-            _about(candidate, host, known[candidate.model]),
+            _about(candidate, host, known[candidate.model]) | {"at_once": min(concurrency, len(examples))},
             examples,
             answered,
             metrics,
@@ -86,9 +87,10 @@ def run(
     ]
     results = reduce(Results.merge, parts)
     results.openings = openings
-    results.notes = _notes(results, candidates, examples)
-    if progress:
-        print("\n".join(results.notes), end="\n" if results.notes else "")
+    gaps = _gaps(results)
+    results.notes = [*_notes(results, candidates), *gaps]
+    if said := results.notes if progress else gaps:  # what is missing is said in any case
+        print("\n".join(said))
     return results
 
 
@@ -114,7 +116,8 @@ def run_elsewhere(
     return found
 
 
-def _requests(candidate: Candidate, examples: Sequence[Example], sample: int) -> list[Request]:
+def requests_of(candidate: Candidate, examples: Sequence[Example], sample: int = 0) -> list[Request]:
+    """What ``candidate`` sends, one request an example."""
     return [
         Request(
             candidate.model,
@@ -174,11 +177,11 @@ def _check(candidates: Sequence[Candidate], examples: Sequence[Example]) -> None
         raise EvaluationError(
             f"{plural(len(unanswered), 'example')} without the text of an ideal answer.",
             got=f"rows {', '.join(unanswered[:10])}",
-            fix="Metrics compare texts: drop the rows, or those whose answer is a tool call.",
+            fix="Metrics compare texts: measure data.task(rows).fitting(rows); data.cases turns tool calls into texts.",
         )
 
 
-def _notes(results: Results, candidates: Sequence[Candidate], examples: Sequence[Example]) -> list[str]:
+def _notes(results: Results, candidates: Sequence[Candidate]) -> list[str]:
     """What a reader of the table must know before believing it."""
     notes, measured = [], set(results.row_ids)
     if results.split == "test" and results.openings > 1:
@@ -193,9 +196,34 @@ def _notes(results: Results, candidates: Sequence[Candidate], examples: Sequence
                 f"{candidate.name}: {plural(len(seen), 'measured row')} also among its worked examples. Its score is "
                 "too good to be true: take shots from the training rows."
             )
+    return notes + _chatter(results)
+
+
+CHATTER = 0.05
+"""Such a share of answers with the right label inside other words is worth a note."""
+
+
+def _chatter(results: Results) -> list[str]:
+    """Prompts whose answers name the right label in a sentence: they count as wrong, and the reader should know why."""
+    if not {"label_accuracy", "label_inside"} <= set(results.metrics):
+        return []
+    means = results.rows.groupby("candidate", sort=False)[["label_accuracy", "label_inside"]].mean()
+    wordy = (means["label_inside"] - means["label_accuracy"]).loc[lambda gap: gap >= CHATTER]
+    return [
+        f"{name}: {100 * gap:.0f} % of the answers have the right label inside other words and count as wrong. Demand "
+        "the label alone (the rung with the labels listed does), or force it with a schema."
+        for name, gap in wordy.items()
+    ]
+
+
+def _gaps(results: Results) -> list[str]:
+    """Which answers are missing or cut off."""
+    total, notes = len(results.row_ids), []
     for name, line in results.table().to_dict("index").items():
-        if line["missing"]:
-            notes.append(f"{name}: {line['missing']} of {len(examples)} answers are missing (see .missing()).")
+        if why := results.why_nothing([name]):
+            notes.append(f"{name}: {why}")
+        elif line["missing"]:
+            notes.append(f"{name}: {line['missing']} of {total} answers are missing (see .missing()).")
         if results.rows.loc[results.rows["candidate"] == name, "missing"].str.startswith(clipping.REASON).any():
             notes.append(f"{name}: {clipping.FIX}")
         if line["cut_off"]:

@@ -13,9 +13,9 @@ import openai
 import pandas as pd
 from tqdm import tqdm
 
-from helpers import statistics
+from helpers import providers, statistics
 from helpers.errors import ConsentError, EvaluationError
-from helpers.evaluate.asking import Request, ask, on_this_machine
+from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import check_metrics
 from helpers.evaluate.spending import Price, Spending
@@ -115,7 +115,7 @@ class Purse:
         self.client, self.host, self.expected = client, identity(client), expected
         self.store, self.concurrency, self.price, self.limit = store, concurrency, price, spend_limit_usd
         self.progress, self.consented = progress, False
-        self.spending = Spending(price, spend_limit_usd, local=on_this_machine(client))
+        self.spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
         self.costs: dict[str, float] = {}
         self.missing = 0
         self.bar = tqdm(total=sum(calls for calls, _ in expected), unit="call", leave=False, disable=not progress)

@@ -21,9 +21,9 @@ class Spending:
     """Keeps what a run has spent, and what the calls under way could still cost at worst.
 
     Args:
-        price: see :data:`Price`; None is free, which only the reader's own machine is.
+        price: see :data:`Price`; None is free, which only hosts are that are known to be (``providers.is_free``).
         limit: the most that this run may spend, in USD.
-        local: whether the host is this machine.
+        local: whether the host is known to be free: the kit's own API, or a model server of this machine.
     """
 
     def __init__(self, price: Price | None, limit: float, local: bool) -> None:
@@ -36,7 +36,7 @@ class Spending:
         """Input, cached input and output price of a model, in USD per million tokens.
 
         Raises:
-            ConsentError: another machine's host and no price.
+            ConsentError: no price, and a host that is not known to be free.
             EvaluationError: a price that is not a number from 0 up.
         """
         price: Any = self.price or {}
@@ -45,8 +45,9 @@ class Spending:
             if self.local:
                 return {"input": 0.0, "cached_input": 0.0, "output": 0.0}
             raise ConsentError(
-                f"There is no price for {model}, and its host is another machine.",
-                fix='Pass price={"input": …, "output": …} in USD per million tokens (zeros if it is free).',
+                f"There is no price for {model}, and its host is not known to be free.",
+                got="another machine, or a server on this one that may hand calls on to a paid host",
+                fix='Set PRICE = {"input": …, "output": …} in USD per million tokens; zeros if it is free.',
             )
         rates = {"cached_input": price.get("input"), **price}
         for kind in ("input", "cached_input", "output"):

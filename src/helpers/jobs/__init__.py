@@ -7,7 +7,7 @@ trains twice, a job is found again after a kernel restart, and an answer that is
 from helpers.jobs.calling import reason
 from helpers.jobs.forecast import Forecast, predict
 from helpers.jobs.leftovers import delete_file, delete_model, inventory
-from helpers.jobs.results import Result, answering, checkpoints, download, price_while_deployed, result
+from helpers.jobs.results import Result, answering, download, passes, price_while_deployed, result
 from helpers.jobs.running import (
     ENDED,
     Progress,
@@ -19,16 +19,20 @@ from helpers.jobs.running import (
     start,
     watch,
 )
+from helpers.jobs.saved import Best, Checkpoints, best_checkpoint, checkpoints
 from helpers.jobs.several import estimate_all, time_taken
 from helpers.jobs.uploads import ask_before_upload, obstacle, upload
 
 __all__ = [
     "ENDED",
+    "Best",
+    "Checkpoints",
     "Forecast",
     "Progress",
     "Result",
     "answering",
     "ask_before_upload",
+    "best_checkpoint",
     "cancel",
     "checkpoints",
     "curve",
@@ -41,6 +45,7 @@ __all__ = [
     "look",
     "messages",
     "obstacle",
+    "passes",
     "predict",
     "price_while_deployed",
     "reason",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import pandas as pd
 from openai.types.fine_tuning import FineTuningJob
 
 from helpers import costs, facts
@@ -24,12 +25,29 @@ class Forecast:
     Attributes:
         minutes: the likely time; None where nothing can be measured beforehand.
         usd: the most that it is expected to cost; None where that is not known.
-        sentence: both in words, with ranges, dates and sources.
+        sentence: all of it in words, with ranges, dates and sources.
+        minutes_range: from, to.
+        memory_gb: what the trainer's process needs, in 10^9 bytes; None where it runs on somebody else's machine.
+        usd_range: from, to.
     """
 
     minutes: float | None
     usd: float | None
     sentence: str
+    minutes_range: tuple[float, float] | None = None
+    memory_gb: float | None = None
+    usd_range: tuple[float, float] | None = None
+
+    def table(self) -> pd.DataFrame:
+        """What to look at before a job is started; a cell is empty where nothing is known."""
+        low_usd, high_usd = self.usd_range or (None, None)
+        low, high = self.minutes_range or (None, None)
+        rows = {
+            "minutes": (self.minutes, low, high),
+            "memory, GB": (self.memory_gb, None, None),
+            "price, USD": (self.usd, low_usd, high_usd),
+        }
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["likely", "low", "high"], dtype=float)
 
     def against(self, job: FineTuningJob) -> str:
         """The forecast beside what the job took, in one sentence."""
@@ -61,23 +79,13 @@ def predict(
         JobError: the local API refuses the file, or has lost it.
     """
     host, settings = host_of(client), dict(hyperparameters or {})
-    minutes, time_said = _measured(client, training_file, validation_file, settings) if _is_local(host) else (
-        None, _recorded(host),
-    )  # fmt: skip
     usd, price_said = _price(host, path, settings)
-    return Forecast(minutes, usd, f"{time_said} {price_said}")
-
-
-def _is_local(host: Host) -> bool:
-    return host.name == LOCAL.name
-
-
-def _measured(
-    client: openai.OpenAI, training: str, validation: str | None, settings: dict[str, Any]
-) -> tuple[float, str]:
+    money = {"usd": usd[1] if usd else None, "usd_range": usd}
+    if not _is_local(host):
+        return Forecast(None, sentence=f"{_recorded(host)} {price_said}", **money)
     asked = {"hyperparameters": settings} if settings else {}
     try:
-        said = estimate(client, training, validation_file=validation, **asked)
+        said = estimate(client, training_file, validation_file=validation_file, **asked)
     except openai.APIStatusError as error:
         raise JobError(
             "The time of this job cannot be measured.",
@@ -85,7 +93,14 @@ def _measured(
             fix="Upload the files again (lesson 2, notebooks/02_upload.ipynb, about 1 min), then run this cell again.",
         ) from None
     likely, low, high = (said[name] / 60 for name in ("seconds", "low", "high"))
-    return likely, f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps."
+    memory = said["memory_bytes"] / 1e9 if "memory_bytes" in said else None  # a server that an older kit started
+    time_said = f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps"
+    time_said += f", and about {memory:.1f} GB of memory." if memory else "."
+    return Forecast(likely, sentence=f"{time_said} {price_said}", minutes_range=(low, high), memory_gb=memory, **money)
+
+
+def _is_local(host: Host) -> bool:
+    return host.name == LOCAL.name
 
 
 def _recorded(host: Host) -> str:
@@ -97,9 +112,10 @@ def _recorded(host: Host) -> str:
     return f"{host.name} cannot say beforehand: jobs wait in a queue, then train. {known}"
 
 
-def _price(host: Host, path: str | Path, settings: Mapping[str, Any]) -> tuple[float | None, str]:
+def _price(host: Host, path: str | Path, settings: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]:
+    """From, to in USD, and in words."""
     if not host.leaves_machine:
-        return 0.0, "It costs nothing: it stays on this machine."
+        return (0.0, 0.0), "It costs nothing: it stays on this machine."
     epochs = settings.get("n_epochs", "auto")
     try:
         counted = costs.count(path, host.default_model)
@@ -112,4 +128,5 @@ def _price(host: Host, path: str | Path, settings: Mapping[str, Any]) -> tuple[f
         )
     except (FactsError, CostError) as error:
         return None, f"Its price is not known: {error}"
-    return job.high.total, job.sentence
+    known = job.low.total is not None and job.high.total is not None
+    return (job.low.total, job.high.total) if known else None, job.sentence

@@ -58,7 +58,7 @@ def result(client: openai.OpenAI, job_id: str) -> Result:
     )
 
 
-def checkpoints(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
+def passes(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
     """The model after each pass over the training rows, to choose one by what one cares about.
 
     Columns: ``epoch`` (from 1), ``step``, ``loss`` (on all validation rows, nats a token; ``nan`` where the host does

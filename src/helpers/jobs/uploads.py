@@ -9,13 +9,15 @@ from pathlib import Path
 import openai
 from openai.types import FileObject
 
-from helpers.errors import ConsentError, JobError, KitError
+from helpers.errors import ConsentError, HostError, JobError, KitError
 from helpers.jobs.calling import make_once, patiently, reason
-from helpers.providers import Host, connect, host_of
+from helpers.providers import LOCAL, Host, connect, host_of
 
 BEING_PROCESSED = ("pending", "running", "notRunning", "uploading")
 """Words with which hosts (Azure) say that a file cannot be used yet; others say nothing at all (Nebius: null)."""
 PROCESSING_SECONDS = 600
+NO_SUCH_THING = (404, 405, 501)
+"""What a host answers to a request for its files that has none."""
 
 
 def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "local") -> FileObject:
@@ -50,6 +52,8 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
         )
         return _when_processed(client, made)
     except openai.APIStatusError as error:
+        if error.status_code in NO_SUCH_THING:
+            raise _trains_nothing(client.base_url.netloc.decode() if host.name == LOCAL.name else host.name) from None
         raise JobError(
             f"{host.name} refused {path.name}.", got=reason(error), fix="Mend the file (lesson 01) and upload it again."
         ) from None
@@ -67,12 +71,18 @@ def obstacle(host: str) -> str:
     except KitError as error:
         return str(error)
     except openai.APIStatusError as error:
-        if error.status_code in (404, 405, 501):
-            return (
-                f'{host} has no list of files, so no jobs can be made there. Set TRAIN_AT to one that trains: "local".'
-            )
+        if error.status_code in NO_SUCH_THING:
+            return str(_trains_nothing(host))
         return f"{host} refuses to list its files: {reason(error)}."
     return ""
+
+
+def _trains_nothing(host: str) -> HostError:
+    return HostError(
+        f"{host} trains nothing.",
+        got="an API without files, in which no job can be made",
+        fix='It can still be measured. Set TRAIN_AT = "local" in the parameters cell (HOST in lessons 2 and 3).',
+    )
 
 
 def ask_before_upload(host: Host, path: str | Path, *, may_upload_to: str) -> None:

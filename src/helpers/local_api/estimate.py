@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from helpers.local_api.batches import Pack
-from helpers.local_api.learner import FrozenOutputs
+from helpers.local_api.learner import MEMORY_BYTES, FrozenOutputs
 from helpers.local_api.train import VALID_EVERY_STEPS, Training
 
 PROBE_ROWS = 16
@@ -28,7 +31,8 @@ def estimate(job: Path) -> dict[str, Any]:
 
     Returns:
         ``seconds`` (likely), ``low``, ``high``, ``load_s``, ``tokens_per_second`` (billed tokens, while training),
-        ``trained_tokens``, ``total_steps``, ``steps_per_epoch``, ``examples``.
+        ``trained_tokens``, ``total_steps``, ``steps_per_epoch``, ``examples``, and ``memory_bytes``: the most
+        that this process held, and the frozen outputs of all rows; longer rows than those of the probe take more.
     """
     began = time.perf_counter()
     training = Training(job)
@@ -49,6 +53,8 @@ def estimate(job: Path) -> dict[str, Any]:
     training_s = ours * spec.n_epochs * stepping / len(pack.positions[0])
     others_s = ((ours + theirs) * freezing + theirs * (spec.n_epochs + sampled) * scoring) / len(pack.positions[0])
     seconds = load + training_s + others_s
+    width = learner.decoder.head.shape[1]
+    cached = min((ours + theirs) * width * 4, MEMORY_BYTES) if learner.first else 0
     tokens = sum(row.tokens for row in training.rows) * spec.n_epochs
     return {
         "seconds": round(seconds, 3),
@@ -60,7 +66,18 @@ def estimate(job: Path) -> dict[str, Any]:
         "total_steps": training.total_steps,
         "steps_per_epoch": training.steps_per_epoch,
         "examples": len(training.rows),
+        "memory_bytes": _peak_memory() + cached,
     }
+
+
+def _peak_memory() -> int:
+    """Bytes that this process has held at most."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -21,7 +21,7 @@ from helpers.errors import ConsentError, FactsError, HostError
 from helpers.project import kit_home
 from helpers.providers import local, models
 from helpers.providers.host import LOOPBACK, Host, address_problem, hosts, in_domains, shipped, with_address
-from helpers.providers.keys import key_for, private_http
+from helpers.providers.keys import key_for, key_variable_of, private_http
 from helpers.providers.overview import page
 
 __all__ = [
@@ -32,7 +32,9 @@ __all__ = [
     "host_of",
     "hosts",
     "identity",
+    "is_free",
     "key_for",
+    "key_variable_of",
     "local",
     "models",
     "page",
@@ -54,7 +56,8 @@ def connect(name: str = "local", *, key_variable: str | None = None) -> openai.O
 
     Args:
         name: one of :func:`hosts`, or the address of any other OpenAI-shaped API (``https://host/v1``).
-        key_variable: for such an address: the environment variable with its key; none is sent when not given.
+        key_variable: for such an address: the environment variable with its key. When not given it is that of
+            :func:`key_variable_of`, and no key is sent where it is not set.
 
     Raises:
         HostError: the name is unknown, the key is missing, or the local API does not start.
@@ -104,21 +107,39 @@ def host_of(client: openai.OpenAI) -> Host:
             return host
         if host.domains and in_domains(address.hostname or "", host.domains):
             return replace(host, base_url=url)
-    return LOCAL if address.hostname in LOOPBACK else _unnamed(url, "")
+    if address.hostname not in LOOPBACK:
+        return _unnamed(url, "")
+    return LOCAL if _own_api(client) else replace(LOCAL, key_variable=key_variable_of(url))
 
 
 def identity(client: openai.OpenAI) -> str:
     """The name under which measurements and kept answers of this client's host are told apart.
 
-    The local API keeps its name when its port changes; two other servers on this machine never share one.
+    The local API keeps its name when its port changes; two other servers on this machine never share one, nor does
+    another server take the local API's name by standing where it once stood: it is known by its key, too.
     """
+    if ours := _own_api(client):
+        return ours
+    known = host_of(client)
+    return known.name if known.name in hosts() and known.name != LOCAL.name else client.base_url.netloc.decode()
+
+
+def is_free(client: openai.OpenAI) -> bool:
+    """Whether this client's calls are known to cost nothing: the kit's own API, and hosts that the tables call free
+    (model servers on this machine). An unnamed server on this machine may be a proxy to a paid host: it needs a price.
+    """
+    known = host_of(client)
+    return bool(_own_api(client)) or (known.free and known.name != LOCAL.name)
+
+
+def _own_api(client: openai.OpenAI) -> str:
+    """Which of the kit's own APIs the client talks to: "local", or the rehearsal's name; empty for other hosts."""
     address = client.base_url.netloc.decode()
     homes = {"local": local.usual_home(), **{f.name: f for f in sorted((kit_home() / "rehearsals").glob("*"))}}
     for name, home in homes.items():
-        if urlsplit(local.address(home)).netloc == address:
+        if urlsplit(local.address(home)).netloc == address and client.api_key == local.key(home):
             return name if name == "local" else f"local API playing {name}"
-    known = host_of(client)
-    return known.name if known.name in hosts() and known is not LOCAL else address
+    return ""
 
 
 def rules_of(name: str) -> str:
@@ -150,7 +171,8 @@ def _named(name: str, key_variable: str | None) -> Host:
 
 def _unnamed(url: str, key_variable: str) -> Host:
     hostname = urlsplit(url).hostname or "?"
-    return Host(hostname, url, key_variable, True, leaves_machine=hostname not in LOOPBACK)
+    own = {"key_variable": key_variable or key_variable_of(url), "key_optional": not key_variable}
+    return Host(hostname, url, trains=True, leaves_machine=hostname not in LOOPBACK, **own)
 
 
 def _client(host: Host, key: str) -> openai.OpenAI:

@@ -19,7 +19,7 @@ from helpers.project import kit_home
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHIPPED = Path(__file__).with_name("hosts.toml")
-NOT_INHERITED = ("base_url", "address_variable", "domains", "key_variable", "facts_name", "priced_as", "seen")
+NOT_INHERITED = ("base_url", "address_variable", "domains", "key_variable", "facts_name", "priced_as", "free", "seen")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Host:
         trains: whether fine-tuning jobs can be created there through the ``openai`` SDK.
         default_model: the base model that the lessons use there.
         leaves_machine: whether data sent there leaves this machine.
+        free: whether calls cost nothing. A loopback address alone does not say so: a paid proxy has one, too.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Host:
     default_model: str = ""
     priced_as: str = ""
     leaves_machine: bool = True
+    free: bool = False
     key_optional: bool = False
     address_variable: str = ""
     path: str = ""

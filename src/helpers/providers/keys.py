@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,11 @@ from helpers.providers.host import Host
 
 NO_KEY = "no-key-needed"
 OPENAI_ONLY = ("openai-organization", "openai-project")
+
+
+def key_variable_of(address: str) -> str:
+    """The environment variable with the key of an address that no table names; each address has its own."""
+    return f"KIT_KEY_{re.sub('[^A-Za-z0-9]+', '_', urlsplit(address).netloc).strip('_').upper()}"
 
 
 def key_for(host: Host) -> str:

@@ -77,6 +77,14 @@ def address(home: Path) -> str:
         return ""
 
 
+def key(home: Path) -> str:
+    """The key of the API of this home; empty when it never ran, or when its file is gone."""
+    try:
+        return _key(json.loads((home / "server.json").read_text()).get("key_file"))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return ""
+
+
 def stop(home: Path | None = None) -> bool:
     """Ask the API to stop; a running job is kept and goes on at the next start. False when none was running."""
     server = running(home)

@@ -18,6 +18,7 @@ from helpers.show.repairs import changes, pairs
 from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, measurements, scores
 from helpers.show.say import say
+from helpers.show.seen import answers_seen, ladder
 from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
 from helpers.show.traffic import drift
@@ -29,6 +30,7 @@ from helpers.show.writer_panel import writer
 
 __all__ = [
     "answer_lengths",
+    "answers_seen",
     "balance",
     "bill",
     "calculator",
@@ -46,6 +48,7 @@ __all__ = [
     "guess",
     "guesses",
     "heard",
+    "ladder",
     "learning_curve",
     "loss",
     "measurements",

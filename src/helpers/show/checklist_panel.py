@@ -20,6 +20,9 @@ from helpers.show.verdicts import verdict_details, verdict_headline
 KEY = "checklist"
 """In the project file: decision's name to its answers (question id to option value)."""
 
+GIVEN_KEY = "answers given"
+"""In the project file: decision's name to the answers that the parameters cell gave last."""
+
 LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
 MINUTES = 3
 OPEN, OPEN_VALUE = "not answered yet", ""
@@ -41,6 +44,7 @@ def checklist(
     name: str = "first",
     *,
     answers: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
     evidence: Evidence | None = None,
     today: date | None = None,
 ) -> Checklist:
@@ -50,10 +54,15 @@ def checklist(
         project: keeps the answers under ``"checklist"``: decision's name → question id → option value.
         name: which decision to open.
         answers: answers to begin with, when this decision has none yet; they are saved at once.
+        given: ``ANSWERS`` of the parameters cell: what was changed there since the last call wins over what was saved,
+            and one that was taken out is open again unless it has been changed in the panel.
         evidence: what was measured, for the verdict.
         today: the day whose prices and life dates count; the facts' today by default.
+
+    Raises:
+        DecisionError: ``given`` has unknown questions or values: all of them at once, and nothing is saved.
     """
-    return Checklist(project, name, answers or {}, evidence, today)
+    return Checklist(project, name, answers or {}, given, evidence, today)
 
 
 class Checklist(Panel):
@@ -64,12 +73,15 @@ class Checklist(Panel):
     """
 
     def __init__(
-        self, project: Project, name: str, answers: Mapping[str, str], evidence: Evidence | None, today: date | None
-    ) -> None:
+        self, project: Project, name: str, answers: Mapping[str, str], given: Mapping[str, str] | None,
+        evidence: Evidence | None, today: date | None,
+    ) -> None:  # fmt: skip
         self.project, self.evidence, self.today = project, evidence, today
         self._loading = False
         if answers and not self._stored().get(name):
             self._store(name, _known(answers))
+        if given is not None:
+            self._take(name, decide.checked(given))
         names = list(dict.fromkeys([name, *self._stored()]))
         self.decision = widgets.Dropdown(description="Decision", options=names, value=name)
         self.copy_name = widgets.Text(description="New name", placeholder="such as: with twice the data")
@@ -103,6 +115,21 @@ class Checklist(Panel):
             ]
         )
         self.children += (for_keyboards(self, "kit-checklist"),)
+
+    def _take(self, name: str, given: dict[str, str]) -> None:
+        """Bring what has changed in the parameters cell since the last time into the saved answers."""
+        saved, before = self._stored().get(name, {}), self.project.get(GIVEN_KEY, {}).get(name, {})
+        changed = {question: value for question, value in given.items() if before.get(question) != value}
+        removed = {question for question, value in before.items() if question not in given}
+        kept = {q: value for q, value in saved.items() if q not in removed or value != before[q]}
+        self._store(name, kept | changed)
+        self.project.keep(GIVEN_KEY, name, given)
+
+    @property
+    def from_cell(self) -> set[str]:
+        """Questions whose answer is the one that ``ANSWERS`` in the parameters cell gives."""
+        given = self.project.get(GIVEN_KEY, {}).get(self.decision.value, {})
+        return {question for question, value in self.answers.items() if given.get(question) == value}
 
     @property
     def answers(self) -> dict[str, str]:
@@ -154,12 +181,14 @@ class Checklist(Panel):
         value = self.choices[question.id].value
         option = question.option(value) if value else None
         said = f"{option.help} " * bool(option and option.help) + f"It {LEANS[option.leans]}." if option else ""
+        said += " From ANSWERS in the parameters cell." * (question.id in self.from_cell)
         self.notes[question.id].value = f'<div style="line-height:1.4">{escape(said)}</div>'
 
     def _judge(self) -> None:
         done, all_ = len(self.answers), len(self.choices)
         self.bar.value = done
-        self.progress.value = f"<b>{done} of {all_} questions answered.</b> Each answer is saved at once."
+        there = f" {len(self.from_cell)} from ANSWERS in the parameters cell." if self.from_cell else ""
+        self.progress.value = f"<b>{done} of {all_} questions answered.</b>{there} Each answer is saved at once."
         verdict = self.verdict
         self.headline.value, self.details.value = verdict_headline(verdict), verdict_details(verdict)
         self.side_by_side.value = _side_by_side(self._stored(), self.evidence, self.today)

@@ -1,0 +1,203 @@
+"""From a file to a notebook of one's own: ``python -m helpers.your_project FILE``.
+
+Copies ``notebooks/your_project.ipynb`` as ``my_NAME.ipynb`` beside it (git ignores such names), fills its parameters in
+with what the file says about itself, and opens it in JupyterLab. ``--run`` runs it here instead, without a browser, and
+prints the verdict. What cannot be found out (the checklist's answers, better instructions) waits in the copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from helpers import data, decide
+from helpers.data.tasks import KINDS
+from helpers.errors import DataError, KitError, ProjectError
+from helpers.evaluate import metrics
+from helpers.project import Project
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+TEMPLATE = "your_project.ipynb"
+LARGEST_PART = 1_000
+"""Rows that a validation or a test part needs at most: more show smaller differences than anybody acts on."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when the copy was made (and run, where asked); 2 with one sentence when it could not be."""
+    options = _parser().parse_args(arguments)
+    try:
+        name = options.project or slug(options.file)
+        copy = NOTEBOOKS / f"my_{name.replace('-', '_')}.ipynb"
+        found, said = parameters(options.file, name, options.columns, options.task, options.answers)
+        write_copy(copy, found, overwrite=options.overwrite)
+        print(*said, f"Written: {copy}", sep="\n")
+        if options.run:
+            print(*run(copy, name), sep="\n")
+        elif options.no_browser:
+            print(f"Open it with: {sys.executable} -m jupyter lab {copy}")
+        else:
+            _open(copy)
+    except KitError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def parameters(
+    file: str,
+    name: str,
+    columns: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    answers: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Any], list[str]]:
+    """What the copy's parameters cell is to say, by name, and what was found out, one sentence a line.
+
+    Raises:
+        DataError: the file cannot be read, its columns are not known, or ``kind`` is none.
+        DecisionError: answers that the checklist does not know.
+        ProjectError: a name that no project can have.
+    """
+    path, hash_, part = file.partition("#")
+    if "://" not in file and not Path(path).is_file():
+        raise DataError(f"There is no file {path}.", fix="Check the path; a folder has to be one file first.")
+    Project.check_name(name)
+    given = decide.checked(answers or {})
+    source = data.fetch(file)
+    understood = data.mapping(source, columns)
+    examples = data.read(source, columns=understood.columns)
+    task = data.task(examples, kind)
+    found = {
+        "PROJECT": name,
+        "DATA": file if "://" in file else os.path.relpath(path, NOTEBOOKS) + hash_ + part,
+        "COLUMNS": dict(understood.columns) or None,
+        "TASK": task.kind,
+        "INSTRUCTIONS": draft(task),
+        "ANSWERS": given or {"evaluation": "fixed_set"},
+        "SHARES": shares(len(examples)),
+    }
+    advice = metrics.suggest_check(task.fitting(examples)) if task.kind in ("text", "turns") else ""
+    wanted = "INSTRUCTIONS is a draft: write what you would tell a new colleague."
+    open_ = "" if given else "ANSWERS is nearly empty: answer the checklist, or the verdict will ask for it."
+    return found, [f"{len(examples):,} rows. {understood}", str(task), *filter(None, (advice, wanted, open_))]
+
+
+def draft(task: data.Task) -> str:
+    """Instructions to begin with: the labels or keys listed, because a model cannot know them."""
+    if task.kind == "labels":
+        return f"Classify the text. Answer with one of these labels and nothing else: {', '.join(task.labels)}."
+    if task.kind == "fields":
+        some = f" Leave out what does not apply: {', '.join(task.optional)}." if task.optional else ""
+        keys = ", ".join((*task.required, *task.optional))
+        return f"Answer with one JSON object and nothing else. Its keys: {keys}.{some}"
+    if task.kind == "tools":
+        return "Answer with the tool calls that do what is asked, with all their arguments."
+    return "Answer the user in the manner of our best answers: say how long, in which tone, and what to leave out."
+
+
+def shares(rows: int) -> dict[str, float]:
+    """Half for training; of large files a thousand rows each for validation and test, and the rest for training."""
+    part = min(0.25, round(LARGEST_PART / max(rows, 1), 4))
+    return {"train": 1 - 2 * part, "validation": part, "test": part}
+
+
+def slug(file: str) -> str:
+    """A project's name from a file's."""
+    stem = Path(file.partition("#")[0]).name.split(".")[0]
+    return re.sub(r"[^A-Za-z0-9]+", "-", stem).strip("-")[:40].lower() or "my-project"
+
+
+def write_copy(copy: Path, values: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """The notebook with these parameters and no outputs.
+
+    Raises:
+        ProjectError: it is there already, and nobody asked for it to be overwritten.
+    """
+    if copy.exists() and not overwrite:
+        raise ProjectError(
+            f"{copy} is there already.", fix="Give --project another name, or --overwrite to lose what is in it."
+        )
+    notebook = nbformat.read(NOTEBOOKS / TEMPLATE, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = filled(cell.source, values)
+    first = notebook.cells[0]
+    first.source = first.source.replace("# Your project", f"# Your project: {values['PROJECT']}", 1)
+    nbformat.write(notebook, copy)
+
+
+def filled(source: str, values: Mapping[str, Any]) -> str:
+    """A parameters cell with other values behind the same names; comments stay."""
+    lines = []
+    for line in source.splitlines():
+        name = line.split(" = ")[0]
+        if name in values:
+            comment = line.partition("  # ")[2]
+            line = f"{name} = {values[name]!r}" + f"  # {comment}" * bool(comment)
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def run(copy: Path, name: str) -> Sequence[str]:
+    """Run the copy from top to bottom and keep its outputs; the verdict and where its record lies.
+
+    Raises:
+        ProjectError: a cell failed; the message is that of its error.
+    """
+    notebook = nbformat.read(copy, as_version=4)
+    place = {"metadata": {"path": str(copy.parent)}}
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place)
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise ProjectError(
+            "The notebook stopped.", got=f"{error.ename}: {error.evalue}", fix=f"Its outputs so far are in {copy}."
+        ) from None
+    finally:
+        nbformat.write(notebook, copy)
+    record = Project(name).folder / "record.json"
+    verdict = decide.load_record(record).recorded
+    steps = [f"  {number}. {step}" for number, step in enumerate(verdict.next_steps, 1)]
+    return (f"Verdict: {verdict.headline}", "Next:", *steps, f"Record: {record.with_suffix('.html')}")
+
+
+def _open(copy: Path) -> None:
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    print("JupyterLab opens it; end it with Ctrl-C.", flush=True)
+    subprocess.run([sys.executable, "-m", "jupyter", "lab", *root, str(copy)], check=False)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """``question=review,answer=label`` as a mapping."""
+    parts = [part.partition("=") for part in text.split(",") if part.strip()]
+    if not all(name.strip() and sign and value.strip() for name, sign, value in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value,name=value")
+    return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers.your_project", description=__doc__.split("\n\n")[1])
+    parser.add_argument("file", metavar="FILE", help="your examples; book.xlsx#Sheet1, export.zip#train.csv")
+    parser.add_argument("--project", help="a name for the decision; the file's when not given")
+    parser.add_argument("--columns", type=_pairs, help="such as question=review,answer=label, where the guess is wrong")
+    parser.add_argument("--task", choices=list(KINDS), help="the kind of task, where the guess is wrong")
+    parser.add_argument("--answers", type=_pairs, help="answers of the checklist, such as gap=behaviour,effort=days")
+    parser.add_argument("--run", action="store_true", help="run it here, without a browser, and print the verdict")
+    parser.add_argument("--no-browser", action="store_true", help="make the copy and open nothing")
+    parser.add_argument("--overwrite", action="store_true", help="replace a copy of that name")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

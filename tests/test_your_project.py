@@ -1,0 +1,571 @@
+"""A project of one's own: parameters that mean what they say, and steps that can be taken where the reader is."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import nbformat
+import pandas as pd
+import pytest
+from decide_cases import cases
+from job_host import JobHost
+from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
+from running_api import chat_rows
+from test_spending import paid  # noqa: F401 (a fixture)
+
+from helpers import assets, data, decide, deploy, evaluate, jobs, providers, show, your_project
+from helpers.decide.ruling import OWN_PROJECT
+from helpers.errors import ConsentError, DecisionError, HostError, JobError, ProjectError
+from helpers.jobs import saved
+from helpers.project import Project
+from helpers.records import Candidate, DataSummary, Evidence, Example
+
+JOURNEY = next(case for case in cases() if case.name == "the sample journey")
+ASSETS = assets.folder()
+"""The real model, from before a test has a home of its own."""
+GIVEN = {"gap": "behaviour", "good_output": "clear"}
+COLUMNS = {"question": "text", "answer": "label"}
+SHARES = {"train": 0.5, "validation": 0.25, "test": 0.25}
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path / "kit"))
+
+
+def rows(*labels: str) -> list[Example]:
+    asked = [{"role": "user", "content": f"Question {n}"} for n in range(len(labels))]
+    return [
+        Example((question, {"role": "assistant", "content": label}))
+        for question, label in zip(asked, labels, strict=True)
+    ]
+
+
+def origin(examples: list[Example], **changed) -> dict:
+    return data.origin("mine.csv", examples, **{"columns": COLUMNS, "shares": SHARES, **changed})
+
+
+# --- ANSWERS in the parameters cell -----------------------------------------------------------------------------------
+
+
+def test_answers_changed_in_the_cell_win_over_what_was_saved():
+    project = Project("mine")
+    assert show.checklist(project, given=GIVEN).answers == GIVEN
+    again = show.checklist(project, given=GIVEN | {"gap": "knowledge"})
+    assert again.answers["gap"] == "knowledge"
+    assert Project("mine").get("checklist")["first"]["gap"] == "knowledge"
+
+
+def test_what_was_chosen_in_the_panel_stays_until_the_cell_changes():
+    project = Project("mine")
+    panel = show.checklist(project, given=GIVEN)
+    panel.choices["gap"].value = "knowledge"
+    panel.choices["rights"].value = "cleared"
+    again = show.checklist(project, given=GIVEN)
+    assert again.answers == GIVEN | {"gap": "knowledge", "rights": "cleared"}
+    changed = show.checklist(project, given=GIVEN | {"gap": "both"})
+    assert changed.answers == GIVEN | {"gap": "both", "rights": "cleared"}
+
+
+def test_an_answer_taken_out_of_the_cell_is_open_again_unless_the_panel_changed_it():
+    project = Project("mine")
+    show.checklist(project, given=GIVEN).choices["good_output"].value = "no"
+    assert show.checklist(project, given={}).answers == {"good_output": "no"}
+
+
+def test_the_panel_shows_which_answers_came_from_the_cell():
+    panel = show.checklist(Project("mine"), given=GIVEN)
+    panel.choices["rights"].value = "cleared"
+    assert "from ANSWERS" in panel.notes["gap"].value and "from ANSWERS" not in panel.notes["rights"].value
+    assert "2 from ANSWERS" in panel.progress.value
+    panel.choices["gap"].value = "knowledge"
+    assert "from ANSWERS" not in panel.notes["gap"].value, "it is the panel's answer now"
+    assert "1 from ANSWERS" in panel.progress.value
+
+
+def test_unknown_names_and_values_are_refused_all_at_once_with_what_there_is():
+    wrong = {"gap": "behavior", "goodoutput": "clear", "volume": 3, "rights": ["yes"]}
+    with pytest.raises(DecisionError) as caught:
+        show.checklist(Project("mine"), given=wrong)
+    said = str(caught.value)
+    assert "gap" in said and all(value in said for value in decide.questions()["gap"].values)
+    assert "goodoutput" in said and all(name in said for name in decide.questions())
+    assert "volume" in said and "rights" in said
+    assert Project("mine").get("checklist") is None, "nothing of it was saved"
+    assert decide.questions()["gap"].values[0] in said
+
+
+# --- the same name, other data ----------------------------------------------------------------------------------------
+
+
+def test_the_same_project_with_other_data_asks_for_a_name_or_a_fresh_start():
+    project = Project("mine")
+    project.begin(origin(rows("a", "b")))
+    project.begin(origin(rows("a", "b")))
+    for changed in (origin(rows("a", "c")), origin(rows("a", "b"), shares={"train": 0.8, "test": 0.2})):
+        with pytest.raises(ProjectError) as caught:
+            project.begin(changed)
+        assert "START_AGAIN = True" in str(caught.value) and "PROJECT" in str(caught.value)
+    assert project.get("source") == origin(rows("a", "b"))
+
+
+def test_what_has_changed_is_said():
+    project = Project("mine")
+    project.begin(origin(rows("a", "b")))
+    with pytest.raises(ProjectError, match="2 rows of mine.csv.*3 rows of mine.csv"):
+        project.begin(origin(rows("a", "b", "c")))
+    with pytest.raises(ProjectError, match="shares"):
+        project.begin(origin(rows("a", "b"), shares={"train": 0.8, "test": 0.2}))
+    with pytest.raises(ProjectError, match="other contents"):
+        project.begin(origin(rows("a", "c")))
+    project.begin(origin(rows("a", "b"), columns=None))  # named or guessed: the same rows are the same
+
+
+def test_a_fresh_start_loses_nothing_and_keeps_the_answers_that_were_paid_for():
+    project = Project("mine")
+    project.begin(origin(rows("a", "b")))
+    project.set("ledger", {"measurements": [1]})
+    (project.folder / "answers.sqlite").write_bytes(b"answers")
+    said = project.begin(origin(rows("a", "c")), start_again=True)
+    assert project.get("ledger") is None and project.get("source") == origin(rows("a", "c"))
+    (aside,) = (one for one in project.folder.parent.iterdir() if one != project.folder)
+    assert aside.name in said and aside.name.startswith("mine-until-2")
+    assert json.loads((aside / "project.json").read_text())["ledger"] == {"measurements": [1]}
+    assert (project.folder / "answers.sqlite").read_bytes() == b"answers" == (aside / "answers.sqlite").read_bytes()
+    project.begin(origin(rows("a", "d")), start_again=True)
+    assert len(list(project.folder.parent.iterdir())) == 3, "the second one is moved beside the first"
+
+
+def test_a_project_of_an_older_kit_without_a_source_with_splits_asks_too():
+    project = Project("mine")
+    project.set("splits", {"train": {}})
+    with pytest.raises(ProjectError, match="START_AGAIN"):
+        project.begin(origin(rows("a", "b")))
+
+
+# --- hosts that train nothing, and an address that wants a key --------------------------------------------------------
+
+
+class _OnlyChat(BaseHTTPRequestHandler):
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = answer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def only_chat():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _OnlyChat)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+
+
+def test_a_host_without_files_trains_nothing_and_the_file_is_not_blamed(only_chat, tmp_path):
+    file = data.write(rows(*"ab" * 10), tmp_path / "train.jsonl")
+    with pytest.raises(HostError) as caught:
+        jobs.upload(providers.connect(only_chat), file)
+    said = str(caught.value)
+    assert 'TRAIN_AT = "local"' in said and only_chat.split("//")[1].split("/")[0] in said
+    assert "Mend the file" not in said and "local refused" not in said
+    assert 'TRAIN_AT = "local"' in jobs.obstacle(only_chat) and "/v1" in jobs.obstacle(only_chat)
+
+
+def test_the_kits_own_api_as_an_address_says_how_to_give_its_key(local_api, tmp_path, monkeypatch):
+    address = local_api.ready["base_url"]
+    said = jobs.obstacle(address)
+    variable = providers.key_variable_of(address)
+    assert variable in said and address.split("//")[1].split("/")[0].replace(".", "_").replace(":", "_") in variable
+    monkeypatch.setenv(variable, local_api.key)
+    assert jobs.obstacle(address) == ""
+    client = providers.connect(address)
+    assert "tiny" in [model.id for model in client.models.list()]
+    file = data.write(rows(*"ab" * 10), tmp_path / "train.jsonl")
+    assert jobs.upload(client, file).status == "processed"
+
+
+def test_the_key_of_one_address_is_never_sent_to_another(monkeypatch):
+    one, other = (
+        providers.key_variable_of("http://127.0.0.1:1234/v1"),
+        providers.key_variable_of("https://a.example/v1"),
+    )
+    assert one != other != providers.key_variable_of("https://b.example/v1")
+    monkeypatch.setenv(one, "secret")
+    assert providers.connect("http://127.0.0.1:1235/v1").api_key != "secret"
+    assert providers.connect("http://127.0.0.1:1234/v1").api_key == "secret"
+
+
+# --- next steps that can be taken -------------------------------------------------------------------------------------
+
+
+def own(evidence: Evidence | None, **data_) -> Evidence:
+    return replace(evidence or Evidence(), project="my-first", data=DataSummary(rows=100, **data_))
+
+
+def test_steps_of_a_project_of_ones_own_lead_to_its_cells_or_to_a_lesson_with_the_line_to_set():
+    for case in cases():
+        verdict = decide.decide(case.answers, own(case.evidence), case.today)
+        for step in (*verdict.next_steps, *verdict.not_measured, *verdict.what_would_change_it):
+            assert "lesson 00" not in step and "lesson 01" not in step and "lesson 03" not in step, step
+            for lesson in ("lesson 02", "lesson 04", "lesson 05", "lesson 06"):
+                assert lesson not in step or 'PROJECT = "my-first"' in step, step
+    verdict = decide.decide(JOURNEY.answers, own(JOURNEY.evidence))
+    assert any("“The prompt ladder, on your rows” in your_project" in step for step in verdict.next_steps)
+    lessons = decide.decide(JOURNEY.answers, JOURNEY.evidence)
+    assert any("lesson 00_should_you_fine_tune" in step for step in lessons.next_steps), (
+        "the sample's own do not change"
+    )
+
+
+def test_the_record_gives_the_same_steps(tmp_path):
+    record = decide.Record("?", JOURNEY.answers, own(JOURNEY.evidence), JOURNEY.today)
+    text = record.write(tmp_path)["html"].read_text()
+    assert "in your_project" in text and "lesson 00" not in text
+    assert decide.load_record(tmp_path / "record.json").evidence.project == "my-first"
+
+
+def test_no_labelling_while_validation_rows_lie_unused():
+    unsure = [
+        case for case in cases() if decide.rule_name(case.answers, case.evidence, case.today) == "the_rows_cannot_tell"
+    ]
+    assert unsure
+    for case in unsure:
+        used = max(one.n for one in case.evidence.measurements if one.role == "target")
+        more = decide.decide(case.answers, own(case.evidence, validation=used + 240), case.today).next_steps
+        assert any(f"ROWS to {used + 240}" in step for step in more) and not any("Label more" in step for step in more)
+        none_left = decide.decide(case.answers, own(case.evidence, validation=used), case.today).next_steps
+        assert any("Label more validation rows" in step for step in none_left)
+
+
+# --- the second half --------------------------------------------------------------------------------------------------
+
+
+def read(losses: list[float | None], named: bool = True) -> jobs.Checkpoints:
+    """What is made of a host's list of checkpoints, one every ten steps."""
+    kind, measured = FineTuningJobCheckpoint, fine_tuning_job_checkpoint.Metrics
+    listed = [
+        kind.construct(
+            id=f"ckpt-{n}", step_number=10 * n, metrics=measured.construct(full_valid_loss=loss),
+            fine_tuned_model_checkpoint=f"ft:ckpt-{n}" if named else None,
+        )
+        for n, loss in enumerate(losses, 1)
+    ]  # fmt: skip
+    return saved.named("ft:final", listed, {point.id for point in listed} if named else ())
+
+
+@pytest.mark.parametrize("shape", ["openai", "nebius"])
+def test_checkpoints_of_a_real_job_are_read_from_the_host(shape, monkeypatch, tmp_path):
+    host = JobHost(shape)
+    monkeypatch.setenv("REHEARSAL_KEY", host.key)
+    like = f'base_url = "{host.base_url}"\nkey_variable = "REHEARSAL_KEY"\nlike = "{shape}"\n'
+    (tmp_path / "kit").mkdir()
+    (tmp_path / "kit" / "hosts.toml").write_text(f"[rehearsal]\n{like}")
+    client = providers.connect("rehearsal")
+    file = jobs.upload(client, data.write(rows(*"ab" * 10), tmp_path / "train.jsonl"))
+    job = jobs.watch(client, jobs.start(client, file.id).id, every=0.05)
+    host.deployed.add(job.id)
+    found = jobs.checkpoints(client, job.id)
+    host.close()
+    assert "lowest at step 6" in found.sentence and found.losses == {"step 3": 2.0, "step 6": 1.0}
+    assert ("cannot be called" in found.sentence) == (shape == "nebius")
+    assert len(found.models) == (2 if shape == "openai" else 1) and "step 6" in found.models
+
+
+def test_the_step_of_the_lowest_validation_loss_is_said_and_every_checkpoint_can_be_called():
+    found = read([2.0, 1.5, 1.8])
+    assert "lowest at step 20 of 30 (1.500)" in found.sentence and "1.800 at the end" in found.sentence
+    assert found.models == {"step 10": "ft:ckpt-1", "step 20": "ft:ckpt-2", "step 30": "ft:final"}
+
+
+def test_the_best_checkpoint_is_chosen_by_validation_score_then_by_loss():
+    found = read([2.0, 1.5, 1.8])
+    best = jobs.best_checkpoint(found, pd.Series({"step 10": 0.5, "step 20": 0.6, "step 30": 0.7}))
+    assert best.model == "ft:final" and "loss would have chosen step 20" in best.sentence
+    tied = jobs.best_checkpoint(found, {"step 10": 0.6, "step 20": 0.6, "step 30": 0.5})
+    assert tied.model == "ft:ckpt-2" and "equal" in tied.sentence
+    missing = jobs.best_checkpoint(found, {"step 10": float("nan"), "step 20": 0.1, "step 30": float("nan")})
+    assert missing.name == "step 20"
+    with pytest.raises(JobError, match="step 10"):
+        jobs.best_checkpoint(found, {"tuned": 0.5})
+    nothing = jobs.best_checkpoint(found, dict.fromkeys(found.models, float("nan")))
+    assert nothing.model == "ft:final" and "no score can choose" in nothing.sentence
+    assert jobs.best_checkpoint(found, {}) == nothing
+
+
+def test_a_host_whose_checkpoints_cannot_be_called_says_so_and_the_last_model_is_used():
+    found = read([2.0, 1.5, 1.8], named=False)
+    assert found.models == {"step 30": "ft:final"}
+    assert "2 cannot be called at this host (step 10, step 20)" in found.sentence
+    assert "no validation loss" in read([None, None]).sentence
+    found = read([])
+    assert found.models == {"last step": "ft:final"} and "no checkpoints" in found.sentence
+
+
+@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+def test_the_forecast_is_a_table_before_anything_starts(paid, tmp_path):  # noqa: F811
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(chat_rows(200))
+    client = providers.connect("rehearsal")
+    file = jobs.upload(client, path, may_upload_to="paid")
+    table = jobs.predict(client, path, training_file=file.id).table()
+    assert list(table.index) == ["minutes", "memory, GB", "price, USD"] and list(table) == ["likely", "low", "high"]
+    assert table.loc["minutes"].isna().all() and table.loc["memory, GB"].isna().all()
+    assert 0 < table.loc["price, USD", "low"] < table.loc["price, USD", "high"]
+
+
+def test_the_local_forecast_has_minutes_with_their_range_memory_and_no_price(local_api, tmp_path):
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(chat_rows(12))
+    client = local_api.client()
+    file = jobs.upload(client, path)
+    said = jobs.predict(client, path, training_file=file.id, hyperparameters={"n_epochs": 1})
+    table = said.table()
+    assert (
+        0 < table.loc["minutes", "low"] < said.minutes == table.loc["minutes", "likely"] < table.loc["minutes", "high"]
+    )
+    assert 0.2 < table.loc["memory, GB", "likely"] < 16
+    assert set(table.loc["price, USD"]) == {0.0}
+    assert "GB of memory" in said.sentence
+
+
+def test_how_to_call_the_tuned_model_can_be_pasted_and_answers(local_api, monkeypatch):
+    address = local_api.ready["base_url"]
+    monkeypatch.setenv(providers.key_variable_of(address), local_api.key)
+    text = deploy.how_to_call(address, "tiny", "Where is parcel 7?", max_tokens=3)
+    names: dict = {}
+    exec(compile(text, "pasted", "exec"), names)  # what the notebook prints is what is run
+    assert names["reply"].choices[0].message.role == "assistant" and names["reply"].usage.completion_tokens <= 3
+    assert "sk-" not in text and local_api.key not in text
+    for host in ("openai", "local", "nebius"):
+        said = deploy.how_to_call(host, 'ft:"x"', "it's\n“quoted”", max_tokens=9, system="be kind")
+        compile(said, host, "exec")
+        assert repr(host) in said or f'"{host}"' in said
+
+
+# --- lessons on a project of one's own --------------------------------------------------------------------------------
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "triage"
+
+
+def begun(examples: list[Example], **about) -> Project:
+    """A project as your_project leaves it."""
+    project = Project("mine")
+    project.begin(origin(examples))
+    parts = data.split(examples, sizes=SHARES, seed=1, label=data.task(examples).label())
+    project.keep_splits({name: data.write(getattr(parts, name), project.folder / f"{name}.jsonl") for name in SHARES})
+    kind = data.task(examples).kind
+    project.keep_task(**{"instructions": "Answer a or b.", "kind": kind, "rules": None} | about)
+    return project
+
+
+def test_lessons_work_on_the_projects_own_rows():
+    project = begun(rows(*"ab" * 20))
+    material = evaluate.material(project, SAMPLE)
+    assert material.own and material.instructions == "Answer a or b." and "mine.csv" in material.note
+    assert {row.answer for row in material.one_each()} == {"a", "b"} and len(material.train) == 20
+    assert material.field is None and material.fields == [] and material.labelled
+    assert {"question only", "instructions"} < {rung.name for rung in material.rungs("m")}
+    assert material.gate({"order_id": {"at_least": 0.9}, "gain, low end": {"at_least": 0}}) == {
+        "gain, low end": {"at_least": 0}
+    }
+    assert decide.collect(project).project == "mine"
+    with pytest.raises(ProjectError, match="write over the splits of 'mine'"):
+        project.only_the_sample("This lesson cleans the sample's export")
+
+
+def test_lessons_on_json_rows_of_ones_own():
+    answers = [json.dumps({"colour": "red" if n % 2 else "blue", "size": n}) for n in range(40)]
+    material = evaluate.material(begun(rows(*answers)), SAMPLE)
+    assert material.field == "colour" and len(material.one_each()) == 2 and len(material.fields) == 2
+    assert material.shares[:3] == ["score", "low", "high"]
+
+
+def test_the_samples_project_gets_the_sample():
+    material = evaluate.material(Project("sample"), SAMPLE)
+    assert not material.own and len(material.train) == 240 and len(material.one_each()) == 8
+    assert material.shares == ["score", "low", "high", "category", "urgency", "order_id", "valid_json"]
+    assert material.rungs("m") == [] and material.schema["type"] == "object"
+    Project("sample").only_the_sample("This lesson")
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def notebooks(tmp_path, monkeypatch):
+    """A folder of notebooks of the test's own."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    shutil.copy(your_project.NOTEBOOKS / your_project.TEMPLATE, folder)
+    monkeypatch.setattr(your_project, "NOTEBOOKS", folder)
+    return folder
+
+
+WORDS = ["red", "late", "bag", "two", "card", "door", "lamp", "noon", "tea", "warm", "oak", "pen", "rug", "sky", "urn"]
+
+
+def tickets(folder: Path, n: int = 40) -> Path:
+    """Rows that differ enough to be split."""
+    chance = random.Random(1)
+    file = folder / "Support tickets 2026.csv"
+    lines = [f"{('parcel', 'refund')[i % 2]} {' '.join(chance.sample(WORDS, 7))},{'ab'[i % 2]}" for i in range(n)]
+    file.write_text("\n".join(["text,label", *lines]) + "\n")
+    return file
+
+
+def chosen(copy: Path) -> dict:
+    notebook = nbformat.read(copy, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    names: dict = {}
+    exec(compile(cell.source, "parameters", "exec"), names)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    return names
+
+
+def test_the_command_makes_a_copy_with_what_it_found_out(notebooks, tmp_path, capsys):
+    assert your_project.main([str(tickets(tmp_path)), "--no-browser", "--answers", "gap=behaviour"]) == 0
+    copy = notebooks / "my_support_tickets_2026.ipynb"
+    found, said = chosen(copy), capsys.readouterr().out
+    assert found["PROJECT"] == "support-tickets-2026" and found["COLUMNS"] == {"question": "text", "answer": "label"}
+    assert (notebooks / found["DATA"]).resolve() == tickets(tmp_path).resolve()
+    assert found["TASK"] == "labels" and "a, b" in found["INSTRUCTIONS"] and sum(found["SHARES"].values()) == 1
+    assert found["ANSWERS"] == {"gap": "behaviour"}
+    assert "40 rows" in said and str(copy) in said and "jupyter lab" in said and "draft" in said
+    assert nbformat.read(copy, as_version=4).cells[0].source.startswith("# Your project: support-tickets-2026")
+
+
+def test_the_command_never_overwrites_a_copy_without_being_asked(notebooks, tmp_path, capsys):
+    file = str(tickets(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one"]) == 0
+    copy = notebooks / "my_one.ipynb"
+    copy.write_text("mine")
+    assert your_project.main([file, "--no-browser", "--project", "one"]) == 2
+    assert copy.read_text() == "mine" and "--overwrite" in capsys.readouterr().err
+    assert your_project.main([file, "--no-browser", "--project", "one", "--overwrite"]) == 0
+    assert copy.read_text() != "mine"
+
+
+@pytest.mark.parametrize(
+    "more, says",
+    [
+        (["--columns", "question=body"], "body"),
+        (["--project", "../up"], "folder name"),
+        (["--answers", "gap=behavior,rights=cleared,huh=1"], "behaviour"),
+    ],
+)
+def test_errors_of_the_command_are_one_sentence_and_status_2(notebooks, tmp_path, capsys, more, says):
+    assert your_project.main([str(tickets(tmp_path)), "--no-browser", *more]) == 2
+    error = capsys.readouterr().err
+    assert says in error and "Traceback" not in error and not list(notebooks.glob("my_*"))
+
+
+def test_a_file_that_is_not_there_or_cannot_be_read(notebooks, tmp_path, capsys):
+    for file in ("nothing.csv", str(tmp_path), "https://example.org/rows.csv"):
+        assert your_project.main([file, "--no-browser"]) == 2
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_parts_of_large_files_are_no_larger_than_needed():
+    assert your_project.shares(400) == {"train": 0.5, "validation": 0.25, "test": 0.25}
+    large = your_project.shares(200_000)
+    assert large["validation"] * 200_000 == 1_000 and sum(large.values()) == 1
+
+
+# --- the notebook -----------------------------------------------------------------------------------------------------
+
+
+def cell_with(text: str) -> str:
+    notebook = nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and text in cell.source]
+    return cell.source
+
+
+@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_with_the_estimate_above_it(
+    paid,  # noqa: F811
+    tmp_path,
+):
+    """The notebook's own cells, at a running host that is taken for a paid one."""
+    train, validation = tmp_path / "train.jsonl", tmp_path / "validation.jsonl"
+    train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
+    names = {
+        "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
+        "TRAIN_AT": "rehearsal", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0, "display": lambda *_: None,
+        "paths": {"train": train, "validation": validation},
+    }  # fmt: skip
+    exec(cell_with("jobs.predict("), names)
+    estimate = names["forecast"].usd
+    assert estimate > 0
+    with pytest.raises(ConsentError, match=rf"up to \${estimate:.2f}"):
+        exec(cell_with("jobs.start("), names)
+    assert not paid.jobs
+    names["SPEND_LIMIT_USD"] = estimate
+    exec(cell_with("jobs.start("), names)
+    (job,) = paid.jobs.values()
+    assert job["asked"]["training_file"] == names["files"]["training_file"] and names["job"].status == "succeeded"
+
+
+def replies(folder: Path, n: int = 32) -> Path:
+    chance = random.Random(2)
+    asked = [f"My {' '.join(chance.sample(WORDS, 6))} arrived broken." for _ in range(n)]
+    said = [
+        f"We are sorry about the {' and the '.join(chance.sample(WORDS, 5))}: a new one leaves today." for _ in asked
+    ]
+    rows = zip(asked, said, strict=True)
+    file = folder / "replies.jsonl"
+    file.write_text("".join(json.dumps({"prompt": one, "completion": other}) + "\n" for one, other in rows))
+    return file
+
+
+@pytest.mark.parametrize("make, kind", [(tickets, "labels"), (replies, "text")])
+def test_from_a_file_to_a_verdict_and_its_record_without_a_browser(make, kind, tmp_path, monkeypatch, capsys):
+    """The whole notebook, run for real on this machine's model, on rows that are not the sample's."""
+    monkeypatch.setenv("KIT_BRIEF", "1")
+    home = tmp_path / "kit"
+    home.mkdir()
+    (home / "assets").symlink_to(ASSETS)
+    copy = your_project.NOTEBOOKS / "my_test_of_the_command.ipynb"
+    answers = "gap=behaviour,good_output=clear,effort=days,evaluation=fixed_set"
+    asked = ["--project", "test-of-the-command", "--run", "--overwrite", "--answers", answers]
+    try:
+        status = your_project.main([str(make(tmp_path)), *asked])
+    finally:
+        providers.local.stop()
+        copy.unlink(missing_ok=True)
+    said = capsys.readouterr()
+    assert status == 0, said.err
+    assert "Verdict: " in said.out and "in your_project" in said.out
+    record = json.loads((home / "projects" / "test-of-the-command" / "record.json").read_text())
+    assert record["question"] == "Prompt or fine-tune: test-of-the-command" and record["verdict"]["next_steps"]
+    assert Project("test-of-the-command").get("task")["kind"] == kind
+    decides = [m for m in record["evidence"]["measurements"] if m["headline"] and m["unit"] == "share"]
+    assert bool(decides) == (kind == "labels"), "free text without rules has no score that decides"
+
+
+def test_sections_that_steps_name_are_there():
+    notebook = nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4)
+    headings = {line[3:] for cell in notebook.cells for line in cell.source.splitlines() if line.startswith("## ")}
+    named = re.findall(r"“(.+?)” in your_project", " ".join(OWN_PROJECT.values()))
+    assert len(named) == 3 and set(named) <= headings
+
+
+def test_a_key_that_is_missing_at_an_address_is_named_when_prompts_are_asked(local_api, tmp_path):
+    address = local_api.ready["base_url"]
+    prompt = Candidate("plain", "tiny", max_tokens=2)
+    with pytest.raises(HostError) as caught:
+        evaluate.run(providers.connect(address), [prompt], rows("a", "b"), [evaluate.metrics.exact_match],
+                     store=tmp_path / "s.sqlite", price={"input": 0, "output": 0})  # fmt: skip
+    assert providers.key_variable_of(address) in str(caught.value)
