@@ -75,7 +75,7 @@ def forecast(
     kept = len({one.key(host) for some in asked for one in some}) - len(left)
     prompt = _prompt_tokens(left)
     return Forecast(
-        len(left), kept, prompt, usd, minutes, _sentence(len(left), kept, prompt, usd, minutes, free, len(examples))
+        len(left), kept, prompt, usd, minutes, _sentence(len(left), kept, prompt, usd, minutes, len(examples))
     )
 
 
@@ -110,13 +110,13 @@ def _prompt_tokens(requests: Sequence[Request]) -> int:
 
 
 def _sentence(
-    calls: int, kept: int, prompt: int, usd: float, minutes: float | None, free: bool, rows: int
+    calls: int, kept: int, prompt: int, usd: float, minutes: float | None, rows: int
 ) -> str:  # fmt: skip
     if not calls:
         return f"Nothing is left to ask: {kept:,} answers are kept."
     there = f" ({kept:,} answers are kept already)" if kept else ""
     text = f"{calls:,} calls{there}, {prompt:,} tokens of prompts; "
-    text += "free of charge" if free and not usd else f"at most about ${usd:.4f}"
+    text += f"at most about ${usd:.4f}" if usd else "free of charge"
     if minutes is None:
         return text + ". How long it takes is seen once the first answers come."
     text += f"; about {minutes:.0f} minutes" if minutes >= 1.5 else f"; about {60 * minutes:.0f} seconds"

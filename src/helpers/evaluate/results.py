@@ -20,6 +20,7 @@ from helpers.evaluate.metrics import Metric
 from helpers.evaluate.store import Reply
 from helpers.facts.names import TEACHING_BELOW, base_of, size_in_name
 from helpers.records import PROMPTED, Better, Comparison, Example, Measurement
+from helpers.wording import plural
 
 TEXTS = ("candidate", "answer", "expected", "missing", "finish_reason")
 USUAL: tuple[str, Better] = ("share", "higher")
@@ -122,7 +123,7 @@ class Results:
         if (rows["missing"] == "").any() or rows.empty:
             return ""
         reasons = rows["missing"].value_counts()
-        said = "; ".join(f"{count} times: {reason}" for reason, count in reasons.head(MOST_REASONS).items())
+        said = "; ".join(f"{plural(count, 'time')}: {reason}" for reason, count in reasons.head(MOST_REASONS).items())
         more = f"; {len(reasons) - MOST_REASONS} more reasons" * (len(reasons) > MOST_REASONS)
         return f"None of the {len(rows)} prompts was answered. {said}{more}."
 
