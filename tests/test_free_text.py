@@ -257,6 +257,25 @@ def test_measures_without_rules_or_facts():
     assert names([], facts=False) == ["similarity", "copied_words", "length"]
 
 
+def test_a_project_gives_its_rules_in_any_form(tmp_path):
+    about, calm = data.task(TRAIN), [{"id": "calm", "kind": "regex_absent", "pattern": "!"}]
+    file = tmp_path / "mine.toml"
+    file.write_text('[[rule]]\nid = "calm"\nkind = "regex_absent"\npattern = "!"\n')
+
+    def headline(rules, facts=False):
+        return free_text.for_task(about, rules, TRAIN, facts=facts)[0].name
+
+    assert [free_text.rules_of(given)[0]["id"] for given in (calm, str(file), file)] == ["calm"] * 3
+    assert headline(calm) == headline(str(file)) == headline(file) == "all_rules"
+    assert headline(calm, facts=True) == "rules_and_facts" and headline(None, facts=True) == "nothing_invented"
+    assert headline(None) == "similarity" and headline("final_number") == "final_number"
+    labels = [
+        Example(({"role": "user", "content": f"row {n}"}, {"role": "assistant", "content": "yes"})) for n in range(9)
+    ]
+    with pytest.raises(EvaluationError, match="FACTS is for free text; these rows are labels"):
+        free_text.for_task(data.task(labels), None, TRAIN, facts=True)
+
+
 def results_of(answers: list[str | None], rows: list[Example]):
     replies = [Reply(missing="lost") if a is None else Reply(a, "", "stop", 10, 2, 5, 0.1) for a in answers]
     return score_replies("rival", {"id": "r", **BARE}, rows, replies, free_text.measures(RULES, TRAIN), split="t")

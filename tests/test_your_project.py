@@ -83,10 +83,10 @@ def test_an_answer_taken_out_of_the_cell_is_open_again_unless_the_panel_changed_
 def test_the_panel_shows_which_answers_came_from_the_cell():
     panel = show.checklist(Project("mine"), given=GIVEN)
     panel.choices["rights"].value = "cleared"
-    assert "from ANSWERS" in panel.notes["gap"].value and "from ANSWERS" not in panel.notes["rights"].value
+    assert "From ANSWERS" in panel.notes["gap"].value and "From ANSWERS" not in panel.notes["rights"].value
     assert "2 from ANSWERS" in panel.progress.value
     panel.choices["gap"].value = "knowledge"
-    assert "from ANSWERS" not in panel.notes["gap"].value, "it is the panel's answer now"
+    assert "From ANSWERS" not in panel.notes["gap"].value, "it is the panel's answer now"
     assert "1 from ANSWERS" in panel.progress.value
 
 

@@ -15,7 +15,7 @@ What none of them sees: whether the text makes sense, and whether it is any good
 from helpers.evaluate.free_text.copying import LONG, copied, longest_shared
 from helpers.evaluate.free_text.editor import Editor, train_editor
 from helpers.evaluate.free_text.faithfulness import Mention, invented, mentions
-from helpers.evaluate.free_text.measures import measures, nothing_invented, remarks, rules_kept
+from helpers.evaluate.free_text.measures import for_task, measures, nothing_invented, remarks, rules_kept, rules_of
 from helpers.evaluate.free_text.profile import ARCHIVE, copies, fact_table, invented_table, profile, rule_table
 from helpers.evaluate.free_text.writing import write
 
@@ -27,6 +27,7 @@ __all__ = [
     "copied",
     "copies",
     "fact_table",
+    "for_task",
     "invented",
     "invented_table",
     "longest_shared",
@@ -37,6 +38,7 @@ __all__ = [
     "remarks",
     "rule_table",
     "rules_kept",
+    "rules_of",
     "train_editor",
     "write",
 ]

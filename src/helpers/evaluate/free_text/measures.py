@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+from helpers.data.tasks import Task
+from helpers.errors import EvaluationError
 from helpers.evaluate import metrics
 from helpers.evaluate.free_text.copying import copied
 from helpers.evaluate.free_text.faithfulness import distinct, invented, mentions
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.rules import Rule, broken, check_rules, rule_check
+from helpers.evaluate.rules import Rule, broken, check_rules, load_rules, rule_check
 from helpers.records import Example
 from helpers.wording import plural
 
@@ -35,6 +39,32 @@ def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = T
         return [every, rules_kept(rules), *always]
     both = Metric("rules_and_facts", lambda answer, example: every(answer, example) * nothing_invented(answer, example))
     return [both, rules_kept(rules), every, nothing_invented, *always]
+
+
+def for_task(about: Task, rules: Any, train: Sequence[Example], *, facts: bool = False) -> list[Metric]:
+    """The measures of a reader's project: :func:`measures` where its answers are free text with rules or facts to keep,
+    else those of ``metrics.for_task``.
+
+    Args:
+        rules: as for ``metrics.for_task``: a TOML file or list of rules, the name of a check, metrics, or None.
+        facts: as for :func:`measures`.
+
+    Raises:
+        EvaluationError: rules that cannot be used, or rules or facts for a kind of task that is not free text.
+    """
+    usual = metrics.for_task(about, rules)
+    if facts and about.kind not in ("text", "turns"):
+        raise EvaluationError(f"FACTS is for free text; these rows are {about.kind}.", fix="Set FACTS = False.")
+    table = rules_of(rules)
+    return [*measures(table, train, facts=facts), metrics.similarity] if table or facts else usual
+
+
+def rules_of(rules: Any) -> list[Rule]:
+    """The table of rules in what a reader gave as ``RULES``; empty for the name of a check, for metrics, for None."""
+    if isinstance(rules, Path) or (isinstance(rules, str) and rules.endswith(".toml")):
+        return load_rules(rules)
+    listed = list(rules) if isinstance(rules, list | tuple) else []
+    return check_rules(listed) if listed and not any(isinstance(one, Metric) for one in listed) else []
 
 
 def rules_kept(rules: Sequence[Rule]) -> Metric:
