@@ -18,6 +18,8 @@ MODEL = "all-minilm-l6-v2"
 """Its id at the API."""
 MOST_TOKENS = 256
 """What the model was trained on; the rest of a longer text is not read."""
+WIDTH = 384
+"""Numbers of a vector."""
 BATCH = 32
 
 
@@ -33,7 +35,6 @@ class Embedder:
         self._tokenizer.no_padding()
         loaded = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
         self._model = loaded.eval()
-        self.width = loaded.config.hidden_size
 
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, all of them, the two marks around it included."""
@@ -57,7 +58,7 @@ class Embedder:
 def embed(folder: Path, texts: Sequence[str]) -> np.ndarray:
     """Unit vectors of any number of texts, float32 (texts, 384)."""
     embedder = Embedder(folder)
-    vectors = np.zeros((len(texts), embedder.width), dtype=np.float32)
+    vectors = np.zeros((len(texts), WIDTH), dtype=np.float32)
     by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))  # batches of like lengths pad little
     for start in range(0, len(texts), BATCH):
         places = by_length[start : start + BATCH]

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from helpers import assets
-from helpers.local_api.embed import BATCH, MODEL, MOST_TOKENS, Embedder
+from helpers.local_api.embed import BATCH, MODEL, MOST_TOKENS, WIDTH, Embedder
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import EmbeddingRequest, read_request
 
 TITLE = "all-MiniLM-L6-v2, sentence embeddings"
 MOST_LETTERS = 100 * MOST_TOKENS
-"""No text that fits is longer, so that no long one is cut into tokens only to be refused."""
+"""No text that fits is longer, so a longer one is refused without a look at its tokens."""
 
 
 def router() -> APIRouter:
-    routes, lazy = APIRouter(), Lazy()
+    routes, model = APIRouter(), Model()
 
     @routes.post("/embeddings")
     async def create(request: Request) -> dict[str, Any]:
@@ -35,74 +35,83 @@ def router() -> APIRouter:
                 param="model",
                 code="model_not_found",
             )
-        embedder = await run_in_threadpool(lazy.embedder)
-        tokens = await run_in_threadpool(_tokens, embedder, asked.input)
-        if asked.dimensions not in (None, embedder.width):
-            raise Refusal(400, f"{MODEL} has {embedder.width} dimensions, no other number.", param="dimensions")
-        vectors = np.empty((len(tokens), embedder.width), dtype=np.float32)
-        for start in range(0, len(tokens), BATCH):
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            vectors[start : start + BATCH] = await run_in_threadpool(lazy.vectors, tokens[start : start + BATCH])
+        if asked.dimensions not in (None, WIDTH):
+            raise Refusal(400, f"{MODEL} has {WIDTH} dimensions, no other number.", param="dimensions")
+        tokens = [ids async for ids in model.in_batches(request, model.tokens, asked.input)]
+        _refuse_long(asked.input, tokens)
+        vectors = [vector async for vector in model.in_batches(request, model.vectors, tokens)]
         return _told(vectors, asked.encoding_format, sum(map(len, tokens)))
 
     return routes
 
 
-class Lazy:
-    """The model, loaded when it is first asked for. Its batches take turns, so that a long list holds nobody up."""
+class Model:
+    """The model, loaded when it is first asked for, in a thread of its own: who waits for it holds up nobody else."""
 
     def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embeddings")
         self._embedder: Embedder | None = None
-        self._turn = threading.Lock()
 
-    def embedder(self) -> Embedder:
-        """
-        Raises:
-            Refusal: the weights are not on this machine; nothing is downloaded for a request.
-        """
-        with self._turn:
-            if self._embedder is None:
-                if not assets.have_embedder():
-                    raise Refusal(
-                        503,
-                        f"The weights of {MODEL} are not on this machine. Fetch them, about 90 MB: "
-                        "python -m helpers.assets --all",
-                        kind="server_error",
-                        code="model_unavailable",
-                    )
-                self._embedder = Embedder(assets.embedder())
-            return self._embedder
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text; of one that is longer than the model reads, no more than show that it is."""
+        short = ["" if len(text) > MOST_LETTERS else text for text in texts]
+        return [ids[: MOST_TOKENS + 1] for ids in self._loaded().tokens(short)]
 
     def vectors(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
-        embedder = self.embedder()
-        with self._turn:
-            return embedder.vectors(tokens)
+        return self._loaded().vectors(tokens)
+
+    async def in_batches(
+        self, request: Request, work: Callable[[Sequence[Any]], Sequence[Any]], things: Sequence[Any]
+    ) -> AsyncIterator[Any]:
+        """What ``work`` makes of each thing. Batches of several requests take turns: a long list holds nobody up."""
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(things), BATCH):
+            if await request.is_disconnected():
+                raise ClientDisconnect
+            for made in await loop.run_in_executor(self._thread, work, things[start : start + BATCH]):
+                yield made
+
+    def _loaded(self) -> Embedder:
+        """
+        Raises:
+            Refusal: the weights are not on this machine, or damaged; nothing is downloaded for a request.
+        """
+        if self._embedder is None:
+            folder = assets.whole_embedder()
+            if folder is None:
+                raise Refusal(
+                    503,
+                    f"The weights of {MODEL} are not on this machine, or damaged. Fetch them, about 90 MB: "
+                    "python -m helpers.assets --all",
+                    kind="server_error",
+                    code="model_unavailable",
+                )
+            self._embedder = Embedder(folder)
+        return self._embedder
 
 
-def _tokens(embedder: Embedder, texts: Sequence[str]) -> list[list[int]]:
-    """The tokens of each text.
-
+def _refuse_long(texts: Sequence[str], tokens: Sequence[Sequence[int]]) -> None:
+    """
     Raises:
         Refusal: 400, texts that the model would not read to their end; all of them are counted.
     """
-    short = [text if len(text) <= MOST_LETTERS else "" for text in texts]
-    tokens = embedder.tokens(short)
-    long = [place for place, text in enumerate(texts) if not short[place] and text or len(tokens[place]) > MOST_TOKENS]
+    long = [
+        place
+        for place, (text, ids) in enumerate(zip(texts, tokens, strict=True))
+        if len(text) > MOST_LETTERS or len(ids) > MOST_TOKENS
+    ]
     if long:
-        first = long[0]
-        length = f"{len(tokens[first])} tokens" if short[first] else f"{len(texts[first]):,} characters"
         raise Refusal(
             400,
-            f"{len(long)} of {len(texts)} texts are too long, input[{first}] with {length}: {MODEL} reads "
-            f"{MOST_TOKENS} tokens. Shorten them, or embed their parts.",
+            f"{len(long)} of {len(texts)} texts are too long, input[{long[0]}] the first "
+            f"({len(texts[long[0]]):,} characters): {MODEL} reads {MOST_TOKENS} tokens. Shorten them, or embed their "
+            "parts.",
             param="input",
             code="context_length_exceeded",
         )
-    return tokens
 
 
-def _told(vectors: np.ndarray, encoding: str | None, tokens: int) -> dict[str, Any]:
+def _told(vectors: Sequence[np.ndarray], encoding: str | None, tokens: int) -> dict[str, Any]:
     def shown(vector: np.ndarray) -> list[float] | str:
         if encoding == "base64":
             return base64.b64encode(vector.astype("<f4").tobytes()).decode()
