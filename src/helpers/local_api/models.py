@@ -33,7 +33,7 @@ def router(store: Store, serving: Serving) -> APIRouter:
     def retrieve(model_id: str) -> dict[str, Any]:
         if base := serving.bases.get(model_id):
             return _of_base(base, serving)
-        if model_id == embeddings.MODEL:
+        if model_id == embeddings.MODEL and assets.have_embedder():
             return _of_embedder(serving)
         return _of_tuned(serving.tuned(model_id), serving)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +75,15 @@ def _file() -> Path:
 def _machine() -> dict[str, object]:
     """What the rates depend on, and what a home that moved to another machine is recognised by."""
     capable = sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True)
-    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "capabilities": capable}
+    return {"torch": torch.__version__, "processor": _processor(), "capabilities": capable}
+
+
+def _processor() -> str:
+    """Its name, where the system tells one."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return platform.processor()
 
 
 def kept_rates() -> dict[str, float] | None:
