@@ -77,17 +77,17 @@ def _broken_finding(broken: pd.DataFrame) -> str:
 
 def heard(
     copies: Copies, rows: Sequence[Example], rules: Sequence[Rule] = (), *, rivals: Sequence[str] | None = None,
-    places: Sequence[int] = (0, 1, 2),
+    places: Sequence[int] | None = None,
 ) -> HTML:  # fmt: skip
     """The same sheet, and what each rival made of it, with the rules that it breaks and what it invents.
 
     Args:
         copies, rows: from ``free_text.copies``, and the rows that they belong to.
         rivals: which ones, in this order; all when not given.
-        places: which rows, by their place.
+        places: which rows, by their place; the first three when not given.
     """
     shown = []
-    for place in places:
+    for place in range(len(rows))[:3] if places is None else places:
         sheet = rows[place].question
         cards = [(name, with_remarks(copies[name][place], sheet, rules)) for name in rivals or copies]
         shown.append(texts_side_by_side([("Sheet", sheet)]) + texts_side_by_side(cards))
