@@ -54,6 +54,7 @@ class JobHost:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
         self.deployed: set[str] = set()
+        self.kept_steps: tuple[int, ...] = (STEPS // 2, STEPS)  # of the checkpoints
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.lock = threading.RLock()
         self.numbers = itertools.count(1)
@@ -243,7 +244,7 @@ class JobHost:
         if self.job(name)["status"] != "succeeded":
             return []
         job, found = self.jobs[name], []
-        for epoch, step in enumerate((STEPS // 2, STEPS), 1):
+        for epoch, step in enumerate(self.kept_steps, 1):
             point = {
                 "id": f"ftckpt-{name}-{step}", "object": "fine_tuning.job.checkpoint", "created_at": job["created"],
                 "fine_tuning_job_id": name, "step_number": step, "fine_tuned_model_checkpoint": None,

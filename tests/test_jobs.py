@@ -73,21 +73,42 @@ def test_one_source_two_hosts(host, tmp_path, quick):
     assert jobs.messages(client, job.id) == ["Job is submitted"]
     result = jobs.result(client, job.id)
     assert len(result.checkpoints) == 2 and result.next_step
-    points = jobs.passes(client, job.id)
-    assert points["epoch"].tolist() == [1, 2] and tuple(points["model"]) == result.checkpoints
-    assert points["step"].is_monotonic_increasing and points["loss"].dtype == float
     assert (result.model is None) == (host.shape == "nebius")
     if host.shape == "openai":
         assert jobs.answering(client, job.id) == result.model
+        points = jobs.passes(client, job.id)
+        assert points["epoch"].tolist() == [1, 2] and tuple(points["model"]) == result.checkpoints
+        assert points["step"].is_monotonic_increasing and points["loss"].dtype == float
     if host.shape == "nebius":
         with pytest.raises(JobError, match="not deployed") as caught:
             jobs.answering(client, job.id)
         assert "hour" in caught.value.fix and "the job's id" in caught.value.fix
+        with pytest.raises(JobError, match="not deployed"):  # its checkpoints cannot be called either
+            jobs.passes(client, job.id)
         host.deployed.add(job.id)
         assert jobs.answering(client, job.id) == job.id
+        points = jobs.passes(client, job.id)
+        assert points[["epoch", "step", "model"]].values.tolist() == [[2, STEPS, job.id]]
         saved = jobs.download(client, job.id, tmp_path / "weights")
         assert [path.read_bytes() for path in saved] == [b"weights of step 3", b"weights of step 6"]
         assert jobs.download(client, job.id, tmp_path / "weights") == saved
+
+
+@pytest.mark.parametrize("host", ["openai"], indirect=True)
+@pytest.mark.parametrize(
+    "kept, epochs, numbers",
+    [((5, 6), 6, [5, 6]), ((2, 4, 6), 2, [0.67, 1.33, 2]), ((3, 6), "auto", [1, 2]), ((), 3, [3]), ((), "auto", [1])],
+)
+def test_passes_are_numbered_by_steps_and_a_host_may_keep_none(host, tmp_path, quick, kept, epochs, numbers):
+    host.kept_steps = kept
+    client = providers.connect("rehearsal")
+    asked = {} if epochs == "auto" else {"hyperparameters": {"n_epochs": epochs}}
+    job = jobs.start(client, jobs.upload(client, rows(tmp_path)).id, **asked)
+    jobs.watch(client, job.id, every=0.05)
+    points = jobs.passes(client, job.id)
+    assert points["epoch"].tolist() == numbers and points["model"].notna().all()
+    if not kept:
+        assert points["model"].tolist() == [jobs.answering(client, job.id)] and points["loss"].isna().all()
 
 
 def test_what_is_asked_for_is_in_the_hosts_own_shape(host, tmp_path):

@@ -246,6 +246,7 @@ def test_guesses_are_kept_and_put_beside_results(tmp_path, monkeypatch, capsys):
     show.guess(project, "text", "And this?", "many")
     said = capsys.readouterr().out
     assert "Your guess: 50 %" in said and "Your guess: 4.5 USD" in said
+    assert said.count("to be shown with the result") == 2 and "last lesson" not in said, "lesson 7 shows its own"
     assert "in place of the dots" in said and "'many'" in said
     table = show.guesses(project, {"tuned": 78.0})
     assert table.to_dict("records") == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from helpers.errors import HostError
 from helpers.evaluate import free_text, rules
 from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
+from helpers.show.html import literal
 
 VOICE = Path(__file__).resolve().parents[1] / "data" / "sample" / "brand_voice"
 RULES = rules.load_rules(VOICE / "rules.toml")
@@ -28,13 +30,34 @@ COPIES = {
 def test_the_rules_that_each_rival_breaks():
     chart = show.rules_broken(free_text.rule_table(COPIES, RULES))
     [cells] = chart.data
-    assert len(cells.y) == 20 and len(cells.x) == 4 and NASTY not in chart.to_json()
-    tuned = dict(zip(cells.y, [line[0] for line in cells.z], strict=True))
+    names = chart.layout.yaxis.ticktext
+    assert len(names) == 20 and len(chart.layout.xaxis.ticktext) == 4 and NASTY not in chart.to_json()
+    tuned = dict(zip(names, [line[0] for line in cells.z], strict=True))
     assert tuned["No exclamation mark"] == 10 and sum(tuned.values()) == 10
-    assert cells.text[list(cells.y).index("No exclamation mark")][:2] == ["10", "100"]
+    at = names.index("No exclamation mark")
+    assert cells.text[at][:2] == ["10", "100"] and list(cells.customdata[at][0])[:2] == ["tuned", "No exclamation mark"]
     title = chart.layout.title.text.replace("<br>", " ")
     assert title.startswith("tuned breaks 0 rules in half of its copies or more, prompted ")
     assert all(line[3] == 0 for line in cells.z) and len(chart.to_json()) < 30_000
+
+
+def test_rules_and_rivals_that_read_alike_keep_their_own_line_and_column():
+    long = "No word that a shop window would shout at people who pass by"
+    words = ({"kind": "banned_words", "words": [word]} for word in ("stool", "gem", "jug"))
+    described = ("Calm", "Calm", f"{long}, in spring")
+    alike = [
+        {"id": f"rule {place}", "description": said, **rule}
+        for place, (said, rule) in enumerate(zip(described, words, strict=True))
+    ]
+    alike += [{"id": "rule 3", "description": f"{long}, in autumn", "kind": "regex_absent", "pattern": "oak"}]
+    name = "a prompt with the guide and "
+    texts = {f"{name}4 examples": ["A gem."], f"{name}16 examples": ["An oak stool, a gem."]}
+    chart = show.rules_broken(free_text.rule_table(texts, alike))
+    [cells] = chart.data
+    assert len(set(cells.x)) == 2 and len(set(cells.y)) == 4, "plotly draws equal names into one line"
+    full = {line[1][1]: [broken for broken in lines] for line, lines in zip(cells.customdata, cells.z, strict=True)}
+    assert [full[f"{long}, in autumn"], full[f"{long}, in spring"]] == [[0, 100], [0, 0]]
+    assert list(chart.layout.yaxis.ticktext).count("Calm") == 2
 
 
 def test_the_title_when_all_rivals_are_alike():
@@ -55,6 +78,42 @@ def test_loss_and_what_one_cares_about_part_company():
     assert chart.layout.title.text.replace("<br>", " ") == "Loss is lowest after pass 2; rules kept best after pass 3"
     kept, loss = chart.data
     assert list(kept.y) == [70, 80, 90] and loss.yaxis == "y2" and list(loss.y) == [3.2, 3.0, 3.4]
+
+
+def test_every_share_of_a_pass_is_drawn_and_can_be_told_from_the_others():
+    names = ["a", "b", "c", "d", "e"]
+    chart = show.passes(pd.DataFrame({"epoch": [1, 2], "loss": [3.0, 2.0]} | {name: [0.1, 0.2] for name in names}))
+    assert [line.name for line in chart.data] == [*names, "loss"]
+    looks = {(line.line.color, line.line.dash, line.marker.symbol) for line in chart.data}
+    assert len(looks) == len(names) + 1
+
+
+@pytest.mark.parametrize(
+    "table, said",
+    [
+        ({"epoch": [], "loss": [], "rules_kept": []}, "There is no model to choose from"),
+        ({"epoch": [1, 2], "loss": [None] * 2, "kept": [None] * 2}, "The host gives no loss; kept was not measured"),
+        (
+            {"epoch": [2.5, 5], "loss": [1, 2], "kept": [0.5, 0.4]},
+            "Loss is lowest after pass 2.5; kept best after pass 2.5",
+        ),
+        ({"epoch": [3], "loss": [1], "kept": [0.5]}, "The host gives one model to choose from, after pass 3"),
+    ],
+)
+def test_passes_say_what_is_missing(table, said):
+    title = show.passes(pd.DataFrame(table).astype(float)).layout.title.text
+    assert title.replace("<br>", " ") == said
+
+
+def test_prices_stay_prices_in_every_view_of_text():
+    priced = Example(({"role": "user", "content": "from $5 to $6"}, {"role": "assistant", "content": "$5"}))
+    page = show.heard({"a": ["$5"], "b": ["$6"]}, [priced], places=(0,)).data
+    assert page.startswith(literal("")[:-6])
+    for before, after in (("at $5", "at $6"), ("$5 $6", "$5 $6")):
+        assert show.prompt_diff(before, after).data.startswith(literal("")[:-6])
+    panel = show.writer(lambda sheet: {"a": Reply("$5 or $6")}, "a stool, $7")
+    panel.press()
+    assert panel.shown.value.startswith(literal("")[:-6])
 
 
 def written(sheet: str) -> dict[str, Reply]:
@@ -84,6 +143,29 @@ def test_a_host_that_is_gone_is_said_in_the_panel():
     panel = show.writer(gone, "oak")
     panel.button.click()
     assert "local does not answer" in panel.shown.value and not panel.button.disabled
+
+
+@pytest.mark.parametrize("problem", [RuntimeError("a <b>bug</b>"), KeyboardInterrupt()])
+def test_whatever_goes_wrong_the_panel_does_not_wait_for_ever(problem):
+    def broken(sheet: str) -> dict[str, Reply]:
+        raise problem
+
+    panel = show.writer(broken, "oak")
+    with pytest.raises(type(problem)):
+        panel.press()
+    said = panel.shown.value
+    assert "Writing" not in said and type(problem).__name__ in said and "<b>bug" not in said
+    assert not panel.button.disabled
+
+
+def test_a_saved_notebook_shows_the_last_copies():
+    panel = show.writer(lambda sheet: {"the only one": Reply("A stool.")}, "oak stool & rail")
+    assert "run this cell" in panel.picture() and "oak stool &amp; rail" in panel.picture()
+    pictures = []
+    panel._place = SimpleNamespace(update=lambda page: pictures.append(page.data))
+    panel.press("elm stool")
+    assert "Writing" in pictures[0] and "Both" not in pictures[0], "one writes, or three"
+    assert "A stool." in pictures[-1] and "elm stool" in pictures[-1] and "the only one" in pictures[-1]
 
 
 def test_a_sheet_without_an_ideal_copy_is_written_about(monkeypatch, tmp_path):

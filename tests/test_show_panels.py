@@ -217,6 +217,27 @@ def test_running_the_cell_again_goes_on_with_what_the_reader_has_changed(project
     assert show.calculator(other, project, on=TODAY).workload == other, "other numbers to begin with"
 
 
+def test_each_lessons_own_numbers_keep_their_changes_whichever_lesson_came_last(project):
+    first, second = costs.Workload(calls_per_month=1_000), costs.Workload(calls_per_month=2_000)
+    show.calculator(first, project, on=TODAY).numbers["tokens_in"].value = 1_777
+    assert show.calculator(project=project, on=TODAY).workload.tokens_in == 1_777, (
+        "one without numbers of its own goes on"
+    )
+    assert show.calculator(first, project, on=TODAY).workload.tokens_in == 1_777
+    show.calculator(second, project, on=TODAY).numbers["tokens_in"].value = 1_888
+    assert show.calculator(first, project, on=TODAY).workload.tokens_in == 1_777
+    show.calculator(project=project, on=TODAY).numbers["months"].value = 7
+    again = show.calculator(first, project, on=TODAY).workload
+    assert (again.tokens_in, again.months) == (1_777, 7), "what was changed since belongs to the numbers shown last"
+    assert show.calculator(second, project, on=TODAY).workload.tokens_in == 1_888
+
+
+def test_numbers_to_begin_with_are_not_remembered_for_ever(project):
+    for calls in range(1, 2 * show.calculator_panel.MOST):
+        show.calculator(costs.Workload(calls_per_month=calls), project, on=TODAY)
+    assert len(project.get("calculator")[show.calculator_panel.OTHERS]) == show.calculator_panel.MOST
+
+
 @pytest.mark.parametrize(
     "content", ["", "[]", '{"format": "x"}', '{"format": "calculator 1", "workload": {"format": 1}}']
 )

@@ -115,7 +115,9 @@ def load_rules(path: Path | str) -> list[Rule]:
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8")).get("rule", [])
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"The rules in {path} cannot be read.", got=str(error), fix="Mend the file.") from error
+        raise EvaluationError(
+            f"The rules in {path} cannot be read.", got=str(error), fix="Correct it as help(evaluate.rules) shows."
+        ) from error
     return check_rules(tables if isinstance(tables, list) else [tables])
 
 

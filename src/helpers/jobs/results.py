@@ -59,26 +59,34 @@ def result(client: openai.OpenAI, job_id: str) -> Result:
 
 
 def passes(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
-    """The model after each pass over the training rows, to choose one by what one cares about.
+    """The models that a job left on its way over the training rows, to choose one by what one cares about.
 
-    Columns: ``epoch`` (from 1), ``step``, ``loss`` (on all validation rows, nats a token; ``nan`` where the host does
-    not say), ``model`` (what to call).
+    Columns: ``epoch`` (passes done; by the step where the job tells its number of epochs, else counted from 1),
+    ``step``, ``loss`` (on all validation rows, nats a token; ``nan`` where the host does not say), ``model`` (what to
+    call). Hosts may keep only the last few checkpoints. Where none has a name to call, there is one line: the job's own
+    model.
 
     Raises:
+        JobError: the job has not succeeded, or no checkpoint can be called and its model is not deployed.
         HostError: the host does not answer, or refuses the key.
     """
+    job = look(client, job_id).job
     points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
     points.sort(key=lambda point: point.step_number)
+    steps, epochs = [point.step_number for point in points], job.hyperparameters and job.hyperparameters.n_epochs
+    told = isinstance(epochs, int)
     lines = [
         {
-            "epoch": epoch,
+            "epoch": round(epochs * point.step_number / steps[-1], 2) if told else place,  # the last step ends the job
             "step": point.step_number,
             "loss": point.metrics.full_valid_loss if point.metrics else None,
-            "model": point.fine_tuned_model_checkpoint or point.id,
+            "model": point.fine_tuned_model_checkpoint,
         }
-        for epoch, point in enumerate(points, 1)
+        for place, point in enumerate(points, 1)
     ]
-    return pd.DataFrame(lines, columns=["epoch", "step", "loss", "model"]).astype({"loss": float})
+    last = lines[-1] if lines else {"epoch": epochs if told else 1}
+    named = [line for line in lines if line["model"]] or [last | {"model": answering(client, job_id)}]
+    return pd.DataFrame(named, columns=["epoch", "step", "loss", "model"]).astype({"loss": float})
 
 
 def answering(client: openai.OpenAI, job_id: str) -> str:

@@ -27,6 +27,10 @@ KEY = "calculator"
 FORMAT = "calculator 1"
 BEGAN = "began with"
 """In the kept state: the workload that the cell gave."""
+OTHERS = "others"
+"""In the kept state: the states of cells that gave other workloads, such as another lesson's; latest first."""
+MOST = 10
+"""So many of them are kept."""
 
 
 class Dial(NamedTuple):
@@ -90,9 +94,9 @@ def calculator(
     """The calculator, ready to be read before anything is touched.
 
     Args:
-        workload: the numbers to begin with, such as the reader's own. What was changed since is kept: running the cell
-            again goes on with it. By default what the project has kept, else what its training file tells, else the
-            sample shop's.
+        workload: the numbers to begin with, such as the reader's own. What was changed since is kept for each
+            workload: running the cell again goes on with it. By default what the project kept last, from whichever
+            cell, else what its training file tells, else the sample shop's.
         project: keeps every change under ``"calculator"``.
         on: the day whose prices count; the facts' today by default.
     """
@@ -106,10 +110,7 @@ class Calculator(Panel):
         self.project, self.on = project, on
         self.numbers: dict[str, widgets.BoundedFloatText] = {}
         self._loading = True
-        self._began = workload.to_dict() if workload else None
-        kept = project.get(KEY) if project else None
-        if workload and kept and kept.get(BEGAN) != self._began:
-            kept = None  # saved from other numbers: these are new ones to begin with
+        self._began, kept = _begin(workload, _kept(project))
         start = workload or _from_project(project) or Workload()
         dials = [self._dial(name, dial, getattr(start, name)) for name, dial in DIALS.items()]
         more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
@@ -297,7 +298,9 @@ class Calculator(Panel):
         self.table.value = "Tick at least one option." if table is None else bill(table, _caption(workload)).data
         self.sure.value = folded("How sure is this?", f"<p>{escape(self._chance(workload))}</p>")
         if self.project:
-            self.project.set(KEY, self.state() | {BEGAN: self._began})
+            others = [one for one in _kept(self.project) if one.get(BEGAN) not in (None, self._began)][:MOST]
+            kept = self.state() | {BEGAN: self._began}
+            self.project.set(KEY, kept | {OTHERS: others} if others else kept)
         self.repicture()
 
     def _chance(self, workload: Workload) -> str:
@@ -328,6 +331,22 @@ class Calculator(Panel):
     def _load(self) -> str:
         self.set_state(json.loads(Path(self.file.value).read_text(encoding="utf-8")))
         return f"loaded from {self.file.value}"
+
+
+def _kept(project: Project | None) -> list[dict[str, Any]]:
+    """The states that the project keeps, one for each workload that a cell gave; the latest first."""
+    latest = (project.get(KEY) if project else None) or {}
+    own = {name: value for name, value in latest.items() if name != OTHERS}
+    return [own, *latest.get(OTHERS, [])] if own else []
+
+
+def _begin(workload: Workload | None, kept: list[dict[str, Any]]) -> tuple[dict | None, dict | None]:
+    """The workload that the panel counts as begun with, and the kept state to go on with, if there is one."""
+    if workload is None:
+        latest = next(iter(kept), None)
+        return (latest or {}).get(BEGAN), latest
+    given = workload.to_dict()
+    return given, next((one for one in kept if one.get(BEGAN) == given), None)
 
 
 def _from_project(project: Project | None) -> Workload | None:

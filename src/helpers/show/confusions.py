@@ -126,5 +126,5 @@ def _fields_finding(losses: pd.DataFrame) -> str:
     more = "".join(f", {name} for {count}" for name, count in others)
     return (
         f"{field} costs most rows for {times} of {plural(len(losses), 'candidate')}{more}. Shares are of the "
-        "answered rows; mending a field alone would win the rows that are wrong only there."
+        "answered rows. Correcting a field alone would make the rows right that are wrong only there."
     )

@@ -36,7 +36,7 @@ def _holds(is_right: bool | Callable[[Any], Any], answer: Any) -> bool:
 
 
 def guess(project: Project, key: str, question: str, value: float | None, unit: str = "%") -> None:
-    """Keep a reader's guess, to be shown beside the result in lesson 06; ``...`` leaves it open.
+    """Keep a reader's guess, to be shown with the result (in the same lesson or in lesson 06); ``...`` leaves it open.
 
     Args:
         key: what the guess is kept under, in the project's ``guesses``.
@@ -51,7 +51,7 @@ def guess(project: Project, key: str, question: str, value: float | None, unit: 
         print(f"{question} A guess is a number, such as 50; this is {value!r}.")
         return
     project.set("guesses", project.get("guesses", {}) | {key: {"question": question, "value": value, "unit": unit}})
-    print(f"{question} Your guess: {_with_unit(value, unit)}. It is kept for the last lesson.")
+    print(f"{question} Your guess: {_with_unit(value, unit)}. It is kept, to be shown with the result.")
 
 
 def guesses(project: Project, results: Mapping[str, float]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,8 +13,8 @@ from helpers.evaluate import free_text
 from helpers.evaluate.free_text.profile import ARCHIVE, Copies
 from helpers.evaluate.rules import Rule
 from helpers.records import Example
-from helpers.show.html import texts_side_by_side
-from helpers.show.theme import BLUE, DASHES, SHAPES, VERMILION, figure, plural, shorten
+from helpers.show.html import html_output, texts_side_by_side
+from helpers.show.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, plural, shorten
 
 FAINT = "#EEF2F6"
 OFTEN = 0.5
@@ -27,14 +28,14 @@ def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
         table: from ``free_text.rule_table``.
         title: instead of the finding that is read off the table.
     """
-    broken = (1 - table.pivot(index="description", columns="rival", values="kept"))[list(dict.fromkeys(table["rival"]))]
-    bounds = table.assign(said=[_bounds(line) for line in table.itertuples()])
-    bounds = bounds.pivot(index="description", columns="rival", values="said")
+    broken = (1 - table.pivot(index="rule", columns="rival", values="kept"))[list(dict.fromkeys(table["rival"]))]
     others = [name for name in broken if name != ARCHIVE]
-    order = broken[others].mean(axis=1).sort_values(ascending=False, kind="stable").index
-    broken, bounds = broken.loc[order], bounds.loc[order, list(broken)]
+    broken = broken.loc[broken[others].mean(axis=1).sort_values(ascending=False, kind="stable").index]
+    said = dict(zip(table["rule"], table["description"], strict=True))
+    lines = {(line.rule, line.rival): line for line in table.itertuples()}
+    hovered = [[_hovered(lines[rule, name]) for name in broken] for rule in broken.index]
     chart = figure(
-        title or _broken_finding(broken[others]),
+        title or _broken_finding(broken[others].rename(index=said)),
         f"Cells are the share of a rival's {int(table['copies'].max())} copies that break the rule, in %; darker is "
         "broken more often, an empty cell never. Hover for the 95 % interval.",
         x="rival",
@@ -42,20 +43,23 @@ def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
         height=250 + 26 * len(broken),
     )
     chart.add_heatmap(
-        z=(100 * broken).round(1).to_numpy(), x=[shorten(name, 26) for name in broken], zmin=0, zmax=100,
-        y=[shorten(rule, 46) for rule in broken.index], xgap=1, ygap=1, showscale=False,
-        colorscale=[[0, FAINT], [1, VERMILION]], text=[[_cell(share) for share in line] for line in broken.to_numpy()],
-        texttemplate="%{text}", customdata=bounds.to_numpy(),
-        hovertemplate="%{x}: %{y}<br>broken in %{z} % of copies (%{customdata})<extra></extra>",
+        z=(100 * broken).round(1).to_numpy(), x=list(range(broken.shape[1])), y=list(range(len(broken))),
+        zmin=0, zmax=100, xgap=1, ygap=1, showscale=False, colorscale=[[0, FAINT], [1, VERMILION]],
+        text=[[_cell(share) for share in line] for line in broken.to_numpy()], texttemplate="%{text}",
+        customdata=hovered, hovertemplate="%{customdata[0]}: %{customdata[1]}<br>"
+        "broken in %{z} % of copies (%{customdata[2]})<extra></extra>",
     )  # fmt: skip
     chart.update_layout(margin_t=chart.layout.margin.t + 14)
-    chart.update_yaxes(autorange="reversed", showgrid=False, title_text=None, automargin=True)
-    chart.update_xaxes(showgrid=False, tickangle=-30, title_text=None)
+    rules, rivals = [shorten(said[rule], 46) for rule in broken.index], [shorten(name, 26) for name in broken]
+    numbered = dict(showgrid=False, zeroline=False, title_text=None)  # by place: names may be alike once shortened
+    chart.update_yaxes(tickvals=list(range(len(rules))), ticktext=rules, autorange="reversed", **numbered)
+    chart.update_xaxes(tickvals=list(range(len(rivals))), ticktext=rivals, tickangle=-30, **numbered)
     return chart
 
 
-def _bounds(line) -> str:
-    return f"{100 * (1 - line.high):.0f} to {100 * (1 - line.low):.0f} %"
+def _hovered(line) -> list[str]:
+    """The names in full, and the interval."""
+    return [plain(line.rival), plain(line.description), f"{100 * (1 - line.high):.0f} to {100 * (1 - line.low):.0f} %"]
 
 
 def _cell(share: float) -> str:
@@ -73,21 +77,21 @@ def _broken_finding(broken: pd.DataFrame) -> str:
 
 def heard(
     copies: Copies, rows: Sequence[Example], rules: Sequence[Rule] = (), *, rivals: Sequence[str] | None = None,
-    places: Sequence[int] = (0, 1, 2),
+    places: Sequence[int] | None = None,
 ) -> HTML:  # fmt: skip
     """The same sheet, and what each rival made of it, with the rules that it breaks and what it invents.
 
     Args:
         copies, rows: from ``free_text.copies``, and the rows that they belong to.
         rivals: which ones, in this order; all when not given.
-        places: which rows, by their place.
+        places: which rows, by their place; the first three when not given.
     """
     shown = []
-    for place in places:
+    for place in range(len(rows))[:3] if places is None else places:
         sheet = rows[place].question
         cards = [(name, with_remarks(copies[name][place], sheet, rules)) for name in rivals or copies]
         shown.append(texts_side_by_side([("Sheet", sheet)]) + texts_side_by_side(cards))
-    return HTML("<hr>".join(shown))
+    return html_output("<hr>".join(shown))
 
 
 def with_remarks(copy: str | None, sheet: str, rules: Sequence[Rule]) -> str:
@@ -113,10 +117,11 @@ def passes(table: pd.DataFrame, title: str | None = None) -> go.Figure:
         y="share of copies or rules (%)",
         legend=True,
     )
-    for name, dash, shape in zip(shares, DASHES[1:], SHAPES[1:], strict=False):
+    looks = [(color, *look) for color in (VERMILION, GREEN, INK) for look in zip(DASHES[1:], SHAPES[1:], strict=True)]
+    for name, (color, dash, shape) in zip(shares, cycle(looks), strict=False):
         chart.add_scatter(
             x=table["epoch"], y=(100 * table[name]).round(1), mode="lines+markers", name=name.replace("_", " "),
-            line=dict(color=VERMILION, dash=dash, width=2), marker=dict(symbol=shape, size=9),
+            line=dict(color=color, dash=dash, width=2), marker=dict(symbol=shape, size=9),
         )  # fmt: skip
     chart.add_scatter(
         x=table["epoch"], y=table["loss"].round(3), mode="lines+markers", name="loss", yaxis="y2",
@@ -138,8 +143,17 @@ def passes(table: pd.DataFrame, title: str | None = None) -> go.Figure:
 
 
 def _passes_finding(table: pd.DataFrame, shares: Sequence[str]) -> str:
-    best = {name: int(table.loc[table[name].idxmax(), "epoch"]) for name in shares}
-    said = ", ".join(f"{name.replace('_', ' ')} best after pass {epoch}" for name, epoch in best.items())
+    if table.empty:
+        return "There is no model to choose from"
+    if len(table) == 1:
+        return f"The host gives one model to choose from, after pass {table['epoch'].iloc[0]:g}"
+    said = ", ".join(f"{name.replace('_', ' ')} {_best(table, name)}" for name in shares)
     if table["loss"].isna().all():
         return f"The host gives no loss; {said}"
-    return f"Loss is lowest after pass {int(table.loc[table['loss'].idxmin(), 'epoch'])}; {said}"
+    return f"Loss is lowest after pass {table.loc[table['loss'].idxmin(), 'epoch']:g}; {said}"
+
+
+def _best(table: pd.DataFrame, name: str) -> str:
+    if table[name].isna().all():
+        return "was not measured"
+    return f"best after pass {table.loc[table[name].idxmax(), 'epoch']:g}"

@@ -8,13 +8,13 @@ from html import escape
 
 from IPython.display import HTML
 
-from helpers.show.html import CARD
+from helpers.show.html import CARD, html_output
 
 
 def prompt_diff(before: str, after: str, title: str = "What has become of the instructions") -> HTML:
     """A prompt against an earlier one, word by word: what is gone is struck through, what is new is underlined."""
     if before == after:
-        return HTML("<p>The instructions are the same as before.</p>")
+        return html_output("<p>The instructions are the same as before.</p>")
     old, new = (re.findall(r"\S+|\s+", text) for text in (before, after))
     parts = []
     for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
@@ -24,4 +24,4 @@ def prompt_diff(before: str, after: str, title: str = "What has become of the in
         else:
             parts += [f"<del>{gone}</del>" * bool(gone), f"<ins>{come}</ins>" * bool(come)]
     text = f'<div style="white-space:pre-wrap;word-break:break-word">{"".join(parts)}</div>'
-    return HTML(f'<div style="{CARD}"><b>{escape(title)}</b>{text}</div>')
+    return html_output(f'<div style="{CARD}"><b>{escape(title)}</b>{text}</div>')

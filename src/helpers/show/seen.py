@@ -11,6 +11,7 @@ from IPython.display import HTML
 
 from helpers.evaluate.results import USUAL, Results
 from helpers.records import Example
+from helpers.show.html import html_output
 from helpers.show.tables import table
 
 EACH = 3
@@ -69,7 +70,7 @@ def answers_seen(results: Results, examples: Sequence[Example], metric: str | No
     """
     name = metric or results.metrics[0]
     blocks = [_candidate(results, one, name, examples, each) for one in results.candidates]
-    return HTML(f'<div class="mathjax_ignore">{"".join(blocks)}</div>')
+    return html_output("".join(blocks))
 
 
 def _candidate(results: Results, candidate: str, metric: str, examples: Sequence[Example], each: int) -> str:

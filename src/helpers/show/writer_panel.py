@@ -13,7 +13,7 @@ from helpers.evaluate.rules import Rule
 from helpers.evaluate.store import Reply
 from helpers.show.free_text import with_remarks
 from helpers.show.html import CARD, texts_side_by_side
-from helpers.show.output import for_keyboards
+from helpers.show.output import Panel, Words, for_keyboards
 
 Write = Callable[[str], Mapping[str, Reply]]
 """From a sheet of facts to each rival's reply."""
@@ -30,7 +30,7 @@ def writer(write: Write, sheet: str, rules: Sequence[Rule] = ()) -> Writer:
     return Writer(write, sheet, rules)
 
 
-class Writer(widgets.VBox):
+class Writer(Panel):
     """The panel that :func:`writer` makes; ``copies`` holds the last answers by rival."""
 
     def __init__(self, write: Write, sheet: str, rules: Sequence[Rule]) -> None:
@@ -41,8 +41,9 @@ class Writer(widgets.VBox):
             style={"description_width": "initial"},
         )  # fmt: skip
         self.button = widgets.Button(description="Write the copy", button_style="primary")
-        self.shown = widgets.HTML(_note("Change the facts, or put your own product in, then press the button."))
+        self.shown = Words(_note("Change the facts, or put your own product in, then press the button."))
         self.shown.add_class("kit-live")
+        self.shown.observe(lambda _: self.repicture(), names="value")
         self.button.on_click(lambda _: self.press())
         super().__init__([self.box, self.button, self.shown])
         self.children += (for_keyboards(self, "kit-writer"),)
@@ -55,13 +56,16 @@ class Writer(widgets.VBox):
         if not sheet:
             self.shown.value = _note("The box is empty: write a few facts about a product into it.")
             return
-        self.button.disabled, self.shown.value = True, _note("Both are writing …")
+        self.button.disabled, self.shown.value = True, _note("Writing …")
         began = time.monotonic()
         try:
             replies = self.write(sheet)
         except KitError as error:
             self.shown.value = _note(str(error))
             return
+        except BaseException as error:  # an interrupt, too: the panel must not say for ever that it waits
+            self.shown.value = _note(f"Nothing was written: {type(error).__name__} {error}".strip())
+            raise
         finally:
             self.button.disabled = False
         self.copies = {name: reply.text for name, reply in replies.items()}
@@ -70,6 +74,11 @@ class Writer(widgets.VBox):
             for name, reply in replies.items()
         ]
         self.shown.value = texts_side_by_side(cards) + _note(f"Written in {time.monotonic() - began:.1f} seconds.")
+
+    def picture(self) -> str:
+        """The facts, and what was written about them."""
+        told = "<p><b>A box for a product of your own: run this cell to write about it.</b></p>"
+        return told + texts_side_by_side([("Facts", self.box.value)]) + self.shown.value
 
 
 def _note(text: str) -> str:
