@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,19 @@ def test_tool_calls_by_name_and_arguments_and_against_the_schema():
     assert scores({"name": "add", "arguments": {"n": 1}}) == [0, 0, 1]
     assert scores({"name": "fly", "arguments": {}}) == [0, 0, 0] and scores() == [0, 0, 1]
     assert [one("It rains.", case) for one in scored] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"type": "dict"}, {"properties": []}, {"$ref": "#/nowhere"}, "text", {"properties": {"city": {"pattern": "("}}}],
+)
+def test_a_tool_whose_schema_is_broken_has_no_valid_arguments_and_stops_nothing(broken):
+    tool = {"type": "function", "function": {"name": "weather", "parameters": broken}}
+    case = replace(
+        row("Rain?", json.dumps({"calls": [{"name": "weather", "arguments": {"city": "Rome"}}]})), tools=(tool,)
+    )
+    assert metrics.valid_arguments(case.answer, case) is None
+    assert metrics.valid_arguments(json.dumps({"calls": [{"name": "fly", "arguments": {}}]}), case) == 0
 
 
 # --- free text without a measure decides nothing ---------------------------------------------------------------------

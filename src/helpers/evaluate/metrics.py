@@ -241,24 +241,28 @@ right_tools = _calls_metric("right_tools", arguments=False)
 """The answer calls these tools, with whatever arguments."""
 
 
-def _valid_arguments(answer: str, example: Example) -> float:
-    import jsonschema
-
+def _valid_arguments(answer: str, example: Example) -> float | None:
     tools = [tool.get("function", tool) for tool in example.tools]
     schemas = {tool.get("name"): tool.get("parameters") or {} for tool in tools}
     calls = _calls(answer)
-    return float(
-        calls is not None
-        and all(
-            one["name"] in schemas
-            and jsonschema.Draft202012Validator(schemas[one["name"]]).is_valid(one.get("arguments") or {})
-            for one in calls
-        )
-    )
+    if calls is None or any(one["name"] not in schemas for one in calls):
+        return 0.0
+    try:
+        return float(all(_allowed(one.get("arguments") or {}, schemas[one["name"]]) for one in calls))
+    except Exception:  # a reader's schema that is none ("type": "dict", a dangling $ref) fails in any of many ways
+        return None
+
+
+def _allowed(arguments: Any, schema: Any) -> bool:
+    import jsonschema
+
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema).is_valid(arguments)
 
 
 valid_arguments = Metric("valid_arguments", _valid_arguments, unit=DIAGNOSIS)
-"""Every call names a tool of the row, with arguments that its schema allows, be they right or wrong."""
+"""Every call names a tool of the row, with arguments that its schema allows, be they right or wrong. Does not apply
+where that schema is itself broken."""
 
 
 def _same(one: Any, other: Any) -> bool:
