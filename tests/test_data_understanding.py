@@ -299,10 +299,8 @@ def test_a_class_s_number_goes_before_a_title() -> None:
 
 
 def test_empty_answers_are_doubted() -> None:
-    assert (
-        "3 of the 9 cells looked at in 'label' are empty"
-        in data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
-    )
+    said = data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
+    assert "3 of the 9 cells looked at in 'label' are empty" in said
 
 
 def test_odd_tools_and_pairs_are_shown_too() -> None:

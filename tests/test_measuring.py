@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,9 +157,8 @@ def test_tool_calls_by_name_and_arguments_and_against_the_schema():
 )
 def test_a_tool_whose_schema_is_broken_has_no_valid_arguments_and_stops_nothing(broken):
     tool = {"type": "function", "function": {"name": "weather", "parameters": broken}}
-    case = replace(
-        row("Rain?", json.dumps({"calls": [{"name": "weather", "arguments": {"city": "Rome"}}]})), tools=(tool,)
-    )
+    calls = {"calls": [{"name": "weather", "arguments": {"city": "Rome"}}]}
+    case = row("Rain?", json.dumps(calls), tools=(tool,))
     assert metrics.valid_arguments(case.answer, case) is None
     assert metrics.valid_arguments(json.dumps({"calls": [{"name": "fly", "arguments": {}}]}), case) == 0
 

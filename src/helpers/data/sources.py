@@ -156,9 +156,8 @@ def _within(value: dict) -> tuple[list | None, str]:
         return None, ""
     names, cells = value.get("columns"), value.get("data")
     if isinstance(names, list) and isinstance(cells, list) and all(isinstance(row, list) for row in cells):
-        return [
-            dict(zip(map(str, names), row, strict=False)) for row in cells
-        ], "Read `data` as the rows and `columns` as their names."
+        items = [dict(zip(map(str, names), row, strict=False)) for row in cells]
+        return items, "Read the rows of `data`, named by `columns`."
     if len(value) > 1 and all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
         rows = [{name: column[key] for name, column in value.items()} for key in columns[0]]
         return (rows, "Read each key of the one object in the file as a column.") if len(rows) > 1 else (None, "")
