@@ -311,11 +311,14 @@ def label_of(text: str, field: str | None = None) -> str | None:
     return json.dumps(value[field]) if isinstance(value, dict) and field in value else None
 
 
-TAKEN = frozenset(
+COLUMNS = frozenset(
     ("candidate", "row", "answer", "expected", "missing", "finish_reason", "prompt_tokens", "completion_tokens",
-     "cached_tokens", "seconds", "usd", "confidence", "all_fields", "valid_json")
+     "cached_tokens", "seconds", "usd", "confidence", "model", "role", "rows", "score", "low", "high", "cut_off",
+     "usd_per_1000")
 )  # fmt: skip
-"""Names that a table of results gives to columns of its own, and to the metrics beside the fields'."""
+"""Names that ``Results.rows`` and ``Results.table`` give to columns of their own."""
+TAKEN = COLUMNS | {"all_fields", "valid_json"}
+"""These, and the names of the metrics beside the fields'."""
 
 
 def _column(name: str) -> str:

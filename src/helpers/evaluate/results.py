@@ -386,11 +386,11 @@ def rows_hash(ids: Sequence[str]) -> str:
 def check_metrics(metrics: Sequence[Metric]) -> None:
     """Raises EvaluationError unless there are metrics, each with a name of its own that is no other column's."""
     names = [metric.name for metric in metrics]
-    if not names or len(set(names)) < len(names) or set(names) & {*TEXTS, *COUNTS, "row"}:
+    if not names or len(set(names)) < len(names) or set(names) & scoring.COLUMNS:
         raise EvaluationError(
             "Metrics need names of their own, and there must be one at least.",
             got=", ".join(names) or "none",
-            fix="Drop doubles; rename one that is called like a column of Results.rows.",
+            fix="Drop doubles; rename one that is called like a column of Results.rows or Results.table().",
         )
 
 

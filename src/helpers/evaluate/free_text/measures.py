@@ -43,7 +43,7 @@ def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = T
 
 def for_task(about: Task, rules: Any, train: Sequence[Example], *, facts: bool = False) -> list[Metric]:
     """The measures of a reader's project: :func:`measures` where its answers are free text with rules or facts to keep,
-    else those of ``metrics.for_task``.
+    else those of ``metrics.for_task``. A check or metrics of the reader's own come first, with facts after them.
 
     Args:
         rules: as for ``metrics.for_task``: a TOML file or list of rules, the name of a check, metrics, or None.
@@ -56,7 +56,11 @@ def for_task(about: Task, rules: Any, train: Sequence[Example], *, facts: bool =
     if facts and about.kind not in ("text", "turns"):
         raise EvaluationError(f"FACTS is for free text; these rows are {about.kind}.", fix="Set FACTS = False.")
     table = rules_of(rules)
-    return [*measures(table, train, facts=facts), metrics.similarity] if table or facts else usual
+    if not (table or facts):
+        return usual
+    own = usual if rules is not None and not table else []
+    names = [one.name for one in own]
+    return [*own, *(one for one in [*measures(table, train, facts=facts), metrics.similarity] if one.name not in names)]
 
 
 def rules_of(rules: Any) -> list[Rule]:
