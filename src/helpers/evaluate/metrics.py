@@ -27,12 +27,17 @@ NOT_JSON = object()
 
 @dataclass(frozen=True)
 class Metric:
-    """A named score of one answer, with the unit of its numbers and the direction that is better."""
+    """A named score of one answer, with the unit of its numbers and the direction that is better.
+
+    ``version`` tells measures of one name apart, such as "all_rules" by two sets of rules: evidence is only compared
+    where both agree. Change the one or the other when you change what a metric of your own counts.
+    """
 
     name: str
     score: Callable[[str, Example], float | None]
     unit: str = "share"
     better: Better = "higher"
+    version: str = ""
 
     def __call__(self, answer: str | None, example: Example) -> float | None:
         """The score, or None where the answer is missing."""

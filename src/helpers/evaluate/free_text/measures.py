@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from helpers.evaluate import metrics
 from helpers.evaluate.free_text.copying import copied
 from helpers.evaluate.free_text.faithfulness import distinct, invented, mentions
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.rules import Rule, broken, check_rules, load_rules, rule_check
+from helpers.evaluate.rules import Rule, broken, check_rules, load_rules, rule_check, version
 from helpers.records import Example
 from helpers.wording import plural
 
@@ -37,7 +38,10 @@ def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = T
     every = rule_check(rules, "all_rules")
     if not facts:
         return [every, rules_kept(rules), *always]
-    both = Metric("rules_and_facts", lambda answer, example: every(answer, example) * nothing_invented(answer, example))
+    both = replace(
+        every, name="rules_and_facts",
+        score=lambda answer, example: every(answer, example) * nothing_invented(answer, example),
+    )  # fmt: skip
     return [both, rules_kept(rules), every, nothing_invented, *always]
 
 
@@ -78,7 +82,9 @@ def rules_kept(rules: Sequence[Rule]) -> Metric:
         EvaluationError: rules that cannot be used.
     """
     checked = check_rules(rules)
-    return Metric("rules_kept", lambda answer, example: 1 - len(broken(checked, answer)) / len(checked))
+    return Metric(
+        "rules_kept", lambda answer, example: 1 - len(broken(checked, answer)) / len(checked), version=version(checked)
+    )
 
 
 nothing_invented = Metric("nothing_invented", lambda answer, example: float(not invented(answer, example.question)))
