@@ -126,7 +126,7 @@ def test_a_price_per_hour_is_told_with_its_date_or_not_at_all():
 
 
 def test_nothing_is_uploaded_or_started_at_a_host_for_prompting(tmp_path):
-    client = openai.OpenAI(base_url="http://127.0.0.1:11434/v1", api_key="none")
+    client = providers.connect("ollama")
     for act in (lambda: jobs.upload(client, rows(tmp_path)), lambda: jobs.start(client, "file-1")):
         with pytest.raises(HostError, match="Ollama runs models and trains none"):
             act()
