@@ -40,7 +40,7 @@ def test_one_odd_label_names_its_row_and_changes_nothing_else():
     assert (task.kind, task.odd, task.labels) == ("labels", (160,), {"yes": 80, "no": 79})
     assert task.fits == pytest.approx(159 / 160) and "159 of 160 rows (99.4 %)" in task.reason
     assert len(task.fitting(rows)) == 159
-    assert "1 row of 160 left out" in str(task) and "line 160" in str(task)
+    assert "1 of 160 rows is left out" in str(task) and "line 160" in str(task)
 
 
 def test_one_answer_that_is_no_json_names_its_row():
@@ -118,6 +118,20 @@ def test_a_reader_may_set_the_kind_and_unknown_ones_are_refused_with_the_list():
         data.task(rows, "fields")
     with pytest.raises(DataError, match="no rows"):
         data.task([])
+
+
+def test_the_same_rows_fit_whether_the_kind_is_found_or_set():
+    labels = [row(sentence(n), "abcde"[n % 2]) for n in range(95)]
+    rows = [
+        *labels,
+        *(row(sentence(n), f"A sentence of its own that is no label, number {n}.") for n in range(95, 100)),
+    ]
+    found, chosen, stored = data.task(rows), data.task(rows, "labels"), data.task(rows, "labels", chosen=False)
+    assert found.odd == chosen.odd == stored.odd == (96, 97, 98, 99, 100)
+    assert found.labels == chosen.labels and (found, "set by you") == (stored, chosen.reason[:10])
+    assert "5 of 100 rows are left out, because their answer is no such label (lines 96, 97" in chosen.warnings[0]
+    one = data.task([*labels, rows[-1]])
+    assert "1 of 96 rows is left out, because its answer is no such label (line 96)." in one.warnings[0]
 
 
 def test_what_to_look_at_is_said():

@@ -12,6 +12,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -19,6 +20,7 @@ import pytest
 
 from helpers import data
 from helpers.data import fetching
+from helpers.data.shapes import cell_text
 from helpers.errors import DataError
 from helpers.records import Example
 
@@ -297,7 +299,8 @@ def test_a_class_s_number_goes_before_a_title() -> None:
 
 
 def test_empty_answers_are_doubted() -> None:
-    assert "33% of the cells" in data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
+    said = data.mapping(table(text=ASKED, label=["a", "b", None] * 3)).notes[0]
+    assert "3 of the 9 cells looked at in 'label' are empty" in said
 
 
 def test_odd_tools_and_pairs_are_shown_too() -> None:
@@ -568,6 +571,45 @@ def test_an_address_is_fetched_once_and_only_with_consent(site, tmp_path: Path, 
         data.fetch(f"{address}/t.csv", may_download=True)
     assert [one for one in (tmp_path / "downloads").rglob("*") if one.is_file()] == []
     assert data.fetch("a.csv") == "a.csv"
+
+
+@pytest.mark.parametrize("first", ["PK", "ORCID", "ORC"])
+def test_a_table_is_not_refused_for_the_letters_of_its_first_column(first: str) -> None:
+    found = data.read(f"{first},question,answer\n1,Where is it?,here\n2,And this?,thère\n".encode())
+    assert [one.answer for one in found] == ["here", "thère"]
+    with pytest.raises(DataError, match="an ORC file"):
+        data.read(b"ORC\n\x0b\n\x03\x00\x00\x00\x12" + b"stripes" * 20 + b"\x03ORC")
+
+
+def test_the_count_of_empty_answers_is_said_and_dates_that_are_none_are_empty() -> None:
+    rows = table(question=[f"question {n} of its own" for n in range(600)], answer=["yes", "no"] * 299 + ["yes", ""])
+    assert any("1 of the 600 cells looked at in 'answer' is empty" in note for note in data.mapping(rows).notes)
+    dated = table(text=ASKED, label=[*CLASSES[:-1], pd.NaT])
+    assert data.read(dated)[-1].answer == ""
+    assert cell_text(pd.NaT) == cell_text(np.datetime64("NaT")) == cell_text(float("nan")) == ""
+    assert cell_text(pd.Timestamp("2026-11-29")) == "2026-11-29T00:00:00"
+
+
+SHEET = "https://docs.google.com/spreadsheets/d/1aB-c_9"
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        (f"{SHEET}/edit#gid=0", f"{SHEET}/export?format=csv&gid=0"),
+        (f"{SHEET}/edit?usp=sharing&gid=71#gid=71", f"{SHEET}/export?format=csv&gid=71"),
+        (f"{SHEET}/edit?usp=sharing", f"{SHEET}/export?format=csv"), (SHEET, f"{SHEET}/export?format=csv"),
+        (f"{SHEET}/export?format=xlsx", f"{SHEET}/export?format=xlsx"),
+        ("https://docs.google.com/spreadsheets/d/e/2PA-x/pub?output=csv",
+         "https://docs.google.com/spreadsheets/d/e/2PA-x/pub?output=csv"),
+    ],
+)  # fmt: skip
+def test_a_link_to_a_google_sheet_is_read_as_the_sheet_that_it_shows(given, asked, tmp_path, monkeypatch) -> None:
+    fetched: list[str] = []
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    monkeypatch.setattr(fetching, "_download", lambda address, place: fetched.append(address))
+    path = data.fetch(given, may_download=True)
+    assert fetched == [asked] and "#" not in str(path)
 
 
 # --- what is said of the rows ---

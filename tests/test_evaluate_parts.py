@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from helpers import data
 from helpers.errors import EvaluationError
 from helpers.evaluate import Results, metrics, rules, second_look, statistics, without_llm
 from helpers.evaluate.candidates import messages, nearest
-from helpers.evaluate.results import score_replies
+from helpers.evaluate.results import check_metrics, score_replies
 from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
 
@@ -422,3 +424,20 @@ def test_a_field_may_be_called_like_a_column_of_the_results():
     ]
     found = without_llm(rows, rows, scored, embeddings=False, progress=False)
     assert found.scores("most frequent answer", "field answer").tolist() == [1] * 8
+
+
+OF_THE_TABLE = ("score", "low", "high", "rows", "model", "role", "cut_off", "usd_per_1000")
+
+
+def test_a_key_that_is_called_like_a_column_of_the_table_takes_no_column_s_place():
+    answers = [json.dumps({**dict.fromkeys(OF_THE_TABLE, str(n % 2)), "kind": str(n % 3)}) for n in range(12)]
+    rows = [example(f"row {n}", one) for n, one in enumerate(answers)]
+    scored = metrics.for_task(data.task(rows))
+    assert [f"field {name}" for name in OF_THE_TABLE] == [one.name for one in scored[1:9]]
+    wrong = [Reply(one.replace('"kind": "', '"kind": "x'), "", "stop", 1, 1, 1, 0.1) for one in answers]
+    about = {"id": "c", "model": "m", "host": "h", "role": "teaching", "known_by": "", "parameters": 0.1}
+    line = score_replies("c", about, rows, wrong, scored, split="validation").table().loc["c"]
+    assert (line["score"], line["rows"], line["model"], line["field score"]) == (0, 12, "m", 1) and line["high"] < 0.5
+    for name in (*OF_THE_TABLE, "answer", "row"):
+        with pytest.raises(EvaluationError, match="names of their own"):
+            check_metrics([metrics.exact_match, replace(metrics.length, name=name)])

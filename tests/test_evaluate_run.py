@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import openai
@@ -493,6 +494,7 @@ def test_calls_that_break_count_at_their_worst(host, tmp_path, monkeypatch):
     assert len(server.calls) == 3  # each may have been billed for 100 tokens: $0.30
 
 
+@pytest.mark.priced
 @pytest.mark.parametrize("price", [{"input": -1, "output": 1}, {"input": 1}, {"input": "1", "output": 1}])
 def test_a_price_that_is_no_price(host, tmp_path, price):
     with pytest.raises(EvaluationError, match="price of small-model"):
@@ -537,3 +539,33 @@ def test_in_a_notebook_the_clock_ticks_while_no_answer_comes_and_nothing_looks_l
     assert sender.send(asked, None, 1, progress=True)["one"].text == "at last"
     said = capsys.readouterr()
     assert said.out.count("0/1") > 3 and not said.err
+
+
+def test_what_a_free_host_answers_costs_nothing_whatever_the_price_of_another(host, tmp_path):
+    results = measure(host(), tmp_path / "s", price=PRICE, spend_limit_usd=0)
+    assert set(results.rows.usd) == {0} and not results.rows["missing"].any()
+
+
+def test_one_price_is_not_taken_for_two_models(host, tmp_path, monkeypatch):
+    server = host()
+    both = [TERSE, replace(TERSE, name="tuned", model="ft:small-model:x", tuned=True)]
+    assert len(measure(server, tmp_path / "free", both, price=PRICE).rows) == 40, "a free host has no prices to mix up"
+    server.calls.clear()
+    far(server, monkeypatch)
+    dear = {"price": PRICE, "spend_limit_usd": 1e6}
+    with pytest.raises(EvaluationError, match=r"PRICE is that of one model.*ft:small-model:x, small-model"):
+        measure(server, tmp_path / "s", both, **dear)
+    with pytest.raises(EvaluationError, match="PRICE is that of one model"):
+        ask(server.client(), [Request(one.model, [], max_tokens=1) for one in both], store=tmp_path / "s", **dear)
+    targets = [(server.base_url, "a"), (server.base_url, "b")]
+    with pytest.raises(EvaluationError, match="PRICE is that of one model.*a, b"):
+        evaluate.run_elsewhere(targets, [TERSE], ROWS, [metrics.exact_match], store=tmp_path / "s", **dear)
+    assert not server.calls
+    measure(server, tmp_path / "s", [TERSE], **dear)
+    with pytest.raises(EvaluationError, match="PRICE is that of one model"):
+        measure(server, tmp_path / "s", both, **dear)
+    assert len(server.calls) == 20, "the answers of the first one were kept, and the second was not asked"
+    each = dict.fromkeys(("small-model", "ft:small-model:x"), PRICE)
+    assert len(measure(server, tmp_path / "s", both, **{**dear, "price": each}).rows) == 40
+    zeros = {"input": 0, "output": 0}
+    assert len(measure(server, tmp_path / "zero", both, price=zeros).rows) == 40

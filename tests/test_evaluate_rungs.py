@@ -156,3 +156,18 @@ def test_the_table_of_reviews_holds_the_rows_of_the_splits():
     table = data.read(TWO_WAY / "reviews.csv", columns={"question": "review", "answer": "label"})
     splits = [one for name in ("train", "validation", "test") for one in data.read(TWO_WAY / f"{name}.jsonl")]
     assert Counter((one.question, one.answer) for one in table) == Counter((one.question, one.answer) for one in splits)
+
+
+def test_answers_of_rows_outside_the_pool_reach_no_prompt_and_no_schema():
+    def place(n: int, name: str, **more: str) -> Example:
+        return row(f"where is number {n}?", json.dumps({"place": name, **more}))
+
+    pool = [place(n, ("cellar", "attic")[n % 2]) for n in range(12)]
+    held_out = [place(n, "SECRET", secret_key="here") for n in range(12, 24)]
+    for rung in evaluate.rungs([*pool, *held_out], "m", "Find it.", pool=pool):
+        sent = json.dumps([rung.system, rung.schema, [list(one.messages) for one in (*rung.shots, *rung.pool)]])
+        assert "SECRET" not in sent and "secret_key" not in sent
+    assert "cellar" in rung.system and rung.schema["required"] == ["place"]
+    longer = evaluate.rungs([*pool, place(99, "x" * 900)], "m", "Find it.", pool=pool)
+    assert longer[0].max_tokens > 450, "an answer of any row must fit"
+    assert not any(one.schema for one in evaluate.rungs(held_out, "m", "Find it.", pool=[]))

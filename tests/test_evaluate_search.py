@@ -182,6 +182,7 @@ def test_killed_at_any_moment_it_goes_on_and_no_answered_call_is_asked_twice(hos
 PRICE = {"target": {"input": 1.0, "output": 1.0}, "mirror": {"input": 5.0, "output": 5.0}}
 
 
+@pytest.mark.priced
 @SEARCHES
 def test_above_the_limit_nothing_is_sent_and_the_forecast_is_an_upper_one(host, tmp_path, find, capsys):
     server, store = host(), tmp_path / "s.sqlite"
@@ -195,6 +196,7 @@ def test_above_the_limit_nothing_is_sent_and_the_forecast_is_an_upper_one(host, 
     assert again.usd == result.usd, "what is in the store needs no consent"
 
 
+@pytest.mark.priced
 @SEARCHES
 def test_where_the_bill_outgrows_the_forecast_the_limit_still_holds(host, tmp_path, find):
     """The forecast takes three letters for a token, and proposals no longer than allowed. This host counts a token a

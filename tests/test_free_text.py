@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from helpers import data
 from helpers.errors import EvaluationError
 from helpers.evaluate import free_text, rules
+from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import score_replies
 from helpers.evaluate.store import Reply
 from helpers.records import Example
@@ -325,3 +326,10 @@ def test_other_rows_than_those_measured_are_refused():
     results = results_of([example.answer for example in TEST[:3]], TEST[:3])
     with pytest.raises(EvaluationError, match="not the rows"):
         free_text.copies(results, TEST[1:4])
+
+
+def test_a_check_that_the_reader_chose_stays_first_when_facts_are_asked_for():
+    about, own = data.task(TRAIN), Metric("mine", lambda answer, example: 1.0)
+    for check, first in (("final_number", "final_number"), (own, "mine"), ([own], "mine")):
+        names = [one.name for one in free_text.for_task(about, check, TRAIN, facts=True)]
+        assert names == [first, "similarity", "length", "nothing_invented", "copied_words"]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import openai
 import pytest
+from evaluate_host import Host, error
 from faulty_proxy import CLIENT_GIVES_UP, FAULTS, FaultyProxy, at_random
 from job_host import STEPS, JobHost
 from running_api import chat_rows
@@ -146,7 +147,7 @@ def test_a_price_per_hour_is_told_with_its_date_or_not_at_all():
 
 
 def test_nothing_is_uploaded_or_started_at_a_host_for_prompting(tmp_path):
-    client = openai.OpenAI(base_url="http://127.0.0.1:11434/v1", api_key="none")
+    client = providers.connect("ollama")
     for act in (lambda: jobs.upload(client, rows(tmp_path)), lambda: jobs.start(client, "file-1")):
         with pytest.raises(HostError, match="Ollama runs models and trains none"):
             act()
@@ -471,3 +472,21 @@ def test_the_real_local_api_on_a_bad_day(local_api, tmp_path, quick):
     proxy.close()
     assert proxy.injected.total() >= 5
     assert len([job for job in local_api.client().fine_tuning.jobs.list() if job.training_file == file.id]) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "param", "advice"),
+    [
+        (400, "training_file", "Upload the files again"),
+        (500, None, "the server's log"),
+        (503, None, "the server's log"),
+    ],
+)
+def test_files_are_to_be_uploaded_again_only_where_the_server_lacks_them(status, param, advice, tmp_path):
+    host = Host(lambda body, n: error(status, "It cannot be done.", param=param))
+    file = tmp_path / "train.jsonl"
+    file.write_bytes(chat_rows(20))
+    with pytest.raises(JobError, match="It cannot be done") as caught:
+        jobs.predict(host.client(), file, training_file="file-1")
+    assert advice in caught.value.fix and ("Upload" in caught.value.fix) == (status == 400)
+    host.close()

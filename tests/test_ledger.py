@@ -18,8 +18,10 @@ from evaluate_host import Host
 
 from helpers import decide, evaluate, ledger
 from helpers.decide import load_record
-from helpers.errors import DecisionError, HostError, ProjectError
-from helpers.evaluate import metrics
+from helpers.errors import DecisionError, EvaluationError, HostError, ProjectError
+from helpers.evaluate import Results, free_text, metrics
+from helpers.evaluate.results import score_replies
+from helpers.evaluate.store import Reply
 from helpers.facts.names import base_of, size_in_name
 from helpers.project import Project
 from helpers.providers import models
@@ -215,6 +217,32 @@ def test_only_the_same_rows_and_metric_are_compared(project):
     assert ("t/test/m", "t2/test/m") not in found
     likeness = [entry(role, role, "test", unit="likeness") for role in ("tuned", "target")]
     assert ledger.comparisons(likeness) == ()
+
+
+def test_scores_by_other_rules_are_never_compared_though_their_measure_has_the_same_name(project):
+    def kept(model: str, most: int, tuned: bool = False) -> Results:
+        scored = free_text.measures([{"id": "short", "kind": "word_count", "min": 0, "max": most}], ROWS, facts=False)
+        about = {"id": model, "model": model, "host": "h", "role": "tuned" if tuned else "target", "known_by": "",
+                 "parameters": 8.0}  # fmt: skip
+        replies = [Reply("five words in every answer", "", "stop", 1, 1, 1, 0.1)] * len(ROWS)
+        results = score_replies(model, about, ROWS, replies, scored, split="test")
+        evaluate.keep(project, results)
+        return results
+
+    target = kept("target", 3)
+    tuned = kept("tuned", 9, tuned=True)
+    assert ledger.comparisons(ledger.newest(project)[0]) == (), "no word of 100 points between two sets of rules"
+    with pytest.raises(EvaluationError, match="other rules.*all_rules"):
+        target.merge(tuned)
+    again = Results.from_json(kept("target", 9).to_json())
+    entries = ledger.newest(project)[0]
+    told = [e.measurement.metric for e in entries if e.measurement.name == "target"]
+    assert sum("all_rules" in one for one in told) == 2, "the older evidence stays, as a measure of its own"
+    found = ledger.comparisons(entries)
+    assert found and {one.difference for one in found} == {0} and again.versions == tuned.versions
+    assert list(tuned.merge(again).candidates) == ["tuned", "target"]
+    described = [{"id": "1", "kind": "word_count", "min": 0, "max": 9, "description": "at most nine words"}]
+    assert free_text.measures(described, ROWS, facts=False)[0].version == tuned.versions["all_rules"]
 
 
 def test_a_target_measured_first_is_there_when_everything_else_comes_later(project):

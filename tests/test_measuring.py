@@ -151,6 +151,18 @@ def test_tool_calls_by_name_and_arguments_and_against_the_schema():
     assert [one("It rains.", case) for one in scored] == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [{"type": "dict"}, {"properties": []}, {"$ref": "#/nowhere"}, "text", {"properties": {"city": {"pattern": "("}}}],
+)
+def test_a_tool_whose_schema_is_broken_has_no_valid_arguments_and_stops_nothing(broken):
+    tool = {"type": "function", "function": {"name": "weather", "parameters": broken}}
+    calls = {"calls": [{"name": "weather", "arguments": {"city": "Rome"}}]}
+    case = row("Rain?", json.dumps(calls), tools=(tool,))
+    assert metrics.valid_arguments(case.answer, case) is None
+    assert metrics.valid_arguments(json.dumps({"calls": [{"name": "fly", "arguments": {}}]}), case) == 0
+
+
 # --- free text without a measure decides nothing ---------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import date
 
+import openai
 import pytest
 from job_host import JobHost
 
@@ -247,3 +248,16 @@ def test_a_refusal_names_only_hosts_where_somebody_can_train(monkeypatch):
     with pytest.raises(HostError) as caught:
         providers.HOSTS["together"].refuse_training()
     assert '"openai"' not in caught.value.fix and '"nebius" (open to: anyone)' in caught.value.fix
+
+
+@pytest.mark.priced
+@pytest.mark.parametrize("name", ["vllm", "ollama"])
+def test_a_port_where_a_free_server_usually_listens_is_free_only_when_the_reader_names_the_server(name):
+    address = providers.HOSTS[name].base_url
+    by_name, by_address = providers.connect(name), providers.connect(address)
+    assert providers.is_free(by_name) and providers.is_free(by_name.with_options(max_retries=0))
+    assert providers.identity(by_name) == providers.host_of(by_name).name == name
+    assert not providers.is_free(by_address), "it may be a proxy to a paid host"
+    assert providers.identity(by_address) == address[7:-3], "kept answers of two servers are never shared"
+    by_hand = openai.OpenAI(base_url=address, api_key="x")
+    assert not providers.is_free(by_hand) and providers.identity(by_hand) == address[7:-3]

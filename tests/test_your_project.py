@@ -266,6 +266,12 @@ def read(losses: list[float | None], named: bool = True) -> jobs.Checkpoints:
     return saved.named("ft:final", listed, {point.id for point in listed} if named else ())
 
 
+def test_without_losses_nothing_is_said_of_a_loss():
+    tied = jobs.best_checkpoint(read([None, None, None]), {"step 10": 0.6, "step 20": 0.6, "step 30": 0.5})
+    assert tied.name == "step 20" and "equal to 1 more, and the latest of these" in tied.sentence
+    assert "loss" not in tied.sentence
+
+
 @pytest.mark.parametrize("shape", ["openai", "nebius"])
 def test_checkpoints_of_a_real_job_are_read_from_the_host(shape, monkeypatch, tmp_path):
     host = JobHost(shape)

@@ -103,7 +103,7 @@ class Measurement:
         host: where it answers: a name of ``providers.hosts()``, an address, or "this notebook" for plain code.
         role: see :data:`Role`.
         known_by: how the role is known, in words: "its name says 8 billion parameters", "declared by you".
-        metric: name of the metric.
+        metric: name of the metric; of one with rules a hash of these, too: other rules are another measure.
         split: what the rows were called: "validation", "test" …
         rows: hash of the rows, in any order. Empty where an older kit kept none.
         n: rows that were answered.

@@ -36,7 +36,7 @@ def columnar(data: bytes, largest: int, found: Findings) -> Iterator[dict[str, A
     except Exception as error:  # a damaged file fails in any of the parser's ways
         raise DataError("The Parquet file cannot be read.", got=str(error)[:200], fix="Export it again.") from error
     if names:
-        found.add("read_as", 0, "file", f"Numbers of classes became their names in {_quoted(names)}.")
+        found.add("read_as", 0, "file", f"The class numbers in {_quoted(names)} were replaced by their names.")
     if absent:
         found.add("read_as", 0, "file", f"Nulls of keys that most rows lack were left out in {_quoted(absent)}.")
     try:

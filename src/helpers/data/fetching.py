@@ -24,9 +24,11 @@ SECONDS = 30
 DIRECT = (
     (re.compile(r"^https://github\.com/([^/]+/[^/]+)/blob/(.+)$"), r"https://raw.githubusercontent.com/\1/\2"),
     (re.compile(r"^(https://huggingface\.co/.+)/blob/(.+)$"), r"\1/resolve/\2"),
-    (re.compile(r"^(https://docs\.google\.com/spreadsheets/d/[^/]+)/.*$"), r"\1/export?format=csv"),
 )
 """Addresses of pages that show a file, and where the file itself lies."""
+
+GOOGLE_SHEET = re.compile(r"(https://docs\.google\.com/spreadsheets/d/[^/?#]+)(?:/|/edit|/view)?(?:[?#].*)?")
+"""The page of a Google workbook; ``gid`` in its address is the sheet that it shows, without it the first one."""
 
 
 def fetch(source: Any, *, may_download: bool = False) -> Any:
@@ -46,9 +48,7 @@ def fetch(source: Any, *, may_download: bool = False) -> Any:
         return source
     if not may_download:
         located(source)  # says what to set
-    address, _, part = str(source).partition("#")
-    for page, file in DIRECT:
-        address = page.sub(file, address)
+    address, part = _direct(str(source))
     parts = urlsplit(address)
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost"):
         raise DataError("The address is not encrypted.", got=address, fix="Use its https:// form.")
@@ -56,6 +56,17 @@ def fetch(source: Any, *, may_download: bool = False) -> Any:
     if not place.exists():
         _download(address, place)
     return f"{place}#{part}" if part else place
+
+
+def _direct(address: str) -> tuple[str, str]:
+    """Where the file of an address lies, and the part of it that is meant."""
+    if workbook := GOOGLE_SHEET.fullmatch(address):
+        sheet = re.search(r"[?&#](gid=\d+)", address)
+        return f"{workbook[1]}/export?format=csv" + (f"&{sheet[1]}" if sheet else ""), ""
+    address, _, part = address.partition("#")
+    for page, file in DIRECT:
+        address = page.sub(file, address)
+    return address, part
 
 
 def _place(address: str) -> Path:

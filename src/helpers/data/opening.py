@@ -41,7 +41,6 @@ FOREIGN = (
     (b"SQLite format 3\x00", "an SQLite database", "Export the table with the examples as .csv."),
     (b"\x93NUMPY", "a NumPy array", AS_TABLE),
     (b"\x89HDF", "an HDF5 file", AS_TABLE),
-    (b"ORC", "an ORC file", "Save it as .parquet."),
     (b"Obj\x01", "an Avro file", "Save it as .parquet."),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it and give the table inside."),
     (b"Rar!", "a RAR archive", "Unpack it and give the table inside."),
@@ -58,6 +57,8 @@ FOREIGN = (
 """How files begin that hold no table: the beginning, what it is, what to do."""
 
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
+ORC = re.compile(rb"ORC.{0,500}?[\x00-\x08\x0e-\x1f]", re.DOTALL)
+"""An ORC file: its mark, then bytes that no text has. Without these it is a table whose first column is an ORCID."""
 TAR_MARK = slice(257, 262)
 
 
@@ -234,6 +235,8 @@ def refuse_foreign(head: bytes, called: str) -> None:
     for mark, what, fix in FOREIGN:
         if start.lower().startswith(mark.lower()) if mark.startswith(b"<") else head.startswith(mark):
             raise DataError(f"{called or 'The file'} is {what}.", fix=fix)
+    if ORC.match(head):
+        raise DataError(f"{called or 'The file'} is an ORC file.", fix="Save it as .parquet.")
     if PICKLE.match(head):
         raise DataError(
             f"{called or 'The file'} is a Python pickle, which can run code when it is opened.",

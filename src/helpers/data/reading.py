@@ -17,6 +17,7 @@ from helpers.data.shapes import Shaped, fits, has_own_shape, named, recognise, s
 from helpers.data.sources import Row, Source, rows
 from helpers.errors import DataError
 from helpers.records import Example
+from helpers.wording import plural
 
 SAVED_AGAIN = ("bom", "encoding", "blank_line")
 """Problems of lines that can be read all the same."""
@@ -24,7 +25,7 @@ SAVED_AGAIN = ("bom", "encoding", "blank_line")
 SHOWN = 5
 SURE = {
     "set by you": "As COLUMNS says.",
-    "by names": "Told by the names of the columns.",
+    "by names": "The names of the columns say so.",
     "by contents": "A guess from what the columns hold: look at the rows below.",
     "as it is": "",
 }
@@ -162,8 +163,12 @@ def _doubts(columns: dict[str, str], sample: list[Any]) -> list[str]:
     if not isinstance(answer, str) or not all(isinstance(row, dict) for row in sample):
         return []
     told, doubts = naming.profile(answer, sample), []
-    if told.filled < 1:
-        doubts.append(f"{1 - told.filled:.0%} of the cells in {answer!r} are empty: those rows have no ideal answer.")
+    if empty := sum(not cell for cell in told.cells):
+        are, those = ("is", "that row has") if empty == 1 else ("are", "those rows have")
+        doubts.append(
+            f"{empty:,} of the {plural(len(sample), 'cell')} looked at in {answer!r} {are} empty: "
+            f"{those} no ideal answer."
+        )
     if told.kind == "number" and told.different <= MOST_CLASSES:
         doubts.append(
             f"The answers in {answer!r} are numbers ({', '.join(told.values)}): a model that is only prompted cannot "

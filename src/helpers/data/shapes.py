@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -401,10 +400,10 @@ def cell_text(value: Any) -> Any:
     """A table's cell as text; an empty one is the empty string. Objects become the JSON that a model would write."""
     if isinstance(value, str):
         return value
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
     if hasattr(value, "tolist") and not isinstance(value, float):  # numpy's own, out of a DataFrame
         value = value.tolist()
+    if value is None or (isinstance(value, (float, date)) and value != value):  # nan, and pandas' NaT: never themselves
+        return ""
     if isinstance(value, (dict, list)):
         return orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
     if isinstance(value, float) and value.is_integer():

@@ -108,7 +108,7 @@ def _kind(name: str, head: bytes) -> str:
     Raises:
         DataError: it is of a kind that holds no table, or is running text.
     """
-    if head.startswith(b"PK"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "excel"
     if head.startswith((b"PAR1", *ARROW_MARKS)):
         return "columnar"
@@ -156,13 +156,14 @@ def _within(value: dict) -> tuple[list | None, str]:
         return None, ""
     names, cells = value.get("columns"), value.get("data")
     if isinstance(names, list) and isinstance(cells, list) and all(isinstance(row, list) for row in cells):
-        return [dict(zip(map(str, names), row, strict=False)) for row in cells], "Read columns and data."
+        items = [dict(zip(map(str, names), row, strict=False)) for row in cells]
+        return items, "Read the rows of `data`, named by `columns`."
     if len(value) > 1 and all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
         rows = [{name: column[key] for name, column in value.items()} for key in columns[0]]
-        return (rows, "Read one column after the other.") if len(rows) > 1 else (None, "")
+        return (rows, "Read each key of the one object in the file as a column.") if len(rows) > 1 else (None, "")
     if len(value) > 1 and all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
         rows = [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
-        return (rows, "Read one column after the other.") if len(rows) > 1 else (None, "")
+        return (rows, "Read each key of the one object in the file as a column.") if len(rows) > 1 else (None, "")
     lists = [key for key, item in value.items() if _is_table(item)]
     return (
         (value[lists[0]], f"Read the list {lists[0]!r} of the one object in the file.")

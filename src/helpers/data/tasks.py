@@ -23,6 +23,15 @@ KINDS: dict[str, str] = {
 }
 """Every kind, most rows of which must look so."""
 
+LACKING: dict[str, str] = {
+    "labels": "no such label",
+    "fields": "no JSON object or list",
+    "text": "empty",
+    "turns": "empty",
+    "tools": "neither a tool call nor a text",
+}
+"""What the answer of a row that does not fit the kind is."""
+
 MOST_FIT = 0.9
 """So large a share of the rows makes a kind; the others are named as odd."""
 SHORT_LABEL, LONGEST_LABEL = 5, 12
@@ -80,10 +89,12 @@ class Task:
         """What the reader should look at before measuring."""
         found = []
         if self.odd:
+            one = len(self.odd) == 1
             named = ", ".join(map(str, self.odd[:NAMED])) + (" …" if len(self.odd) > NAMED else "")
             found.append(
-                f"{plural(len(self.odd), 'row')} of {self.rows:,} left out of measuring, because not so: "
-                f"{KINDS[self.kind]} (line {named}). Correct {'it' if len(self.odd) == 1 else 'them'}, or set TASK."
+                f"{len(self.odd):,} of {plural(self.rows, 'row')} {'is' if one else 'are'} left out, because "
+                f"{'its' if one else 'their'} answer is {LACKING[self.kind]} ({'line' if one else 'lines'} {named}). "
+                f"Correct {'it' if one else 'them'}, or set TASK to another kind."
             )
         if self.kind == "labels" and len(self.labels) == 1:
             found.append(f"Every answer is {next(iter(self.labels))!r}: there is nothing to tell apart.")
@@ -111,7 +122,7 @@ class Task:
         return "".join(f"<p>{escape(line)}</p>" for line in str(self).splitlines())
 
 
-def task(examples: Sequence[Example], kind: str | None = None) -> Task:
+def task(examples: Sequence[Example], kind: str | None = None, *, chosen: bool | None = None) -> Task:
     """The kind of task, found out from the ideal answers, or as the reader sets it.
 
     A kind holds when nine rows of ten look so: one odd label or one answer that is no JSON changes nothing but its own
@@ -119,6 +130,8 @@ def task(examples: Sequence[Example], kind: str | None = None) -> Task:
 
     Args:
         kind: one of :data:`KINDS` to set it; None finds it out.
+        chosen: whether it was the reader who set ``kind``; False for a kind that was found out before and kept. It
+            changes the words, never which rows fit.
 
     Raises:
         DataError: no rows, an unknown kind, or one that no row fits.
@@ -131,8 +144,8 @@ def task(examples: Sequence[Example], kind: str | None = None) -> Task:
             fix=f"Use None to let the kit find out, or one of {', '.join(map(repr, KINDS))}.",
         )  # fmt: skip
     found = kind or _found(examples)
-    labels = _labels(examples, short_only_once=kind is None) if found == "labels" else {}
-    made = Task(found, "", len(examples), labels=labels, chosen=kind is not None)
+    labels = _labels(examples) if found == "labels" else {}
+    made = Task(found, "", len(examples), labels=labels, chosen=kind is not None if chosen is None else chosen)
     odd = tuple(row.line or place for place, row in enumerate(examples, 1) if not made.has(row))
     if len(odd) == len(examples):
         raise DataError(f"No row fits TASK = {kind!r}: {KINDS[found]}.", got=_found(examples), fix="Use None.")
@@ -181,7 +194,7 @@ def _found(examples: Sequence[Example]) -> Kind:
 
 
 def _are_labels(examples: Sequence[Example]) -> bool:
-    labels = _labels(examples, short_only_once=True)
+    labels = _labels(examples)
     fitting = sum(labels.values())
     if fitting < MOST_FIT * len(examples):
         return False
@@ -189,11 +202,11 @@ def _are_labels(examples: Sequence[Example]) -> bool:
     return len(labels) <= max(2, len(examples) // 4) or returning >= RETURNING * len(examples)
 
 
-def _labels(examples: Sequence[Example], *, short_only_once: bool) -> dict[str, int]:
-    """Label → rows, most frequent first. An empty answer is never one."""
+def _labels(examples: Sequence[Example]) -> dict[str, int]:
+    """Label → rows, most frequent first. An empty answer is never one, nor is a long one that occurs once."""
     counts = Counter(label for row in examples if (label := label_text(row)))
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return {label: count for label, count in ordered.items() if not short_only_once or _may_be_label(label, count)}
+    return {label: count for label, count in ordered.items() if _may_be_label(label, count)}
 
 
 def _may_be_label(text: str, count: int) -> bool:

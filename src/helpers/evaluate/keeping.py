@@ -22,8 +22,9 @@ def keep(project: Project, results: Results, tested: Plateau | None = None) -> N
         ProjectError: the project file is damaged.
     """
     order = np.argsort(results.row_ids, kind="stable")
+    metrics = {results.measure(metric): metric for metric in results.metrics}
     entries = [
-        ledger.Entry(measured, results.scores(measured.name, measured.metric)[order])
+        ledger.Entry(measured, results.scores(measured.name, metrics[measured.metric])[order])
         for measured in results.measurements()
     ]
     decides = tested is not None and results.scale()[0] == ledger.COMPARED_UNIT
@@ -33,7 +34,7 @@ def keep(project: Project, results: Results, tested: Plateau | None = None) -> N
 def _as_evidence(results: Results, tested: Plateau) -> PlateauTest:
     about = prompted_model(results)
     return PlateauTest(
-        state=tested.state, model=about["model"], host=about["host"], role=about["role"], metric=results.metrics[0],
+        state=tested.state, model=about["model"], host=about["host"], role=about["role"], metric=results.measure(),
         rows=rows_hash(results.row_ids), candidates=tuple(results.candidates[name]["id"] for name in results.history()),
         tries=tested.tries, worth=tested.worth, sentence=tested.sentence, day=facts.today().isoformat(),
     )  # fmt: skip

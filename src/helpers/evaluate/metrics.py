@@ -27,12 +27,17 @@ NOT_JSON = object()
 
 @dataclass(frozen=True)
 class Metric:
-    """A named score of one answer, with the unit of its numbers and the direction that is better."""
+    """A named score of one answer, with the unit of its numbers and the direction that is better.
+
+    ``version`` tells measures of one name apart, such as "all_rules" by two sets of rules: evidence is only compared
+    where both agree. Change the one or the other when you change what a metric of your own counts.
+    """
 
     name: str
     score: Callable[[str, Example], float | None]
     unit: str = "share"
     better: Better = "higher"
+    version: str = ""
 
     def __call__(self, answer: str | None, example: Example) -> float | None:
         """The score, or None where the answer is missing."""
@@ -241,24 +246,28 @@ right_tools = _calls_metric("right_tools", arguments=False)
 """The answer calls these tools, with whatever arguments."""
 
 
-def _valid_arguments(answer: str, example: Example) -> float:
-    import jsonschema
-
+def _valid_arguments(answer: str, example: Example) -> float | None:
     tools = [tool.get("function", tool) for tool in example.tools]
     schemas = {tool.get("name"): tool.get("parameters") or {} for tool in tools}
     calls = _calls(answer)
-    return float(
-        calls is not None
-        and all(
-            one["name"] in schemas
-            and jsonschema.Draft202012Validator(schemas[one["name"]]).is_valid(one.get("arguments") or {})
-            for one in calls
-        )
-    )
+    if calls is None or any(one["name"] not in schemas for one in calls):
+        return 0.0
+    try:
+        return float(all(_allowed(one.get("arguments") or {}, schemas[one["name"]]) for one in calls))
+    except Exception:  # a reader's schema that is none ("type": "dict", a dangling $ref) fails in any of many ways
+        return None
+
+
+def _allowed(arguments: Any, schema: Any) -> bool:
+    import jsonschema
+
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema).is_valid(arguments)
 
 
 valid_arguments = Metric("valid_arguments", _valid_arguments, unit=DIAGNOSIS)
-"""Every call names a tool of the row, with arguments that its schema allows, be they right or wrong."""
+"""Every call names a tool of the row, with arguments that its schema allows, be they right or wrong. Does not apply
+where that schema is itself broken."""
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -307,11 +316,14 @@ def label_of(text: str, field: str | None = None) -> str | None:
     return json.dumps(value[field]) if isinstance(value, dict) and field in value else None
 
 
-TAKEN = frozenset(
+COLUMNS = frozenset(
     ("candidate", "row", "answer", "expected", "missing", "finish_reason", "prompt_tokens", "completion_tokens",
-     "cached_tokens", "seconds", "usd", "confidence", "all_fields", "valid_json")
+     "cached_tokens", "seconds", "usd", "confidence", "model", "role", "rows", "score", "low", "high", "cut_off",
+     "usd_per_1000")
 )  # fmt: skip
-"""Names that a table of results gives to columns of its own, and to the metrics beside the fields'."""
+"""Names that ``Results.rows`` and ``Results.table`` give to columns of their own."""
+TAKEN = COLUMNS | {"all_fields", "valid_json"}
+"""These, and the names of the metrics beside the fields'."""
 
 
 def _column(name: str) -> str:

@@ -51,6 +51,7 @@ class Results:
         openings: how often new answers were asked for on these rows under this split's name.
         notes: what a reader of the table must know.
         scales: metric → its unit and the direction that is better, where that is not a share of which more is better.
+        versions: metric → its version, of those that have one (see ``metrics.Metric``).
     """
 
     rows: pd.DataFrame
@@ -61,6 +62,7 @@ class Results:
     openings: int = 0
     notes: list[str] = field(default_factory=list)
     scales: dict[str, tuple[str, Better]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     # --- reading ---
 
@@ -242,6 +244,11 @@ class Results:
         """Unit of a metric and the direction that is better."""
         return self.scales.get(self._metric(metric), USUAL)
 
+    def measure(self, metric: str | None = None) -> str:
+        """What evidence calls a metric: by its name and its version, so that other rules are another measure."""
+        name = self._metric(metric)
+        return f"{name} ({self.versions[name]})" if name in self.versions else name
+
     def measurements(self) -> tuple[Measurement, ...]:
         """What was measured, as evidence: one record a candidate and metric that has a score."""
         day, rows = facts.today().isoformat(), rows_hash(self.row_ids)
@@ -256,7 +263,7 @@ class Results:
                 found.append(
                     Measurement(
                         candidate=about["id"], name=name, model=about["model"], host=about["host"], role=about["role"],
-                        known_by=about["known_by"], metric=metric, split=self.split, rows=rows,
+                        known_by=about["known_by"], metric=self.measure(metric), split=self.split, rows=rows,
                         n=int((~np.isnan(scores)).sum()), score=score.value, low=score.low, high=score.high, day=day,
                         unit=unit, better=better, headline=metric == self.metrics[0], parameters=about["parameters"],
                         base=base_of(about["model"]) if about["role"] == "tuned" else "",
@@ -271,13 +278,19 @@ class Results:
         """Both together. Where both hold a candidate, the other's is taken.
 
         Raises:
-            EvaluationError: they were measured on different rows or splits.
+            EvaluationError: they were measured on different rows or splits, or by other rules under one name.
         """
         if self.row_ids != other.row_ids or self.split != other.split:
             raise EvaluationError(
                 "Results of different rows cannot be put side by side.",
                 got=f"{len(self.row_ids)} {self.split} rows and {len(other.row_ids)} {other.split} rows",
                 fix="Measure all candidates on the same examples and split.",
+            )
+        if other_rules := [n for n in self.metrics if n in other.metrics and self.measure(n) != other.measure(n)]:
+            raise EvaluationError(
+                "Results by other rules cannot be put side by side.",
+                got=", ".join(other_rules),
+                fix="Measure all candidates again: answers that are kept are only scored anew.",
             )
         mine = self.rows[~self.rows["candidate"].isin(list(other.candidates))]
         names = list(dict.fromkeys([*self.metrics, *other.metrics]))
@@ -287,6 +300,7 @@ class Results:
         return Results(
             rows, self.candidates | other.candidates, names, self.split, self.row_ids,
             max(self.openings, other.openings), notes, self.scales | other.scales,
+            self.versions | other.versions,
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -295,6 +309,7 @@ class Results:
         return {
             "rows": rows, "candidates": self.candidates, "metrics": self.metrics, "split": self.split,
             "row_ids": self.row_ids, "openings": self.openings, "notes": self.notes, "scales": self.scales,
+            "versions": self.versions,
         }  # fmt: skip
 
     @classmethod
@@ -309,7 +324,9 @@ class Results:
             rest = {key: value[key] for key in ("metrics", "split", "row_ids", "openings", "notes")}
             scales = {name: tuple(scale) for name, scale in value.get("scales", {}).items()}
             candidates = {name: _with_a_role(about) for name, about in value["candidates"].items()}
-            return cls(_typed(rows, rest["metrics"]), candidates, **rest, scales=scales)
+            return cls(
+                _typed(rows, rest["metrics"]), candidates, **rest, scales=scales, versions=value.get("versions", {})
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise EvaluationError("These are no stored results.", got=f"{type(error).__name__}: {error}") from error
 
@@ -358,8 +375,9 @@ def score_replies(
     ]
     names = [metric.name for metric in metrics]
     scales = {m.name: (m.unit, m.better) for m in metrics if (m.unit, m.better) != USUAL}
+    versions = {m.name: m.version for m in metrics if m.version}
     rows = _typed(pd.DataFrame(lines), names)
-    return Results(rows, {name: dict(about)}, names, split, row_ids(examples), scales=scales)
+    return Results(rows, {name: dict(about)}, names, split, row_ids(examples), scales=scales, versions=versions)
 
 
 def _with_a_role(about: Mapping[str, Any]) -> dict[str, Any]:
@@ -386,11 +404,11 @@ def rows_hash(ids: Sequence[str]) -> str:
 def check_metrics(metrics: Sequence[Metric]) -> None:
     """Raises EvaluationError unless there are metrics, each with a name of its own that is no other column's."""
     names = [metric.name for metric in metrics]
-    if not names or len(set(names)) < len(names) or set(names) & {*TEXTS, *COUNTS, "row"}:
+    if not names or len(set(names)) < len(names) or set(names) & scoring.COLUMNS:
         raise EvaluationError(
             "Metrics need names of their own, and there must be one at least.",
             got=", ".join(names) or "none",
-            fix="Drop doubles; rename one that is called like a column of Results.rows.",
+            fix="Drop doubles; rename one that is called like a column of Results.rows or Results.table().",
         )
 
 

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import EvaluationError
+from helpers.evaluate.candidates import digest
 from helpers.evaluate.metrics import Metric, label_of, parsed
 
 Rule = Mapping[str, Any]
@@ -103,7 +104,13 @@ def broken(rules: Sequence[Rule], text: str) -> list[str]:
 def rule_check(rules: Sequence[Rule] | Path | str, name: str = "rules") -> Metric:
     """A metric: 1 when a text keeps all rules, else 0. ``rules`` is a list, or a TOML file with ``[[rule]]`` tables."""
     checked = load_rules(rules) if isinstance(rules, Path | str) else check_rules(rules)
-    return Metric(name, lambda answer, example: float(not broken(checked, answer)))
+    return Metric(name, lambda answer, example: float(not broken(checked, answer)), version=version(checked))
+
+
+def version(rules: Sequence[Rule]) -> str:
+    """A short hash of what the rules ask for, whatever they are called."""
+    said = ("id", "description")
+    return digest([{key: value for key, value in rule.items() if key not in said} for rule in rules])[:8]
 
 
 def load_rules(path: Path | str) -> list[Rule]:

@@ -54,15 +54,17 @@ def rungs(
     labels rather than read the question. As many are shown as the context holds.
 
     Args:
-        examples: all rows: they say what kind of answers there are, and how long one may be.
-        pool: training rows that prompts may show; never rows that are scored.
+        examples: all rows: they say what kind of answers there are, which labels, and how long an answer may be.
+        pool: training rows that prompts may show; never rows that are scored. Keys and values that are listed, or
+            forced by a schema, are those of these rows alone.
         declared: what the reader says that the model is: see ``Candidate``.
         about: the kind of task, where it is known already (``data.task``).
         context: tokens that a prompt and its answer may have together.
     """
     about = about or task(examples)
     examples, pool = about.fitting(examples), tuple(about.fitting(pool))
-    form, schema = _form(about, examples), _schema(about, examples)
+    about = _as_shown(about, pool)
+    form, schema = _form(about, pool), _schema(about, pool)
     forced = partial(_as_forced, about) if schema else tuple
     longest = max((len(row.answer) for row in (*examples, *forced(examples))), default=0)
     common = {"declared": declared, "max_tokens": ROOM_TOKENS + longest // LETTERS_PER_TOKEN}
@@ -87,6 +89,17 @@ def rungs(
         if schema:
             ladder.append(Candidate(f"{name}, schema", model, nearest=near, pool=forced(pool), schema=schema, **formed))
     return ladder
+
+
+def _as_shown(about: Task, pool: Sequence[Example]) -> Task:
+    """The task with the keys of the rows that prompts may show: other rows may be scored, and their keys stay unseen.
+
+    Labels are those of all rows: the list of them is part of the question, not of an answer.
+    """
+    if about.kind != "fields":
+        return about
+    seen = task(pool, "fields") if pool else replace(about, required=(), optional=())
+    return replace(about, required=seen.required, optional=seen.optional)
 
 
 _FORMS = {"labels": "labels listed", "fields": "keys listed"}
@@ -178,7 +191,8 @@ def _as_forced(about: Task, pool: Sequence[Example]) -> tuple[Example, ...]:
     if about.kind == "labels":
         return tuple(_answering(row, {"label": row.answer.strip()}) for row in pool)
     names = (*about.required, *about.optional)
-    return tuple(_answering(row, {name: json_value(row.answer).get(name) for name in names}) for row in pool)
+    values = ((row, value) for row in pool if isinstance(value := json_value(row.answer), dict))
+    return tuple(_answering(row, {name: value.get(name) for name in names}) for row, value in values)
 
 
 def _answering(row: Example, value: Any) -> Example:

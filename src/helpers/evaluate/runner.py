@@ -18,7 +18,7 @@ from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.candidates import digest, messages
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import Results, check_metrics, row_ids, rows_hash, score_replies
-from helpers.evaluate.spending import Price, Spending
+from helpers.evaluate.spending import Price, Spending, one_each
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import connect, identity, models
 from helpers.records import Candidate, Example
@@ -52,18 +52,21 @@ def run(
         metrics: from ``helpers.evaluate.metrics``; the first one is the headline.
         store: an SQLite file; made when missing.
         concurrency: calls under way at the same time. A server that batches (the local API) likes more.
-        price: USD per million tokens, ``{"input": …, "output": …}`` or one such mapping a model; needed unless the host
-            is known to be free (``providers.is_free``: this kit's own API, a model server of this machine).
+        price: USD per million tokens, ``{"input": …, "output": …}``, or for several models one such mapping each;
+            needed unless the host is known to be free (``providers.is_free``: this kit's own API, a model server of
+            this machine).
         spend_limit_usd: the most that this run may cost; nothing is sent when the forecast is above it.
         sample: which draw of a sampled answer: 0 is the first, and another number asks afresh.
 
     Raises:
-        EvaluationError: no candidates, examples or metrics, or names that are used twice.
+        EvaluationError: no candidates, examples or metrics, names that are used twice, or one price for several models.
         ConsentError: the forecast is above the limit, or the price is not known.
         HostError: the host refuses the key or the model, or is gone; run again to go on from there.
     """
     _check(candidates, examples)
     check_metrics(metrics)
+    spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
+    spending.cover({candidate.model for candidate in candidates})
     requests = [requests_of(candidate, examples, sample) for candidate in candidates]
     host = identity(client)
     openings = _open(store, split, examples, host, [request for some in requests for request in some])
@@ -71,7 +74,6 @@ def run(
         client, requests, store=store, concurrency=concurrency, price=price, spend_limit_usd=spend_limit_usd,
         progress=progress,
     )  # fmt: skip
-    spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
     known = {model: models.known(client, model) for model in {candidate.model for candidate in candidates}}
     parts = [
         score_replies(
@@ -109,10 +111,12 @@ def run_elsewhere(
     Raises:
         EvaluationError, ConsentError, HostError: as :func:`run`.
     """
+    clients = [(connect(host), model) for host, model in targets]
+    one_each(options.get("price"), [model for client, model in clients if not providers.is_free(client)])
     found = []
-    for host, model in targets:
+    for client, model in clients:
         asked = [replace(one, name=f"{one.name}, {model}", model=model, declared=declared) for one in candidates]
-        found.append(run(connect(host), asked, examples, metrics, **options))
+        found.append(run(client, asked, examples, metrics, **options))
     return found
 
 

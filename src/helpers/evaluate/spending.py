@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from helpers.errors import ConsentError, EvaluationError
 
 Price = Mapping[str, float] | Mapping[str, Mapping[str, float]]
-"""USD per million tokens: ``{"input": …, "output": …, "cached_input": …}``, or one such mapping a model id."""
+"""USD per million tokens: ``{"input": …, "output": …, "cached_input": …}``, or one such mapping a model id. A single
+price is for one model: a tuned model, or one that reflects, has another."""
 
 CHARACTERS_A_TOKEN = 3.0
 """For the forecast only. English takes about four and a half characters a token, JSON and other scripts fewer."""
@@ -21,7 +22,7 @@ class Spending:
     """Keeps what a run has spent, and what the calls under way could still cost at worst.
 
     Args:
-        price: see :data:`Price`; None is free, which only hosts are that are known to be (``providers.is_free``).
+        price: see :data:`Price`; it does not count at a host that is free, which needs none.
         limit: the most that this run may spend, in USD.
         local: whether the host is known to be free: the kit's own API, or a model server of this machine.
     """
@@ -33,17 +34,17 @@ class Spending:
         self._changed = threading.Condition()
 
     def rates(self, model: str) -> dict[str, float]:
-        """Input, cached input and output price of a model, in USD per million tokens.
+        """Input, cached input and output price of a model, in USD per million tokens: zeros where the host is free.
 
         Raises:
             ConsentError: no price, and a host that is not known to be free.
             EvaluationError: a price that is not a number from 0 up.
         """
+        if self.local:
+            return {"input": 0.0, "cached_input": 0.0, "output": 0.0}
         price: Any = self.price or {}
-        price = price.get(model, {}) if any(isinstance(value, Mapping) for value in price.values()) else price
+        price = price.get(model, {}) if _by_model(price) else price
         if not price:
-            if self.local:
-                return {"input": 0.0, "cached_input": 0.0, "output": 0.0}
             raise ConsentError(
                 f"There is no price for {model}, and its host is not known to be free.",
                 got="another machine, or a server on this one that may hand calls on to a paid host",
@@ -55,8 +56,20 @@ class Spending:
                 raise EvaluationError(f"The price of {model} for {kind} is not a number.", got=repr(rates.get(kind)))
         return rates
 
+    def cover(self, models: Iterable[str]) -> None:
+        """Pass when each of these models has a price: as :meth:`rates` and :func:`one_each`."""
+        if not self.local:
+            one_each(self.price, models)
+        for model in models:
+            self.rates(model)
+
     def forecast(self, requests: Sequence[Any]) -> float:
-        """What these requests will cost at most, in USD, if prompts have :data:`CHARACTERS_A_TOKEN`."""
+        """What these requests will cost at most, in USD, if prompts have :data:`CHARACTERS_A_TOKEN`.
+
+        Raises:
+            ConsentError, EvaluationError: as :meth:`cover`.
+        """
+        self.cover({request.model for request in requests})
         return sum(self._price(r, len(_text(r)) / CHARACTERS_A_TOKEN + 8 * len(r.messages)) for r in requests)
 
     def consent(self, requests: Sequence[Any], host: str) -> str:
@@ -113,6 +126,20 @@ class Spending:
 
     def _price(self, request: Any, prompt_tokens: float) -> float:
         return self.cost(request.model, prompt_tokens, 0, request.max_tokens)
+
+
+def one_each(price: Price | None, models: Iterable[str]) -> None:
+    """Raises EvaluationError where a single price, other than zeros, would be taken for several models."""
+    names = sorted(set(models))
+    if len(names) > 1 and price and not _by_model(price) and any(price.values()):
+        raise EvaluationError(
+            f"PRICE is that of one model, and {len(names)} are to be asked.", got=", ".join(names),
+            fix=f'Give each its own: PRICE = {{"{names[0]}": {{"input": …, "output": …}}, …}}.',
+        )  # fmt: skip
+
+
+def _by_model(price: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, Mapping) for value in price.values())
 
 
 def _text(request: Any) -> str:

@@ -17,6 +17,12 @@ from helpers.jobs.calling import reason
 from helpers.jobs.running import estimate
 from helpers.providers import LOCAL, Host, host_of
 
+AGAIN = {
+    True: "Upload the files again (lesson 2, notebooks/02_upload.ipynb, about 1 min), then run this cell again.",
+    False: "Run this cell again. If it fails again, the server's log says why (server.log in .local/local_api).",
+}
+"""What to do when the probe fails, by whether the server lacks one of the files."""
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -76,7 +82,7 @@ def predict(
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
 
     Raises:
-        JobError: the local API refuses the file, or has lost it.
+        JobError: the local API refuses the file, has lost it, or its probe fails.
     """
     host, settings = host_of(client), dict(hyperparameters or {})
     usd, price_said = _price(host, path, settings)
@@ -87,11 +93,8 @@ def predict(
     try:
         said = estimate(client, training_file, validation_file=validation_file, **asked)
     except openai.APIStatusError as error:
-        raise JobError(
-            "The time of this job cannot be measured.",
-            got=reason(error),
-            fix="Upload the files again (lesson 2, notebooks/02_upload.ipynb, about 1 min), then run this cell again.",
-        ) from None
+        lost = error.param in ("training_file", "validation_file")
+        raise JobError("The time of this job cannot be measured.", got=reason(error), fix=AGAIN[lost]) from None
     likely, low, high = (said[name] / 60 for name in ("seconds", "low", "high"))
     memory = said["memory_bytes"] / 1e9 if "memory_bytes" in said else None  # a server that an older kit started
     time_said = f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps"

@@ -116,7 +116,8 @@ def _why(found: Checkpoints, best: str, scores: Mapping[str, float], equal: list
         f"{best} is used: it has the highest validation score ({scores[best]:.3f}) of {len(found.models)} checkpoints"
     )
     if len(equal) > 1:
-        said += f", equal to {len(equal) - 1} more, and the lowest loss of these"
+        why = "the lowest loss" if best in found.losses else "the latest"
+        said += f", equal to {len(equal) - 1} more, and {why} of these"
     by_loss = min(found.losses, key=found.losses.get) if found.losses else best
     return f"{said}; loss would have chosen {by_loss}." if by_loss not in (best, *equal) else f"{said}."
 
@@ -129,7 +130,7 @@ def _loss(point: FineTuningJobCheckpoint) -> float | None:
 
 def _lowest(names: list[str], losses: Mapping[str, float]) -> str:
     if not losses:
-        return "The host tells no validation loss."
+        return "The host gives no validation loss."
     best = min(losses, key=losses.get)
     end = f", {losses[names[-1]]:.3f} at the end" if names[-1] in losses and best != names[-1] else ""
     return f"Validation loss was lowest at {best} of {names[-1].removeprefix('step ')} ({losses[best]:.3f}){end}."

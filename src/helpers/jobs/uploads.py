@@ -79,7 +79,7 @@ def obstacle(host: str) -> str:
 
 def _trains_nothing(host: str) -> HostError:
     return HostError(
-        f"{host} trains nothing.",
+        f"{host} does not offer fine-tuning.",
         got="an API without files, in which no job can be made",
         fix='It can still be measured. Set TRAIN_AT = "local" in the parameters cell (HOST in lessons 2 and 3).',
     )

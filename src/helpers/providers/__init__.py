@@ -98,12 +98,14 @@ def host_of(client: openai.OpenAI) -> Host:
     """The host that a client talks to, with the address in use.
 
     Another OpenAI-shaped address that no table names is taken to answer as OpenAI does; an unnamed loopback address is
-    the local API.
+    the local API. Anything may listen where the kit expects a model server of this machine: such a host counts only for
+    a client that was made by its name.
     """
     url = str(client.base_url).rstrip("/")
     address = urlsplit(url)
     for host in hosts().values():
-        if host.base_url and urlsplit(host.base_url).netloc == address.netloc:
+        anybodys = host.name in HOSTS and not host.leaves_machine and host.name != _made_for(client)
+        if host.base_url and urlsplit(host.base_url).netloc == address.netloc and not anybodys:
             return host
         if host.domains and in_domains(address.hostname or "", host.domains):
             return replace(host, base_url=url)
@@ -126,7 +128,8 @@ def identity(client: openai.OpenAI) -> str:
 
 def is_free(client: openai.OpenAI) -> bool:
     """Whether this client's calls are known to cost nothing: the kit's own API, and hosts that the tables call free
-    (model servers on this machine). An unnamed server on this machine may be a proxy to a paid host: it needs a price.
+    (model servers on this machine, by name). A server that is given by its address may be a proxy to a paid host: it
+    needs a price.
     """
     known = host_of(client)
     return bool(_own_api(client)) or (known.free and known.name != LOCAL.name)
@@ -176,4 +179,11 @@ def _unnamed(url: str, key_variable: str) -> Host:
 
 
 def _client(host: Host, key: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=host.base_url, api_key=key, http_client=private_http(host, key), max_retries=3)
+    http = private_http(host, key)
+    http.kit_host = host.name  # stays with the client's copies (with_options), which share it
+    return openai.OpenAI(base_url=host.base_url, api_key=key, http_client=http, max_retries=3)
+
+
+def _made_for(client: openai.OpenAI) -> str:
+    """The name of the host that :func:`connect` made this client for; empty for a client that was made by hand."""
+    return getattr(client._client, "kit_host", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from helpers.evaluate import metrics
 from helpers.evaluate.free_text.copying import copied
 from helpers.evaluate.free_text.faithfulness import distinct, invented, mentions
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.rules import Rule, broken, check_rules, load_rules, rule_check
+from helpers.evaluate.rules import Rule, broken, check_rules, load_rules, rule_check, version
 from helpers.records import Example
 from helpers.wording import plural
 
@@ -37,13 +38,16 @@ def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = T
     every = rule_check(rules, "all_rules")
     if not facts:
         return [every, rules_kept(rules), *always]
-    both = Metric("rules_and_facts", lambda answer, example: every(answer, example) * nothing_invented(answer, example))
+    both = replace(
+        every, name="rules_and_facts",
+        score=lambda answer, example: every(answer, example) * nothing_invented(answer, example),
+    )  # fmt: skip
     return [both, rules_kept(rules), every, nothing_invented, *always]
 
 
 def for_task(about: Task, rules: Any, train: Sequence[Example], *, facts: bool = False) -> list[Metric]:
     """The measures of a reader's project: :func:`measures` where its answers are free text with rules or facts to keep,
-    else those of ``metrics.for_task``.
+    else those of ``metrics.for_task``. A check or metrics of the reader's own come first, with facts after them.
 
     Args:
         rules: as for ``metrics.for_task``: a TOML file or list of rules, the name of a check, metrics, or None.
@@ -56,7 +60,11 @@ def for_task(about: Task, rules: Any, train: Sequence[Example], *, facts: bool =
     if facts and about.kind not in ("text", "turns"):
         raise EvaluationError(f"FACTS is for free text; these rows are {about.kind}.", fix="Set FACTS = False.")
     table = rules_of(rules)
-    return [*measures(table, train, facts=facts), metrics.similarity] if table or facts else usual
+    if not (table or facts):
+        return usual
+    own = usual if rules is not None and not table else []
+    names = [one.name for one in own]
+    return [*own, *(one for one in [*measures(table, train, facts=facts), metrics.similarity] if one.name not in names)]
 
 
 def rules_of(rules: Any) -> list[Rule]:
@@ -74,7 +82,9 @@ def rules_kept(rules: Sequence[Rule]) -> Metric:
         EvaluationError: rules that cannot be used.
     """
     checked = check_rules(rules)
-    return Metric("rules_kept", lambda answer, example: 1 - len(broken(checked, answer)) / len(checked))
+    return Metric(
+        "rules_kept", lambda answer, example: 1 - len(broken(checked, answer)) / len(checked), version=version(checked)
+    )
 
 
 nothing_invented = Metric("nothing_invented", lambda answer, example: float(not invented(answer, example.question)))
