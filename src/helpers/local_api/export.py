@@ -41,7 +41,7 @@ With llama.cpp, by way of GGUF (run by us): `python examples/another_engine/run.
 and LM Studio read the GGUF file, too (not run by us).
 
 With vLLM (not run by us; needs a GPU): `vllm serve {folder} --served-model-name mine`, then
-`connect("http://127.0.0.1:8000/v1")` and `model="mine"`.
+`connect("vllm")` and `model="mine"`.
 """,
     "adapter": """# {model}
 
