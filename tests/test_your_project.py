@@ -694,14 +694,19 @@ def test_no_exercise_overwrites_a_name_that_another_cell_has_made():
     assert made[True] and not made[True] & made[False]
 
 
-def test_the_tuned_models_price_is_their_own(local_api):
+@pytest.mark.priced
+def test_the_tuned_models_have_a_price_of_their_own():
     base, tuned = {"input": 1, "output": 2}, {"input": 3, "output": 4}
     assert pricing.with_tuned(base, tuned, "m", ["m", "ft:1", "ft:2"]) == {"m": base, "ft:1": tuned, "ft:2": tuned}
     assert pricing.with_tuned({"m": base, "r": base}, tuned, "m", ["ft:1"]) == {"m": base, "r": base, "ft:1": tuned}
     assert pricing.with_tuned(None, tuned, "m", ["m", "ft:1"]) == {"m": tuned, "ft:1": tuned}
     assert pricing.with_tuned(None, None, "m", ["m", "ft:1"]) is None
+    unnamed = providers.connect("http://127.0.0.1:9/v1")
+    pricing.require(unnamed, tuned)
     with pytest.raises(EvaluationError, match="not a number"):
-        pricing.require(providers.connect("http://127.0.0.1:9/v1"), {"input": 1, "output": "2"})
+        pricing.require(unnamed, {"input": 1, "output": "2"})
+    with pytest.raises(ConsentError, match="TUNED_PRICE.*Nothing was started"):
+        pricing.require(unnamed, None)
 
 
 @pytest.mark.filterwarnings("ignore:paid, by the dated facts")
