@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 import re
 import shutil
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
@@ -15,6 +17,7 @@ import nbformat
 import pandas as pd
 import pytest
 from decide_cases import cases
+from evaluate_host import Host, completion
 from job_host import JobHost
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
 from running_api import chat_rows
@@ -22,9 +25,10 @@ from test_spending import paid  # noqa: F401 (a fixture)
 
 from helpers import assets, data, decide, deploy, evaluate, jobs, providers, show, your_project
 from helpers.decide.ruling import OWN_PROJECT
-from helpers.errors import ConsentError, DecisionError, HostError, JobError, ProjectError
+from helpers.errors import ConsentError, DecisionError, EvaluationError, HostError, JobError, ProjectError
+from helpers.evaluate import metrics, pricing
 from helpers.jobs import saved
-from helpers.project import Project
+from helpers.project import Project, kit_home
 from helpers.records import Candidate, DataSummary, Evidence, Example
 
 JOURNEY = next(case for case in cases() if case.name == "the sample journey")
@@ -407,6 +411,76 @@ def test_the_samples_project_gets_the_sample():
     Project("sample").only_the_sample("This lesson")
 
 
+def test_the_label_of_a_field_that_has_a_columns_name_is_the_metric_of_that_name():
+    answers = [json.dumps({"answer": "red" if n % 2 else "blue", "size": n}) for n in range(40)]
+    material = evaluate.material(begun(rows(*answers)), SAMPLE)
+    assert material.field == "answer"
+    assert material.part in [metric.name for metric in material.scored] and material.part != "answer"
+
+
+def mostly_labels(n: int = 95) -> list[Example]:
+    """Labels, and five sentences that are none: they do not fit."""
+    chance = random.Random(3)
+    odd = [f"I would say that this one is about {' and '.join(chance.sample(WORDS, 4))}" for _ in range(5)]
+    return different([*("ab"[i % 2] for i in range(n)), *odd])
+
+
+def different(answers: list[str]) -> list[Example]:
+    """Rows that differ enough to be split."""
+    chance = random.Random(1)
+    return [
+        Example(({"role": "user", "content": " ".join(chance.sample(WORDS, 8))}, {"role": "assistant", "content": one}))
+        for one in answers
+    ]
+
+
+def test_lessons_say_that_the_reader_set_the_task_only_where_that_is_so(tmp_path):
+    file = data.write(mostly_labels(), tmp_path / "mine.jsonl")
+    for kind, said in ((None, "95 of 100 rows"), ("labels", "set by you")):
+        as_far_as("keep_task", PROJECT=f"mine-{kind}", DATA=str(file), COLUMNS=None, TASK=kind)
+        material = evaluate.material(Project(f"mine-{kind}"), SAMPLE)
+        assert said in material.note and material.task.chosen == (kind is not None)
+        assert set(material.task.labels) == {row.answer for row in (*material.train, *material.held_out)}
+
+
+CALM = [{"id": "calm", "kind": "regex_absent", "pattern": "!"}]
+
+
+@pytest.mark.parametrize("given", [{"RULES": CALM, "FACTS": True}, {"RULES": CALM}, {"FACTS": True}, {}])
+def test_lessons_measure_free_text_as_your_project_does(given, tmp_path):
+    names = as_far_as("free_text.for_task", DATA=str(replies(tmp_path)), COLUMNS=None, ROWS=8, **given)
+    material = evaluate.material(names["project"], SAMPLE)
+    assert [metric.name for metric in material.scored] == [metric.name for metric in names["scored"]]
+
+
+def test_rules_in_any_documented_form_are_kept_or_refused_in_words(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[[rule]]\nid = "calm"\nkind = "regex_absent"\npattern = "!"\n')
+    names = as_far_as("keep_task", DATA=str(replies(tmp_path)), COLUMNS=None, RULES=file)
+    assert [m.name for m in evaluate.material(names["project"], SAMPLE).scored][0] == "all_rules"
+    for rules in (metrics.exact_match, [metrics.exact_match]):
+        with pytest.raises(ProjectError, match="RULES cannot be kept.*TOML"):
+            as_far_as("keep_task", DATA=str(replies(tmp_path)), COLUMNS=None, RULES=rules)
+
+
+def test_the_prompt_chosen_on_validation_rows_is_the_one_that_lessons_go_on_with():
+    project = begun(rows(*"ab" * 20))
+    shots = tuple(rows("a", "b"))
+    found = Candidate("+ 2 chosen examples", "m", system="Mine.", shots=shots, max_tokens=9, tries=7)
+    project.keep_prompt(found)
+    material = evaluate.material(project, SAMPLE)
+    assert material.rungs("m")[-1] == found
+    asked = {rung.name: rung for rung in material.rungs("other", "target")}
+    assert asked[found.name] == replace(found, model="other", declared="target")
+    project.keep_prompt(replace(asked["instructions"], system="Changed."))
+    again = evaluate.material(project, SAMPLE)
+    assert [r.system for r in again.rungs("m") if r.name == "instructions"] == ["Changed."]
+    assert len(again.rungs("m")) == len(material.rungs("m")) - 1
+    nearest = next(rung for rung in again.rungs("m") if rung.nearest)
+    project.keep_prompt(nearest)
+    assert nearest in evaluate.material(project, SAMPLE).rungs("m"), "with its pool"
+
+
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
@@ -447,7 +521,7 @@ def test_the_command_makes_a_copy_with_what_it_found_out(notebooks, tmp_path, ca
     found, said = chosen(copy), capsys.readouterr().out
     assert found["PROJECT"] == "support-tickets-2026" and found["COLUMNS"] == {"question": "text", "answer": "label"}
     assert (notebooks / found["DATA"]).resolve() == tickets(tmp_path).resolve()
-    assert found["TASK"] == "labels" and "a, b" in found["INSTRUCTIONS"] and sum(found["SHARES"].values()) == 1
+    assert found["TASK"] is None and "a, b" in found["INSTRUCTIONS"] and sum(found["SHARES"].values()) == 1
     assert found["ANSWERS"] == {"gap": "behaviour"}
     assert "40 rows" in said and str(copy) in said and "jupyter lab" in said and "draft" in said
     assert nbformat.read(copy, as_version=4).cells[0].source.startswith("# Your project: support-tickets-2026")
@@ -484,6 +558,57 @@ def test_a_file_that_is_not_there_or_cannot_be_read(notebooks, tmp_path, capsys)
         assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_the_command_finds_the_task_out_as_the_notebook_does(notebooks, tmp_path):
+    with_assets()
+    file = str(data.write(mostly_labels(), tmp_path / "mostly.jsonl"))
+    assert your_project.main([file, "--no-browser"]) == 0
+    copy = chosen(notebooks / "my_mostly.ipynb")
+    examples = data.read(file)
+    assert copy["TASK"] is None and len(data.task(examples, copy["TASK"]).odd) == 5
+    assert "I would say" not in copy["INSTRUCTIONS"]
+    assert your_project.main([file, "--no-browser", "--overwrite", "--task", "text"]) == 0
+    assert chosen(notebooks / "my_mostly.ipynb")["TASK"] == "text"
+
+
+def two_shapes(folder: Path) -> Path:
+    """Rows with columns, then rows of another shape."""
+    lines = [f'{{"prompt": "{row.question}", "completion": "{row.answer}"}}' for row in different(["a", "b"] * 15)]
+    lines += [json.dumps({"instruction": row.question, "output": row.answer}) for row in mostly_labels(30)[:10]]
+    file = folder / "two.jsonl"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def test_a_file_of_two_shapes_is_read_by_the_notebook_and_by_the_command(notebooks, tmp_path):
+    file = two_shapes(tmp_path)
+    assert len(data.read(file)) == 40
+    assert len(as_far_as("data.read(", DATA=str(file), COLUMNS=None)["examples"]) == 40
+    assert your_project.main([str(file), "--no-browser"]) == 0
+    assert chosen(notebooks / "my_two.ipynb")["COLUMNS"] is None
+
+
+def test_a_hash_in_a_files_name_is_no_sheet(notebooks, tmp_path):
+    file = tmp_path / "C#.csv"
+    tickets(tmp_path).rename(file)
+    assert your_project.main([str(file), "--no-browser", "--project", "sharp"]) == 0
+    assert (notebooks / chosen(notebooks / "my_sharp.ipynb")["DATA"]).resolve() == file.resolve()
+
+
+def test_an_address_is_fetched_by_the_command_when_its_own_option_says_so(notebooks, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    tickets(tmp_path).rename(tmp_path / "rows.csv")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path))
+    Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/rows.csv"
+    assert your_project.main([address, "--no-browser"]) == 2
+    said = capsys.readouterr().err
+    assert "--may-download" in said and "cell" not in said
+    assert your_project.main([address, "--no-browser", "--may-download"]) == 0
+    server.shutdown()
+    copy = chosen(notebooks / "my_rows.ipynb")
+    assert copy["DATA"] == address and copy["MAY_DOWNLOAD"] is True
+
+
 def test_parts_of_large_files_are_no_larger_than_needed():
     assert your_project.shares(400) == {"train": 0.5, "validation": 0.25, "test": 0.25}
     large = your_project.shares(200_000)
@@ -499,17 +624,110 @@ def cell_with(text: str) -> str:
     return cell.source
 
 
+def with_assets() -> None:
+    """The real model in the test's own home, so that it is not fetched again."""
+    home = kit_home()
+    home.mkdir(exist_ok=True)
+    if not (home / "assets").exists():
+        (home / "assets").symlink_to(ASSETS)
+
+
+def as_far_as(text: str, **parameters) -> dict:
+    """The names that the notebook's cells have made, down to the one with ``text``, with other parameters."""
+    with_assets()
+    names: dict = {"display": lambda *_: None}
+    for cell in nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, "cell", "exec"), names)
+            if "parameters" in cell.metadata.get("tags", ()):
+                names |= {"PROJECT": "mine", "SHARES": SHARES, **parameters}
+            if text in cell.source:
+                return names
+    raise AssertionError(f"no cell has {text}")
+
+
+def test_another_task_for_the_same_rows_is_refused_before_they_are_split_anew(tmp_path):
+    about = {"DATA": str(data.write(mostly_labels(), tmp_path / "mine.jsonl")), "COLUMNS": None}
+    before = as_far_as("keep_task", **about)["project"].get("splits")
+    with pytest.raises(ProjectError, match="95 rows.*100 rows.*START_AGAIN"):
+        as_far_as("keep_task", **about, TASK="text")
+    assert Project("mine").get("splits") == before
+    as_far_as("keep_task", **about)
+    same = tmp_path / "same.jsonl"
+    data.write(different(["a", "b"] * 20), same)
+    as_far_as("keep_task", PROJECT="same", DATA=str(same), COLUMNS=None)
+    with pytest.raises(ProjectError, match="TASK 'labels' before, 'text' now"):
+        as_far_as("keep_task", PROJECT="same", DATA=str(same), COLUMNS=None, TASK="text")
+
+
+def test_other_cases_of_the_same_conversations_are_refused_before_they_are_split_anew(tmp_path):
+    chance = random.Random(4)
+    turns = [{"role": ("user", "assistant")[n % 2], "content": " ".join(chance.sample(WORDS, 8))} for n in range(160)]
+    file = data.write([Example(tuple(turns[n : n + 4])) for n in range(0, 160, 4)], tmp_path / "chats.jsonl")
+    as_far_as("keep_task", DATA=str(file), COLUMNS=None)
+    with pytest.raises(ProjectError, match="40 rows.*80 rows.*CASES 'last' before, 'all' now"):
+        as_far_as("keep_task", DATA=str(file), COLUMNS=None, CASES="all")
+
+
+def test_a_cell_that_is_run_twice_adds_no_prompt_twice_and_test_results_stay_test_results(tmp_path):
+    """Cells of the notebook at a running server that always says "a"."""
+    host = Host(lambda body, before: (200, {}, completion(body, "a")))
+    asked = {
+        "DATA": str(tickets(tmp_path, 80)), "COLUMNS": None, "HOST": host.base_url, "MODEL": "m", "DECLARED": "target",
+        "TRAIN_AT": "local", "PRICE": {"input": 0, "output": 0}, "SEARCH_CALLS": 60, "ROWS": 8,
+    }  # fmt: skip
+    names = as_far_as("evaluate.plateau(", **asked)
+    rungs, once = len(names["rungs"]), list(names["ladder"].candidates)
+    assert len(once) == len(set(once)) == rungs + 2, "two searches"
+    calls = len(host.calls)
+    exec(cell_with("evaluate.choose_examples("), names)
+    host.close()
+    assert list(names["ladder"].candidates) == once and len(names["rungs"]) == rungs and len(host.calls) == calls
+    project = names["project"]
+    assert project.get("results") is None, "lesson 5 would take validation rows for test rows"
+    assert project.get("prompt")["name"] == names["ladder"].winner()
+    assert evaluate.material(project, SAMPLE).today(names["ladder"]) == names["ladder"].winner()
+
+
+def test_no_exercise_overwrites_a_name_that_another_cell_has_made():
+    made: dict[bool, set[str]] = {True: set(), False: set()}
+    for cell in nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4).cells:
+        if cell.cell_type == "code":
+            stored = {n.id for n in ast.walk(ast.parse(cell.source)) if isinstance(getattr(n, "ctx", None), ast.Store)
+                      and isinstance(n, ast.Name)}  # fmt: skip
+            made["exercise" in cell.metadata.get("tags", ())] |= stored
+    assert made[True] and not made[True] & made[False]
+
+
+@pytest.mark.priced
+def test_the_tuned_models_have_a_price_of_their_own():
+    base, tuned = {"input": 1, "output": 2}, {"input": 3, "output": 4}
+    assert pricing.with_tuned(base, tuned, "m", ["m", "ft:1", "ft:2"]) == {"m": base, "ft:1": tuned, "ft:2": tuned}
+    assert pricing.with_tuned({"m": base, "r": base}, tuned, "m", ["ft:1"]) == {"m": base, "r": base, "ft:1": tuned}
+    assert pricing.with_tuned(None, tuned, "m", ["m", "ft:1"]) == {"m": tuned, "ft:1": tuned}
+    assert pricing.with_tuned(None, None, "m", ["m", "ft:1"]) is None
+    unnamed = providers.connect("http://127.0.0.1:9/v1")
+    pricing.require(unnamed, tuned)
+    with pytest.raises(EvaluationError, match="not a number"):
+        pricing.require(unnamed, {"input": 1, "output": "2"})
+    with pytest.raises(ConsentError, match="TUNED_PRICE.*Nothing was started"):
+        pricing.require(unnamed, None)
+
+
 @pytest.mark.filterwarnings("ignore:paid, by the dated facts")
 def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_with_the_estimate_above_it(
     paid,  # noqa: F811
     tmp_path,
+    monkeypatch,
 ):
     """The notebook's own cells, at a running host that is taken for a paid one."""
+    monkeypatch.setattr("helpers.providers.is_free", lambda client: False)
     train, validation = tmp_path / "train.jsonl", tmp_path / "validation.jsonl"
     train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
     names = {
         "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
         "TRAIN_AT": "rehearsal", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0, "display": lambda *_: None,
+        "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
         "paths": {"train": train, "validation": validation},
     }  # fmt: skip
     exec(cell_with("jobs.predict("), names)
@@ -519,6 +737,11 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
         exec(cell_with("jobs.start("), names)
     assert not paid.jobs
     names["SPEND_LIMIT_USD"] = estimate
+    names["TUNED_PRICE"] = None
+    with pytest.raises(ConsentError, match="TUNED_PRICE"):
+        exec(cell_with("jobs.start("), names)
+    assert not paid.jobs, "what it costs to ask the tuned model is asked before the training is paid for"
+    names["TUNED_PRICE"] = {"input": 1, "output": 2}
     exec(cell_with("jobs.start("), names)
     (job,) = paid.jobs.values()
     assert job["asked"]["training_file"] == names["files"]["training_file"] and names["job"].status == "succeeded"

@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from helpers.errors import ProjectError
+from helpers.records import Candidate
 
 MADE_BY = {
     "checklist": ("00_should_you_fine_tune", 1),
@@ -127,7 +128,8 @@ class Project:
         """Remember what this project's rows are, and refuse other ones: their splits would be mixed with old scores.
 
         Args:
-            source: from ``data.origin``: ``rows``, ``file``, ``columns``, ``shares`` and ``sha256`` of the rows.
+            source: from ``data.origin`` (``rows``, ``file``, ``columns``, ``shares`` and ``sha256`` of the rows as they
+                are split: those that fit the task, as cases), with ``task`` (its kind) and ``cases``.
             start_again: begin with nothing but the answers that hosts gave before (the same question is not paid for
                 twice, and how often rows were opened is not forgotten); the old state is moved aside.
 
@@ -135,7 +137,8 @@ class Project:
             One sentence: what the project holds, and where the old state lies.
 
         Raises:
-            ProjectError: the project holds other rows, or none that are known; it says what has changed.
+            ProjectError: the project holds other rows, none that are known, or rows split for another kind of task (old
+                training rows would come among the new test rows); it says what has changed.
         """
         aside = self._move_aside() if start_again and self.file.exists() else None
         before = self.get("source", {} if self.get("splits") else None)
@@ -165,11 +168,36 @@ class Project:
             shutil.copy2(aside / ANSWERS, self.folder / ANSWERS)
         return aside
 
-    def keep_task(self, **about: Any) -> None:
-        """Remember what the reader's own rows ask for (``instructions``, ``kind``, ``rules``), so that the lessons can
-        work on them and a verdict's steps lead to where they can be taken. The sample's project has no task."""
-        self.set("task", about)
+    def keep_task(self, *, rules: Any = None, **about: Any) -> None:
+        """Remember what the reader's own rows ask for, so that the lessons can work on them and a verdict's steps lead
+        to where they can be taken. The sample's project has no task.
+
+        Args:
+            rules: ``RULES``: a file's path (kept as text), a list of rules, or the name of a check.
+            about: ``instructions``, ``kind``, ``chosen`` and ``reason`` of the task, ``facts``.
+
+        Raises:
+            ProjectError: rules that no file can hold, such as a metric.
+        """
+        rules = str(rules) if isinstance(rules, Path) else rules
+        try:
+            json.dumps(rules)
+        except TypeError:
+            raise ProjectError(
+                "RULES cannot be kept for the lessons.",
+                got=repr(rules)[:200],
+                fix='Use the path of a TOML file, a list of rules, "final_number" or "exact_match".',
+            ) from None
+        self.set("task", {**about, "rules": rules})
         self.keep("evidence", "project", self.name)
+
+    def keep_prompt(self, prompt: Candidate) -> None:
+        """Remember the prompt that was best on the validation rows, so that lessons choose none on test rows.
+
+        Its pool is left out: that is the training rows.
+        """
+        kept = {name: getattr(prompt, name) for name in ("name", "system", "nearest", "schema", "max_tokens", "tries")}
+        self.set("prompt", {**kept, "shots": [list(shot.messages) for shot in prompt.shots]})
 
     def only_the_sample(self, what: str) -> None:
         """Pass in a lesson that is wired to the sample, unless this is a project of the reader's own.
@@ -227,6 +255,15 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     if before["sha256"] != now["sha256"]:
         was, is_ = (f"{one['rows']:,} rows of {one['file']}, columns {one['columns']}" for one in (before, now))
         said.append(f"{was} before, {is_} now" + ", with other contents" * (was == is_))
+        said += _changed("cases", before, now)  # it counts for conversations only: alone it changes no rows
+    said += _changed("task", before, now)
     if before["shares"] != now["shares"]:
         said.append(f"shares {before['shares']} before, {now['shares']} now")
     return "; ".join(said)
+
+
+def _changed(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """A parameter's two values, where they differ; an older kit kept none, and then nothing is known of it."""
+    if name not in before or before[name] == now.get(name):
+        return []
+    return [f"{name.upper()} {before[name]!r} before, {now.get(name)!r} now"]

@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from helpers import data, decide
+from helpers.data.opening import ADDRESS, located
 from helpers.data.tasks import KINDS
 from helpers.errors import DataError, KitError, ProjectError
 from helpers.evaluate import metrics
@@ -38,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         name = options.project or slug(options.file)
         copy = NOTEBOOKS / f"my_{name.replace('-', '_')}.ipynb"
-        found, said = parameters(options.file, name, options.columns, options.task, options.answers)
+        found, said = parameters(
+            options.file, name, options.columns, options.task, options.answers, may_download=options.may_download
+        )
         write_copy(copy, found, overwrite=options.overwrite)
         print(*said, f"Written: {copy}", sep="\n")
         if options.run:
@@ -59,28 +62,30 @@ def parameters(
     columns: Mapping[str, str] | None = None,
     kind: str | None = None,
     answers: Mapping[str, str] | None = None,
+    *,
+    may_download: bool = False,
 ) -> tuple[dict[str, Any], list[str]]:
     """What the copy's parameters cell is to say, by name, and what was found out, one sentence a line.
 
     Raises:
-        DataError: the file cannot be read, its columns are not known, or ``kind`` is none.
+        DataError: the file cannot be read, its columns are not known, ``kind`` is none, or it is an address that may
+            not be fetched.
         DecisionError: answers that the checklist does not know.
         ProjectError: a name that no project can have.
     """
-    path, hash_, part = file.partition("#")
-    if "://" not in file and not Path(path).is_file():
-        raise DataError(f"There is no file {path}.", fix="Check the path; a folder has to be one file first.")
+    where = _where(file, may_download)
     Project.check_name(name)
     given = decide.checked(answers or {})
-    source = data.fetch(file)
+    source = data.fetch(file, may_download=may_download)
     understood = data.mapping(source, columns)
-    examples = data.read(source, columns=understood.columns)
+    examples = data.read(source, columns=columns)
     task = data.task(examples, kind)
     found = {
         "PROJECT": name,
-        "DATA": file if "://" in file else os.path.relpath(path, NOTEBOOKS) + hash_ + part,
-        "COLUMNS": dict(understood.columns) or None,
-        "TASK": task.kind,
+        "DATA": where,
+        "MAY_DOWNLOAD": may_download,
+        "COLUMNS": columns or _columns(source, understood, len(examples)),
+        "TASK": kind,
         "INSTRUCTIONS": draft(task),
         "ANSWERS": given or {"evaluation": "fixed_set"},
         "SHARES": shares(len(examples)),
@@ -89,6 +94,29 @@ def parameters(
     wanted = "INSTRUCTIONS is a draft: write what you would tell a new colleague."
     open_ = "" if given else "ANSWERS is nearly empty: answer the checklist, or the verdict will ask for it."
     return found, [f"{len(examples):,} rows. {understood}", str(task), *filter(None, (advice, wanted, open_))]
+
+
+def _where(file: str, may_download: bool) -> str:
+    """The file as the copy names it: an address as it is, a path from the copy's folder."""
+    if not ADDRESS.match(file):
+        path, part = located(file)
+        return os.path.relpath(path, NOTEBOOKS) + f"#{part}" * bool(part)
+    if not may_download:
+        raise DataError(
+            "FILE is an address, and nothing is fetched without your consent.",
+            got=file,
+            fix="Add --may-download, or download the file and give its path.",
+        )
+    return file
+
+
+def _columns(source: Any, understood: data.Understood, rows: int) -> dict[str, Any] | None:
+    """The columns as they were understood, to be changed in the copy; None where rows of another shape lack them."""
+    try:
+        all_read = len(data.read(source, columns=understood.columns)) == rows
+    except DataError:
+        return None
+    return dict(understood.columns) or None if all_read else None
 
 
 def draft(task: data.Task) -> str:
@@ -193,6 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--columns", type=_pairs, help="such as question=review,answer=label, where the guess is wrong")
     parser.add_argument("--task", choices=list(KINDS), help="the kind of task, where the guess is wrong")
     parser.add_argument("--answers", type=_pairs, help="answers of the checklist, such as gap=behaviour,effort=days")
+    parser.add_argument("--may-download", action="store_true", help="FILE is an https address that may be fetched")
     parser.add_argument("--run", action="store_true", help="run it here, without a browser, and print the verdict")
     parser.add_argument("--no-browser", action="store_true", help="make the copy and open nothing")
     parser.add_argument("--overwrite", action="store_true", help="replace a copy of that name")

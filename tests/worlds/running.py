@@ -246,6 +246,7 @@ class Life:
             "DATA": os.path.relpath(REVIEWS, NOTEBOOKS), "COLUMNS": COLUMNS, "SHARES": SHARES,
             "ANSWERS": dict(self.world.answers), "ROWS": int(re.search(r"(\d+) validation rows", steps)[1]),
             "TRAIN_AT": self.host.base_url, "MAY_UPLOAD_TO": "local", "TRAIN_ANYWAY": bool(named("tuned", steps)),
+            "TUNED_PRICE": {"input": 0, "output": 0},
         }  # fmt: skip
         self.run("your_project", self.asking(named("lesson 0 on", steps)[0]) | own)
         choices = [self.record()["verdict"]["choice"]]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from helpers import data
 from helpers.errors import ProjectError
-from helpers.evaluate import metrics
+from helpers.evaluate import free_text, metrics
 from helpers.evaluate.metrics import Metric
+from helpers.evaluate.results import Results
 from helpers.evaluate.rungs import rungs
 from helpers.project import Project
 from helpers.records import Candidate, Example
@@ -40,6 +41,7 @@ class Material:
         scored: metrics, the headline first.
         field: the field of a JSON answer that holds the label; None where the whole answer is it.
         task: kind of task (``data.task``); None for the sample.
+        prompt: the prompt that was best on the validation rows; None for the sample, and where no score could choose.
     """
 
     note: str
@@ -52,6 +54,7 @@ class Material:
     scored: list[Metric]
     field: str | None
     task: data.Task | None
+    prompt: Candidate | None = None
 
     @property
     def fields(self) -> list[Metric]:
@@ -67,8 +70,8 @@ class Material:
 
     @property
     def part(self) -> str:
-        """The metric that speaks of the label alone."""
-        return self.field or self.scored[0].name
+        """The metric that speaks of the label alone. It is not always called as its field: tables have columns too."""
+        return self.fields[0].name if self.field else self.scored[0].name
 
     @property
     def score(self) -> str:
@@ -93,11 +96,21 @@ class Material:
         return tuple(by_label.values())[:MOST_EACH]
 
     def rungs(self, model: str, declared: str = "") -> list[Candidate]:
-        """The ladder of ``your_project`` for the reader's own rows; nothing for the sample, which has its own."""
+        """The ladder of ``your_project`` for the reader's own rows, the prompt that was chosen there word for word;
+        nothing for the sample, which has its own."""
         if not self.own:
             return []
         rows = [*self.train, *self.held_out]
-        return rungs(rows, model, self.instructions, pool=self.train, declared=declared, about=self.task)
+        ladder = rungs(rows, model, self.instructions, pool=self.train, declared=declared, about=self.task)
+        return _with(self.prompt, ladder, self.train) if self.prompt else ladder
+
+    def today(self, results: Results) -> str:
+        """The prompt that programs use today: the one that was chosen on validation rows, among those in ``results``.
+
+        Where none was chosen, or it was not measured there, it is the best one in ``results``.
+        """
+        chosen = (self.prompt.name if self.prompt else "") if self.own else "+ 4 nearest"
+        return chosen if chosen in results.candidates else results.winner()
 
 
 def material(project: Project, sample: Path) -> Material:
@@ -129,15 +142,38 @@ def _own(project: Project, about: Mapping[str, Any]) -> Material:
             f"Rows of project {project.name!r} are gone.", got=", ".join(gone), fix="Run your_project again."
         )
     train, held_out = data.read(files["train"]), data.read(files["validation"])
-    task = data.task([*train, *held_out], about["kind"])
+    task = _task([*train, *held_out], about)
     field = task.required[0] if task.kind == "fields" and task.required else None
     file = project.get("source", {}).get("file", "your file")
     fits = SKIP if field or task.kind == "labels" else NO_LABELS
+    scored = free_text.for_task(task, about.get("rules"), train, facts=about.get("facts", False))
     return Material(
         note=f"Your project {project.name!r}: {file}, {task.reason}. {fits}",
         own=True, train=train, held_out=held_out, files=files, instructions=about["instructions"], schema=None,
-        scored=metrics.for_task(task, about.get("rules")), field=field, task=task,
+        scored=scored, field=field, task=task, prompt=_prompt(project.get("prompt")),
     )  # fmt: skip
+
+
+def _task(rows: list[Example], about: Mapping[str, Any]) -> data.Task:
+    """The task as it was found in the whole file, whose rows that did not fit are not in the splits."""
+    task = data.task(rows, about["kind"])
+    return replace(task, chosen=about.get("chosen", task.chosen), reason=about.get("reason", task.reason))
+
+
+def _prompt(kept: Mapping[str, Any] | None) -> Candidate | None:
+    """What ``Project.keep_prompt`` has kept; model and pool are the lesson's."""
+    if not kept:
+        return None
+    shots = tuple(Example(tuple(messages)) for messages in kept["shots"])
+    return Candidate(**{**kept, "model": "", "shots": shots})
+
+
+def _with(prompt: Candidate, ladder: list[Candidate], train: list[Example]) -> list[Candidate]:
+    """The ladder with the chosen prompt in the place of the rung of its name, or at the end."""
+    named = {rung.name: rung for rung in ladder}
+    pool = named[prompt.name].pool if prompt.name in named else tuple(train) * bool(prompt.nearest)
+    named[prompt.name] = replace(prompt, model=ladder[0].model, declared=ladder[0].declared, pool=pool)
+    return list(named.values())
 
 
 def _label(answer: str, field: str | None) -> str:
