@@ -151,7 +151,7 @@ class Project:
             )
         self.set("source", dict(source))
         if aside is None:
-            return f"Project {self.name!r}: {source['rows']:,} rows of {source['file']}, kept in {self.folder}."
+            return f"Project {self.name!r}: {source['rows']:,} rows of {source['file']}."
         return (
             f"Project {self.name!r} starts again; its old state lies in {aside}. Set START_AGAIN back to False: "
             "while it is True every run starts again."
