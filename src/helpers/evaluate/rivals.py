@@ -87,8 +87,8 @@ def without_llm(
 
     Raises:
         EvaluationError: no training rows, none that is not scored, no rows or no metrics; a field that no training row
-            has; rows to choose by that are scored; a closed field with too many values; code that fails or is no regular expression; unknown
-            names in ``only``, or none of them that is to be had.
+            has; rows to choose by that are scored; a closed field with too many values; code that fails or is no
+            regular expression; unknown names in ``only``, or none of them that is to be had.
     """
     check_metrics(metrics)
     _check(train, rows, only)

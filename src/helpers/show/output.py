@@ -57,8 +57,8 @@ class Panel(widgets.VBox):
         display(self._repr_mimebundle_() | {"text/plain": "(a panel; it needs a running notebook)"}, raw=True)
 
 
-# plotly takes a chart that was drawn anew in its place down to no height when the window or the theme changes: its first
-# picture then gives the height.
+# plotly takes a chart that was drawn anew in its place down to no height when the window or the theme changes: its
+# first picture then gives the height.
 _STYLE = """<style>
 .jp-OutputArea:has(> .jp-OutputArea-child > .jp-OutputArea-output .kit-panel) .kit-picture { display: none; }
 .kit-panel { overflow: hidden; }
