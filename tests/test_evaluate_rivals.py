@@ -280,6 +280,9 @@ def test_answers_in_any_script_are_written_as_a_reader_writes_them():
     train = [example(f"заказ №{n}", {"тема": "возврат", "номер": f"ЗК-{n}"}) for n in range(5000, 5012)]
     found = plain(train, [example("где заказ №7777")], [metrics.valid_json()], extract=evaluate.suggest_patterns(train))
     assert found.answers("best per field") == ['{"тема": "возврат", "номер": "ЗК-7777"}']
+    half = [example(f"q {n}", {"sign": "\ud83d"}) for n in range(4)]
+    found = plain(half, [example("other", {"sign": "\ud83d"})], [metrics.all_fields])
+    assert found.answers("most frequent answer") == ['{"sign": "\\ud83d"}'] and found.scores("TF-IDF").tolist() == [1]
 
 
 def test_many_values_of_two_rows_each_say_nothing_on_the_way(recwarn):

@@ -226,8 +226,8 @@ def _column(rows: Sequence[Example], name: str) -> list[str]:
 
 
 def _written(value: Any) -> str:
-    """JSON as a reader writes it: é, not \\u00e9."""
-    return json.dumps(value, ensure_ascii=False)
+    """JSON as a reader writes it: é, not its escape; only half a pair of UTF-16, which is no text, stays escaped."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _without_null(name: str, values: Sequence[str]) -> list[str | None]:
