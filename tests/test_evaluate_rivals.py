@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from helpers import assets, evaluate
 from helpers.errors import AssetError, EvaluationError
@@ -217,9 +218,52 @@ def test_rows_to_choose_by_choose():
     assert "chosen by 3 other rows" in found.notes[-1]
 
 
-def test_training_rows_among_the_scored_are_told():
-    found = plain(TASK, [*ROWS, TASK[0]], FIELDS)
-    assert any("1 scored row also among the training rows" in note for note in found.notes)
+def leaked(rows: list[Example], as_written, kind: str = "") -> list[Example]:
+    """Scored rows as they may turn up among training rows: written a little otherwise, or with another answer."""
+    return [example(as_written(row.question), {"kind": kind} if kind else json.loads(row.answer)) for row in rows]
+
+
+LEAKS = pytest.mark.parametrize(
+    ("as_written", "kind"),
+    [(str, ""), (lambda text: f"  {text.upper()}\n", ""), (str, "c")],
+    ids=["the row itself", "other capitals and spaces", "another answer"],
+)
+
+
+@LEAKS
+def test_planted_leaks_teach_no_rival_anything(as_written, kind):
+    train, scored = planted()
+    clean = plain(train, scored, [metrics.field("kind")])
+    found = plain([*train, *leaked(scored, as_written, kind)], scored, [metrics.field("kind")])
+    assert found.candidates == clean.candidates
+    assert {name: found.answers(name) for name in found.candidates} == {n: clean.answers(n) for n in clean.candidates}
+    assert "60 training rows ask what a scored row asks: nothing was learned from them." in found.notes
+
+
+@LEAKS
+def test_rows_to_choose_by_are_neither_learned_from_nor_scored(as_written, kind):
+    train, others = planted()
+    chosen_by = train[:20]
+    found = plain([*train, *leaked(chosen_by, as_written, kind)], others, [metrics.field("kind")], choose_on=chosen_by)
+    assert found.candidates == plain(train[20:], others, [metrics.field("kind")], choose_on=chosen_by).candidates
+    assert any(note.startswith("40 training rows ask") for note in found.notes)
+    with pytest.raises(EvaluationError, match="must not be scored"):
+        plain(train, others, [metrics.field("kind")], choose_on=leaked(others[:3], as_written, kind))
+
+
+def test_rows_that_are_all_scored_leave_nothing_to_learn_from():
+    with pytest.raises(EvaluationError, match="40 training rows.*what a scored row asks"):
+        plain(TASK, [*ROWS, *TASK], FIELDS)
+
+
+def test_the_same_last_words_in_another_conversation_are_no_leak():
+    def chat(first: str, answer: str) -> Example:
+        said = {"role": "assistant", "content": "Shall I?"}
+        return Example(({"role": "user", "content": first}, said, *example("yes please", answer).messages))
+
+    train = [chat(f"refund {n}", "a") for n in range(6)] + [chat(f"order {n}", "b") for n in range(4)]
+    found = plain(train, [chat("refund 99", "a")], [metrics.label_accuracy])
+    assert not any("ask what" in note for note in found.notes)
 
 
 # --- kinds of answers -------------------------------------------------------------------------------------------------
@@ -232,13 +276,29 @@ def test_labels():
     assert found.candidates["best per field"]["model"] == "TF-IDF"
 
 
+def test_answers_in_any_script_are_written_as_a_reader_writes_them():
+    train = [example(f"заказ №{n}", {"тема": "возврат", "номер": f"ЗК-{n}"}) for n in range(5000, 5012)]
+    found = plain(train, [example("где заказ №7777")], [metrics.valid_json()], extract=evaluate.suggest_patterns(train))
+    assert found.answers("best per field") == ['{"тема": "возврат", "номер": "ЗК-7777"}']
+    half = [example(f"q {n}", {"sign": "\ud83d"}) for n in range(4)]
+    found = plain(half, [example("other", {"sign": "\ud83d"})], [metrics.all_fields])
+    assert found.answers("most frequent answer") == ['{"sign": "\\ud83d"}'] and found.scores("TF-IDF").tolist() == [1]
+
+
+def test_many_values_of_two_rows_each_say_nothing_on_the_way(recwarn):
+    train = [example(f"{word} {n}", {"kind": f"k{n}"}) for n in range(10) for word in ("alpha", "beta")]
+    plain(train, [example("alpha 3")], [metrics.field("kind")])
+    assert not [str(one.message) for one in recwarn]
+
+
 def test_free_text_gets_no_class_an_answer(monkeypatch):
     """One class for each of 2,000 answers once took 11.7 GiB."""
     classes = []
     fit = guessing.LogisticRegression.fit
     monkeypatch.setattr(guessing.LogisticRegression, "fit", lambda m, x, y: classes.append(len(set(y))) or fit(m, x, y))
     train = [example(f"question {n} about thing {n % 50}", f"A long answer, number {n}.") for n in range(2000)]
-    found = evaluate.without_llm(train, train[:5], [metrics.similarity], progress=False)
+    asked = [example(f"question {n} about thing {n}?", "") for n in range(5)]
+    found = evaluate.without_llm(train, asked, [metrics.similarity], progress=False)
     assert list(found.candidates) == ["most frequent answer", "nearest neighbour"] and classes == []
     assert found.answers("nearest neighbour")[3] == "A long answer, number 3."
     texts = [example(f"question {n}", {"text": f"Answer {n}.", "kind": "xy"[n % 2]}) for n in range(700)]
@@ -251,7 +311,7 @@ def test_free_text_gets_no_class_an_answer(monkeypatch):
 def test_a_field_called_closed_that_has_a_value_a_row_is_refused():
     train = [example(f"question {n}", {"order": f"no {n}"}) for n in range(guessing.MOST_CLASSES + 1)]
     with pytest.raises(EvaluationError, match="order has 301 values.*300"):
-        plain(train, train[:1], [metrics.all_fields], closed=["order"])
+        plain(train, [example("another", {"order": "no 1"})], [metrics.all_fields], closed=["order"])
 
 
 def test_many_rows_of_free_text_are_counted_once_a_part(monkeypatch):
@@ -265,11 +325,26 @@ def test_many_rows_of_free_text_are_counted_once_a_part(monkeypatch):
 
 def test_few_and_odd_rows():
     wordless = [example("", "x"), example("", "y"), example(" ", "x")] * 4
-    assert plain(wordless, wordless[:2], [metrics.label_accuracy]).answers("TF-IDF") == ["x", "x"]
+    asked = [example("...", "x"), example("words", "x")]
+    assert plain(wordless, asked, [metrics.label_accuracy]).answers("TF-IDF") == ["x", "x"]
     one = [example("only", {"kind": "a"})]
-    assert plain(one, one, [metrics.all_fields]).scores("nearest neighbour").tolist() == [1]
+    assert plain(one, [example("another", {"kind": "a"})], [metrics.all_fields]).answers("nearest neighbour")
     blank = [example("!!!", "x"), example("???", "y"), example("", "x")] * 2
-    assert plain(blank, blank[:1], [metrics.label_accuracy]).answers("most frequent answer") == ["x"]
+    assert plain(blank, asked[:1], [metrics.label_accuracy]).answers("most frequent answer") == ["x"]
+
+
+def test_classifiers_are_fitted_on_one_thread(monkeypatch):
+    """Thousands of tiny fits: two threads of a busy machine of two cores waited for each other, ten times as long."""
+    threads, fit = set(), guessing.LogisticRegression.fit
+
+    def counted(model, rows, wanted):
+        threads.update(one["num_threads"] for one in threadpool_info())
+        return fit(model, rows, wanted)
+
+    monkeypatch.setattr(guessing.LogisticRegression, "fit", counted)
+    with threadpool_limits(2):
+        plain(TASK, ROWS, FIELDS)
+    assert threads == {1}
 
 
 def test_turned_features_answer_as_the_plain_ones_do():
@@ -394,6 +469,8 @@ def test_a_cascade_by_hand():
     assert found.rows["seconds"].tolist() == pytest.approx([0.1] * 6 + [0.6] * 4)
     assert found.rows["usd"].tolist() == pytest.approx([0.0] * 6 + [0.01] * 4)
     assert found.notes == ["sure, then big: 40 % of 10 rows are handed on; $4 for 1,000 rows."]
+    assert ten().merge(found).table()["handed_on"].fillna(-1).tolist() == pytest.approx([-1, -1, 0.4])
+    assert "handed_on" not in ten().table()
     both = ten().merge(found)
     assert both.compare(name, "sure").difference == pytest.approx(0.2)
     again = evaluate.Results.from_json(json.loads(json.dumps(both.to_json())))
@@ -421,6 +498,13 @@ def test_a_cascade_needs_confidences_and_a_threshold():
         evaluate.cascade(ten(), "sure", "big", 60)
     with pytest.raises(EvaluationError, match="does not say how sure"):
         evaluate.coverage(ten(), "big")
+
+
+def test_a_price_that_is_not_known_is_not_made_up():
+    """Three of the four calls handed on have no price: a mean over the fourth would be a cent for 1,000 rows."""
+    big = of_ten("big", [1] * 10, "target", usd=[0.01] * 7 + [float("nan")] * 3)
+    found = evaluate.cascade(ten().merge(big), "sure", "big", 0.65)
+    assert found.notes == ["sure, then big: 40 % of 10 rows are handed on; the host did not say what 3 calls cost."]
 
 
 def test_all_or_nothing_may_be_handed_on():

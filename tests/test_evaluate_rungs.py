@@ -171,3 +171,11 @@ def test_answers_of_rows_outside_the_pool_reach_no_prompt_and_no_schema():
     longer = evaluate.rungs([*pool, place(99, "x" * 900)], "m", "Find it.", pool=pool)
     assert longer[0].max_tokens > 450, "an answer of any row must fit"
     assert not any(one.schema for one in evaluate.rungs(held_out, "m", "Find it.", pool=[]))
+
+
+def test_the_schema_is_shown_a_line_a_key():
+    rows = [row(f"q {n}", json.dumps({"art": "größer" if n % 2 else "kleiner", "n": n})) for n in range(12)]
+    shown = evaluate.forced_schema(evaluate.rungs(rows, "m", "Do it.", pool=rows[:8])).splitlines()
+    assert shown[1:] == ['  art: {"type": "string", "enum": ["größer", "kleiner"]}', '  n: {"type": "integer"}']
+    assert "training answers" in shown[0]
+    assert evaluate.forced_schema(evaluate.rungs(FREE, "m", "Write.", pool=FREE)) == ""

@@ -54,9 +54,10 @@ def test_no_lesson_reads_the_calendar(path):
 def test_measurements_and_verdicts_are_of_the_frozen_day(monkeypatch):
     monkeypatch.setenv("KIT_TODAY", "2027-03-01")
     assert facts.today() == date(2027, 3, 1)
-    rows = [Example(({"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": "no"})) for n in range(5)]
+    every = [Example(({"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": "no"})) for n in range(10)]
+    rows, other = every[:5], every[5:]
     [one] = evaluate.without_llm(
-        rows, rows, [metrics.exact_match], only=["most frequent answer"], progress=False
+        rows, other, [metrics.exact_match], only=["most frequent answer"], progress=False
     ).measurements()
     assert one.day == "2027-03-01"
     case = cases()[0]

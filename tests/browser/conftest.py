@@ -20,7 +20,10 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 PATIENCE_MS = 90_000
 """A cold JupyterLab on a busy machine of two cores takes half a minute to load."""
 
-HARMLESS = re.compile(r"Failed to load resource.*(404|403)|favicon|ResizeObserver|WebSocket|Download the React")
+HARMLESS = re.compile(
+    r"Failed to load resource.*(404|403)|favicon|ResizeObserver|WebSocket|Download the React|"
+    r"Could not restore the debugger state"  # of a kernel that is being restarted
+)
 """Console messages of JupyterLab itself that say nothing about the kit's widgets."""
 
 

@@ -95,6 +95,8 @@ def test_twenty_wrong_rows_are_tagged_by_keyboard_alone(open_notebook):
     shot(page, "errors_end_light")
     page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     page.wait_for_timeout(1500)
+    drawn = page.locator(".kit-errors .js-plotly-plot").bounding_box()
+    assert drawn["height"] > 200, "a chart that was drawn anew keeps its height"
     shot(page, "errors_end_dark")
     page.get_by_role("table", name="The tags, the most frequent first").scroll_into_view_if_needed()
     page.wait_for_timeout(500)
@@ -146,7 +148,8 @@ def test_confusions_and_fields_in_both_themes(open_notebook):
     page = open_notebook(START, "show.confusion(results, 'tuned, seed 1', 'category')", "show.fields(results, fields)")
     page.wait_for_selector(".js-plotly-plot .main-svg")
     page.get_by_text("category costs most rows for 1 of 1 candidate.").wait_for()
-    assert page.locator(".js-plotly-plot .gtitle").text_content().endswith("damaged_or_wrong in 7 of 22 rows")
+    lines = page.locator(".js-plotly-plot .gtitle tspan").all_text_contents()
+    assert " ".join(lines).endswith("damaged_or_wrong in 7 of 22 rows")
     page.wait_for_timeout(500)
     shot(page, "confusion_light")
     page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")

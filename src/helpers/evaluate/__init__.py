@@ -39,7 +39,7 @@ from helpers.evaluate.optimising import optimise
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
 from helpers.evaluate.rivals import without_llm
-from helpers.evaluate.rungs import label_of, label_schema, rungs
+from helpers.evaluate.rungs import forced_schema, label_of, label_schema, rungs
 from helpers.evaluate.runner import run, run_elsewhere
 from helpers.evaluate.search import Search
 from helpers.statistics import compare, compare_many
@@ -59,6 +59,7 @@ __all__ = [
     "compare_many",
     "consistency",
     "coverage",
+    "forced_schema",
     "free_text",
     "forecast",
     "judge",

@@ -11,6 +11,7 @@ from helpers import statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate.candidates import digest
 from helpers.evaluate.results import Results
+from helpers.wording import plural
 
 STEPS = 10
 
@@ -58,8 +59,8 @@ def cascade(results: Results, first: str, then: str, threshold: float, *, name: 
         name: what tables call it.
 
     Returns:
-        Results of the one new candidate, to be merged. ``candidates[name]["handed_on"]`` is the share of rows that went
-        to ``then``; a note says it with the price.
+        Results of the one new candidate, to be merged. The share of rows that went to ``then`` is in
+        ``candidates[name]["handed_on"]`` and a column of its table; a note says it with the price.
 
     Raises:
         EvaluationError: no such candidates, one that says not how sure it is, or a threshold outside 0 to 1.
@@ -81,9 +82,14 @@ def cascade(results: Results, first: str, then: str, threshold: float, *, name: 
         rows, {name: new}, list(results.metrics), results.split, results.row_ids,
         results.openings, scales=dict(results.scales), versions=dict(results.versions),
     )  # fmt: skip
-    price = 1000 * float(rows["usd"].mean())
-    found.notes = [f"{name}: {100 * share:.0f} % of {len(rows)} rows are handed on; ${price:.4g} for 1,000 rows."]
+    found.notes = [f"{name}: {100 * share:.0f} % of {len(rows)} rows are handed on; {_price(rows['usd'])}."]
     return found
+
+
+def _price(usd: pd.Series) -> str:
+    if unknown := int(usd.isna().sum()):
+        return f"the host did not say what {plural(unknown, 'call')} cost"
+    return f"${1000 * usd.mean():.4g} for 1,000 rows"
 
 
 def _confidence(results: Results, name: str) -> np.ndarray:

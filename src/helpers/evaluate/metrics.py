@@ -319,7 +319,7 @@ def label_of(text: str, field: str | None = None) -> str | None:
 COLUMNS = frozenset(
     ("candidate", "row", "answer", "expected", "missing", "finish_reason", "prompt_tokens", "completion_tokens",
      "cached_tokens", "seconds", "usd", "confidence", "model", "role", "rows", "score", "low", "high", "cut_off",
-     "usd_per_1000")
+     "usd_per_1000", "handed_on")
 )  # fmt: skip
 """Names that ``Results.rows`` and ``Results.table`` give to columns of their own."""
 TAKEN = COLUMNS | {"all_fields", "valid_json"}

@@ -79,7 +79,8 @@ class Results:
 
         ``score`` is the mean of ``metric`` over the ``rows`` answered, with ``low`` to ``high`` (Wilson for
         right/wrong, bootstrap otherwise); then the means of the other metrics; ``missing`` answers; answers ``cut_off``
-        at ``max_tokens``; mean tokens a call, median seconds a call, USD for 1,000 calls.
+        at ``max_tokens``; mean tokens a call, median seconds a call, USD for 1,000 calls; where there is a cascade, the
+        share of rows ``handed_on``.
         """
         headline = self._metric(metric)
         return pd.DataFrame([self._line(name, headline, level) for name in self.candidates]).set_index("candidate")
@@ -103,6 +104,7 @@ class Results:
             "completion_tokens": rows["completion_tokens"].mean(),
             "seconds": rows["seconds"].median(),
             "usd_per_1000": rows["usd"].mean() * 1000,
+            **({"handed_on": about["handed_on"]} if "handed_on" in about else {}),
         }
 
     def missing(self) -> pd.Series:

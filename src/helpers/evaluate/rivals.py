@@ -19,7 +19,7 @@ import numpy as np
 from helpers.assets import EMBEDDER
 from helpers.errors import AssetError, EvaluationError
 from helpers.evaluate import embedding, guessing
-from helpers.evaluate.candidates import digest
+from helpers.evaluate.candidates import INSTRUCTIONS, digest
 from helpers.evaluate.guessing import Features, Guess
 from helpers.evaluate.metrics import Metric, parsed
 from helpers.evaluate.patterns import Pattern
@@ -64,6 +64,9 @@ def without_llm(
       method had not seen (cross-validation), or on ``choose_on``; never on the rows that are scored. (A pattern learned
       from the same training rows is counted where it was learned, a little too well.)
 
+    Training rows that ask what a scored row asks, or a row to choose by, teach nothing: they are left out, whatever
+    their answer and however they write capitals and spaces, and a note counts them.
+
     Each says how sure it is of every answer: the fields' probabilities multiplied. See ``coverage`` and ``cascade``.
 
     Args:
@@ -83,32 +86,30 @@ def without_llm(
         One candidate each, with the role "no language model".
 
     Raises:
-        EvaluationError: no training rows, no rows or no metrics; a field that no training row has; rows to choose by
-            that are scored; a closed field with too many values; code that fails or is no regular expression; unknown
-            names in ``only``, or none of them that is to be had.
+        EvaluationError: no training rows, none that is not scored, no rows or no metrics; a field that no training row
+            has; rows to choose by that are scored; a closed field with too many values; code that fails or is no
+            regular expression; unknown names in ``only``, or none of them that is to be had.
     """
     check_metrics(metrics)
     _check(train, rows, only)
-    leaks, all_rows, train = _leaks(train, rows), len(train), _sampled(train, most_learned)
+    unseen, leaks = _unseen(train, rows, choose_on or ())
+    train = _sampled(unseen, most_learned)
     task = _task(train, [row.question for row in rows], extract or {}, closed, choose_on or (), only)
-    if seen := set(row_ids(rows)) & set(row_ids(task.choose_on)):
-        raise EvaluationError(
-            "Rows to choose the best methods by must not be scored.", got=f"{plural(len(seen), 'row')} in both",
-            fix="Choose by other rows, or leave choose_on away.",
-        )  # fmt: skip
     numbers, notes = _numbers(task, embeddings)
     guesses = {name: _guesses(task, name, numbers) for name in task.wanted}
     methods = {rival: _methods(task, rival, guesses) for rival in task.rivals if rival != EMBEDDINGS or numbers.vectors}
     parts = []
     for rival, chosen in methods.items():
-        about = _about(task, rival, chosen, numbers) | _learned_from(len(train), all_rows)
+        about = _about(task, rival, chosen, numbers) | _learned_from(len(train), len(unseen))
         replies, sure = _replies(task, chosen, guesses, numbers)
         parts.append(score_replies(rival, about, rows, replies, metrics, split=split, confidence=sure))
     if not parts:
         raise EvaluationError("None of these rivals is to be had here.", got=", ".join(only), fix=" ".join(notes))
     found = reduce(Results.merge, parts)
-    if len(train) < all_rows:
-        notes.append(f"The rivals learned from {len(train):,} of {all_rows:,} training rows: more make them stronger.")
+    if len(train) < len(unseen):
+        notes.append(
+            f"The rivals learned from {len(train):,} of {len(unseen):,} training rows: more make them stronger."
+        )
     found.notes = [*notes, *leaks, *([_choice(task, methods[BEST], guesses)] if BEST in methods else [])]
     if progress:
         print("\n".join(found.notes), end="\n" if found.notes else "")
@@ -156,6 +157,34 @@ def _check(train: Sequence[Example], rows: Sequence[Example], only: Sequence[str
         raise EvaluationError("There is no such rival.", got=", ".join(unknown), fix=f"There are {', '.join(RIVALS)}.")
 
 
+def _unseen(
+    train: Sequence[Example], rows: Sequence[Example], choose_on: Sequence[Example]
+) -> tuple[list[Example], list[str]]:
+    """The training rows that ask nothing that is asked elsewhere, and a note on the others."""
+    scored, chosen_by = ({_prompt(row) for row in some} for some in (rows, choose_on))
+    if scored & chosen_by:
+        raise EvaluationError(
+            "Rows to choose the best methods by must not be scored.",
+            got=f"{plural(len(scored & chosen_by), 'prompt')} in both",
+            fix="Choose by other rows, or leave choose_on away.",
+        )
+    unseen = [row for row in train if _prompt(row) not in scored | chosen_by]
+    left_out = len(train) - len(unseen)
+    said = f"{plural(left_out, 'training row')} {'asks' if left_out == 1 else 'ask'} what a "
+    said += "scored row asks" if not chosen_by else "scored row asks, or one to choose by"
+    if not unseen:
+        raise EvaluationError(
+            "There is no row to learn from that is not scored.", got=said, fix="Take other rows: data.split parts them."
+        )
+    return unseen, [f"{said}: nothing was learned from {'it' if left_out == 1 else 'them'}."] if left_out else []
+
+
+def _prompt(row: Example) -> str:
+    """The conversation before the answer, without instructions; capitals and spaces do not count, as in data.check."""
+    said = [str(message.get("content")) for message in row.prompt if message["role"] not in INSTRUCTIONS]
+    return " ".join(" ".join(said).split()).casefold()
+
+
 def _task(
     train: Sequence[Example], questions: list[str], extract: Mapping[str, Code | None], closed: Sequence[str] | None,
     choose_on: Sequence[Example], only: Sequence[str],
@@ -193,7 +222,12 @@ def _column(rows: Sequence[Example], name: str) -> list[str]:
     if name == WHOLE:
         return [row.answer for row in rows]
     values = [parsed(row.answer) for row in rows]
-    return [json.dumps(value.get(name) if isinstance(value, dict) else None) for value in values]
+    return [_written(value.get(name) if isinstance(value, dict) else None) for value in values]
+
+
+def _written(value: Any) -> str:
+    """JSON as a reader writes it: é, not its escape; only half a pair of UTF-16, which is no text, stays escaped."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _without_null(name: str, values: Sequence[str]) -> list[str | None]:
@@ -258,7 +292,7 @@ def _coded(task: _Task, name: str, messages: Sequence[str]) -> list[str]:
     code = task.codes[name]
     try:
         values = [_found(code, message) if isinstance(code, str) else code(message) for message in messages]
-        return [value if name == WHOLE and isinstance(value, str) else json.dumps(value) for value in values]
+        return [value if name == WHOLE and isinstance(value, str) else _written(value) for value in values]
     except Exception as error:  # it is the reader's code: it may fail in any way
         raise EvaluationError(
             f"The code for {name!r} failed.", got=f"{type(error).__name__}: {error}",
@@ -304,7 +338,7 @@ def _replies(
     replies = []
     for row in range(task.scored):
         values = {name: guess.values[row] for name, guess in used.items()}
-        text = values[WHOLE] if WHOLE in values else json.dumps({name: json.loads(one) for name, one in values.items()})
+        text = values[WHOLE] if WHOLE in values else _written({name: json.loads(one) for name, one in values.items()})
         replies.append(
             Reply(
                 text, finish_reason="stop", prompt_tokens=0, completion_tokens=0, cached_tokens=0,
@@ -369,9 +403,3 @@ def _choice(task: _Task, chosen: Mapping[str, str], guesses: Mapping[str, Mappin
         for name, method in chosen.items()
     ]
     return f"{BEST}, chosen by {by}: {', '.join(said)}."
-
-
-def _leaks(train: Sequence[Example], rows: Sequence[Example]) -> list[str]:
-    if not (seen := set(row_ids(train)) & set(row_ids(rows))):
-        return []
-    return [f"{plural(len(seen), 'scored row')} also among the training rows: these scores are too good to be true."]

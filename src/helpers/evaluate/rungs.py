@@ -91,6 +91,15 @@ def rungs(
     return ladder
 
 
+def forced_schema(ladder: Sequence[Candidate]) -> str:
+    """The schema that rungs of this ladder force, a line a key, to be read before it is used; empty where none does."""
+    schema = next((rung.schema for rung in ladder if rung.schema), None)
+    if schema is None:
+        return ""
+    keys = [f"  {name}: {json.dumps(part, ensure_ascii=False)}" for name, part in schema["properties"].items()]
+    return "\n".join(["Schema, inferred from the training answers: one object, each of these keys in it.", *keys])
+
+
 def _as_shown(about: Task, pool: Sequence[Example]) -> Task:
     """The task with the keys of the rows that prompts may show: other rows may be scored, and their keys stay unseen.
 

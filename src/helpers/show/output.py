@@ -57,9 +57,12 @@ class Panel(widgets.VBox):
         display(self._repr_mimebundle_() | {"text/plain": "(a panel; it needs a running notebook)"}, raw=True)
 
 
+# plotly takes a chart that was drawn anew in its place down to no height when the window or the theme changes: its
+# first picture then gives the height.
 _STYLE = """<style>
 .jp-OutputArea:has(> .jp-OutputArea-child > .jp-OutputArea-output .kit-panel) .kit-picture { display: none; }
 .kit-panel { overflow: hidden; }
+.kit-panel .svg-container > .main-svg:first-of-type { display: block; position: static !important; }
 .kit-panel.jupyter-widgets-disconnected::before { font-weight: bold; padding: 8px 0; line-height: 1.4;
   content: "The kernel was restarted: nothing that you change here is kept. Run this cell again."; }
 .kit-panel.jupyter-widgets-disconnected > * { opacity: .5; pointer-events: none; }
