@@ -10,41 +10,22 @@ All text stands on cards with a colour of their own, so a picture reads on a lig
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from html import escape, unescape
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from drawing import WIDTH, Drawing, wrapped
+from lessons import NOTEBOOKS, TOP, plain, said_in
+from small_pictures import small_pictures
 
 from helpers import assets
 from helpers.data import read
 from helpers.local_api.lora import RANK
 from helpers.local_api.template import ChatTemplate
 
-TOP = Path(__file__).resolve().parents[1]
-NOTEBOOKS = TOP / "notebooks"
 PICTURES = NOTEBOOKS / "pictures"
-WIDTH = 760
-
-LIGHT = {
-    "card": ("#F3F5F8", "#C5CCD5"),
-    "good": ("#E2F3EB", "#007A59"),
-    "poor": ("#FBEADF", "#D55E00"),
-    "plain": ("#E3EFF7", "#0072B2"),
-    "here": ("#0072B2", "#0072B2"),
-}
-DARK = {
-    "card": ("#22272E", "#4A535E"),
-    "good": ("#123329", "#3FB68E"),
-    "poor": ("#43240F", "#F0893E"),
-    "plain": ("#12304A", "#56A8DC"),
-    "here": ("#0072B2", "#56A8DC"),
-}
-INK = {"ink": ("#1F2328", "#E6EDF3"), "soft": ("#4A535E", "#B4BEC9"), "right": ("#006347", "#6FD3AE")}
-INK |= {"wrong": ("#A34400", "#FFB07A"), "white": ("#FFFFFF", "#FFFFFF")}
-SANS = 'system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif'
-MONO = 'ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono","DejaVu Sans Mono",monospace'
 
 STOPS = (
     ("00", "0", "Should you?"),
@@ -78,72 +59,8 @@ def pictures() -> dict[str, str]:
     """Every picture as SVG text, by file name."""
     drawn = {f"here_{stop}.svg": here(stop) for stop, _, _ in STOPS}
     drawn |= {"one_message.svg": one_message(), "adapter.svg": adapter(), "loss_mask.svg": loss_mask()}
+    drawn |= {f"lesson_{stop}.svg": svg for stop, svg in small_pictures().items()}
     return drawn | {f"{one['picture']}.svg": before_and_after(one) for one in quotes()}
-
-
-class Drawing:
-    """Cards and lines of text in a frame 760 wide, top to bottom; ``y`` is where the next thing goes."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.height = 0.0
-
-    def card(self, x: float, y: float, width: float, height: float, kind: str = "card", radius: int = 8) -> None:
-        """A rounded box with the fill and edge of its kind."""
-        self.parts.append(
-            f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}"/>'
-        )
-        self.height = max(self.height, y + height + 2)
-
-    def text(self, x: float, y: float, words: str, look: str = "ink", *, size: int = 13, middle: bool = False) -> None:
-        """One line of text, its baseline at y."""
-        anchor = ' text-anchor="middle"' if middle else ""
-        self.parts.append(f'<text class="{look}" x="{x:g}" y="{y:g}" font-size="{size}"{anchor}>{escape(words)}</text>')
-
-    def line(self, x1: float, y1: float, x2: float, y2: float, *, arrow: bool = True) -> None:
-        """A line, with an arrow's head at its end."""
-        head = ' marker-end="url(#tip)"' if arrow else ""
-        self.parts.append(f'<path class="line" d="M{x1:g} {y1:g}L{x2:g} {y2:g}"{head}/>')
-
-    def svg(self, title: str, description: str) -> str:
-        """The whole file, with a title and a description for those who cannot see it."""
-        height = round(self.height)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-            f'role="img" aria-labelledby="title desc">\n<title id="title">{escape(title)}</title>\n'
-            f'<desc id="desc">{escape(description)}</desc>\n<style>{STYLE}</style>\n'
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-            '<path d="M0 0L8 4L0 8z" fill="#7B8794"/></marker></defs>\n' + "\n".join(self.parts) + "\n</svg>\n"
-        )
-
-
-def _style() -> str:
-    light = "".join(f".{kind}{{fill:{fill};stroke:{edge}}}" for kind, (fill, edge) in LIGHT.items())
-    dark = "".join(f".{kind}{{fill:{fill};stroke:{edge}}}" for kind, (fill, edge) in DARK.items())
-    light += "".join(f".{name}{{fill:{day}}}" for name, (day, _) in INK.items())
-    dark += "".join(f".{name}{{fill:{night}}}" for name, (_, night) in INK.items())
-    base = f"text{{font-family:{SANS}}}.mono{{font-family:{MONO};white-space:pre}}.bold{{font-weight:600}}"
-    line = ".line{fill:none;stroke:#7B8794;stroke-width:1.6}"
-    return f"{base}{line}{light}@media (prefers-color-scheme:dark){{{dark}}}"
-
-
-STYLE = _style()
-
-
-def wrapped(text: str, letters: int, most: int) -> list[str]:
-    """Lines of at most so many letters, broken anywhere for want of a blank; what is cut off is marked."""
-    lines = [""]
-    for word in re.findall(r"\S+\s*", text.replace("\n", "⏎ ")):
-        while len(word.rstrip()) > letters:
-            room = letters - len(lines[-1])
-            lines[-1] += word[:room]
-            lines.append("")
-            word = word[room:]
-        if len(lines[-1]) + len(word.rstrip()) > letters:
-            lines.append("")
-        lines[-1] += word
-    lines = [line.rstrip() for line in lines]
-    return lines if len(lines) <= most else [*lines[: most - 1], lines[most - 1][: letters - 2].rstrip() + " …"]
 
 
 def here(stop: str) -> str:
@@ -228,26 +145,11 @@ def quotes() -> list[dict]:
         for pair in pairs
         for row in pair["row"]
         for part in ("asked", "before", "after")
-        if _plain(row[part]) not in said_in(row["lesson"])
+        if plain(row[part]) not in said_in(row["lesson"])
     ]
     if gone:
         raise SystemExit("These quotes are not in the lesson any more; take new ones from it:\n" + "\n".join(gone))
     return pairs
-
-
-def said_in(lesson: str) -> str:
-    """All that a lesson's cells ask and print, as plain text with single blanks."""
-    texts = []
-    for cell in json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"]:
-        texts.append("".join(cell["source"]))
-        for output in cell.get("outputs", []):
-            shown = output.get("data", {})
-            texts.append("".join(output.get("text") or shown.get("text/html") or shown.get("text/plain") or ""))
-    return _plain(unescape(re.sub(r"<[^>]+>", " ", " ".join(texts))))
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split())
 
 
 def before_and_after(pair: Mapping) -> str:
@@ -255,8 +157,8 @@ def before_and_after(pair: Mapping) -> str:
     drawing, y = Drawing(), 2.0
     wide = (WIDTH - 12) / 2
     for row in pair["row"]:
-        asked = wrapped(_plain(row["asked"]), 84, 3)
-        both = [wrapped(_plain(row[part]), 52, 9) for part in ("before", "after")]
+        asked = wrapped(plain(row["asked"]), 84, 3)
+        both = [wrapped(plain(row[part]), 52, 9) for part in ("before", "after")]
         drawing.card(2, y, WIDTH - 4, 12 + 18 * len(asked), "plain")
         for line, words in enumerate(asked):
             drawing.text(16, y + 20 + 18 * line, words)

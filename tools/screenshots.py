@@ -1,4 +1,4 @@
-"""Take the README's pictures again: `.venv/bin/python tools/screenshots.py` (maintainers; needs Chromium and playwright).
+"""Take the README's pictures again: `.venv/bin/python tools/screenshots.py` (maintainers; needs Chromium).
 
 Both show the real thing. The checklist is lesson 0's panel with the sample's answers, in JupyterLab; the record is what
 `your_project.ipynb` writes for its own example, which is run first where no earlier run left one (4 minutes on two
@@ -93,7 +93,7 @@ def lab() -> Iterator[tuple[str, Path]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        settings = folder / ".settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+        settings = folder / ".SETTINGS" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
         settings.parent.mkdir(parents=True)
         settings.write_text('{"fetchNews": "false", "checkForUpdates": false}')
         own = {
