@@ -42,19 +42,11 @@ panel"""
 def main() -> int:
     """Take both; the exit status is 1 when one of them is too large."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with own_home(kit_home() / "screenshots", fresh=False):
-        record = Project("my-first").folder / "record.html"
-        if not record.exists():
-            execute(NOTEBOOKS / "your_project.ipynb", print)
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 900, "height": 720})
-            page.goto(record.as_uri())
-            page.screenshot(path=PICTURES / "record.png")
-            page = browser.new_page(viewport={"width": 900, "height": 900})
-            with lab() as (address, folder):
-                the_checklist(page, address, folder)
-            browser.close()
+    with own_home(kit_home() / "screenshots", fresh=False), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        the_checklist(browser.new_page(viewport={"width": 900, "height": 900}))
+        the_record(browser.new_page(viewport={"width": 900, "height": 640}))
+        browser.close()
     shots = sorted(PICTURES.glob("*.png"))
     too_large = [path for path in shots if path.stat().st_size > MAX_BYTES]
     for path in shots:
@@ -62,8 +54,26 @@ def main() -> int:
     return int(bool(too_large))
 
 
-def the_checklist(page: Page, address: str, folder: Path) -> None:
+def the_record(page: Page) -> None:
+    """Picture the top of the record of `your_project.ipynb`, which is run first where it was not yet."""
+    record = Project("my-first").folder / "record.html"
+    if not record.exists():
+        execute(NOTEBOOKS / "your_project.ipynb")
+    page.goto(record.as_uri())
+    page.screenshot(path=PICTURES / "record.png")
+
+
+def the_checklist(page: Page) -> None:
     """Run the panel's cell in JupyterLab and picture its first questions."""
+    with lab() as (address, folder):
+        run_panel(page, address, folder)
+        box = page.locator(".jp-OutputArea").first.bounding_box()
+        area = {"x": box["x"], "y": box["y"], "width": box["width"], "height": min(box["height"], 640)}
+        page.screenshot(path=PICTURES / "checklist.png", clip=area)
+
+
+def run_panel(page: Page, address: str, folder: Path) -> None:
+    """Open a notebook with the one cell, run it, and wait for the panel."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PANEL)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, folder / "checklist.ipynb")
@@ -80,9 +90,6 @@ def the_checklist(page: Page, address: str, folder: Path) -> None:
     ).first
     output.wait_for()
     page.wait_for_timeout(3000)
-    box = page.locator(".jp-OutputArea").first.bounding_box()
-    area = {"x": box["x"], "y": box["y"], "width": box["width"], "height": min(box["height"], 640)}
-    page.screenshot(path=PICTURES / "checklist.png", clip=area)
 
 
 @contextlib.contextmanager
