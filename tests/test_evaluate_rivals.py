@@ -393,7 +393,7 @@ def test_a_cascade_by_hand():
     assert line["usd_per_1000"] == pytest.approx(4.0)
     assert found.rows["seconds"].tolist() == pytest.approx([0.1] * 6 + [0.6] * 4)
     assert found.rows["usd"].tolist() == pytest.approx([0.0] * 6 + [0.01] * 4)
-    assert found.notes == ["sure, then big: 40 % of 10 rows are handed on; $4 for 1,000 rows."]
+    assert found.notes == ["sure, then big: 40 % of 10 rows are passed on; $4 for 1,000 rows."]
     both = ten().merge(found)
     assert both.compare(name, "sure").difference == pytest.approx(0.2)
     again = evaluate.Results.from_json(json.loads(json.dumps(both.to_json())))

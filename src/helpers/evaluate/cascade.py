@@ -82,7 +82,7 @@ def cascade(results: Results, first: str, then: str, threshold: float, *, name: 
         results.openings, scales=dict(results.scales), versions=dict(results.versions),
     )  # fmt: skip
     price = 1000 * float(rows["usd"].mean())
-    found.notes = [f"{name}: {100 * share:.0f} % of {len(rows)} rows are handed on; ${price:.4g} for 1,000 rows."]
+    found.notes = [f"{name}: {100 * share:.0f} % of {len(rows)} rows are passed on; ${price:.4g} for 1,000 rows."]
     return found
 
 

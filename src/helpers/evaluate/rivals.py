@@ -93,8 +93,8 @@ def without_llm(
     task = _task(train, [row.question for row in rows], extract or {}, closed, choose_on or (), only)
     if seen := set(row_ids(rows)) & set(row_ids(task.choose_on)):
         raise EvaluationError(
-            "Rows to choose the best methods by must not be scored.", got=f"{plural(len(seen), 'row')} in both",
-            fix="Choose by other rows, or leave choose_on away.",
+            "Rows used to choose the best methods must not be scored.", got=f"{plural(len(seen), 'row')} in both",
+            fix="Use other rows, or leave choose_on out.",
         )  # fmt: skip
     numbers, notes = _numbers(task, embeddings)
     guesses = {name: _guesses(task, name, numbers) for name in task.wanted}
@@ -105,10 +105,12 @@ def without_llm(
         replies, sure = _replies(task, chosen, guesses, numbers)
         parts.append(score_replies(rival, about, rows, replies, metrics, split=split, confidence=sure))
     if not parts:
-        raise EvaluationError("None of these rivals is to be had here.", got=", ".join(only), fix=" ".join(notes))
+        raise EvaluationError("None of these rivals is available here.", got=", ".join(only), fix=" ".join(notes))
     found = reduce(Results.merge, parts)
     if len(train) < all_rows:
-        notes.append(f"The rivals learned from {len(train):,} of {all_rows:,} training rows: more make them stronger.")
+        notes.append(
+            f"The rivals learned from {len(train):,} of {all_rows:,} training rows: more would make them stronger."
+        )
     found.notes = [*notes, *leaks, *([_choice(task, methods[BEST], guesses)] if BEST in methods else [])]
     if progress:
         print("\n".join(found.notes), end="\n" if found.notes else "")
@@ -165,15 +167,15 @@ def _task(
     if unknown := [name for name in (*codes, *(closed or ())) if name not in wanted]:
         raise EvaluationError(
             "The training answers lack a field.", got=", ".join(unknown),
-            fix=f"They have {', '.join(wanted)}." if WHOLE not in wanted else "They are no JSON objects.",
+            fix=f"They have {', '.join(wanted)}." if WHOLE not in wanted else "They are not JSON objects.",
         )  # fmt: skip
     if closed is None:
         closed = [name for name, values in wanted.items() if guessing.is_closed(_without_null(name, values))]
     for name in closed:
         if (count := len(set(wanted[name]))) > guessing.MOST_CLASSES:
             raise EvaluationError(
-                f"{name or 'The answer'} has {count} values in the training rows: that is no closed set.",
-                fix=f"A classifier takes {guessing.MOST_CLASSES} at most. Leave it open, or hand over code in extract.",
+                f"{name or 'The answer'} has {count} values in the training rows: that is not a closed set.",
+                fix=f"A classifier takes at most {guessing.MOST_CLASSES}. Leave it open, or pass code in extract.",
             )
     everywhere = {MAJORITY, NEAREST} | ({BEST} if codes else set())
     rivals = [name for name in RIVALS if name in only and (closed or name in everywhere)]
