@@ -152,7 +152,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason():
             plain(TASK, ROWS, FIELDS, **options)
     with pytest.raises(EvaluationError, match="rows to learn from"):
         plain([], ROWS, FIELDS)
-    with pytest.raises(EvaluationError, match="no JSON objects"):
+    with pytest.raises(EvaluationError, match="not JSON objects"):
         plain([example("a", "x"), example("b", "y")], ROWS, FIELDS, extract={"order": r"\d"})
 
 

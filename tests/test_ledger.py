@@ -126,9 +126,9 @@ SOLD, NOTHING = models.Known(None, "sold by the call"), models.Known()
     ("about", "declared", "counts", "says"),
     [
         (SMALL, "", "teaching", "0.135"),
-        (SMALL, "target", "teaching", "declared it “target” does not count"),
+        (SMALL, "target", "teaching", "declaration “target” does not count"),
         (LARGE, "", "target", "8"),
-        (LARGE, "teaching", "target", "declared it “teaching” does not count"),
+        (LARGE, "teaching", "target", "declaration “teaching” does not count"),
         (SOLD, "", "target", "sold by the call"),
         (NOTHING, "target", "target", "declared by you"),
         (NOTHING, "teaching", "teaching", "declared by you"),

@@ -30,6 +30,8 @@ from helpers.project import Project, kit_home
 
 PICTURES = TOP / "docs" / "pictures"
 MAX_BYTES = 150_000
+CONTROLS = "select, input, button"
+HEIGHT = 420  # of the checklist's picture: both fit on a visitor's first screen
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PANEL = f"""from pathlib import Path
 from helpers import decide, show
@@ -45,7 +47,7 @@ def main() -> int:
     with own_home(kit_home() / "screenshots", fresh=False), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         the_checklist(browser.new_page(viewport={"width": 900, "height": 900}))
-        the_record(browser.new_page(viewport={"width": 900, "height": 640}))
+        the_record(browser.new_page(viewport={"width": 760, "height": 590}))
         browser.close()
     shots = sorted(PICTURES.glob("*.png"))
     too_large = [path for path in shots if path.stat().st_size > MAX_BYTES]
@@ -67,8 +69,8 @@ def the_checklist(page: Page) -> None:
     """Run the panel's cell in JupyterLab and picture its first questions."""
     with lab() as (address, folder):
         run_panel(page, address, folder)
-        box = page.locator(".jp-OutputArea").first.bounding_box()
-        area = {"x": box["x"], "y": box["y"], "width": box["width"], "height": min(box["height"], 640)}
+        box = page.locator(".jp-OutputArea-output", has=page.locator(CONTROLS)).first.bounding_box()
+        area = {"x": box["x"], "y": box["y"], "width": box["width"], "height": min(box["height"], HEIGHT)}
         page.screenshot(path=PICTURES / "checklist.png", clip=area)
 
 
