@@ -192,7 +192,7 @@ def test_a_template_never_formats_what_it_joins() -> None:
         ("text", "not a dictionary"),
         (["text", "label"], "not a dictionary"),
         ({"question": "text", "preferred": "label"}, "which column is the rejected"),
-        ({"messages": "text", "answer": "label"}, "stands alone"),
+        ({"messages": "text", "answer": "label"}, "must be the only entry"),
     ],
 )
 def test_wrong_columns_say_what_to_write(columns: object, told: str) -> None:
@@ -502,7 +502,7 @@ def test_lines_of_title_are_passed_over_and_a_lone_heading_is_not(tmp_path: Path
     for above in ("sep=,\n", "Export of May\n\n", "Export,\nof May,\n"):
         path = csv_file(tmp_path, above + body)
         assert [one.question for one in data.read(path)] == ASKED
-        assert "passed over" in data.mapping(path).notes[0]
+        assert "skipped" in data.mapping(path).notes[0]
     numbered = "\n".join([",text", *(f"{n},{text}" for n, text in enumerate(ASKED))])
     assert [one.answer for one in data.read(csv_file(tmp_path, numbered))] == ASKED
 
