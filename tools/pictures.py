@@ -120,7 +120,7 @@ def one_message() -> str:
 def _fields(drawing: Drawing, x: float, y: float, answer: str, ideal: Mapping) -> None:
     said = _parsed(answer)
     if said is None:
-        drawing.text(x, y, "✗ no JSON object", "wrong bold", size=12)
+        drawing.text(x, y, "✗ not a JSON object", "wrong bold", size=12)
         return
     for name, wanted in ideal.items():
         is_right = said.get(name, ...) == wanted
