@@ -259,7 +259,7 @@ def test_an_opening_that_is_too_short_for_the_cache_is_billed_in_full() -> None:
     cached, fresh = (costs.total_cost(w, one, TODAY) for one in (LUNA, LUNA + ":uncached"))
     assert cached.total == fresh.total and any("too short" in said for said in cached.remarks)
     unknown = costs.one_call_cost("deepseek-flash", 900, 0, cached=800, on=TODAY)
-    assert any("not known: taken to be cached" in said for said in unknown.remarks)
+    assert any("not known: assumed to be cached" in said for said in unknown.remarks)
     doubtful = costs.one_call_cost("claude-haiku-5-5", 900, 0, cached=800, on=TODAY)
     assert any("not verified" in said for said in doubtful.remarks)
 

@@ -202,7 +202,7 @@ def test_impossible_sizes(sizes: dict, told: str) -> None:
 
 
 def test_one_group_cannot_be_split() -> None:
-    with pytest.raises(DataError, match="No row is left"):
+    with pytest.raises(DataError, match="No rows are left"):
         data.split(data.read(lines(*clean_rows())), {"train": 0.5, "test": 0.5}, group=lambda _: "all")
 
 
@@ -267,7 +267,7 @@ def test_repair_only_what_was_asked(tmp_path: Path) -> None:
     done = data.repair(source, data.check(source), fixes=["answer_whitespace"], to=tmp_path / "clean.jsonl")
     assert done.log["code"].tolist() == ["answer_whitespace"]
     assert "ann.lee@" in done.path.read_text(encoding="utf-8")
-    with pytest.raises(DataError, match="cannot be mended"):
+    with pytest.raises(DataError, match="cannot be repaired"):
         data.repair(source, data.check(source), fixes=["contradiction"], to=tmp_path / "x.jsonl")
     with pytest.raises(DataError, match="never touched"):
         data.repair(source, data.check(source), to=source)
@@ -313,7 +313,7 @@ def test_an_edited_answer_keeps_the_provider_s_shape(provider: str, tmp_path: Pa
     assert data.read(done)[1].answer == "It whistles."
     assert data.check(done, provider=provider).ok
     everything = pd.DataFrame([{"line": n, "other": 0, "decision": "drop", "new_answer": ""} for n in range(1, 13)])
-    with pytest.raises(DataError, match="No row is left"):
+    with pytest.raises(DataError, match="No rows are left"):
         data.resolve(source, everything, tmp_path / "none.jsonl")
 
 

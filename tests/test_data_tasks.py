@@ -135,7 +135,7 @@ def test_the_same_rows_fit_whether_the_kind_is_found_or_set():
 
 
 def test_what_to_look_at_is_said():
-    assert any("nothing to tell apart" in one for one in data.task(labelled(30, ["ham"])).warnings)
+    assert any("nothing to distinguish" in one for one in data.task(labelled(30, ["ham"])).warnings)
     mixed = [*labelled(30), row("?", "Yes"), row("?", "maybee")]
     said = " ".join(data.task(mixed).warnings)
     assert "'maybee'" in said and "'yes' and 'Yes'" in said
@@ -190,7 +190,7 @@ def test_groups_and_near_duplicates_are_drawn_together_or_not_at_all():
 def test_rows_that_are_unlike_the_rest_are_pointed_out():
     clones = [row(sentence(7) + "!" * (n % 5), "b") for n in range(60)]
     drawn = data.draw([*labelled(60, ["a"]), *clones], 40, label=label_text)
-    assert any("Labels are mixed differently" in one for one in drawn.warnings)
+    assert any("The mix of labels differs" in one for one in drawn.warnings)
     long = [row(" ".join(map(sentence, range(n, n + 9))) + f" group {n % 4}", "a", at=n % 2) for n in range(80)]
     drawn = data.draw([*labelled(80, ["a"]), *long], 60, group=lambda one: one.extra.get("at"))
     assert any("clearly longer or shorter" in one for one in drawn.warnings)

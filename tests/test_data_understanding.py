@@ -192,7 +192,7 @@ def test_a_template_never_formats_what_it_joins() -> None:
         ("text", "not a dictionary"),
         (["text", "label"], "not a dictionary"),
         ({"question": "text", "preferred": "label"}, "which column is the rejected"),
-        ({"messages": "text", "answer": "label"}, "stands alone"),
+        ({"messages": "text", "answer": "label"}, "must be the only entry"),
     ],
 )
 def test_wrong_columns_say_what_to_write(columns: object, told: str) -> None:
@@ -502,7 +502,7 @@ def test_lines_of_title_are_passed_over_and_a_lone_heading_is_not(tmp_path: Path
     for above in ("sep=,\n", "Export of May\n\n", "Export,\nof May,\n"):
         path = csv_file(tmp_path, above + body)
         assert [one.question for one in data.read(path)] == ASKED
-        assert "passed over" in data.mapping(path).notes[0]
+        assert "skipped" in data.mapping(path).notes[0]
     numbered = "\n".join([",text", *(f"{n},{text}" for n, text in enumerate(ASKED))])
     assert [one.answer for one in data.read(csv_file(tmp_path, numbered))] == ASKED
 
@@ -692,12 +692,12 @@ CSV = table(text=ASKED, label=CLASSES).to_csv(index=False).encode()
 TAR = b"t.csv".ljust(257, b"\0") + b"ustar" + b"\0" * 300
 
 BROKEN: dict[str, tuple[str, bytes, str]] = {
-    "empty": ("a.csv", b"", "holds no row"),
-    "empty json lines": ("a.jsonl", b"", "holds no row"),
-    "blank lines only": ("a.csv", b"\n \n\n", "holds no row"),
-    "heading only": ("a.csv", b"question,answer\n", "holds no row"),
-    "byte-order mark only": ("a.csv", b"\xef\xbb\xbf", "holds no row"),
-    "an empty list": ("a.json", b"[]", "holds no row"),
+    "empty": ("a.csv", b"", "contains no rows"),
+    "empty json lines": ("a.jsonl", b"", "contains no rows"),
+    "blank lines only": ("a.csv", b"\n \n\n", "contains no rows"),
+    "heading only": ("a.csv", b"question,answer\n", "contains no rows"),
+    "byte-order mark only": ("a.csv", b"\xef\xbb\xbf", "contains no rows"),
+    "an empty list": ("a.json", b"[]", "contains no rows"),
     "zero bytes": ("a.csv", b"\0" * 4096, "zero bytes"),
     "a pdf called csv": ("a.csv", b"%PDF-1.7\n1 0 obj", "a PDF"),
     "an old workbook": ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "Save it as .xlsx"),
@@ -708,7 +708,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "an empty workbook": ("a.xlsx", _empty_book(), "no table"),
     "a cut parquet": ("a.parquet", _parquet()[:-100], "cannot be read"),
     "a cut gzip": ("a.csv.gz", gzip.compress(CSV * 50)[:-60], "damaged or cut off"),
-    "a gzip of nothing": ("a.csv.gz", gzip.compress(b""), "holds no row"),
+    "a gzip of nothing": ("a.csv.gz", gzip.compress(b""), "contains no rows"),
     "a cut zip": ("a.zip", _zip(a=CSV * 20)[:-40], "damaged or cut off"),
     "an empty zip": ("a.zip", _zip(), "no table"),
     "a zip of pictures": ("a.zip", _zip(**{"a.png": b"x", "b.jpg": b"y"}), "no table.*a.png"),
@@ -736,7 +736,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "too many cells": ("a.csv", CSV + b"a,b,c,d\n", "line 11: 4 cells under 2 headings"),
     "no answer in a row": ("a.jsonl", lines([{"question": "a b c", "answer": "d"}, {"question": "e f"}]),
                            "line 2: The row has no 'answer'"),
-    "a message that is text": ("a.jsonl", lines([{"messages": "hello"}]), "not a filled list"),
+    "a message that is text": ("a.jsonl", lines([{"messages": "hello"}]), "not a non-empty list"),
 }  # fmt: skip
 
 

@@ -362,7 +362,7 @@ def test_results_survive_json():
 
 @pytest.mark.parametrize("value", [{}, {"rows": {}}, {"rows": {"data": [[1]], "columns": ["x"]}}, [], None])
 def test_what_are_no_results_is_refused(value):
-    with pytest.raises(EvaluationError, match="no stored results"):
+    with pytest.raises(EvaluationError, match="not stored results"):
         Results.from_json(value)
 
 
@@ -439,5 +439,5 @@ def test_a_key_that_is_called_like_a_column_of_the_table_takes_no_column_s_place
     line = score_replies("c", about, rows, wrong, scored, split="validation").table().loc["c"]
     assert (line["score"], line["rows"], line["model"], line["field score"]) == (0, 12, "m", 1) and line["high"] < 0.5
     for name in (*OF_THE_TABLE, "answer", "row"):
-        with pytest.raises(EvaluationError, match="names of their own"):
+        with pytest.raises(EvaluationError, match="distinct names"):
             check_metrics([metrics.exact_match, replace(metrics.length, name=name)])

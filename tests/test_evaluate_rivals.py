@@ -153,7 +153,7 @@ def test_what_cannot_be_used_is_refused_with_its_reason():
             plain(TASK, ROWS, FIELDS, **options)
     with pytest.raises(EvaluationError, match="rows to learn from"):
         plain([], ROWS, FIELDS)
-    with pytest.raises(EvaluationError, match="no JSON objects"):
+    with pytest.raises(EvaluationError, match="not JSON objects"):
         plain([example("a", "x"), example("b", "y")], ROWS, FIELDS, extract={"order": r"\d"})
 
 
@@ -468,7 +468,7 @@ def test_a_cascade_by_hand():
     assert line["usd_per_1000"] == pytest.approx(4.0)
     assert found.rows["seconds"].tolist() == pytest.approx([0.1] * 6 + [0.6] * 4)
     assert found.rows["usd"].tolist() == pytest.approx([0.0] * 6 + [0.01] * 4)
-    assert found.notes == ["sure, then big: 40 % of 10 rows are handed on; $4 for 1,000 rows."]
+    assert found.notes == ["sure, then big: 40 % of 10 rows are passed on; $4 for 1,000 rows."]
     assert ten().merge(found).table()["handed_on"].fillna(-1).tolist() == pytest.approx([-1, -1, 0.4])
     assert "handed_on" not in ten().table()
     both = ten().merge(found)
@@ -504,7 +504,7 @@ def test_a_price_that_is_not_known_is_not_made_up():
     """Three of the four calls handed on have no price: a mean over the fourth would be a cent for 1,000 rows."""
     big = of_ten("big", [1] * 10, "target", usd=[0.01] * 7 + [float("nan")] * 3)
     found = evaluate.cascade(ten().merge(big), "sure", "big", 0.65)
-    assert found.notes == ["sure, then big: 40 % of 10 rows are handed on; the host did not say what 3 calls cost."]
+    assert found.notes == ["sure, then big: 40 % of 10 rows are passed on; the host did not say what 3 calls cost."]
 
 
 def test_all_or_nothing_may_be_handed_on():

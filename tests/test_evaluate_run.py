@@ -507,8 +507,8 @@ def test_a_price_that_is_no_price(host, tmp_path, price):
 @pytest.mark.parametrize(
     ("candidates", "rows", "match"),
     [
-        ([], ROWS, "names of their own"),
-        ([PLAIN, PLAIN], ROWS, "names of their own"),
+        ([], ROWS, "distinct names"),
+        ([PLAIN, PLAIN], ROWS, "distinct names"),
         ([PLAIN], [], "no examples"),
         ([PLAIN], [example("a"), example("b", "")], "1 example without the text"),
     ],
@@ -520,7 +520,7 @@ def test_misuse_is_named(host, tmp_path, candidates, rows, match):
 
 def test_metrics_need_names_of_their_own(host, tmp_path):
     for chosen in ([], [metrics.length, metrics.length], [metrics.Metric("usd", lambda a, e: 1.0)]):
-        with pytest.raises(EvaluationError, match="Metrics need names"):
+        with pytest.raises(EvaluationError, match="Metrics need distinct names"):
             run(host().client(), [PLAIN], ROWS, chosen, store=tmp_path / "s", progress=False)
 
 
@@ -553,16 +553,16 @@ def test_one_price_is_not_taken_for_two_models(host, tmp_path, monkeypatch):
     server.calls.clear()
     far(server, monkeypatch)
     dear = {"price": PRICE, "spend_limit_usd": 1e6}
-    with pytest.raises(EvaluationError, match=r"PRICE is that of one model.*ft:small-model:x, small-model"):
+    with pytest.raises(EvaluationError, match=r"PRICE is the price of one model.*ft:small-model:x, small-model"):
         measure(server, tmp_path / "s", both, **dear)
-    with pytest.raises(EvaluationError, match="PRICE is that of one model"):
+    with pytest.raises(EvaluationError, match="PRICE is the price of one model"):
         ask(server.client(), [Request(one.model, [], max_tokens=1) for one in both], store=tmp_path / "s", **dear)
     targets = [(server.base_url, "a"), (server.base_url, "b")]
-    with pytest.raises(EvaluationError, match="PRICE is that of one model.*a, b"):
+    with pytest.raises(EvaluationError, match="PRICE is the price of one model.*a, b"):
         evaluate.run_elsewhere(targets, [TERSE], ROWS, [metrics.exact_match], store=tmp_path / "s", **dear)
     assert not server.calls
     measure(server, tmp_path / "s", [TERSE], **dear)
-    with pytest.raises(EvaluationError, match="PRICE is that of one model"):
+    with pytest.raises(EvaluationError, match="PRICE is the price of one model"):
         measure(server, tmp_path / "s", both, **dear)
     assert len(server.calls) == 20, "the answers of the first one were kept, and the second was not asked"
     each = dict.fromkeys(("small-model", "ft:small-model:x"), PRICE)

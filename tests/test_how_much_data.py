@@ -62,7 +62,7 @@ def test_every_size_gets_about_as_many_steps():
 
 @pytest.mark.parametrize(("sizes", "repeats"), [((0, 10), 1), ((10, 61), 1), ((10,), 0), ((), 1)])
 def test_draws_that_cannot_be_made_say_which_sizes_can(sizes, repeats):
-    with pytest.raises(EvaluationError, match="60 rows cannot be drawn like that.*sizes from 1 to 60"):
+    with pytest.raises(EvaluationError, match="60 rows cannot be drawn that way.*sizes from 1 to 60"):
         learning_curve.draw(ROWS, sizes, repeats)
 
 

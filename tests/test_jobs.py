@@ -137,7 +137,7 @@ def test_where_nothing_can_be_measured_beforehand_the_forecast_says_what_is_know
     if name != "azure":  # no price of training was found there
         assert 0 < said.usd < 0.1 and "as of 20" in said.sentence
     ended = openai.types.fine_tuning.FineTuningJob.construct(created_at=60, finished_at=180, trained_tokens=900)
-    assert said.against(ended) == "Nothing was predicted, took 2.0 min; 900 tokens trained, epochs included."
+    assert said.against(ended) == "No prediction, took 2.0 min; 900 tokens trained, epochs included."
 
 
 def test_a_price_per_hour_is_told_with_its_date_or_not_at_all():
@@ -410,7 +410,7 @@ def test_days_left_never_fall_below_zero(monkeypatch, day):
     assert line["days_left"] == 0 and "ended on 2027-01-14" in line["note"] and "ends on" not in line["note"]
     own_word = SimpleNamespace(id="ft:base:x::1", created=1, shutdown_date="2026-12-03")
     line = leftovers._model(own_word, None, providers.LOCAL)
-    assert line["days_left"] == 0 and "ended on 2026-12-03, says the host" in line["note"]
+    assert line["days_left"] == 0 and "ended on 2026-12-03, according to the host" in line["note"]
 
 
 def test_no_earlier_than_stands_beside_the_day_of_a_leftover(monkeypatch):

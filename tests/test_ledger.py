@@ -126,9 +126,9 @@ SOLD, NOTHING = models.Known(None, "sold by the call"), models.Known()
     ("about", "declared", "counts", "says"),
     [
         (SMALL, "", "teaching", "0.135"),
-        (SMALL, "target", "teaching", "declared it “target” does not count"),
+        (SMALL, "target", "teaching", "declaration “target” does not count"),
         (LARGE, "", "target", "8"),
-        (LARGE, "teaching", "target", "declared it “teaching” does not count"),
+        (LARGE, "teaching", "target", "declaration “teaching” does not count"),
         (SOLD, "", "target", "sold by the call"),
         (NOTHING, "target", "target", "declared by you"),
         (NOTHING, "teaching", "teaching", "declared by you"),
@@ -232,7 +232,7 @@ def test_scores_by_other_rules_are_never_compared_though_their_measure_has_the_s
     target = kept("target", 3)
     tuned = kept("tuned", 9, tuned=True)
     assert ledger.comparisons(ledger.newest(project)[0]) == (), "no word of 100 points between two sets of rules"
-    with pytest.raises(EvaluationError, match="other rules.*all_rules"):
+    with pytest.raises(EvaluationError, match="different rules.*all_rules"):
         target.merge(tuned)
     again = Results.from_json(kept("target", 9).to_json())
     entries = ledger.newest(project)[0]

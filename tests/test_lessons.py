@@ -126,3 +126,13 @@ def test_outputs_are_committed(path):
     assert "<script" not in "".join(
         output.get("data", {}).get("text/html", "") for cell in code for output in cell.outputs
     )
+
+
+@everywhere
+def test_a_link_into_the_glossary_leads_to_a_term(path):
+    terms = set(
+        re.findall(r'^### <a id="([a-z0-9-]+)"></a>', (TOP / "notebooks/glossary.md").read_text(), re.MULTILINE)
+    )
+    links = re.findall(r"\]\(((?:\.\./)?glossary\.md)#([^)]+)\)", prose(path))
+    assert links, "the first use of a term links to the glossary"
+    assert [term for page, term in links if term not in terms or not (path.parent / page).exists()] == []

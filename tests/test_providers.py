@@ -229,9 +229,9 @@ def test_the_page_trains_nowhere_where_nobody_can(host, day, does):
 
 def test_after_the_last_date_the_page_says_what_was_and_not_that_nothing_is_known():
     line = providers.page(on=date(2027, 1, 15)).loc["openai"]
-    assert line["next dates"].startswith("none to come; the last: 2027-01-14") and line["door"] == "nobody"
+    assert line["next dates"].startswith("none announced; the last: 2027-01-14") and line["door"] == "nobody"
     assert line["training, USD per 1M tokens"].startswith("nobody can buy it any more; it was 0.4")
-    assert line["hosting a tuned model"].startswith("ended: nothing tuned there answers")
+    assert line["hosting a tuned model"].startswith("ended: no model tuned there answers")
     assert providers.HOSTS["openai"].after_training_on(date(2027, 1, 15)).startswith("Nothing tuned here answers")
     assert providers.HOSTS["openai"].after_training_on(date(2027, 1, 13)) == providers.HOSTS["openai"].after_training
 

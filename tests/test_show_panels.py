@@ -163,7 +163,7 @@ def test_each_number_and_each_option_changes_what_is_shown():
         moved = not bills.equals(costs.compare(panel.workload, panel.chosen, TODAY))
         assert ((panel.table.value, panel.sentence.value) != shown) == moved, name
         assert moved or name == "evaluations_a_job", "only where a provider bills each look at the validation file"
-        assert "makes no sense" not in panel.sentence.value, name
+        assert "is inconsistent" not in panel.sentence.value, name
 
 
 def test_a_number_that_makes_no_sense_is_told_and_the_rest_stays(project):

@@ -184,7 +184,7 @@ def test_a_host_without_files_trains_nothing_and_the_file_is_not_blamed(only_cha
         jobs.upload(providers.connect(only_chat), file)
     said = str(caught.value)
     assert 'TRAIN_AT = "local"' in said and only_chat.split("//")[1].split("/")[0] in said
-    assert "Mend the file" not in said and "local refused" not in said
+    assert "Fix the file" not in said and "local refused" not in said
     assert 'TRAIN_AT = "local"' in jobs.obstacle(only_chat) and "/v1" in jobs.obstacle(only_chat)
 
 
@@ -311,7 +311,7 @@ def test_the_best_checkpoint_is_chosen_by_validation_score_then_by_loss():
     with pytest.raises(JobError, match="step 10"):
         jobs.best_checkpoint(found, {"tuned": 0.5})
     nothing = jobs.best_checkpoint(found, dict.fromkeys(found.models, float("nan")))
-    assert nothing.model == "ft:final" and "no score can choose" in nothing.sentence
+    assert nothing.model == "ft:final" and "no score to choose by" in nothing.sentence
     assert jobs.best_checkpoint(found, {}) == nothing
 
 

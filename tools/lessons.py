@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +104,19 @@ def execute(
     client.execute()
     say(f"  {path.stem}: {len(code)} cells in {time.monotonic() - began:.0f} s")
     return notebook
+
+
+def said_in(lesson: str) -> str:
+    """All that a lesson's committed cells ask and print, as plain text with single blanks."""
+    texts = []
+    for cell in json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"]:
+        texts.append("".join(cell["source"]))
+        for output in cell.get("outputs", []):
+            shown = output.get("data", {})
+            texts.append("".join(output.get("text") or shown.get("text/html") or shown.get("text/plain") or ""))
+    return plain(unescape(re.sub(r"<[^>]+>", " ", " ".join(texts))))
+
+
+def plain(text: str) -> str:
+    """The text with single blanks between its words."""
+    return " ".join(text.split())

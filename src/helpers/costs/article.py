@@ -110,7 +110,7 @@ def short_against_cached(
     table = pandas.DataFrame(rows)
     names = (facts.beside_label(short.rows[0], day), facts.beside_label(target, day))
     table.attrs["sentence"] = (
-        f"Beside {short_prompt:,.0f} tokens on “{names[0]}”, a prompt on {names[1]} is no dearer "
+        f"Compared with {short_prompt:,.0f} tokens on “{names[0]}”, a prompt on {names[1]} costs no more "
         f"{_stretches(table['long_prompt'], table['prompted_cached'] <= table['tuned'])}."
     )
     table.attrs["names"] = names

@@ -62,13 +62,13 @@ def caching_remarks(price: FactRow, prefix: float) -> tuple[str, ...]:
         return ("no price for cached input is known: billed as fresh input",)
     shortest = facts.cached_from(price["provider"], price["model"])
     if shortest is None:
-        return ("from how many tokens on this provider caches is not known: taken to be cached",)
+        return ("this provider's minimum for caching is not known: assumed to be cached",)
     doubt = "" if shortest.how_known.startswith("read") else f" ({shortest.how_known}: {shortest.remark})"
     cite = f"{doubt}, as of {shortest.as_of}: {shortest.source}"
     if prefix >= shortest["min_tokens"]:
-        return (f"caches openings of {shortest['min_tokens']:,.0f} tokens and more{cite}",)
+        return (f"caches beginnings of {shortest['min_tokens']:,.0f} tokens or more{cite}",)
     return (
-        f"an opening of {prefix:,.0f} tokens is too short to be cached, {shortest['min_tokens']:,.0f} are needed: "
+        f"a beginning of {prefix:,.0f} tokens is too short to be cached, {shortest['min_tokens']:,.0f} are needed: "
         f"billed as fresh input{cite}",
     )
 
@@ -214,7 +214,7 @@ def predicted_epochs(examples: int, provider: str = "openai") -> Epochs:
     """
     n = int(number("examples", examples, least=1))
     if provider not in {row["provider"] for row in facts.rows("defaults") if row["name"] == "target_epochs"}:
-        raise FactsError(f"How {provider!r} chooses epochs is not known.", fix="Name the number of epochs yourself.")
+        raise FactsError(f"How {provider!r} chooses epochs is not known.", fix="Give the number of epochs yourself.")
     target = facts.default("target_epochs", provider)
     epochs = int(target["value"])
     if provider == "openai":
@@ -272,7 +272,7 @@ def job_estimate(
     """
     low, high = file_tokens if isinstance(file_tokens, tuple) else (file_tokens, file_tokens)
     if number("file_tokens, low", low) > number("file_tokens, high", high):
-        raise CostError("The token band is upside down.", got=f"({low}, {high})", fix="Pass (low, high).")
+        raise CostError("The token range is the wrong way round.", got=f"({low}, {high})", fix="Pass (low, high).")
     day = on or facts.today()
     row = facts.tuning_price(model, provider, day)
     if epochs is None and row.get("train") == 0:

@@ -119,12 +119,12 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
         said = _finding(state, calls, a, b, (fixed_a - fixed_b) / workload.months, (each_b - each_a) / workload.months)
     until = day + timedelta(days=30 * workload.months)
     marks = {f"“{one.label}”": rates(one, day).mark(until) for one in (tuned, prompted)}
-    said += "".join(f" Mind that {label} is marked: {mark}." for label, mark in marks.items() if mark)
+    said += "".join(f" Note that {label} is marked: {mark}." for label, mark in marks.items() if mark)
     most = most_calls(workload, tuned)
     if most is not None and calls and state == "above" and calls > most:
         said += (
             f" But at {workload.seconds_per_call:g} s a call {workload.replicas:g} machine(s) answer at most "
-            f"{about(most)} calls a month: the machines that more calls need are not in this sum."
+            f"{about(most)} calls a month: the machines needed for more calls are not included."
         )
     return BreakEven(state, calls, said, (fixed_a, each_a), (fixed_b, each_b))
 
@@ -141,7 +141,7 @@ def _crossing(extra: float, saving: float) -> tuple[str, float | None]:
 def _finding(state: str, calls: float | None, a: str, b: str, extra: float, saving: float) -> str:
     each = f"{dollars(abs(saving))} {'less' if saving > 0 else 'more'} for each call" if saving else "the same a call"
     fixed = f"{dollars(abs(extra))} a month {'more' if extra > 0 else 'less'} before the first call"
-    beside = f"Beside “{b}”, “{a}” costs {fixed} and {each}"
+    beside = f"Compared with “{b}”, “{a}” costs {fixed} and {each}"
     return {
         "above": f"{beside}: it is cheaper from about {about(calls or 0)} calls a month on.",
         "below": f"{beside}: it is cheaper only up to about {about(calls or 0)} calls a month.",
@@ -255,7 +255,7 @@ def probability_cheaper(
     low, middle, high = (float(x) for x in np.percentile(saving, (5, 50, 95)))
     often = {0.0: "none", 1.0: "all"}.get(share, f"{share:.0%}")
     sentence = (
-        f"“{first.label}” is cheaper than “{second.label}” in {often} of {n:,} draws. In the middle draw it "
+        f"“{first.label}” is cheaper than “{second.label}” in {often} of {n:,} draws. In the median draw it "
         f"{_saves(middle)}; nine of ten draws lie between “{_saves(low)}” and “{_saves(high)}”."
     )
     return Chance(share, (low, middle, high), n, seed, sentence)
@@ -275,7 +275,9 @@ def _draw(
             raise CostError("A workload has no such number.", got=name, fix=f"Use one of {', '.join(sorted(names))}.")
         low, high = (number(f"{name}, {end}", value) for end, value in zip(("low", "high"), ends, strict=True))
         if low > high:
-            raise CostError(f"The range of {name} is upside down.", got=f"({low:g}, {high:g})", fix="Pass (low, high).")
+            raise CostError(
+                f"The range of {name} is the wrong way round.", got=f"({low:g}, {high:g})", fix="Pass (low, high)."
+            )
         for end in (low, high):
             replace(workload, **{"cacheable": 0.0} | {name: end})  # raises where an end makes no sense
         logarithmic = low > 0 and name not in SHARES

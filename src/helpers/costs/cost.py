@@ -112,7 +112,7 @@ def remarks_on(rows: Iterable[FactRow], on: date) -> tuple[str, ...]:
             said.append(f"not verified: {row.source}")
         age = (on - row.as_of).days
         if age > STALE_DAYS:
-            said.append(f"read {age} days before {on}: look again at {row.source}")
+            said.append(f"read {age} days before {on}: check again at {row.source}")
     return tuple(dict.fromkeys(said))
 
 
@@ -124,7 +124,7 @@ def number(name: str, value: Any, least: float = 0.0, most: float = math.inf) ->
     """
     problem = problem_with(name, value, least, most)
     if problem:
-        raise CostError(problem, fix="Put in a plain number.")
+        raise CostError(problem, fix="Give a plain number.")
     return float(value)
 
 

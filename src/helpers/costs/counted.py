@@ -42,8 +42,12 @@ class Counted:
     def sentence(self) -> str:
         """All of it in words."""
         count = f"{self.low:,}" if self.low == self.high else f"{self.low:,} to {self.high:,}"
-        whose = "the model's own vocabulary" if self.exact else "a stand-in: this model's vocabulary is not public here"
-        band = "" if self.low == self.high else "; the band is there because the provider's rule is not public"
+        whose = (
+            "the model's own vocabulary"
+            if self.exact
+            else "a stand-in: this model's own vocabulary is not available here"
+        )
+        band = "" if self.low == self.high else "; a range, because the provider's rule is not public"
         return f"{self.rows:,} rows, {count} tokens ({self.vocabulary}, {whose}{band})."
 
 
@@ -70,7 +74,7 @@ def count(path: str | Path, model: str | None = None) -> Counted:
             whole, prompt, marks = counter.examples(parts)
             total, before, answers = total + whole, before + prompt, answers + whole - prompt - marks
     if not rows:
-        raise CostError(f"{Path(path).name} holds no examples.", fix="Prepare the data first (lesson 01).")
+        raise CostError(f"{Path(path).name} contains no examples.", fix="Prepare the data first (lesson 01).")
     extra = 0 if counter.vocabulary == "smollm2" else tokens.PER_EXAMPLE_BAND[1] * rows
     return Counted(rows, total, total + extra, before / rows, answers / rows, counter.vocabulary, counter.exact)
 

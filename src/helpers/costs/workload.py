@@ -113,7 +113,7 @@ class Workload:
             problems.append(f"cacheable ({self.cacheable:g}) is a part of tokens_in ({self.tokens_in:g}), not more")
         if any(problems):
             raise CostError(
-                "This workload makes no sense: " + "; ".join(filter(None, problems)) + ".", fix="Change those numbers."
+                "This workload is inconsistent: " + "; ".join(filter(None, problems)) + ".", fix="Change those numbers."
             )
 
     @property
@@ -176,7 +176,7 @@ class Workload:
         foreign = sorted(str(name) for name in saved if name not in known | {"format"})
         if foreign:
             raise CostError(
-                "A saved workload holds names that a workload does not have.",
+                "The saved workload contains names that a workload does not have.",
                 got=", ".join(foreign),
                 fix="Remove them, or load it with the version of the kit that wrote it.",
             )

@@ -97,7 +97,10 @@ def _counter(provider: str, model: str | None, found: Findings) -> tokens.TokenC
         return None
     if not counted.exact:
         found.add(
-            "tokens_estimated", 0, "file", f"The vocabulary of {name} is not here; {counted.vocabulary} stands in."
+            "tokens_estimated",
+            0,
+            "file",
+            f"The vocabulary of {name} is not here; {counted.vocabulary} is used instead.",
         )
     return counted
 
@@ -184,14 +187,14 @@ def _check_file(
     if n == 0:
         found.add("file_empty", 0, "file", "No example was found.")
     if limits.max_file_bytes and size > limits.max_file_bytes:
-        found.add("file_too_large", 0, "file", f"{size:,} bytes; {limits.provider} takes {limits.max_file_bytes:,}.")
+        found.add("file_too_large", 0, "file", f"{size:,} bytes; {limits.provider} accepts {limits.max_file_bytes:,}.")
     if limits.min_examples and len(whole.lines) < limits.min_examples:
         more = f"The file has {len(whole.lines)} usable example(s), but must have at least {limits.min_examples}."
         found.add("invalid_n_examples", 0, "file", more)
     elif len(whole.lines) < ENOUGH_TO_LEARN:
         found.add("few_examples", 0, "file", f"{len(whole.lines)} examples.")
     if limits.max_examples and n > limits.max_examples:
-        found.add("too_many_examples", 0, "file", f"{n:,} examples; {limits.provider} takes {limits.max_examples:,}.")
+        found.add("too_many_examples", 0, "file", f"{n:,} examples; {limits.provider} accepts {limits.max_examples:,}.")
     if whole.truncated > TRUNCATED_SHARE * max(n, 1):
         share = whole.truncated / n
         found.add(
@@ -204,12 +207,12 @@ def _check_shapes(limits: Rules, shapes: dict[str, list[int]], found: Findings) 
     """Rows of a shape that the provider refuses: one problem when the whole file is so, else one a row."""
     refused = {shape: lines for shape, lines in shapes.items() if shape not in limits.shapes}
     for shape, lines in refused.items():
-        told = f"{limits.provider} takes {' or '.join(limits.shapes)} rows"
+        told = f"{limits.provider} accepts {' or '.join(limits.shapes)} rows"
         if len(shapes) == 1:
-            found.add("wrong_shape", 0, "file", f"All rows have the shape {shape!r}; {told}.")
+            found.add("wrong_shape", 0, "file", f"All rows have the format {shape!r}; {told}.")
             continue
         for line in lines:
-            found.add("wrong_shape", line, "row", f"The row has the shape {shape!r}; {told}.")
+            found.add("wrong_shape", line, "row", f"The row has the format {shape!r}; {told}.")
     if len(shapes) > 1:
         largest_first = sorted(shapes.items(), key=lambda item: -len(item[1]))
         counts = ", ".join(f"{len(lines):,} × {shape}" for shape, lines in largest_first)
@@ -224,5 +227,7 @@ def _texts_of(source: Source, columns: Columns | None, near: bool) -> corpus.Cor
         if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
             other.add(line, messages, [text_of(message.get("content")) for message in messages], None, row)
     if not other.lines:
-        raise DataError("The split to compare with holds no example.", fix="Give the validation or test file's path.")
+        raise DataError(
+            "The split to compare with contains no examples.", fix="Give the validation or test file's path."
+        )
     return other

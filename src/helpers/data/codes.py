@@ -23,16 +23,18 @@ E, W, N = "error", "warning", "note"
 
 CODES: dict[str, Code] = {
     # the file
-    "file_empty": Code(E, "The file holds no example.", "Export it again; check that the export finished."),
+    "file_empty": Code(E, "The file contains no examples.", "Export it again; check that the export finished."),
     "not_jsonl": Code(
-        E, "The file is not JSON Lines (one object a line).", "Write it with write(read(path), new_path)."
+        E, "The file is not JSON Lines (one object per line).", "Write it with write(read(path), new_path)."
     ),
-    "file_too_large": Code(E, "The file is larger than the provider takes.", "Split it, or keep fewer examples."),
-    "invalid_n_examples": Code(E, "Fewer examples than the provider takes.", "Add examples until the minimum is met."),
-    "too_many_examples": Code(E, "More examples than the provider takes.", "Keep the most varied ones."),
-    "few_examples": Code(N, "Enough to start a job, few to learn from.", "Aim for 50 to 100 good examples."),
+    "file_too_large": Code(E, "The file is larger than the provider accepts.", "Split it, or keep fewer examples."),
+    "invalid_n_examples": Code(
+        E, "Fewer examples than the provider accepts.", "Add examples until the minimum is met."
+    ),
+    "too_many_examples": Code(E, "More examples than the provider accepts.", "Keep the most varied ones."),
+    "few_examples": Code(N, "Enough to start a job, but little to learn from.", "Aim for 50 to 100 good examples."),
     "mixed_shapes": Code(
-        W, "Rows of different shapes in one file.", "Write the file again with write(read(path), new_path)."
+        W, "Rows in different formats in one file.", "Write the file again with write(read(path), new_path)."
     ),
     "too_many_problems": Code(
         N, "So many problems of one kind that the rest are not listed.", "Repair, then check again."
@@ -42,30 +44,30 @@ CODES: dict[str, Code] = {
         N, "Tokens were counted with another model's vocabulary.", "Read the counts as estimates."
     ),
     "read_as": Code(
-        N, "How the file was opened.", "Give another part of it, or another file, where this is not meant."
+        N, "How the file was opened.", "If this is not what you meant, give another part of it, or another file."
     ),
     # the line
     "bom": Code(
-        E, "A byte-order mark stands before the first brace.", "Save without a byte-order mark: repair() does."
+        E, "There is a byte-order mark before the first brace.", "Save without a byte-order mark: repair() does."
     ),
     "encoding": Code(E, "The line is not UTF-8.", "Save as UTF-8: repair() decodes it with the encoding that fits."),
     "blank_line": Code(E, "A line without content.", "Remove it: repair() does."),
     "json": Code(
-        E, "The line is not valid JSON.", "Mend the line: repair() mends what is mechanical and drops the rest."
+        E, "The line is not valid JSON.", "Fix the line: repair() fixes what is mechanical and drops the rest."
     ),
     "not_object": Code(
-        E, "The line is JSON, but not an object.", 'Write one object a line: {"question": "…", "answer": "…"}.'
+        E, "The line is JSON, but not an object.", 'Write one object per line: {"question": "…", "answer": "…"}.'
     ),
     "line_too_long": Code(E, "The line is too long to be an example.", "Look for a lost line break in the export."),
     "table_row": Code(
-        E, "The table's row cannot be read as one example.", "Mend the row: quote cells that hold separators."
+        E, "The table's row cannot be read as one example.", "Fix the row: quote cells that contain separators."
     ),
     # the row
     "unknown_shape": Code(
-        E, "The row is none of the known shapes.", "Name the columns in COLUMNS, or drop the row: repair() does."
+        E, "The row has none of the known formats.", "Name the columns in COLUMNS, or drop the row: repair() does."
     ),
     "wrong_shape": Code(
-        E, "The provider does not take rows of this shape.", "Write the file with write(…, provider=…)."
+        E, "The provider does not accept rows in this format.", "Write the file with write(…, provider=…)."
     ),
     "unknown_key": Code(
         W, "A key that the format does not know.", "Remove it: repair() does; keep ids in a file of your own."
@@ -116,19 +118,19 @@ CODES: dict[str, Code] = {
         E, "Tool calls and tool messages that do not pair up.", "Answer each call once, by its id, right after it."
     ),
     "tool_arguments": Code(E, "Tool arguments are not a JSON object in a string.", "Write json.dumps(arguments)."),
-    "tool_schema": Code(W, "Tool arguments that break the declared schema.", "Mend the arguments or the schema."),
+    "tool_schema": Code(W, "Tool arguments that break the declared schema.", "Correct the arguments or the schema."),
     "tool_undeclared": Code(W, "A call of a tool that the row does not declare.", "Declare it in `tools`."),
     "image": Code(
-        E, "A picture where none may stand, or too many.", "Keep pictures in user messages, at most ten a row."
+        E, "A picture where none is allowed, or too many.", "Keep pictures in user messages, at most ten per row."
     ),
     # preference pairs
     "preference": Code(
-        E, "A preference pair that misses a side.", "Give input, preferred_output and non_preferred_output."
+        E, "A preference pair with one side missing.", "Give input, preferred_output and non_preferred_output."
     ),
-    "preference_same": Code(W, "Both answers of the pair are the same.", "Drop the row: it says nothing."),
+    "preference_same": Code(W, "Both answers of the pair are the same.", "Drop the row: it teaches nothing."),
     # length
     "tokens_over_limit": Code(
-        W, "Longer than the model reads: the end is cut off.", "Shorten it; the answer stands at the end."
+        W, "Longer than the model reads: the end is cut off.", "Shorten it; the answer is at the end."
     ),
     "truncated_share": Code(
         W, "Many examples are longer than the model reads.", "Shorten the prompts, or choose another model."
@@ -145,29 +147,33 @@ CODES: dict[str, Code] = {
         W, "Almost the same prompt as an earlier row.", "Keep the better one, if they are one case."
     ),
     "contradiction": Code(
-        W, "The same prompt with another answer.", "A person decides which is right: repair() queues them."
+        W, "The same prompt with a different answer.", "A person decides which is right: repair() queues them."
     ),
-    "leak": Code(W, "The prompt stands in another split too.", "Split again with split(): it keeps them together."),
+    "leak": Code(W, "The prompt is in another split too.", "Split again with split(): it keeps them together."),
     "near_leak": Code(
-        W, "Almost the same prompt stands in another split.", "Split again with split(): it keeps them together."
+        W, "Almost the same prompt is in another split.", "Split again with split(): it keeps them together."
     ),
     "answer_in_prompt": Code(
-        W, "The answer already stands in the prompt.", "Make sure that the model will see it there in use, too."
+        W, "The answer is already in the prompt.", "Make sure that the model will see it there in real use too."
     ),
     "system_differs": Code(
-        W, "Another system prompt than the other rows.", "Use one system prompt, the one used after training."
+        W, "A different system prompt from the other rows.", "Use one system prompt, the one used after training."
     ),
-    "label_variant": Code(W, "A label spelled unlike its usual form.", "Spell each label one way: repair() does."),
+    "label_variant": Code(
+        W, "A label spelled differently from its usual form.", "Spell each label one way: repair() does."
+    ),
     "answer_format": Code(W, "Most answers are JSON of one form; this one is not.", "Give every answer the same form."),
     "label_imbalance": Code(
-        N, "One label outnumbers the others.", "Add rows of the rare labels, and measure them apart."
+        N, "One label outnumbers the others.", "Add rows of the rare labels, and measure them separately."
     ),
     "rare_label": Code(W, "A label with very few rows.", "Add rows of it, or merge it with another."),
     "refusal_share": Code(
         W, "A large share of the answers refuse.", "The model will refuse more: keep only wanted refusals."
     ),
     "language_mix": Code(
-        N, "The text is in another language than most rows.", "Keep it if users will write it, and measure it apart."
+        N,
+        "The text is in a different language from most rows.",
+        "Keep it if users will write it, and measure it separately.",
     ),
     "licence": Code(N, "Rows name different sources or licences.", "Make sure that every one allows training."),
     # personal data and secrets

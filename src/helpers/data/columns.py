@@ -112,7 +112,7 @@ def checked(columns: Any, sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]
         raise DataError(f"COLUMNS has no part {unknown[0]!r}.", got=f"known parts: {legal}", fix=_fix(sample, names))
     if "messages" in columns and len(columns) > 1:
         fix = f"Write {paste({'messages': columns['messages']})}, or name a question and an answer instead."
-        raise DataError("In COLUMNS, 'messages' is the whole conversation and stands alone.", fix=fix)
+        raise DataError("In COLUMNS, 'messages' is the whole conversation and must be the only entry.", fix=fix)
     specs = {part: _spec(part, spec, names, sample) for part, spec in columns.items()}
     needed = {"messages"} if "messages" in specs else {"question", "preferred" if "rejected" in specs else "answer"}
     if "preferred" in specs and "answer" not in specs:
@@ -184,11 +184,11 @@ def guess(sample: Sequence[Mapping[str, Any]]) -> Guess:
         why = f"Another answer could be {' or '.join(map(repr, others[:OTHERS]))}." if others else ""
         return _joined(Guess(by_name, "by names", why), profiles)
     if turns := [one for one in profiles if one.kind == "turns"]:
-        return Guess({"messages": turns[0].name}, "by contents", f"{turns[0].name!r} holds conversations.")
+        return Guess({"messages": turns[0].name}, "by contents", f"{turns[0].name!r} contains conversations.")
     if names == ["text"]:
         return Guess({}, "as it is", "One column of text.")
     if len(names) == 1:
-        fix = "Each row needs an input and its ideal answer. Add a column of answers, or check how cells are parted."
+        fix = "Each row needs an input and its ideal answer. Add a column of answers, or check how cells are separated."
         raise DataError(f"The table has one column, {names[0]!r}.", fix=fix)
     found, why = _by_contents(profiles, by_name, sample, names)
     return _joined(Guess(found, "by contents", why), profiles)
@@ -329,7 +329,7 @@ def _by_contents(
         found = {"system": by_name["system"]} | found
     counted = f"has {told.different} different values"
     holds = {"label": counted, "number": counted, "json": "holds JSON", "text": "is the other text"}
-    why = f"{asked.name!r} holds long, varied text and {told.name!r} {holds.get(told.kind, counted)}."
+    why = f"{asked.name!r} contains long, varied text and {told.name!r} {holds.get(told.kind, counted)}."
     return found, why
 
 

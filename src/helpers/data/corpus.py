@@ -187,7 +187,7 @@ def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> N
     _check_forms(corpus, found)
     _check_languages(corpus, found)
     for line in corpus.in_prompt:
-        found.add("answer_in_prompt", line, "messages", "The whole answer stands in the prompt.")
+        found.add("answer_in_prompt", line, "messages", "The whole answer is in the prompt.")
     n, refusals = len(corpus.lines), found.counts["refusal_answer"]
     if n >= 20 and refusals > REFUSAL_SHARE * n:
         found.add("refusal_share", 0, "file", f"{refusals:,} of {n:,} answers refuse ({refusals / n:.0%}).")
@@ -213,7 +213,7 @@ def _check_same_prompts(corpus: Corpus, found: Findings) -> None:
         if len(first) > 1:
             for at in first.values():
                 others = [corpus.lines[other] for other in first.values() if other != at][:5]
-                told = f"The same prompt has another answer on line {', '.join(map(str, others))}."
+                told = f"The same prompt has a different answer on line {', '.join(map(str, others))}."
                 found.add("contradiction", corpus.lines[at], "messages", told, other=others[0])
 
 
@@ -235,9 +235,7 @@ def _check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> I
     for at, question in enumerate(corpus.questions):
         if question in there:
             line = other.lines[there[question]]
-            found.add(
-                "leak", corpus.lines[at], "messages", f"The same prompt stands on line {line} of the {name} split."
-            )
+            found.add("leak", corpus.lines[at], "messages", f"The same prompt is on line {line} of the {name} split.")
             yield at
 
 
@@ -258,7 +256,7 @@ def _check_near(corpus: Corpus, others: dict[str, Corpus], leaked: set[int], fou
     for at, root in enumerate(roots[:size]):
         if root in elsewhere and at not in leaked:
             name, line = elsewhere[root]
-            message = f"The prompt resembles line {line} of the {name} split, itself or through rows between them."
+            message = f"The prompt resembles line {line} of the {name} split, directly or through rows in between."
             found.add("near_leak", corpus.lines[at], "messages", message)
 
 

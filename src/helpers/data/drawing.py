@@ -131,8 +131,8 @@ def _warnings(
         found.append(f"{len(places)} rows instead of {n}: the next ones belong together and do not fit.")
     if rest and (moved := _moved(labels, places, rest)) > UNLIKE:
         found.append(
-            f"Labels are mixed differently than in the rows that were not drawn: {100 * moved:.0f} % of the drawn rows "
-            "would need another label. The score is one of the drawn mixture."
+            f"The mix of labels differs from that of the rows not drawn: {100 * moved:.0f} % of the drawn rows "
+            "would need another label. The score applies to the drawn mix."
         )
     if rest and _unlike_lengths(examples, places, rest):
         found.append("The drawn questions are clearly longer or shorter than those that were not drawn.")

@@ -203,19 +203,19 @@ def _member(archive: zipfile.ZipFile, at: Opened, found: Findings) -> tuple[zipf
         meant = [one for one in files if name in (one.filename, PurePosixPath(one.filename).name)]
         if not meant:
             listed = _listed([one.filename for one in tables or files])
-            raise DataError(f"{called} holds no file {name!r}.", got=listed, fix=_choose(called, tables or files))
+            raise DataError(f"{called} contains no file {name!r}.", got=listed, fix=_choose(called, tables or files))
         tables = meant
     if not tables:
         raise DataError(
-            f"{called} holds no table.",
+            f"{called} contains no table.",
             got=_listed([one.filename for one in files]) or "an empty archive",
             fix=AS_TABLE,
         )
     if len(tables) > 1:
         listed = _listed([one.filename for one in tables])
-        raise DataError(f"{called} holds {len(tables)} files.", got=listed, fix=_choose(called, tables))
+        raise DataError(f"{called} contains {len(tables)} files.", got=listed, fix=_choose(called, tables))
     if tables[0].flag_bits & 1:
-        raise DataError(f"{called} is locked by a password.", fix="Unpack it yourself and give the table inside.")
+        raise DataError(f"{called} is protected by a password.", fix="Unpack it yourself and give the table inside.")
     found.add("read_as", 0, "file", f"Read {tables[0].filename} from {called}.")
     return tables[0], part
 
@@ -246,6 +246,6 @@ def refuse_foreign(head: bytes, called: str) -> None:
         raise DataError(f"{called or 'The file'} is a tar archive.", fix="Unpack it and give the table inside.")
     if len(head) > 64 and not head.strip(b"\x00"):
         raise DataError(
-            f"{called or 'The file'} holds only zero bytes: it was never written to the end.",
+            f"{called or 'The file'} contains only zero bytes: writing it was never finished.",
             fix="Download or export it again.",
         )

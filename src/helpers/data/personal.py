@@ -24,7 +24,7 @@ KINDS = {
     "iban": "Bank account numbers (IBAN): the country's length and the check digits must fit.",
     "national_id": (
         f"Identity and tax numbers of {', '.join(COUNTRIES)}; check digits verified where there are any (US social "
-        "security and UK national insurance numbers have none); plain digits only beside a word that names them."
+        "security and UK national insurance numbers have none); plain digits only next to a word that names them."
     ),
     "api_key": (
         "Keys with the prefix of a known issuer (AWS, OpenAI, Anthropic, Stripe, Google, SendGrid, Twilio …), and "
@@ -48,7 +48,7 @@ NOT_COVERED = (
     "health, faith and other sensitive statements",
     "user names, IP addresses, licence plates, passports and driving licences",
     "bank accounts outside the IBAN system",
-    "secrets without a known prefix, frame or name beside them",
+    "secrets without a known prefix, frame or name next to them",
     "anything in pictures or files",
 )
 

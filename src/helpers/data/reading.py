@@ -26,7 +26,7 @@ SHOWN = 5
 SURE = {
     "set by you": "As COLUMNS says.",
     "by names": "The names of the columns say so.",
-    "by contents": "A guess from what the columns hold: look at the rows below.",
+    "by contents": "A guess from what the columns contain: look at the rows below.",
     "as it is": "",
 }
 """How sure it is what the columns are, as a sentence."""
@@ -184,7 +184,7 @@ def _nothing(sample: list[Row], found: Findings) -> DataError:
     for problem in found.sorted():
         if problem.severity == "error" and problem.line and problem.code not in SAVED_AGAIN:
             return DataError("No row can be read.", got=f"line {problem.line}: {problem.message}", fix=problem.fix)
-    return DataError("The file holds no row of examples.", fix="Export it again, and look whether it has rows.")
+    return DataError("The file contains no rows of examples.", fix="Export it again, and check that it has rows.")
 
 
 def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = None) -> list[Example]:
@@ -217,7 +217,7 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
             if _has_messages(row):
                 examples.append(as_example(line, row))
             else:
-                found.add("messages", line, "messages", "`messages` is not a filled list of objects.")
+                found.add("messages", line, "messages", "`messages` is not a non-empty list of objects.")
     errors = [problem for problem in found.sorted() if problem.severity == "error" and problem.line]
     errors = [problem for problem in errors if problem.code not in SAVED_AGAIN]
     if errors:
@@ -225,7 +225,7 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
         raise DataError(
             f"{len(errors):,} row(s) cannot be read.",
             got=shown + ("; …" if len(errors) > SHOWN else ""),
-            fix="See all by data.check(DATA, columns=COLUMNS). A copy without them: "
+            fix="See all of them with data.check(DATA, columns=COLUMNS). A copy without them: "
             'data.repair(DATA, data.check(DATA, columns=COLUMNS), to="repaired.jsonl"); then DATA = "repaired.jsonl".',
         )
     if not examples:
@@ -235,7 +235,7 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
 
 def _unknown(value: dict) -> DataError:
     return DataError(
-        "The rows are of no known shape.",
+        "The rows have no known format.",
         got=f"the columns {', '.join(map(repr, list(value)[:12]))}" if value else "a row without columns",
         fix='Say which is which: COLUMNS = {"question": "…", "answer": "…"}.',
     )

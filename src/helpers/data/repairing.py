@@ -90,7 +90,7 @@ def repair(source: Source, report: CheckReport, fixes: Collection[str] | None = 
         raise DataError("The original is never touched.", got=str(to), fix="Give another path as `to`.")
     allowed = frozenset(FIXES if fixes is None else fixes)
     if unknown := allowed - frozenset(FIXES):
-        raise DataError("Some codes cannot be mended.", got=", ".join(sorted(unknown)), fix="See helpers.data.FIXES.")
+        raise DataError("Some codes cannot be repaired.", got=", ".join(sorted(unknown)), fix="See helpers.data.FIXES.")
     by_line = _whole_file_problems(report, allowed)
     log: list[dict[str, Any]] = []
     lines = []
@@ -103,7 +103,7 @@ def repair(source: Source, report: CheckReport, fixes: Collection[str] | None = 
             {"line": problem.line, "code": problem.code, "before": problem.message, "after": "(UTF-8, no blank line)"}
         )
     if not lines:
-        raise DataError("No row is left after the repair.", fix="Look at the report: the export itself is broken.")
+        raise DataError("No rows are left after the repair.", fix="Look at the report: the export itself is broken.")
     write_atomically(to, "\n".join(lines) + "\n")
     table = pd.DataFrame(sorted(log, key=lambda entry: entry["line"]), columns=["line", "code", "before", "after"])
     write_atomically(
@@ -294,7 +294,7 @@ def resolve(source: str | Path, decisions: pd.DataFrame, to: str | Path) -> Path
             _give_answer(row, edited[row.line])
         lines.append(as_text(row.value))
     if not lines:
-        raise DataError("No row is left after the decisions.", fix="Take some of them back, or look at the export.")
+        raise DataError("No rows are left after the decisions.", fix="Undo some of them, or look at the export.")
     write_atomically(Path(to), "\n".join(lines) + "\n")
     return Path(to)
 

@@ -140,7 +140,7 @@ def _check_keys(line: int, row: Shaped, rules: Rules, found: Findings) -> None:
         return
     for key in CHAT_KEYS[1:]:
         if key in row.chat and key not in rules.keys:
-            found.add("unsupported", line, key, f"{rules.provider} does not take {key!r}.")
+            found.add("unsupported", line, key, f"{rules.provider} does not accept {key!r}.")
 
 
 def _is_plain(message: dict, rules: Rules) -> bool:
@@ -161,7 +161,7 @@ def _check_message(line: int, i: int, message: dict, place: Callable, rules: Rul
         got = repr(role) if "role" in message else "no role"
         found.add("bad_role", line, place(i, "role"), f"The role is not a legal one (found {got}).")
     elif role not in rules.roles:
-        found.add("unsupported", line, place(i, "role"), f"{rules.provider} does not take the role {role!r}.")
+        found.add("unsupported", line, place(i, "role"), f"{rules.provider} does not accept the role {role!r}.")
     if not message.keys() <= MESSAGE_KEYS:
         for key in message.keys() - MESSAGE_KEYS:
             found.add("unknown_key", line, place(i, str(key)), f"A message has no key {key!r}.")
@@ -175,7 +175,7 @@ def _check_weight(line: int, i: int, message: dict, role: Any, place: Callable, 
     if isinstance(weight, bool) or weight not in (0, 1):
         found.add("weight", line, place(i, "weight"), f"`weight` is {weight!r}; it must be 0 or 1.")
     elif role in ROLES and role != "assistant":
-        found.add("weight", line, place(i, "weight"), f"`weight` stands on a message of the role {role!r}.")
+        found.add("weight", line, place(i, "weight"), f"`weight` is on a message with the role {role!r}.")
 
 
 def _check_content(line: int, i: int, message: dict, role: Any, place: Callable, rules: Rules, found: Findings) -> None:
@@ -203,7 +203,7 @@ def _check_parts(line: int, i: int, parts: list, role: Any, place: Callable, rul
     if not parts:
         found.add("content_missing", line, where, "The list of content parts is empty.")
     if not rules.parts:
-        found.add("unsupported", line, where, f"{rules.provider} takes text, not a list of content parts.")
+        found.add("unsupported", line, where, f"{rules.provider} accepts text, not a list of content parts.")
     images = 0
     for k, part in enumerate(parts):
         kind = part.get("type") if isinstance(part, dict) else None
@@ -213,7 +213,7 @@ def _check_parts(line: int, i: int, parts: list, role: Any, place: Callable, rul
     if images and role == "assistant":
         found.add("image", line, where, "A picture in an assistant's message.")
     if rules.max_images and images > rules.max_images:
-        found.add("image", line, where, f"{images} pictures; {rules.provider} takes {rules.max_images} an example.")
+        found.add("image", line, where, f"{images} pictures; {rules.provider} accepts {rules.max_images} an example.")
     if not images and parts and not text_of(parts).strip():
         found.add(
             "empty_answer" if role == "assistant" else "empty_content", line, where, "The text is empty or blank."
@@ -297,7 +297,10 @@ def _check_tool_calls(line: int, messages: list[dict], declared: dict[str, Any] 
             continue
         if not isinstance(calls, list) or not calls or message.get("role") != "assistant":
             found.add(
-                "tool_call", line, f"messages[{i}].tool_calls", "`tool_calls` is not a filled list of an assistant."
+                "tool_call",
+                line,
+                f"messages[{i}].tool_calls",
+                "`tool_calls` is not a non-empty list in an assistant's message.",
             )
             continue
         for k, call in enumerate(calls):

@@ -145,7 +145,7 @@ def _unwrapped(read: Iterator[Row], found: Findings) -> Iterator[Row]:
         yield from chain(first, read)
         return
     found.add("read_as", 0, "file", told)
-    found.add("not_jsonl", 0, "file", "The file is one object, not one object a line.")
+    found.add("not_jsonl", 0, "file", "The file is one object, not one object per line.")
     yield from (_object(item, number, found) for number, item in enumerate(items, 1))
 
 
@@ -254,7 +254,7 @@ def _json_line(raw: bytes, number: int, found: Findings, encoding: str | None) -
         found.add("json", number, f"column {error.pos + 1}", f"{error.msg.split(': line ')[0]}, near {near!r}.")
         return Row(number, None, text)
     except UnicodeEncodeError:
-        found.add("json", number, "line", "The line holds half a surrogate pair.")
+        found.add("json", number, "line", "The line contains half a surrogate pair.")
         return Row(number, None, text)
 
 
@@ -339,7 +339,7 @@ def _whole(file: BinaryIO) -> bytes:
 
 def _json(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
     """A JSON array of objects, or objects one after another over several lines."""
-    found.add("not_jsonl", 0, "file", "The file is one JSON text over several lines, not one object a line.")
+    found.add("not_jsonl", 0, "file", "The file is one JSON text over several lines, not one object per line.")
     raw = _whole(file)
     try:
         text = raw.decode("utf-8-sig")
@@ -391,7 +391,7 @@ def _text_table(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
     mark = separator(head.decode(encoding, "replace"), len(head) < HEAD)
     below = None if mark else fixed_lines(_whole(file).decode(encoding, "replace"))
     if below:
-        found.add("read_as", 0, "file", "The columns stand below each other, parted by blanks.")
+        found.add("read_as", 0, "file", "The columns are aligned under each other and separated by blanks.")
     else:
         text.seek(0)
     yield from _table(below or text_lines(text, mark or ",", found), found)

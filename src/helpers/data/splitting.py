@@ -132,8 +132,8 @@ def split(
     for name, rows in wanted.items():
         if rows and not parts[name]:
             raise DataError(
-                f"No row is left for the {name} split.",
-                got=f"{len(units)} units that must not part, the largest of {max(map(len, units))} rows",
+                f"No rows are left for the {name} split.",
+                got=f"{len(units)} units that must stay together, the largest of {max(map(len, units))} rows",
                 fix="Use a finer group, or look at the near-duplicates with check().",
             )
     return Split(
@@ -177,9 +177,9 @@ def _row_counts(sizes: Mapping[str, int | float], total: int) -> dict[str, int]:
     rows = _largest_remainder({name: size * total for name, size in sizes.items()}) if fractions else dict(sizes)
     if sum(rows.values()) > total:
         raise DataError(
-            "There are fewer examples than the sizes ask for.",
+            "There are fewer examples than the sizes require.",
             got=f"{total:,} examples, {sum(rows.values()):,} asked for",
-            fix="Ask for less, or give fractions.",
+            fix="Ask for fewer, or give fractions.",
         )
     return {name: int(rows.get(name, 0)) for name in NAMES}
 

@@ -164,11 +164,13 @@ def _sheet(sheets: dict[str, list[list]], asked: str, found: Findings) -> str:
     sizes = {title: sum(_filled(cells) > 1 for cells in rows) for title, rows in sheets.items()}
     best = max(sizes, key=lambda title: sizes[title], default=None)
     if best is None or (not sizes[best] and not any(map(any, chain(*sheets.values())))):
-        raise DataError("The workbook holds no table.", got=listed, fix="Put the examples into a sheet, one a row.")
+        raise DataError(
+            "The workbook contains no table.", got=listed, fix="Put the examples into a sheet, one per row."
+        )
     others = [title for title in sheets if title != best and any(_filled(cells) for cells in sheets[title])]
     if others:
         rest = ", ".join(map(repr, others))
-        told = f'Read the sheet {best!r}, which has most rows; not {rest} (choose by DATA = "….xlsx#{others[0]}").'
+        told = f'Read the sheet {best!r}, which has the most rows; not {rest} (choose by DATA = "….xlsx#{others[0]}").'
         found.add("read_as", 0, "file", told)
     return best
 
@@ -197,7 +199,7 @@ def records(lines: Iterable[Line], found: Findings) -> Iterator[tuple[int, dict[
         heading, first = _heading(first[0][1]), first[1:]
     else:
         heading = [str(number) for number in range(1, _usual_width(first) + 1)]
-        found.add("read_as", 0, "file", "The first row is no heading, so the columns are called 1, 2, ….")
+        found.add("read_as", 0, "file", "The first row is not a heading, so the columns are called 1, 2, ….")
     for number, cells in chain(first, rest):
         if len(cells) == len(heading):
             yield number, {name: cell for name, cell in zip(heading, cells, strict=True) if name}, ""
@@ -231,7 +233,7 @@ def _below_title(lines: list[Line], found: Findings) -> list[Line]:
     titles = all(not _is_blank(cells[0]) for _, cells in lines[:above])
     if usual < 2 or not 0 < above <= MOST_PREAMBLE or not titles:
         return lines
-    found.add("read_as", 0, "file", f"{above} line(s) above the table were passed over.")
+    found.add("read_as", 0, "file", f"{above} line(s) above the table were skipped.")
     return lines[above:]
 
 

@@ -25,7 +25,7 @@ KINDS: dict[str, str] = {
 
 LACKING: dict[str, str] = {
     "labels": "no such label",
-    "fields": "no JSON object or list",
+    "fields": "not a JSON object or list",
     "text": "empty",
     "turns": "empty",
     "tools": "neither a tool call nor a text",
@@ -97,11 +97,11 @@ class Task:
                 f"Correct {'it' if one else 'them'}, or set TASK to another kind."
             )
         if self.kind == "labels" and len(self.labels) == 1:
-            found.append(f"Every answer is {next(iter(self.labels))!r}: there is nothing to tell apart.")
+            found.append(f"Every answer is {next(iter(self.labels))!r}: there is nothing to distinguish.")
         if once := [label for label, count in self.labels.items() if count == 1 and self.rows > len(self.labels)]:
-            found.append(f"Labels of a single row, perhaps misspelt: {', '.join(map(repr, once[:NAMED]))}.")
+            found.append(f"Labels that occur in one row only, perhaps misspelt: {', '.join(map(repr, once[:NAMED]))}.")
         if alike := _alike(self.labels):
-            found.append(f"Labels that differ in case or blanks only: {'; '.join(alike[:NAMED])}.")
+            found.append(f"Labels that differ only in case or blanks: {'; '.join(alike[:NAMED])}.")
         return tuple(found)
 
     def __str__(self) -> str:
@@ -140,7 +140,7 @@ def task(examples: Sequence[Example], kind: str | None = None, *, chosen: bool |
         raise DataError("There are no rows to tell the kind of task from.", fix="Read a file with at least one row.")
     if kind is not None and kind not in KINDS:
         raise DataError(
-            "TASK is no kind of task.", got=repr(kind),
+            "TASK is not a kind of task.", got=repr(kind),
             fix=f"Use None to let the kit find out, or one of {', '.join(map(repr, KINDS))}.",
         )  # fmt: skip
     found = kind or _found(examples)

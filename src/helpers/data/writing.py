@@ -38,7 +38,7 @@ def write(examples: Iterable[Example], path: str | Path, provider: str = "openai
     facts.limits(provider)
     listed, path = list(examples), Path(path)
     if not listed:
-        raise DataError("There is no example to write.", fix="Look at what was filtered out before.")
+        raise DataError("There are no examples to write.", fix="Check what was filtered out before.")
     if path.suffix == ".jsonl":
         to_row = row_writer(provider)
         lines = [json.dumps(to_row(example), ensure_ascii=False) for example in listed]
@@ -121,7 +121,7 @@ def _plain_turns(example: Example, host: str) -> tuple[str, list[tuple[str, str]
 
 def _cannot(example: Example, host: str, got: str) -> DataError:
     return DataError(
-        f"The example of line {example.line} cannot be written for {host}.",
+        f"The example on line {example.line} cannot be written for {host}.",
         got=got,
         fix="Leave the example out, or choose a provider of OpenAI's format.",
     )

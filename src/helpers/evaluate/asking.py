@@ -236,7 +236,9 @@ class _Sender:
             self._end(f"{self.host} does not answer any more.", error, "Start it, then run again.")
 
     def _end(self, what: str, error: openai.APIError, fix: str) -> None:
-        self.fatal = HostError(what, got=_message(error), fix=f"{fix} Answers that came are kept and not asked again.")
+        self.fatal = HostError(
+            what, got=_message(error), fix=f"{fix} Answers already received are kept and not requested again."
+        )
         self.stop.set()
         raise _Stopped
 

@@ -82,7 +82,7 @@ def cascade(results: Results, first: str, then: str, threshold: float, *, name: 
         rows, {name: new}, list(results.metrics), results.split, results.row_ids,
         results.openings, scales=dict(results.scales), versions=dict(results.versions),
     )  # fmt: skip
-    found.notes = [f"{name}: {100 * share:.0f} % of {len(rows)} rows are handed on; {_price(rows['usd'])}."]
+    found.notes = [f"{name}: {100 * share:.0f} % of {len(rows)} rows are passed on; {_price(rows['usd'])}."]
     return found
 
 

@@ -79,7 +79,7 @@ def _how_many(ends: Sequence[int], budget: int, most: int) -> int:
     if count < 2:
         raise EvaluationError(
             "The budget is too small to choose between two sets of examples." if most > 1 else "There is only one set.",
-            got=plural(budget, "call"), fix=f"Allow {_calls(ends, 2)} at least, or make `part` smaller.",
+            got=plural(budget, "call"), fix=f"Allow at least {_calls(ends, 2)}, or make `part` smaller.",
         )  # fmt: skip
     return count
 

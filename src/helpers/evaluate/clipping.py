@@ -33,9 +33,9 @@ CACHED_WITHIN = 0.3
 
 REASON = "the host cut the prompt"
 FIX = (
-    "The host reads no more of a prompt than its context holds, and drops the rest. Give it a longer context (Ollama: "
-    "OLLAMA_CONTEXT_LENGTH=16384 before `ollama serve`, or num_ctx in a Modelfile), then run again: only these rows "
-    "are asked anew."
+    "The host reads only as much of a prompt as fits its context, and drops the rest. Give it a longer context "
+    "(Ollama: OLLAMA_CONTEXT_LENGTH=16384 before `ollama serve`, or num_ctx in a Modelfile), then run again: only "
+    "these rows are asked again."
 )
 
 

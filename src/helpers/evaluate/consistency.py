@@ -50,7 +50,7 @@ def over_repeats(
         options: as in ``run``: concurrency, price, spend_limit_usd, progress.
     """
     if times < 2:
-        raise EvaluationError("Consistency takes at least two answers a question.", got=str(times))
+        raise EvaluationError("Consistency takes at least two answers per question.", got=str(times))
     asked = candidate if temperature is None else replace(candidate, temperature=temperature)
     requests = [_request(asked, example, sample) for example in examples for sample in range(times)]
     return _measure(client, candidate.name, requests, [times] * len(examples), "asked again", store, options)

@@ -118,7 +118,7 @@ def _sentence(
     text = f"{calls:,} calls{there}, {prompt:,} tokens of prompts; "
     text += f"at most about ${usd:.4f}" if usd else "free of charge"
     if minutes is None:
-        return text + ". How long it takes is seen once the first answers come."
+        return text + ". The time will be known once the first answers arrive."
     text += f"; about {minutes:.0f} minutes" if minutes >= 1.5 else f"; about {60 * minutes:.0f} seconds"
     if minutes > LONG_MINUTES:
         text += f". ROWS = {max(1, int(rows * LONG_MINUTES / minutes))} would take about {LONG_MINUTES} minutes"

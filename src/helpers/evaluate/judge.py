@@ -94,7 +94,7 @@ def pairwise(
     """
     if not len(examples) == len(answers_a) == len(answers_b):
         raise EvaluationError(
-            "There must be one answer an example from both.",
+            "There must be one answer per example from both.",
             got=f"{len(examples)} examples, {len(answers_a)} and {len(answers_b)} answers",
         )
     rows = [i for i in range(len(examples)) if answers_a[i] is not None and answers_b[i] is not None]
@@ -120,14 +120,14 @@ def pairwise(
 def _pair_sentence(a: str, b: str, wins: int, losses: int, ties: int, missing: int, turned: int, p_value: float) -> str:
     judged = wins + losses + ties
     text = f"The judge prefers {a} on {wins}, {b} on {losses} of {judged} rows, with {ties} ties"
-    text += f" ({turned} because its verdict turned with the order)." if turned else "."
+    text += f" ({turned} because its verdict changed with the order)." if turned else "."
     if p_value < 0.05:
         better, worse = (a, b) if wins > losses else (b, a)
         text += f" It prefers {better} to {worse} more often than chance would (sign test, p = {p_value:.2g})."
     else:
         text += " These rows cannot tell which one it prefers."
     if turned > judged / 4:
-        text += " A judge that turns so often is not to be trusted."
+        text += " A judge that changes its mind so often cannot be trusted."
     return text + (f" {missing} rows are missing." if missing else "")
 
 
@@ -140,7 +140,7 @@ def rubric(
     One criterion a call: "The answer names the day of delivery." Arguments as in :func:`pairwise`.
     """
     if len(examples) != len(answers):
-        raise EvaluationError("There must be one answer an example.", got=f"{len(answers)} for {len(examples)}")
+        raise EvaluationError("There must be one answer per example.", got=f"{len(answers)} for {len(examples)}")
     rows = [i for i, answer in enumerate(answers) if answer is not None]
     texts = [RUBRIC.format(question=examples[i].question, answer=answers[i], criterion=criterion) for i in rows]
     requests = [Request(model, [{"role": "user", "content": text}], 0.0, max_tokens) for text in texts]
@@ -262,7 +262,7 @@ def corrected(judged: Sequence[float], human: Sequence[float], level: float = 0.
     specificity, sensitivity = 1 - float(bad.mean()), float(good.mean())
     if specificity + sensitivity <= 1:
         raise EvaluationError(
-            "This judge is no better than a coin: nothing can be corrected.",
+            "This judge is no better than chance: nothing can be corrected.",
             got=f"sensitivity {sensitivity:.2f}, specificity {specificity:.2f}",
             fix="Take a stronger judge or a clearer criterion.",
         )
@@ -284,7 +284,9 @@ def corrected(judged: Sequence[float], human: Sequence[float], level: float = 0.
 def _labelled(judged: Sequence[float], human: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     judge, reader = np.asarray(judged, dtype=float), np.asarray(human, dtype=float)
     if judge.shape != reader.shape:
-        raise EvaluationError("Verdicts and labels must be of the same rows.", got=f"{judge.shape} and {reader.shape}")
+        raise EvaluationError(
+            "Verdicts and labels must belong to the same rows.", got=f"{judge.shape} and {reader.shape}"
+        )
     kept = ~(np.isnan(judge) | np.isnan(reader))
     if not kept.any():
         raise EvaluationError("No row has both a verdict and a label.", fix="Label some of the judged rows.")

@@ -74,7 +74,7 @@ def prompted_model(results: Results) -> dict[str, Any]:
              if name in results.history()}  # fmt: skip
     if len(asked) != 1:
         raise EvaluationError(
-            "A plateau is one of a single model's prompts.",
+            "A plateau is about the prompts of one model.",
             got=", ".join(model for _, model in asked) or "no prompts",
             fix="Measure each model's ladder in a run of its own.",
         )

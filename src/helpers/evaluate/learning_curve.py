@@ -74,7 +74,7 @@ def draw(
     wrong = [size for size in sizes if not 1 <= size <= len(examples)]
     if wrong or not sizes or repeats < 1:
         raise EvaluationError(
-            f"{len(examples)} rows cannot be drawn like that.",
+            f"{len(examples)} rows cannot be drawn that way.",
             got=f"sizes {wrong or list(sizes)}, {repeats} repeats",
             fix=f"Choose sizes from 1 to {len(examples)} and at least one repeat.",
         )
@@ -127,7 +127,7 @@ class LearningCurve:
             raise EvaluationError(
                 f"The curve answers from {low:.0f} to {high:.0f} rows only: {FARTHEST} times the largest measured.",
                 got=f"{size:g}",
-                fix="Measure with more rows to see farther.",
+                fix="Measure with more rows to look further ahead.",
             )
         return _band(_curve(self._fits, size), self.level)
 
@@ -205,7 +205,8 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
     if not len(before._fits):
         return f"Without the runs of {top:,.0f} rows the others allow no forecast. {told}"
     if top > FARTHEST * before.sizes.max():
-        return f"{top:,.0f} rows are more than {FARTHEST} times the next smaller size: no forecast goes there. {told}"
+        too_far = f"{top:,.0f} rows are more than {FARTHEST} times the next smaller size"
+        return f"{too_far}: no forecast reaches that far. {told}"
     forecast = before.predict(top)
     inside = "inside" if forecast.low <= measured <= forecast.high else "outside"
     band = f"{percent(level)} band {number(forecast.low)} to {number(forecast.high)}"
@@ -292,7 +293,7 @@ def _enough(x: np.ndarray) -> bool:
 def _check(x: np.ndarray, y: np.ndarray, worth: float) -> None:
     problems = []
     if x.ndim != 1 or x.shape != y.shape:
-        problems.append(f"one score a size is needed, not {y.shape} for {x.shape}")
+        problems.append(f"one score per size is needed, not {y.shape} for {x.shape}")
     elif not _enough(x):
         least = f"at least {LEAST_RUNS} runs of {LEAST_SIZES} sizes"
         problems.append(f"{len(x)} runs of {len(np.unique(x))} sizes are too few: {least}")

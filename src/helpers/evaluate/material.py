@@ -20,7 +20,7 @@ from helpers.records import Candidate, Example
 MOST_EACH = 8
 OF_THE_SAMPLE = ("valid_json", "order_id")
 """Metrics on which the sample's gate has rules and other rows need not have any."""
-SKIP = "Text and exercises that name categories, order numbers or kettles speak of the sample: skip them."
+SKIP = "Text and exercises that name categories, order numbers or kettles refer to the sample: skip them."
 NO_LABELS = (
     "Lessons 4 and 5 compare labels and JSON answers; yours are neither, and some of their cells stop with a message: "
     "stay in your_project for these steps."

@@ -122,7 +122,7 @@ def suggest_check(examples: Sequence[Example]) -> str:
     answers = [answer for row in examples if (answer := row.answer.strip())]
     ends = sum(bool(_AT_THE_END.search(answer)) for answer in answers)
     if answers and ends >= 0.9 * len(answers):
-        return f'{ends:,} of {len(answers):,} ideal answers end on a number: RULES = "final_number" compares it.'
+        return f'{ends:,} of {len(answers):,} ideal answers end with a number: RULES = "final_number" compares it.'
     if answers and sum(len(answer.split()) <= 5 for answer in answers) >= 0.9 * len(answers):
         return 'Ideal answers are short: RULES = "exact_match" counts those that are the same, letter by letter.'
     return ""
@@ -379,7 +379,7 @@ def _text_metrics(rules: Any) -> list[Metric]:
         return [CHECKS[rules]]
     if isinstance(rules, str) and not rules.endswith(".toml"):
         raise EvaluationError(
-            "There is no such check of free text.", got=repr(rules),
+            "There is no such check for free text.", got=repr(rules),
             fix=f"Use {', '.join(map(repr, CHECKS))}, or a TOML file of rules.",
         )  # fmt: skip
     return [rule_check(rules)]

@@ -68,7 +68,9 @@ def wrong_rows(
 
 def _another_metric(results: Results) -> str:
     known = [name for name in results.metrics if results.scale(name) == USUAL]
-    return f"Name another one: metric={known[0]!r}." if known else "Measure with exact_match, or another yes or no."
+    return (
+        f"Name another one: metric={known[0]!r}." if known else "Measure with exact_match, or another yes-or-no metric."
+    )
 
 
 def field_marks(row: WrongRow) -> list[FieldMark]:

@@ -25,7 +25,7 @@ def require(client: openai.OpenAI, tuned: Mapping[str, float] | None) -> None:
     free = providers.is_free(client)
     if not tuned and not free:
         raise ConsentError(
-            f"There is no price for asking the tuned model at {providers.host_of(client).name}.",
+            f"There is no price for calling the tuned model at {providers.host_of(client).name}.",
             got="TUNED_PRICE = None, and the host is not known to be free",
             fix='Set TUNED_PRICE = {"input": …, "output": …} in USD per million tokens; zeros if it is free. '
             "Nothing was started.",

@@ -126,4 +126,4 @@ def _effect(changed: float, rows: int) -> str:
             f"The tuned model gave the base model's answer on each of {rows} prompts: the tuning does nothing. Check "
             "that the tuned model's own id was asked, and that its training loss fell."
         )
-    return f"The tuning does something: {count} of {rows} answers on the same prompts are other than before."
+    return f"The tuning does something: {count} of {rows} answers to the same prompts differ from before."

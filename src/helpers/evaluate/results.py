@@ -284,15 +284,15 @@ class Results:
         """
         if self.row_ids != other.row_ids or self.split != other.split:
             raise EvaluationError(
-                "Results of different rows cannot be put side by side.",
+                "Results on different rows cannot be compared.",
                 got=f"{len(self.row_ids)} {self.split} rows and {len(other.row_ids)} {other.split} rows",
                 fix="Measure all candidates on the same examples and split.",
             )
         if other_rules := [n for n in self.metrics if n in other.metrics and self.measure(n) != other.measure(n)]:
             raise EvaluationError(
-                "Results by other rules cannot be put side by side.",
+                "Results by different rules cannot be compared.",
                 got=", ".join(other_rules),
-                fix="Measure all candidates again: answers that are kept are only scored anew.",
+                fix="Measure all candidates again: stored answers are only scored again.",
             )
         mine = self.rows[~self.rows["candidate"].isin(list(other.candidates))]
         names = list(dict.fromkeys([*self.metrics, *other.metrics]))
@@ -330,7 +330,7 @@ class Results:
                 _typed(rows, rest["metrics"]), candidates, **rest, scales=scales, versions=value.get("versions", {})
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise EvaluationError("These are no stored results.", got=f"{type(error).__name__}: {error}") from error
+            raise EvaluationError("These are not stored results.", got=f"{type(error).__name__}: {error}") from error
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
@@ -408,9 +408,9 @@ def check_metrics(metrics: Sequence[Metric]) -> None:
     names = [metric.name for metric in metrics]
     if not names or len(set(names)) < len(names) or set(names) & scoring.COLUMNS:
         raise EvaluationError(
-            "Metrics need names of their own, and there must be one at least.",
+            "Metrics need distinct names, and there must be at least one.",
             got=", ".join(names) or "none",
-            fix="Drop doubles; rename one that is called like a column of Results.rows or Results.table().",
+            fix="Drop duplicates; rename any that has the name of a column of Results.rows or Results.table().",
         )
 
 

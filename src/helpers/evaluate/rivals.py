@@ -104,11 +104,11 @@ def without_llm(
         replies, sure = _replies(task, chosen, guesses, numbers)
         parts.append(score_replies(rival, about, rows, replies, metrics, split=split, confidence=sure))
     if not parts:
-        raise EvaluationError("None of these rivals is to be had here.", got=", ".join(only), fix=" ".join(notes))
+        raise EvaluationError("None of these rivals is available here.", got=", ".join(only), fix=" ".join(notes))
     found = reduce(Results.merge, parts)
     if len(train) < len(unseen):
         notes.append(
-            f"The rivals learned from {len(train):,} of {len(unseen):,} training rows: more make them stronger."
+            f"The rivals learned from {len(train):,} of {len(unseen):,} training rows: more would make them stronger."
         )
     found.notes = [*notes, *leaks, *([_choice(task, methods[BEST], guesses)] if BEST in methods else [])]
     if progress:
@@ -194,15 +194,15 @@ def _task(
     if unknown := [name for name in (*codes, *(closed or ())) if name not in wanted]:
         raise EvaluationError(
             "The training answers lack a field.", got=", ".join(unknown),
-            fix=f"They have {', '.join(wanted)}." if WHOLE not in wanted else "They are no JSON objects.",
+            fix=f"They have {', '.join(wanted)}." if WHOLE not in wanted else "They are not JSON objects.",
         )  # fmt: skip
     if closed is None:
         closed = [name for name, values in wanted.items() if guessing.is_closed(_without_null(name, values))]
     for name in closed:
         if (count := len(set(wanted[name]))) > guessing.MOST_CLASSES:
             raise EvaluationError(
-                f"{name or 'The answer'} has {count} values in the training rows: that is no closed set.",
-                fix=f"A classifier takes {guessing.MOST_CLASSES} at most. Leave it open, or hand over code in extract.",
+                f"{name or 'The answer'} has {count} values in the training rows: that is not a closed set.",
+                fix=f"A classifier takes at most {guessing.MOST_CLASSES}. Leave it open, or pass code in extract.",
             )
     everywhere = {MAJORITY, NEAREST} | ({BEST} if codes else set())
     rivals = [name for name in RIVALS if name in only and (closed or name in everywhere)]

@@ -147,7 +147,7 @@ def _id(rule: Rule) -> object:
 
 def _wrong(rule: Rule) -> str:
     if not isinstance(rule, Mapping):
-        return f"is no table of parameters but {type(rule).__name__}"
+        return f"is not a table of parameters but {type(rule).__name__}"
     if not rule.get("id"):
         return "has no id"
     if rule.get("kind") not in KINDS:

@@ -174,7 +174,7 @@ def _cost(spending: Spending, model: str, reply: Reply) -> float:
 def _check(candidates: Sequence[Candidate], examples: Sequence[Example]) -> None:
     names = [candidate.name for candidate in candidates]
     if not names or len(set(names)) < len(names):
-        raise EvaluationError("Candidates need names of their own.", got=", ".join(names) or "no candidates")
+        raise EvaluationError("Candidates need distinct names.", got=", ".join(names) or "no candidates")
     if not examples:
         raise EvaluationError("There are no examples to measure on.")
     if unanswered := [str(example.line or place) for place, example in enumerate(examples, 1) if not example.answer]:
@@ -191,7 +191,7 @@ def _notes(results: Results, candidates: Sequence[Candidate]) -> list[str]:
     if results.split == "test" and results.openings > 1:
         notes.append(
             f"The test rows have now been opened {results.openings} times: each look at them makes the winner seem a "
-            "little better than it is. Fresh rows would tell."
+            "little better than it is. Fresh rows would show."
         )
     for candidate in candidates:
         seen = measured & set(row_ids([*candidate.shots, *candidate.pool]))
@@ -214,8 +214,8 @@ def _chatter(results: Results) -> list[str]:
     means = results.rows.groupby("candidate", sort=False)[["label_accuracy", "label_inside"]].mean()
     wordy = (means["label_inside"] - means["label_accuracy"]).loc[lambda gap: gap >= CHATTER]
     return [
-        f"{name}: {100 * gap:.0f} % of the answers have the right label inside other words and count as wrong. Demand "
-        "the label alone (the rung with the labels listed does), or force it with a schema."
+        f"{name}: {100 * gap:.0f} % of the answers have the right label inside other words and count as wrong. Ask "
+        "for the label alone (the rung that lists the labels does), or force it with a schema."
         for name, gap in wordy.items()
     ]
 

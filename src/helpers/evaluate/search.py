@@ -197,11 +197,11 @@ def check(candidate: Candidate, pool: Sequence[Example], metrics: Sequence[Metri
     check_metrics(metrics)
     if metrics[0].better != "higher":
         raise EvaluationError(
-            "A search needs a metric of which more is better.", got=f"{metrics[0].name}: {metrics[0].better}",
+            "A search needs a metric for which higher is better.", got=f"{metrics[0].name}: {metrics[0].better}",
             fix="Put another one first.",
         )  # fmt: skip
     if candidate.tuned:
-        raise EvaluationError(f"{candidate.name} is a tuned model: it is asked as it was trained.")
+        raise EvaluationError(f"{candidate.name} is a tuned model: it is prompted as it was trained.")
     if any(not row.answer for row in pool):
         raise EvaluationError("Some training rows have no ideal answer in words.", fix="Leave them out of the pool.")
 
@@ -243,7 +243,7 @@ def found(
     if best.copied:
         said.append(
             f"The instructions repeat {plural(len(best.copied), 'passage')} of training rows word for word "
-            f"(“{best.copied[0]}”): they may know these rows, and not the rule behind them."
+            f"(“{best.copied[0]}”): they may hold these rows and not the rule behind them."
         )
     winner = replace(best.candidate, name=name, tries=len(tries))
     return Search(winner, best, first, tuple(tries), metric.name, purse.calls, purse.usd, tuple(said))

@@ -47,7 +47,7 @@ class Spending:
         if not price:
             raise ConsentError(
                 f"There is no price for {model}, and its host is not known to be free.",
-                got="another machine, or a server on this one that may hand calls on to a paid host",
+                got="another machine, or a server on this one that may forward calls to a paid host",
                 fix='Set PRICE = {"input": …, "output": …} in USD per million tokens; zeros if it is free.',
             )
         rates = {"cached_input": price.get("input"), **price}
@@ -133,7 +133,7 @@ def one_each(price: Price | None, models: Iterable[str]) -> None:
     names = sorted(set(models))
     if len(names) > 1 and price and not _by_model(price) and any(price.values()):
         raise EvaluationError(
-            f"PRICE is that of one model, and {len(names)} are to be asked.", got=", ".join(names),
+            f"PRICE is the price of one model, but {len(names)} are to be called.", got=", ".join(names),
             fix=f'Give each its own: PRICE = {{"{names[0]}": {{"input": …, "output": …}}, …}}.',
         )  # fmt: skip
 

@@ -62,7 +62,7 @@ class Store:
             raise EvaluationError(
                 f"The store of answers {self.path} cannot be used.",
                 got=str(error),
-                fix="Name another file, or move this one away (its answers are then asked for again).",
+                fix="Name another file, or move this one away (its answers are then requested again).",
             ) from error
 
     def __enter__(self) -> Store:

@@ -59,15 +59,15 @@ class Bedrock:
         except ImportError:
             raise HostError("Bedrock needs the library boto3.", fix="Run: pip install boto3") from None
         if os.environ.get("KIT_STAY_LOCAL") and self.host.leaves_machine:
-            raise ConsentError("KIT_STAY_LOCAL is set, so nothing may go to bedrock.", fix="Unset it to allow it.")
+            raise ConsentError("KIT_STAY_LOCAL is set, so nothing may be sent to bedrock.", fix="Unset it to allow it.")
         regions = boto3.session.Session().get_available_regions("bedrock")
         problems = []
         if self.region not in regions:
             problems.append(f"region {self.region!r} (has Bedrock: {', '.join(regions[:6])} …)")
         if not ROLE.fullmatch(self.role):
-            problems.append(f"role {self.role!r} (wanted: arn:aws:iam::ACCOUNT:role/NAME)")
+            problems.append(f"role {self.role!r} (expected: arn:aws:iam::ACCOUNT:role/NAME)")
         if problems:
-            raise HostError("Bedrock cannot be reached this way.", got="; ".join(problems), fix="Mend it.")
+            raise HostError("Bedrock cannot be reached with these settings.", got="; ".join(problems), fix="Mend it.")
 
     @property
     def host(self) -> Host:
@@ -220,7 +220,9 @@ def _asked(what: str, call: Callable[[], Any]) -> Any:
     except ClientError as error:
         told = error.response["Error"]
         raise HostError(
-            f"AWS refused to {what}.", got=f"{told.get('Code')}: {told.get('Message')}", fix="Change what it names."
+            f"AWS refused to {what}.",
+            got=f"{told.get('Code')}: {told.get('Message')}",
+            fix="Change what the message names.",
         ) from None
     except BotoCoreError as error:
         raise HostError(

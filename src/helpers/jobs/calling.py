@@ -107,18 +107,18 @@ def wait_or_raise(client: openai.OpenAI, error: Exception, attempt: int, gives_u
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         host = host_of(client)
         raise HostError(  # not the host's words: some hosts quote the key
-            f"{host.name} refuses the key (status {error.status_code}): it is wrong, expired, or may not do this.",
+            f"{host.name} refuses the key (status {error.status_code}): it is wrong, expired, or lacks the permission.",
             fix=f"Put a working key into {host.key_variable or 'the variable that you named'} and connect again. "
-            "Jobs that run at the host go on.",
+            "Jobs running at the host go on.",
         ) from None
     if not passing(error):
         raise error
     wait = pause(error, attempt)
     if wait > LONGEST_REQUESTED or time.monotonic() + wait > gives_up:
         raise HostError(
-            f"{host_of(client).name} does not answer as it should.",
+            f"{host_of(client).name} does not answer as expected.",
             got=_short(error),
-            fix="What was started there goes on. Run this again later; nothing is uploaded or started twice."
+            fix="What was started there continues. Run this again later; nothing is uploaded or started twice."
             + (f" The host asks to wait {wait:.0f} s." if wait > LONGEST_REQUESTED else ""),
         ) from None
     time.sleep(wait)

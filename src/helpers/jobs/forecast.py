@@ -57,9 +57,17 @@ class Forecast:
 
     def against(self, job: FineTuningJob) -> str:
         """The forecast beside what the job took, in one sentence."""
-        said = f"Predicted {self.minutes:.1f} min" if self.minutes else "Nothing was predicted"
-        took = f"took {(job.finished_at - job.created_at) / 60:.1f} min" if job.finished_at else "its end was not told"
-        trained = f"{job.trained_tokens:,} tokens trained, epochs included" if job.trained_tokens else "tokens not told"
+        said = f"Predicted {self.minutes:.1f} min" if self.minutes else "No prediction"
+        took = (
+            f"took {(job.finished_at - job.created_at) / 60:.1f} min"
+            if job.finished_at
+            else "the host gave no end time"
+        )
+        trained = (
+            f"{job.trained_tokens:,} tokens trained, epochs included"
+            if job.trained_tokens
+            else "the host gave no token count"
+        )
         return f"{said}, {took}; {trained}."
 
 
@@ -94,7 +102,7 @@ def predict(
         said = estimate(client, training_file, validation_file=validation_file, **asked)
     except openai.APIStatusError as error:
         lost = error.param in ("training_file", "validation_file")
-        raise JobError("The time of this job cannot be measured.", got=reason(error), fix=AGAIN[lost]) from None
+        raise JobError("The time of this job cannot be estimated.", got=reason(error), fix=AGAIN[lost]) from None
     likely, low, high = (said[name] / 60 for name in ("seconds", "low", "high"))
     memory = said["memory_bytes"] / 1e9 if "memory_bytes" in said else None  # a server that an older kit started
     time_said = f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps"
@@ -112,7 +120,7 @@ def _recorded(host: Host) -> str:
         f"{row['trained_tokens']:,.0f} tokens of {row['model']} in {row['minutes']:g} min ({row.cite})" for row in rows
     ]
     known = f"A recorded run there: {'; '.join(runs)}." if runs else "No recorded run there is known."
-    return f"{host.name} cannot say beforehand: jobs wait in a queue, then train. {known}"
+    return f"{host.name} gives no estimate: jobs wait in a queue, then train. {known}"
 
 
 def _price(host: Host, path: str | Path, settings: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]:

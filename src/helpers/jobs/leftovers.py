@@ -68,7 +68,7 @@ def _delete(client: openai.OpenAI, kind: str, name: str, call: Any) -> None:
         raise HostError(
             f"{host_of(client).name} did not delete {kind} {name}.",
             got=reason(error),
-            fix="Do what it says, then retry.",
+            fix="Follow the message, then retry.",
         ) from None
 
 
@@ -131,7 +131,7 @@ def _end(model: Any, base: str, host: Host) -> tuple[Any, str]:
     told = (getattr(model, "shutdown_date", None) or "") if model else ""
     if told:
         ends = pd.Timestamp(told).date()
-        return ends, f"{_verb(ends)} on {told}, says the host"
+        return ends, f"{_verb(ends)} on {told}, according to the host"
     event = facts.shutdown_of(base, host.facts_name or host.name)
     if event is None:
         return None, ""

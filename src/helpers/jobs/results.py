@@ -107,7 +107,7 @@ def answering(client: openai.OpenAI, job_id: str) -> str:
         patiently(client, lambda c: c.chat.completions.create(model=job_id, messages=hello, max_tokens=1))
     except (openai.NotFoundError, openai.BadRequestError):
         raise JobError(
-            f"The model of job {job_id} is trained, and not deployed at {host.name}.",
+            f"The model of job {job_id} is trained but not deployed at {host.name}.",
             got=f"nothing there answers to {job_id}",
             fix=f"{made.next_step} {price_while_deployed(host)} Then run this again.",
         ) from None
@@ -118,7 +118,11 @@ def price_while_deployed(host: Host) -> str:
     """What a deployment costs by the hour, with date and source; that it is not known where the facts have nothing."""
     rows = [row for row in facts.rows("hosting") if row["provider"] == (host.facts_name or host.name)]
     known = [f"{row['label']}: ${row['usd']:.2f} an hour ({row.cite})" for row in rows if _by_the_hour(row)]
-    return f"It costs, called or not: {'; '.join(known)}." if known else "What it costs by the hour is not known here."
+    return (
+        f"It is billed whether it is called or not: {'; '.join(known)}."
+        if known
+        else "What it costs by the hour is not known here."
+    )
 
 
 def _by_the_hour(row: facts.FactRow) -> bool:

@@ -87,7 +87,7 @@ def start(
     _ask_before_paying(host, spend_limit_usd, estimate_usd)
     closed = host.closed(model or "")
     if closed:
-        warnings.warn(f"{host.name}, by the dated facts: {closed}", UserWarning, stacklevel=2)
+        warnings.warn(f"{host.name}, according to the dated facts: {closed}", UserWarning, stacklevel=2)
     settings = host.job_settings(hyperparameters)
     request = {
         "model": model or host.default_model,
@@ -119,7 +119,9 @@ def start(
         raise JobError(
             f"{host.name} refused the job.",
             got="; ".join(filter(None, (reason(error), closed and f"the facts say: {closed}"))),
-            fix="Change what it names, then start again." if not closed else "Train at a host that is open to you.",
+            fix="Change what the message names, then start again."
+            if not closed
+            else "Train at a host that is open to you.",
         ) from None
 
 

@@ -96,12 +96,12 @@ def best_checkpoint(found: Checkpoints, scores: Mapping[str, float]) -> Best:
         raise JobError(
             "Not every checkpoint was scored.",
             got=f"no score of {', '.join(missing)}",
-            fix="Ask all of them the same validation rows: one candidate for each entry of models, with its name.",
+            fix="Measure them all on the same validation rows: one candidate for each entry of models, with its name.",
         )
     names = [name for name in found.models if not math.isnan(scores.get(name, math.nan))]
     if not names:
         *_, (name, model) = found.models.items()
-        return Best(name, model, f"{name} is used, the last one: no score can choose.")
+        return Best(name, model, f"{name} is used, the last one: there is no score to choose by.")
     top = max(scores[name] for name in names)
     equal = [name for name in names if scores[name] == top]
     order = list(found.models)

@@ -55,7 +55,7 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
         if error.status_code in NO_SUCH_THING:
             raise _trains_nothing(client.base_url.netloc.decode() if host.name == LOCAL.name else host.name) from None
         raise JobError(
-            f"{host.name} refused {path.name}.", got=reason(error), fix="Mend the file (lesson 01) and upload it again."
+            f"{host.name} refused {path.name}.", got=reason(error), fix="Fix the file (lesson 01) and upload it again."
         ) from None
 
 
@@ -80,7 +80,7 @@ def obstacle(host: str) -> str:
 def _trains_nothing(host: str) -> HostError:
     return HostError(
         f"{host} does not offer fine-tuning.",
-        got="an API without files, in which no job can be made",
+        got="an API without files, where no job can be created",
         fix='It can still be measured. Set TRAIN_AT = "local" in the parameters cell (HOST in lessons 2 and 3).',
     )
 
@@ -114,6 +114,6 @@ def _when_processed(client: openai.OpenAI, file: FileObject) -> FileObject:
         raise JobError(
             f"The host could not process {file.filename}.",
             got=str(file.status_details or "no reason given"),
-            fix="Mend the file (lesson 01) and upload it again.",
+            fix="Fix the file (lesson 01) and upload it again.",
         )
     return file

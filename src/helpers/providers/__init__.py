@@ -65,7 +65,9 @@ def connect(name: str = "local", *, key_variable: str | None = None) -> openai.O
     """
     host = _named(name, key_variable)
     if host.leaves_machine and os.environ.get("KIT_STAY_LOCAL"):
-        raise ConsentError(f"KIT_STAY_LOCAL is set, so nothing may go to {name}.", fix="Unset it to allow other hosts.")
+        raise ConsentError(
+            f"KIT_STAY_LOCAL is set, so nothing may be sent to {name}.", fix="Unset it to allow other hosts."
+        )
     if host.name == "local":
         server = local.start()
         return _client(replace(host, base_url=server.base_url), server.key)
@@ -141,7 +143,7 @@ def _own_api(client: openai.OpenAI) -> str:
     homes = {"local": local.usual_home(), **{f.name: f for f in sorted((kit_home() / "rehearsals").glob("*"))}}
     for name, home in homes.items():
         if urlsplit(local.address(home)).netloc == address and client.api_key == local.key(home):
-            return name if name == "local" else f"local API playing {name}"
+            return name if name == "local" else f"local API acting as {name}"
     return ""
 
 

@@ -88,9 +88,9 @@ class Host:
         rate = asked.get("learning_rate_multiplier")
         if self.learning_rate == "rate" and isinstance(rate, int | float) and rate > 0.01:
             raise HostError(
-                f"{self.name} takes learning_rate_multiplier as the learning rate itself.",
+                f"{self.name} uses learning_rate_multiplier as the learning rate itself.",
                 got=f"{rate:g}",
-                fix="Give a rate such as 2e-5 (its own example), or leave it away.",
+                fix="Give a rate such as 2e-5 (its own example), or leave it out.",
             )
         asked = {**self.always, **asked}
         if self.hyperparameters == "top-level":
@@ -137,7 +137,7 @@ class Host:
         raise HostError(
             f"No fine-tuning at {self.name} from here: {self.why_not or 'nothing says that it can'}.",
             got=known.rstrip("."),
-            fix=f"{self.name} is for prompting and comparison. Train at {', '.join(_open_hosts())}.",
+            fix=f"{self.name} can only be prompted and compared. Train at {', '.join(_open_hosts())}.",
         )
 
 
@@ -174,7 +174,7 @@ def own() -> dict[str, Host]:
         return {}
     except (OSError, ValueError) as error:
         raise HostError(
-            f"{file} cannot be read.", got=str(error), fix=f"Mend it; {SHIPPED} shows the shape."
+            f"{file} cannot be read.", got=str(error), fix=f"Correct it; {SHIPPED} shows the format."
         ) from error
     known, problems, found = shipped(), [], {}
     for name, table in tables.items():
@@ -183,21 +183,21 @@ def own() -> dict[str, Host]:
         except ValueError as error:
             problems.append(f"[{name}] {error}")
     if problems:
-        raise HostError(f"{file} has hosts that cannot be used.", got="; ".join(problems), fix="Mend them.")
+        raise HostError(f"{file} has entries that cannot be used.", got="; ".join(problems), fix="Mend them.")
     return found
 
 
 def _own_host(name: str, table: Any, known: Mapping[str, Host]) -> Host:
     if not isinstance(table, dict):
-        raise ValueError("is no table")
+        raise ValueError("is not a table")
     if name in known:
-        raise ValueError("is the name of a host that the kit knows: take another one")
+        raise ValueError("is the name of a host that the kit knows: choose another name")
     unknown = sorted(set(table) - {f.name for f in fields(Host)} - {"like"})
     if unknown:
         raise ValueError(f"has unknown keys: {', '.join(unknown)}")
     like = table.get("like", "openai")
     if like not in known:
-        raise ValueError(f"is like {like!r}, which is none of {', '.join(known)}")
+        raise ValueError(f"is like {like!r}, which is not one of {', '.join(known)}")
     address_problem(str(table.get("base_url", "")), raising=ValueError)
     inherited = {f.name: getattr(known[like], f.name) for f in fields(Host) if f.name not in NOT_INHERITED}
     return _host(name, {**inherited, "key_variable": "", **{k: v for k, v in table.items() if k != "like"}})
@@ -217,9 +217,9 @@ def address_problem(url: str, *, raising: type[Exception] = HostError) -> None:
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise raising(f"base_url {url!r} is no address such as https://host/v1")
+        raise raising(f"base_url {url!r} is not an address such as https://host/v1")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise raising(f"base_url {url!r} is not encrypted: a key may not travel there; use https")
+        raise raising(f"base_url {url!r} is not encrypted, so no key may be sent there; use https")
     if parts.username or parts.password:
         raise raising("base_url holds a user name or password: put the key into a variable instead")
 

@@ -48,7 +48,7 @@ def _usable(key: str, host: Host) -> str:
         return key
     raise HostError(  # the SDK's own error would quote the header, and the key with it
         f"The key in {host.key_variable} cannot be sent.",
-        got=f"{len(key)} characters, some of which no header may carry",
+        got=f"{len(key)} characters, some of which are not allowed in a header",
         fix="Copy it again, without quotes, spaces or line breaks.",
     )
 

@@ -65,11 +65,11 @@ def role(candidate: Candidate, about: Known) -> tuple[Role, str]:
         return "tuned", about.how or "a fine-tuned model"
     if about.how:
         counts: Role = "teaching" if about.is_small else "target"
-        refused = f"; that you declared it “{candidate.declared}” does not count"
+        refused = f"; your declaration “{candidate.declared}” does not count"
         return counts, about.how + (refused if candidate.declared not in ("", counts) else "")
     if candidate.declared:
-        return candidate.declared, "declared by you; nothing else is known of it"
-    return "teaching", 'nothing is known of it: declare it "target" if you would really use it'
+        return candidate.declared, "declared by you; nothing else is known about it"
+    return "teaching", 'nothing is known about it: declare it "target" if you would really use it'
 
 
 def _told_by_host(client: openai.OpenAI, model: str) -> float | None:

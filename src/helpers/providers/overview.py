@@ -69,7 +69,7 @@ def _dates(provider: str, day: date) -> str:
     if near:
         return _cited("; ".join(_told(near, day)), *near)
     if last:
-        return _cited(f"none to come; the last: {'; '.join(_told(last, day))}", *last)
+        return _cited(f"none announced; the last: {'; '.join(_told(last, day))}", *last)
     return _cited("no announced date is known", facts.provider(provider))
 
 
@@ -104,7 +104,7 @@ def _hosting(provider: str, day: date) -> str:
     rows = [r for r in facts.rows("hosting") if r["provider"] == provider]
     known = [r for r in rows if r["usd"] is not None]
     if not facts.answers(provider, day):
-        return _cited("ended: nothing tuned there answers", *(known or [facts.provider(provider)]))
+        return _cited("ended: no model tuned there answers", *(known or [facts.provider(provider)]))
     if known:
         before = "of models tuned before: " if facts.door(provider, day) == "nobody" else ""
         return _cited(before + "; ".join(f"{r['label']}: ${r['usd']:,.2f} per {r['per']}" for r in known), *known)
