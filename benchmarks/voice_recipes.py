@@ -4,8 +4,8 @@
 
 One line a recipe and pass over the rows: loss on the validation copy (nats a token), the share of the 20 rules that a
 copy keeps, the share of copies that keep all of them, and that invent nothing, each with its 95 % interval, and the
-minutes of training until then (on so many threads). ``--decodings`` has the last pass write again in other ways; ``--rules`` lists the rules
-that most copies break.
+minutes of training until then (on so many threads). ``--decodings`` has the last pass write again in other ways;
+``--rules`` lists the rules that most copies break.
 
 Each run leaves a folder in FOLDER (``.local/benchmarks/voice``): the trainer's own files, and ``copies.json``. What is
 there is not done again, and a training that was stopped goes on where it was, so the whole can be done in parts. One

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from running_api import TINY, Api, chat_rows, wait_until
 
-from helpers import assets
+from helpers import assets, jobs
 from helpers.local_api.template import ChatTemplate
 
 BASE = "smollm2-135m-instruct"
@@ -204,6 +204,9 @@ def test_a_job_keeps_the_pass_with_the_lowest_validation_loss_where_that_is_aske
     assert says(best.fine_tuned_model) == says(points[lowest].fine_tuned_model_checkpoint)
     assert says(last.fine_tuned_model) == says(points[60].fine_tuned_model_checkpoint)
     assert says(best.fine_tuned_model) != says(last.fine_tuned_model)
+    found = jobs.checkpoints(client, best.id)  # for whoever chooses by another score: each pass under its own name
+    assert found.models == {f"step {step}": points[step].fine_tuned_model_checkpoint for step in sorted(points)}
+    assert jobs.checkpoints(client, last.id).models["step 60"] == last.fine_tuned_model
 
 
 def test_the_result_file_is_openais_table(client: openai.OpenAI, finished):

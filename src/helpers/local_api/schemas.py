@@ -57,9 +57,9 @@ class Hyperparameters(Strict):
     layers in about twice the time; on the triage task it had 1.0 points more right fields (95 % interval -1.2 to +3.1).
     Both figures: ``benchmarks/LOG.md``.
 
-    ``keep`` says which pass over the rows the job's model is: ``"last"``, or ``"best"``, the one with the lowest loss on
-    all validation rows (of equals the earlier). Each pass stays callable as a checkpoint either way. Loss is not always
-    what counts: to choose by a score of your own, see ``helpers.jobs.best_checkpoint``.
+    ``keep`` says which pass over the rows the job's model is: ``"last"``, or ``"best"``, the one with the lowest loss
+    on all validation rows (of equals the earlier). Each pass stays callable as a checkpoint either way. Loss is not
+    always what counts: to choose by a score of your own, see ``helpers.jobs.best_checkpoint``.
     """
 
     n_epochs: Annotated[Any, _auto_or_whole(1, 50)] = "auto"
