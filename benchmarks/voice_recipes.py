@@ -21,9 +21,10 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,7 @@ from helpers.statistics import score_interval
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "brand_voice"
 RESULTS = Path(__file__).parents[1] / ".local" / "benchmarks" / "voice"
+Messages = Sequence[Mapping[str, Any]]
 LONGEST = 120
 """Tokens of one copy, at most, as in lesson 7."""
 
@@ -92,6 +94,7 @@ DECODINGS = {
     "greedy, repeated 0.5": Decoding(repeated=0.5),
     "greedy, repeated 1": Decoding(repeated=1.0),
 }
+GREEDY = DECODINGS["greedy"]
 
 
 # Training -----------------------------------------------------------------------------------------------------------
@@ -141,14 +144,27 @@ def progress(folder: Path) -> list[dict]:
 
 def write(folder: Path, rows: list[Example], decodings: Iterable[str]) -> None:
     """Have each pass write greedily, and the last one in every way that is asked for."""
-    steps = [line["step"] for line in progress(folder) if line["type"] == "checkpoint"]
-    wanted = [(step, "greedy") for step in steps] + [(steps[-1], name) for name in decodings]
+    points = checkpoints(folder)
+    sheets = [row.prompt for row in rows]
+    for step, decoding in [*((step, "greedy") for step in points), *((max(points), name) for name in decodings)]:
+        written(folder, f"step {step}, {decoding}", sheets, points[step], DECODINGS[decoding])
+
+
+def checkpoints(folder: Path) -> dict[int, Path]:
+    """Step → the adapter after that step, a pass each."""
+    return {line["step"]: folder / line["path"] for line in progress(folder) if line["type"] == "checkpoint"}
+
+
+def written(
+    folder: Path, key: str, chats: Sequence[Messages], adapter: Path | None, how: Decoding = GREEDY
+) -> list[str]:
+    """One answer a chat, from the folder's ``copies.json``, or made and put there. No adapter: by the base model."""
     done = copies_of(folder)
-    for step, decoding in wanted:
-        key = f"step {step}, {decoding}"
-        if key not in done:
-            done[key] = written(folder / f"checkpoints/step-{step}", rows, DECODINGS[decoding])
-            (folder / "copies.json").write_text(json.dumps(done, ensure_ascii=False, indent=1), encoding="utf-8")
+    if key not in done:
+        done[key] = answers(chats, adapter, how)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "copies.json").write_text(json.dumps(done, ensure_ascii=False, indent=1), encoding="utf-8")
+    return done[key]
 
 
 def copies_of(folder: Path) -> dict[str, list[str]]:
@@ -156,8 +172,8 @@ def copies_of(folder: Path) -> dict[str, list[str]]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
-def written(adapter: Path, rows: list[Example], how: Decoding) -> list[str]:
-    """One copy a sheet, in this kit's engine."""
+def answers(chats: Sequence[Messages], adapter: Path | None, how: Decoding) -> list[str]:
+    """One answer a chat, in this kit's engine."""
     from helpers.local_api import generate
 
     def less_of_what_was_said(answer: generate._Answer, logits) -> None:
@@ -170,16 +186,14 @@ def written(adapter: Path, rows: list[Example], how: Decoding) -> list[str]:
     usual, generate._Answer = generate._Answer, Answer if how.repeated else generate._Answer
     engine = generate.Engine(assets.base_model())
     try:
-        engine.load_adapter("tuned", adapter)
+        if adapter:
+            engine.load_adapter("tuned", adapter)
+        about = {"adapter": "tuned" if adapter else None, "max_tokens": LONGEST}
+        about |= {"temperature": how.temperature, "top_p": how.top_p}
         asked = [
-            engine.submit(
-                generate.GenerationRequest(
-                    messages=row.messages[:-1], adapter="tuned", max_tokens=LONGEST, seed=number,
-                    temperature=how.temperature, top_p=how.top_p,
-                )
-            )
-            for number, row in enumerate(rows)
-        ]  # fmt: skip
+            engine.submit(generate.GenerationRequest(messages=chat, seed=number, **about))
+            for number, chat in enumerate(chats)
+        ]
         return [one.result().text for one in asked]
     finally:
         engine.close()
@@ -207,15 +221,20 @@ def lines(name: str, seed: int, folder: Path, rows: list[Example], rules: list) 
 
 def measured(copies: list[str], rows: list[Example], rules: list) -> dict[str, str]:
     """Percent with the ends of the 95 % interval."""
-    gone = [len(evaluate.rules.broken(rules, copy)) for copy in copies]
+    return {name: percent(share) for name, share in scores(copies, rows, rules).items()}
+
+
+def scores(copies: list[str], rows: list[Example], rules: list) -> dict[str, np.ndarray]:
+    """A score a copy, 0 to 1: voice (rules kept, all of them), facts (invents nothing), and both at once."""
+    gone = np.array([len(evaluate.rules.broken(rules, copy)) for copy in copies])
     clean = [not free_text.invented(copy, row.question) for copy, row in zip(copies, rows, strict=True)]
-    shares = {
-        "rules kept": [1 - n / len(rules) for n in gone],
-        "all 20": [n == 0 for n in gone],
-        "invents nothing": clean,
-        "both": [n == 0 and good for n, good in zip(gone, clean, strict=True)],
+    found = {
+        "rules kept": 1 - gone / len(rules),
+        "all 20": gone == 0,
+        "invents nothing": np.array(clean),
+        "both": (gone == 0) & clean,
     }
-    return {name: percent(np.asarray(share, dtype=float)) for name, share in shares.items()}
+    return {name: score.astype(float) for name, score in found.items()}
 
 
 def percent(share: np.ndarray) -> str:
