@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -123,7 +124,9 @@ def train(recipe: Recipe, seed: int, folder: Path) -> None:
     }
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     constants = ["--constants", str(recipe.rank), str(recipe.upper)]
-    subprocess.run([sys.executable, __file__, str(folder), *constants], check=True)
+    # as the API starts it: threads that wait soon sleep, and the session is its own
+    as_the_api = {"env": os.environ | {"GOMP_SPINCOUNT": "10000"}, "start_new_session": True}
+    subprocess.run([sys.executable, __file__, str(folder), *constants], check=True, **as_the_api)
     (folder / "machine.txt").write_text(describe(), encoding="utf-8")
 
 
