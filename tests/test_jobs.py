@@ -163,6 +163,16 @@ def test_consent_comes_before_anything_is_sent(tmp_path):
         jobs.start(client, "file-1", estimate_usd=3.0, spend_limit_usd=2.0)
 
 
+@pytest.mark.parametrize("act", ["start", "predict"])
+def test_settings_of_the_local_api_are_refused_for_a_host_elsewhere_and_nothing_is_sent(act, tmp_path):
+    client = openai.OpenAI(base_url="https://api.openai.com/v1", api_key="sk-none")
+    asked = {"hyperparameters": {"n_epochs": 3, "recipe": "thorough", "keep": "best"}}
+    path = [rows(tmp_path)] if act == "predict" else []
+    with pytest.raises(JobError, match="does not know recipe and keep") as caught:
+        getattr(jobs, act)(client, *path, training_file="file-1", **asked)
+    assert "keep: 'best'" in caught.value.got and "best_checkpoint" in caught.value.fix
+
+
 # Bad days -----------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from running_api import TINY, Api, chat_rows, wait_until
 
-from helpers import assets
+from helpers import assets, jobs
 from helpers.local_api.template import ChatTemplate
 
 BASE = "smollm2-135m-instruct"
@@ -173,6 +173,40 @@ def test_checkpoints_are_usable_models(client: openai.OpenAI, finished):
         assert checkpoint.metrics.step == checkpoint.step_number and checkpoint.metrics.full_valid_loss > 0
         assert client.models.retrieve(name).id == name
         assert client.chat.completions.create(model=name, messages=HELLO, max_tokens=2).usage.completion_tokens <= 2
+
+
+def other_answers(client: openai.OpenAI):
+    """Validation rows whose answers say nothing that :func:`chat_rows` teaches: their loss does not go on falling."""
+    texts = ["no parcel", "none at all", "never heard of it", "a letter, perhaps", "ask the neighbours", "gone"]
+    pairs = [({"role": "user", "content": f"Where is parcel {i}?"}, {"role": "assistant", "content": text})
+             for i, text in enumerate(texts)]  # fmt: skip
+    lines = "".join(json.dumps({"messages": pair}) + "\n" for pair in pairs)
+    return client.files.create(file=("validation.jsonl", lines.encode()), purpose="fine-tune")
+
+
+def test_a_job_keeps_the_pass_with_the_lowest_validation_loss_where_that_is_asked_for(client: openai.OpenAI):
+    settings = {"n_epochs": 12, "batch_size": 8, "learning_rate_multiplier": 20}
+    asked = {"validation_file": other_answers(client).id, "seed": 1}
+    last, best = (
+        ended(client, start(client, **asked, **supervised(**settings, **keep)).id) for keep in ({}, {"keep": "best"})
+    )
+    points = {point.step_number: point for point in client.fine_tuning.jobs.checkpoints.list(best.id, limit=20)}
+    losses = {step: point.metrics.full_valid_loss for step, point in points.items()}
+    lowest = min(losses, key=losses.get)
+    assert lowest < max(losses) == 60, f"the last pass is the best by chance: {losses}"
+    assert best.hyperparameters.keep == "best" and not hasattr(last.hyperparameters, "keep")
+    kept = [event.message for event in client.fine_tuning.jobs.list_events(best.id) if "Kept" in event.message]
+    assert kept == [f"Kept the model after step {lowest} of 60: the lowest validation loss, {losses[lowest]:.3f}"]
+
+    def says(model: str) -> str:
+        return ask(client, model=model, max_tokens=12).choices[0].message.content
+
+    assert says(best.fine_tuned_model) == says(points[lowest].fine_tuned_model_checkpoint)
+    assert says(last.fine_tuned_model) == says(points[60].fine_tuned_model_checkpoint)
+    assert says(best.fine_tuned_model) != says(last.fine_tuned_model)
+    found = jobs.checkpoints(client, best.id)  # for whoever chooses by another score: each pass under its own name
+    assert found.models == {f"step {step}": points[step].fine_tuned_model_checkpoint for step in sorted(points)}
+    assert jobs.checkpoints(client, last.id).models["step 60"] == last.fine_tuned_model
 
 
 def test_the_result_file_is_openais_table(client: openai.OpenAI, finished):

@@ -129,6 +129,8 @@ JOBS = {
     "huge batch": (hyper(batch_size=100_000), "batch_size", "1 to 256"),
     "learning rate 0": (hyper(learning_rate_multiplier=0), "learning_rate_multiplier", "above 0"),
     "unknown recipe": (hyper(recipe="magic"), "recipe", "thorough"),
+    "unknown way to keep": (hyper(keep="first"), "keep", "'last' or 'best'"),
+    "the best by no validation rows": (hyper(keep="best"), "validation_file", "keep"),
     "unknown hyperparameter": (hyper(epochs=3), "epochs", "epochs"),
     "old place, too": ({"hyperparameters": {"n_epochs": -4}}, "n_epochs", "-4"),
     "two places that differ": (hyper(n_epochs=2) | {"hyperparameters": {"n_epochs": 3}}, None, "differ"),

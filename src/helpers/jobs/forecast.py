@@ -14,7 +14,7 @@ from openai.types.fine_tuning import FineTuningJob
 from helpers import costs, facts
 from helpers.errors import CostError, FactsError, JobError
 from helpers.jobs.calling import reason
-from helpers.jobs.running import estimate
+from helpers.jobs.running import estimate, refuse_local_settings
 from helpers.providers import LOCAL, Host, host_of
 
 AGAIN = {
@@ -90,9 +90,11 @@ def predict(
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
 
     Raises:
-        JobError: the local API refuses the file, has lost it, or its probe fails.
+        JobError: the local API refuses the file, has lost it, or its probe fails; or a setting of the local API is
+            meant for another host.
     """
     host, settings = host_of(client), dict(hyperparameters or {})
+    refuse_local_settings(host, settings)
     usd, price_said = _price(host, path, settings)
     money = {"usd": usd[1] if usd else None, "usd_range": usd}
     if not _is_local(host):

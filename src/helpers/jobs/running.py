@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from helpers.jobs.calling import make_once, patiently, plain, reason
 from helpers.providers import Host, host_of
 
 ENDED = ("succeeded", "failed", "cancelled")
+LOCAL_ONLY = ("recipe", "keep")
+"""Hyperparameters that only the local API knows. A host elsewhere refuses them, or worse, passes them over."""
 OUTAGE = 300.0
 """Seconds for which a host may be gone while its job is watched."""
 EVERY_LOCAL, EVERY_REMOTE = 1.0, 10.0
@@ -73,17 +75,20 @@ def start(
         model: base model; the host's default when not given.
         suffix: a name of yours inside the tuned model's id.
         seed: the same seed gives the same model on the local API.
-        hyperparameters: ``n_epochs``, ``batch_size``, ``learning_rate_multiplier``: a number or ``"auto"``.
+        hyperparameters: ``n_epochs``, ``batch_size``, ``learning_rate_multiplier``: a number or ``"auto"``. On the
+            local API also ``recipe``, ``"quick"`` or ``"thorough"`` (all layers), and ``keep``, ``"last"`` or
+            ``"best"``: which pass the job's model is, the best by loss on the validation rows.
         spend_limit_usd: on a paid host, the most that this job may cost.
         estimate_usd: what it is expected to cost there (upper end), from ``helpers.costs``.
 
     Raises:
         HostError: no jobs can be made at this host, it refuses the key, or it does not answer.
         ConsentError: a paid host, and the estimate is missing or above the limit.
-        JobError: the host refused the job.
+        JobError: the host refused the job, or would not know a setting of the local API.
     """
     host = host_of(client)
     host.refuse_training()
+    refuse_local_settings(host, hyperparameters)
     _ask_before_paying(host, spend_limit_usd, estimate_usd)
     closed = host.closed(model or "")
     if closed:
@@ -123,6 +128,22 @@ def start(
             if not closed
             else "Train at a host that is open to you.",
         ) from None
+
+
+def refuse_local_settings(host: Host, hyperparameters: Mapping[str, Any] | None) -> None:
+    """Settings of the local API, meant for a host on another machine.
+
+    Raises:
+        JobError: there are some.
+    """
+    foreign = [name for name in LOCAL_ONLY if name in (hyperparameters or {})]
+    if foreign and host.leaves_machine:
+        raise JobError(
+            f"{host.name} does not know {' and '.join(foreign)}: only the local API has such a setting.",
+            got=", ".join(f"{name}: {hyperparameters[name]!r}" for name in foreign),
+            fix="Leave it out of the hyperparameters there; nothing was started. Which pass to keep can be chosen when "
+            "the job has ended: jobs.checkpoints, then jobs.best_checkpoint.",
+        )
 
 
 def _ask_before_paying(host: Host, limit_usd: float, estimate_usd: float | None) -> None:

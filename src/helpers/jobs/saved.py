@@ -1,8 +1,9 @@
 """What a job left on the way, and which of it to use.
 
-The rule: every checkpoint that can be called answers the same validation rows, and the one with the highest score is
-used; of equal ones that with the lower validation loss, then the later one. Loss does not choose: it is a mean over
-tokens, and goes on rising while answers still get better. Test rows are never used for this.
+Where ``keep: "best"`` was asked for (local API), the job itself has kept the pass with the lowest validation loss. Loss
+is a mean over tokens, and can go on rising while answers still get better. So the rule here is another: every
+checkpoint that can be called answers the same validation rows, and the one with the highest score is used; of equal
+ones that with the lower validation loss, then the later one. Test rows are never used for this.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 from helpers.errors import JobError
 from helpers.jobs.calling import patiently
 from helpers.jobs.results import answering
+from helpers.jobs.running import look
 
 LAST = "last step"
 """Name of a job's own model where the host lists no checkpoints."""
@@ -28,7 +30,8 @@ class Checkpoints:
 
     Attributes:
         losses: name ("step 40") → validation loss in nats a token, of those where the host tells one.
-        models: name → what to call, of those that can be called; the last one is the job's own model.
+        models: name → what to call, of those that can be called; the last one is the job's own model, unless the job
+            has kept its best pass: then each is a checkpoint.
         sentence: where validation loss was lowest, and what cannot be called.
     """
 
@@ -55,7 +58,10 @@ def checkpoints(client: openai.OpenAI, job_id: str) -> Checkpoints:
     points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
     points.sort(key=lambda point: point.step_number)
     calls = {point.id for point in points[:-1] if answers(client, point.fine_tuned_model_checkpoint)}
-    return named(answering(client, job_id), points, calls)
+    final, settings = answering(client, job_id), look(client, job_id).job.hyperparameters
+    if settings and (settings.model_extra or {}).get("keep") == "best":  # the job's own model is one of these
+        final = points[-1].fine_tuned_model_checkpoint
+    return named(final, points, calls)
 
 
 def answers(client: openai.OpenAI, model: str | None) -> bool:
@@ -71,7 +77,8 @@ def answers(client: openai.OpenAI, model: str | None) -> bool:
 
 
 def named(final: str, points: Sequence[FineTuningJobCheckpoint], calls: Collection[str]) -> Checkpoints:
-    """Checkpoints as the host lists them, first step first, beside the job's own model; ``calls``: ids that answer."""
+    """Checkpoints as the host lists them, first step first, with what the last one is called; ``calls``: ids of those
+    before it that answer."""
     names = [f"step {point.step_number}" for point in points] or [LAST]
     losses = {name: loss for name, point in zip(names, points, strict=False) if (loss := _loss(point)) is not None}
     by_name = zip(names, points[:-1], strict=False)

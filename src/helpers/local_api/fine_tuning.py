@@ -33,7 +33,7 @@ def router(store: Store, serving: Serving, worker: Worker) -> APIRouter:
                 suffix=asked.suffix or "",
                 seed=secrets.randbelow(2**31) if asked.seed is None else asked.seed,
                 metadata=asked.metadata,
-                hyperparameters=asked.asked.model_dump(),
+                hyperparameters=asked.asked.model_dump(exclude={"keep"} if asked.asked.keep == "last" else None),
             )
         worker.wake()
         return public(job)
@@ -192,6 +192,8 @@ def _check_ids(store: Store, serving: Serving, asked: CreateJob) -> None:
             problems.append((param, f"There is no file {file_id[:200]!r} for '{param}'; upload it first"))
         elif file.purpose != "fine-tune":
             problems.append((param, f"File {file_id} for '{param}' has purpose {file.purpose!r}, not 'fine-tune'"))
+    if asked.asked.keep == "best" and asked.validation_file is None:
+        problems.append(("validation_file", "keep: 'best' compares validation losses; give a 'validation_file'"))
     if problems:
         code = "model_not_available" if problems[0][0] == "model" else f"invalid_{problems[0][0]}"
         raise Refusal(400, "; ".join(text for _, text in problems) + ".", param=problems[0][0], code=code)

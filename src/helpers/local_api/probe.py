@@ -28,7 +28,7 @@ def estimate(store: Store, serving: Serving, asked: CreateJob) -> dict[str, Any]
     Raises:
         Refusal: the base model cannot be had, or the probe failed.
     """
-    settings = asked.asked.model_dump()
+    settings = asked.asked.model_dump(exclude={"keep"})
     recipe = settings.pop("recipe")
     decided = hyperparameters.resolve(store.get("files", asked.training_file).rows, **settings)
     settings = {name: getattr(decided, name) for name in settings} | {"recipe": recipe}

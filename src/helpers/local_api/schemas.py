@@ -51,17 +51,22 @@ def _auto_or_positive(value: Any) -> Any:
 
 
 class Hyperparameters(Strict):
-    """OpenAI's three, within the limits of its specification, and this API's own ``recipe``.
+    """OpenAI's three, within the limits of its specification, and this API's own ``recipe`` and ``keep``.
 
     ``"quick"`` adapts the upper 40 % of the layers, over cached outputs of the lower ones. ``"thorough"`` adapts all
     layers in about twice the time; on the triage task it had 1.0 points more right fields (95 % interval -1.2 to +3.1).
     Both figures: ``benchmarks/LOG.md``.
+
+    ``keep`` says which pass over the rows the job's model is: ``"last"``, or ``"best"``, the one with the lowest loss
+    on all validation rows (of equals the earlier). Each pass stays callable as a checkpoint either way. Loss is not
+    always what counts: to choose by a score of your own, see ``helpers.jobs.best_checkpoint``.
     """
 
     n_epochs: Annotated[Any, _auto_or_whole(1, 50)] = "auto"
     batch_size: Annotated[Any, _auto_or_whole(1, 256)] = "auto"
     learning_rate_multiplier: Annotated[Any, BeforeValidator(_auto_or_positive)] = "auto"
     recipe: Literal["quick", "thorough"] = "quick"
+    keep: Literal["last", "best"] = "last"
 
 
 class Supervised(Strict):

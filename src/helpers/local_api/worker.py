@@ -23,7 +23,7 @@ from typing import Any
 from helpers.errors import KitError
 from helpers.local_api import hyperparameters
 from helpers.local_api.serving import Serving
-from helpers.local_api.store import Job, Store, disk_full, new_id
+from helpers.local_api.store import Checkpoint, Job, Store, disk_full, new_id
 from helpers.local_api.trainer_process import TrainerProcess
 from helpers.project import write_atomically
 
@@ -120,9 +120,10 @@ class Worker(threading.Thread):
                 param="training_file",
             )
             return
-        asked = {name: value for name, value in job.hyperparameters.items() if name != "recipe"}
+        own = {name: value for name, value in job.hyperparameters.items() if name in ("recipe", "keep")}
+        asked = {name: value for name, value in job.hyperparameters.items() if name not in own}
         decided = asdict(hyperparameters.resolve(n_examples, **asked))
-        resolved = {name: decided[name] for name in asked} | {"recipe": job.hyperparameters["recipe"]}
+        resolved = {name: decided[name] for name in asked} | own
         with self._store.transaction():
             if not self._store.update_job(job.id, status="queued", hyperparameters=resolved):
                 return
@@ -236,10 +237,12 @@ class Worker(threading.Thread):
     # The end --------------------------------------------------------------------------------------------------------
 
     def _succeed(self, job: Job, trained_tokens: int) -> None:
-        """The last checkpoint becomes the tuned model, the metrics a result file."""
-        last = self._store.all("checkpoints", "job_id = ?", (job.id,))[-1]
-        folder = self._store.home / self._store.get("models", last.model).folder
+        """One checkpoint becomes the tuned model, the metrics a result file."""
+        kept, why = self._kept(job)
+        folder = self._store.home / self._store.get("models", kept.model).folder
         with self._store.transaction():
+            if why:
+                self._store.add_event(job.id, why)
             result = self._add_result_file(job)
             self._store.add_model(job.tuned_name, job, folder)
             self._store.add_event(job.id, f"New fine-tuned model created: {job.tuned_name}")
@@ -251,6 +254,17 @@ class Worker(threading.Thread):
                 trained_tokens=trained_tokens,
                 result_file=result,
             )
+
+    def _kept(self, job: Job) -> tuple[Checkpoint, str]:
+        """The last checkpoint; or, where that was asked for, the one with the lowest loss, and why in words."""
+        points = self._store.all("checkpoints", "job_id = ?", (job.id,))
+        if job.hyperparameters.get("keep") != "best":
+            return points[-1], ""
+        losses = {p.step: loss for p in points if (loss := p.metrics["full_valid_loss"]) is not None}
+        best = min(losses, key=losses.get, default=points[-1].step)
+        why = f"the lowest validation loss, {losses[best]:.3f}" if losses else "no validation loss could be measured"
+        message = f"Kept the model after step {best} of {points[-1].step}: {why}"
+        return next(point for point in points if point.step == best), message
 
     def _add_result_file(self, job: Job) -> str:
         text = io.StringIO()
