@@ -73,22 +73,37 @@ def _widths(lines: list[str], mark: str) -> list[int]:
 
 
 def _quotes(lines: Iterable[str], mark: str) -> dict[str, Any]:
-    """What encloses cells, as options for ``csv.reader``: double quotes, single ones where most lines have such a cell,
-    or nothing. Where each line has the same number of separators and some line an odd number of quotes, quotes are
-    text: such tables write one row a line, and reading them otherwise swallows rows."""
-    enclosed = re.compile(rf"(?:^|{re.escape(mark)})'.*'\s*(?:$|{re.escape(mark)})")
-    widths, odd, single, seen = set(), False, 0, 0
-    for line in lines:
+    """What encloses cells, as options for ``csv.reader``: double quotes, single ones where rows come out more even with
+    them, or nothing. Where each line has the same number of separators and some line an odd number of quotes, quotes
+    are text: such tables write one row a line, and reading them otherwise swallows rows."""
+    sample = list(islice((line for line in lines if line.strip()), LOOKED_AT))
+    if _single_quotes(sample, mark):
+        return {"quotechar": "'"}
+    widths, odd = set(), False
+    for line in chain(sample, lines):
         if line.strip():
             widths.add(line.count(mark))
             odd = odd or line.count('"') % 2 == 1
-            if seen < LOOKED_AT:
-                seen, single = seen + 1, single + bool(enclosed.search(line))
-        if len(widths) > 1 and seen == LOOKED_AT:
-            break
-    if seen > 1 and single >= MOST * seen:
-        return {"quotechar": "'"}
-    return {"quoting": csv.QUOTE_NONE if odd and len(widths) == 1 and widths != {0} else csv.QUOTE_MINIMAL}
+        if len(widths) > 1:
+            return {"quoting": csv.QUOTE_MINIMAL}
+    return {"quoting": csv.QUOTE_NONE if odd and widths != {0} else csv.QUOTE_MINIMAL}
+
+
+def _single_quotes(sample: list[str], mark: str) -> bool:
+    enclosed = re.compile(rf"(?:^|{re.escape(mark)})'.*'\s*(?:$|{re.escape(mark)})")
+    if sum(bool(enclosed.search(line)) for line in sample) < 2:
+        return False
+    single, double = (_evenness(csv.reader(sample, delimiter=mark, quotechar=quote)) for quote in "'\"")
+    return single > double
+
+
+def _evenness(rows: Any) -> tuple[float, int]:
+    """The share of rows with the usual number of cells, and how many rows there are."""
+    try:
+        widths = [len(cells) for cells in rows]
+    except csv.Error:
+        return 0.0, 0
+    return (Counter(widths).most_common(1)[0][1] / len(widths), len(widths)) if widths else (0.0, 0)
 
 
 def text_lines(file: io.TextIOBase, mark: str, found: Findings) -> Iterator[Line]:
