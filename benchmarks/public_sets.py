@@ -126,6 +126,12 @@ def checked(one: dict[str, Any], folder: Path) -> str:
         lines = sorted(file.read_bytes().splitlines(keepends=True))
         file = folder / f"{one['file']}.sorted.tsv"
         file.write_bytes(b"".join(lines))
+    if one.get("repaired"):  # as the message of this file says
+        from helpers import data
+
+        broken, columns = file, one["set"].get("COLUMNS")
+        file = folder / f"{one['name']}.repaired.jsonl"
+        data.repair(broken, data.check(broken, columns=columns), to=file)
     return f"{file}#{one['part']}" if "part" in one else str(file)
 
 
