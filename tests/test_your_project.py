@@ -257,8 +257,12 @@ def test_no_labelling_while_validation_rows_lie_unused():
 @pytest.mark.parametrize(("right", "says"), [(0.2, "number to beat for any model"), (0.0, "plain code is out")])
 def test_a_rival_that_gets_nothing_right_is_no_number_to_beat(right, says):
     prompted = JOURNEY.evidence.measurements[0]
-    code = replace(prompted, candidate="code", name="most frequent", role="no language model", score=right, low=0, high=right)
-    verdict = decide.decide(JOURNEY.answers, own(replace(JOURNEY.evidence, measurements=(prompted, code))))
+    code = replace(
+        prompted, candidate="code", name="most frequent", role="no language model", score=right, low=0, high=right
+    )
+    verdict = decide.decide(
+        JOURNEY.answers, own(replace(JOURNEY.evidence, measurements=(prompted, code), comparisons=()))
+    )
     said = " ".join(verdict.reasons)
     assert says in said and ("number to beat for any model" in said) == (right > 0)
 
