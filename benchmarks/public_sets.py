@@ -31,6 +31,9 @@ import pandas as pd
 from sklearn.metrics import accuracy_score
 
 SETS = Path(__file__).with_suffix(".toml")
+ANSWERS = {"gap": "behaviour", "good_output": "clear", "effort": "days", "evaluation": "fixed_set"}
+"""What an owner might say of each; the verdict names what is still open."""
+
 LADDER = ("evaluate.forecast(", "ladder = evaluate.run(client, rungs")
 """Cells of the notebook that ask the model."""
 
@@ -88,7 +91,7 @@ def run(one: dict[str, Any], folder: Path, train: bool) -> dict[str, Any]:
     from helpers.providers import local
 
     file, name = checked(one, folder), "public-" + one["name"]
-    values, said = your_project.parameters(file, name, one["set"].get("COLUMNS"), None, {"evaluation": "fixed_set"})
+    values, said = your_project.parameters(file, name, one["set"].get("COLUMNS"), None, ANSWERS)
     values |= {"START_AGAIN": True, "TRAIN_ANYWAY": train, **one["set"]}
     copy = your_project.NOTEBOOKS / f"my_{name}.ipynb"
     print(f"== {one['name']}", *said, sep="\n", flush=True)

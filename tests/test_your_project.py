@@ -267,6 +267,16 @@ def test_a_rival_that_gets_nothing_right_is_no_number_to_beat(right, says):
     assert says in said and ("number to beat for any model" in said) == (right > 0)
 
 
+def test_what_was_run_and_has_no_score_that_counts_is_not_called_missing():
+    prompted = replace(JOURNEY.evidence.measurements[0], unit="likeness", headline=True)
+    code = replace(prompted, candidate="code", name="most frequent", role="no language model")
+    verdict = decide.decide(JOURNEY.answers, own(Evidence(measurements=(prompted, code))))
+    said = " ".join(verdict.not_measured)
+    assert "likeness" in said and "a prompt ladder" not in said and "a rival without" not in said
+    nothing = " ".join(decide.decide(JOURNEY.answers, own(Evidence())).not_measured)
+    assert "a prompt ladder" in nothing and "a rival without" in nothing
+
+
 # --- the second half --------------------------------------------------------------------------------------------------
 
 
@@ -549,6 +559,21 @@ def test_the_command_never_overwrites_a_copy_without_being_asked(notebooks, tmp_
     assert copy.read_text() == "mine" and "--overwrite" in capsys.readouterr().err
     assert your_project.main([file, "--no-browser", "--project", "one", "--overwrite"]) == 0
     assert copy.read_text() != "mine"
+
+
+def test_every_parameter_can_be_set_from_the_command_line(notebooks, tmp_path, capsys):
+    """Several stand on one line of the cell; what is not set stays as it is there."""
+    given = ["ROWS=12", "RULES=exact_match", "CASES='all'", "PRICE={'input': 1, 'output': 2}", "TRAIN_ANYWAY=True"]
+    file = str(tickets(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one", "--set", *given]) == 0
+    found = chosen(notebooks / "my_one.ipynb")
+    assert (found["ROWS"], found["RULES"], found["CASES"], found["FACTS"]) == (12, "exact_match", "all", False)
+    assert found["PRICE"] == {"input": 1, "output": 2} and found["TUNED_PRICE"] is None
+    assert found["TRAIN_ANYWAY"] is True and found["START_AGAIN"] is False and found["PROJECT"] == "one"
+    assert found["HOST"] == found["TRAIN_AT"] == "local"
+    assert your_project.main([file, "--no-browser", "--project", "two", "--set", "ROW=12", "RULE=x"]) == 2
+    said = capsys.readouterr().err
+    assert "ROW, RULE" in said and "ROWS" in said and "RULES" in said and not (notebooks / "my_two.ipynb").exists()
 
 
 @pytest.mark.parametrize(
