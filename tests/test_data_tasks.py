@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -119,6 +120,13 @@ def test_calls_in_the_middle_of_a_chat_are_tool_calls_and_rows_without_tools_are
     assert task.kind == "tools" and task.odd == (10, 11, 12)
     assert "tool calls in 7 of 12 rows" in task.reason and "2 call none" in task.reason
     assert "no tool to call" in str(task)
+
+
+def test_cases_of_tool_calls_fit_when_they_are_read_from_the_projects_own_files(tmp_path):
+    said = {"role": "assistant", "content": "It is cold."}
+    rows = [replace(CALLING, line=1), Example((CALLING.messages[0], said), (TOOL,), line=2)]
+    again = data.read(data.write(data.cases(rows, "tools"), tmp_path / "train.jsonl"))
+    assert data.task(again, "tools").odd == () and json.loads(again[0].answer)["calls"]
 
 
 def test_what_is_said_of_conversations_counts_those_with_several_answers():
