@@ -69,7 +69,8 @@ def main() -> None:
     done: dict[str, dict] = json.loads(results.read_text()) if results.exists() else {}
     for one in tomllib.loads(SETS.read_text())["set"]:
         if one["name"] in only or (not only and one["name"] not in done):
-            done[one["name"]] = run(one, folder, one["name"] in train)
+            name = f"{one['name']}{', trained' if one['name'] in train else ''}"
+            done[name] = run(one, folder, one["name"] in train)
             results.write_text(json.dumps(done, indent=1))
     print(markdown(table(done)) if done else "Nothing was run.")
 
@@ -90,10 +91,11 @@ def run(one: dict[str, Any], folder: Path, train: bool) -> dict[str, Any]:
     from helpers import your_project
     from helpers.providers import local
 
-    file, name = checked(one, folder), "public-" + one["name"]
+    file, name = checked(one, folder), f"public-{one['name']}{'-trained' if train else ''}"
     values, said = your_project.parameters(file, name, one["set"].get("COLUMNS"), None, ANSWERS)
-    values |= {"START_AGAIN": True, "TRAIN_ANYWAY": train, **one["set"]}
+    values |= {"START_AGAIN": True, "TRAIN_ANYWAY": train, **one["set"], **(one["train"] if train else {})}
     copy = your_project.NOTEBOOKS / f"my_{name}.ipynb"
+    ran_copy = folder / "runs" / f"{name}.ipynb"
     print(f"== {one['name']}", *said, sep="\n", flush=True)
     your_project.write_copy(copy, values, overwrite=True)
     notebook = nbformat.read(copy, as_version=4)
@@ -104,13 +106,13 @@ def run(one: dict[str, Any], folder: Path, train: bool) -> dict[str, Any]:
         verdict = your_project.run(copy, name)
     finally:
         local.stop()
-        copy.rename(folder / "runs" / f"{one['name']}.ipynb")
+        copy.rename(ran_copy)
     print(*verdict, sep="\n", flush=True)
     project = folder / "kit" / "projects" / name
     kept = json.loads((project / "kept.json").read_text())
     asked = pd.read_json(project / "asked.json", orient="records", dtype=False)
     again = recomputed(kept["kind"], one["set"].get("RULES"), asked)
-    ran = nbformat.read(folder / "runs" / f"{one['name']}.ipynb", as_version=4).cells
+    ran = nbformat.read(ran_copy, as_version=4).cells
     return kept | {
         "what": one["what"], "verdict": verdict[0], "recomputed": again.get(kept["best"]) if again else None,
         "ladder_minutes": sum(minutes(cell) for cell in ran if any(text in cell.source for text in LADDER)),
