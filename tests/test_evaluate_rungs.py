@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from helpers import data, evaluate, tokens
+from helpers import data, evaluate, tokens, your_project
 from helpers.evaluate import candidates, metrics
 from helpers.records import Example
 
@@ -171,3 +171,14 @@ def test_answers_of_rows_outside_the_pool_reach_no_prompt_and_no_schema():
     longer = evaluate.rungs([*pool, place(99, "x" * 900)], "m", "Find it.", pool=pool)
     assert longer[0].max_tokens > 450, "an answer of any row must fit"
     assert not any(one.schema for one in evaluate.rungs(held_out, "m", "Find it.", pool=[]))
+
+
+def test_answers_that_are_lists_have_their_form_said_by_an_example():
+    rows = [row(f"book {n}", json.dumps([{"slot": "people", "value": str(n)}])) for n in range(12)]
+    found = evaluate.rungs(rows, "m", "Find the slots.", pool=rows[:6])
+    ladder = {rung.name: rung for rung in found}
+    said = ladder["instructions, form shown"].system
+    assert "JSON list" in said and rows[0].answer in said and rows[7].answer not in said
+    assert ladder["+ 4 examples"].system == said
+    assert "schema" not in " ".join(ladder), "hosts force objects only"
+    assert "JSON list" in your_project.draft(data.task(rows)) and "keys: ." not in your_project.draft(data.task(rows))

@@ -124,6 +124,8 @@ def draft(task: data.Task) -> str:
     """Instructions to begin with: the labels or keys listed, because a model cannot know them."""
     if task.kind == "labels":
         return f"Classify the text. Answer with one of these labels and nothing else: {', '.join(task.labels)}."
+    if task.kind == "fields" and not task.required + task.optional:
+        return "Answer with one JSON list and nothing else."
     if task.kind == "fields":
         some = f" Leave out what does not apply: {', '.join(task.optional)}." if task.optional else ""
         keys = ", ".join((*task.required, *task.optional))
