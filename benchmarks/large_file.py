@@ -38,7 +38,8 @@ def main() -> None:
         print(said[0].splitlines()[0], f"\ncommand: {time.perf_counter() - began:.0f} s", flush=True)
         os.chdir(your_project.NOTEBOOKS)
         run(found)
-        print(f"in all: {(time.perf_counter() - began) / 60:.1f} minutes, {peak():.2f} GB at most")
+        took, spent = (time.perf_counter() - began) / 60, time.process_time() / 60
+        print(f"in all: {took:.1f} minutes, {spent:.1f} minutes of processor time, {peak():.2f} GB at most")
 
 
 def written(file: Path, rows: int, labels: int) -> Path:

@@ -304,7 +304,7 @@ def _number_to_beat(case: Case) -> tuple[str, ...]:
     code = case.best_code
     if code is not None and percent(code.score) == percent(0):
         return (
-            f"no rival without a language model has one of the {code.n:,} {code.split} rows right: plain code is out",
+            f"no rival without a language model gets any of the {code.n:,} {code.split} rows right: plain code is out",
         )
     return tuple(f"{sentence}: that is the number to beat for any model" for sentence in code_sentence(case))
 

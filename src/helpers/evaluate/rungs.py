@@ -120,9 +120,7 @@ def _form(about: Task, examples: Sequence[Example]) -> str:
             f"- {_key(name, values, name in about.optional)}" for name in (*about.required, *about.optional)
         )
         return f"Answer with one JSON object and nothing else. Its keys:\n{keys}"
-    if about.kind == "fields" and (
-        listed := [row.answer for row in examples if isinstance(json_value(row.answer), list)]
-    ):
+    if listed := [row.answer for row in examples if about.kind == "fields" and json_value(row.answer)]:
         return f"Answer with one JSON list and nothing else, such as:\n{min(listed, key=len)}"
     return ""
 
