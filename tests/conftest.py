@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from evaluate_host import Host
 from running_api import TINY, Api
 
 from helpers import assets
@@ -48,6 +49,20 @@ def fragile_api(tmp_path: Path, tiny_model: Path) -> Iterator[Api]:
     yield api
     if api.process.poll() is None:
         api.stop()
+
+
+@pytest.fixture
+def host() -> Iterator[Callable[..., Host]]:
+    """Starts hosts of ``evaluate_host`` with the arguments of :class:`Host`, and ends them after the test."""
+    hosts = []
+
+    def start(*args, **options) -> Host:
+        hosts.append(Host(*args, **options))
+        return hosts[-1]
+
+    yield start
+    for each in hosts:
+        each.close()
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,16 @@ Its "model" answers from the last user message: ``say X`` gives X, anything else
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import openai
 
@@ -97,3 +102,18 @@ def completion(body: dict, text: str | None = None, finish: str = "stop", **mess
 def error(status: int, message: str, *, code: str | None = None, param: str | None = None, **headers: str):
     """An error in OpenAI's shape."""
     return status, headers, {"error": {"message": message, "type": "error", "code": code, "param": param}}
+
+
+def killed_after(calls: int, program: str, server: Host, store: Path) -> tuple[int, int]:
+    """Runs a program that asks ``server``, four calls at once, and kills it after so many calls: how many were sent,
+    and how many answers it has kept in ``store``."""
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while len(server.calls) < calls and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(0.1)  # calls that were under way end at the server
+    sent = len(server.calls)
+    kept = sqlite3.connect(store).execute("SELECT COUNT(*) FROM replies").fetchone()[0]
+    assert calls <= sent and sent - 4 <= kept <= sent  # at most the four under way went unanswered
+    return sent, kept

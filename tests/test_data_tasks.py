@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -102,9 +103,37 @@ def test_tool_calls_are_measured_as_json_with_the_tools_in_the_question():
     assert "weather" in case.question and case.question.endswith("Rain in Rome?")
     result = {"role": "tool", "tool_call_id": "1", "content": "12 degrees"}
     later = Example((*CALLING.messages, result, {"role": "assistant", "content": "It is cold."}), (TOOL,))
-    case = data.cases([later], "tools")[0]
-    assert {message["role"] for message in case.messages} == {"user", "assistant"}
-    assert json.loads(case.answer) == {"calls": []} and "12 degrees" in case.question
+    assert data.cases([later], "tools")[0].answer == case.answer, "the last call, not the words after it"
+    every = data.cases([later], "tools", "all")
+    assert [len(json.loads(one.answer)["calls"]) for one in every] == [1, 0]
+    assert {message["role"] for one in every for message in one.messages} == {"user", "assistant"}
+    assert "12 degrees" in every[1].question and data.conversation(every[0]) == data.conversation(every[1])
+
+
+def test_calls_in_the_middle_of_a_chat_are_tool_calls_and_rows_without_tools_are_left_out():
+    result = {"role": "tool", "tool_call_id": "1", "content": "12 degrees"}
+    said = {"role": "assistant", "content": "It is cold."}
+    chats = [Example((*CALLING.messages, result, said), (TOOL,), line=n) for n in range(1, 8)]
+    declined = [Example((CALLING.messages[0], said), (TOOL,), line=n) for n in range(8, 10)]
+    plain = [Example((CALLING.messages[0], said), line=n) for n in range(10, 13)]
+    task = data.task([*chats, *declined, *plain])
+    assert task.kind == "tools" and task.odd == (10, 11, 12)
+    assert "tool calls in 7 of 12 rows" in task.reason and "2 call none" in task.reason
+    assert "no tool to call" in str(task)
+
+
+def test_cases_of_tool_calls_fit_when_they_are_read_from_the_projects_own_files(tmp_path):
+    said = {"role": "assistant", "content": "It is cold."}
+    rows = [replace(CALLING, line=1), Example((CALLING.messages[0], said), (TOOL,), line=2)]
+    again = data.read(data.write(data.cases(rows, "tools"), tmp_path / "train.jsonl"))
+    assert data.task(again, "tools").odd == () and json.loads(again[0].answer)["calls"]
+
+
+def test_what_is_said_of_conversations_counts_those_with_several_answers():
+    turns = [[{"role": "user", "content": "a"}, {"role": "assistant", "content": sentence(n)}] for n in range(9)]
+    task = data.task([Example(tuple(turn * (1 + n % 3)), line=n + 1) for n, turn in enumerate(turns)])
+    assert task.kind == "turns" and task.fits == 1
+    assert "several answers in 6 of 9 rows" in task.reason and "100 %" not in task.reason
 
 
 def test_a_reader_may_set_the_kind_and_unknown_ones_are_refused_with_the_list():

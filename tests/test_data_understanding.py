@@ -523,6 +523,94 @@ def test_columns_that_stand_below_each_other(tmp_path: Path) -> None:
         assert [one.question for one in read] == ASKED and [one.answer for one in read] == CLASSES
 
 
+# --- found on public data sets (benchmarks/public_sets.toml) ---
+
+
+def talk(*turns: tuple[str, str], who: str, said: str) -> list[dict]:
+    return [{who: speaker, said: text} for speaker, text in turns]
+
+
+@pytest.mark.parametrize(
+    ("who", "said", "users", "assistant"),
+    [
+        ("speaker", "utterance", "USER", "SYSTEM"),
+        ("role", "text", "Raj", "Sheldon"),
+        ("speaker", "text", "customer", "agent"),
+        ("from", "text", "human", "gpt"),
+    ],
+)
+def test_turns_by_other_names_are_conversations(who: str, said: str, users: str, assistant: str) -> None:
+    turns = talk((users, "why"), (assistant, "so"), (users, "how"), (assistant, "thus"), who=who, said=said)
+    rows = [{"dialogue_id": f"1_{n}", "services": ["Shops_1"], "turns": turns} for n in range(9)]
+    assert data.mapping(lines(rows)).columns == {"messages": "turns"}
+    example = data.read(lines(rows))[0]
+    assert [(m["role"], m["content"]) for m in example.messages] == [
+        ("user", "why"), ("assistant", "so"), ("user", "how"), ("assistant", "thus")]  # fmt: skip
+
+
+def test_of_speakers_by_name_the_last_one_answers_and_of_several_others_each_keeps_the_name() -> None:
+    turns = talk(("Raj", "hello"), ("Penny", "hi"), ("Sheldon", "Bazinga"), who="role", said="text")
+    example = data.read(lines([{"dialogue": turns}] * 9))[0]
+    assert [(m["role"], m["content"]) for m in example.messages] == [
+        ("user", "Raj: hello"), ("user", "Penny: hi"), ("assistant", "Bazinga")]  # fmt: skip
+
+
+def test_text_in_a_wrapper_is_text() -> None:
+    rows = [{"userInput": {"text": text}, "labels": [{"slot": "what", "value": label}]}
+            for text, label in zip(ASKED, CLASSES, strict=True)]  # fmt: skip
+    read = data.read(lines(rows))
+    assert [one.question for one in read] == ASKED and json.loads(read[0].answer) == rows[0]["labels"]
+    parts = [{"role": role, "content": [{"type": "text", "value": text}], "loss_weight": 1.0}
+             for role, text in (("user", "why"), ("assistant", "so"))]  # fmt: skip
+    example = data.read(lines([{"messages": parts}]))[0]
+    assert (example.question, example.answer) == ("why", "so")
+
+
+def test_parts_of_a_message_that_are_no_text_are_a_message_to_the_reader() -> None:
+    parts = [{"role": role, "content": [{"type": kind, "value": "so"}]}
+             for role, kind in (("user", "text"), ("assistant", "reasoning"))]  # fmt: skip
+    with pytest.raises(DataError, match="line 1: .*'reasoning'"):
+        data.read(lines([{"messages": parts}]))
+
+
+def test_a_workbook_whose_table_does_not_fit_names_the_other_sheets(tmp_path: Path) -> None:
+    comments = [["textDisplay", "authorDisplayName", "authorChannelUrl"],
+                *[[text, f"name {n // 3}", f"http://x/{n // 3}"] for n, text in enumerate(ASKED * 2)]]  # fmt: skip
+    path = workbook(
+        tmp_path / "b.xlsx", All=comments, Labelled=[["Inhalt", "Gruppe"], *zip(ASKED, CLASSES, strict=True)]
+    )
+    for call in (data.mapping, data.read):
+        with pytest.raises(DataError, match="No column looks like the answer.*'Labelled'"):
+            call(path)
+    assert len(data.read(f"{path}#Labelled")) == 9
+
+
+def test_no_column_is_proposed_that_cannot_be_it() -> None:
+    rows = table(text=ASKED, author=[f"name {n // 3}" for n in range(9)], source=["a", "b", "c"] * 3)
+    with pytest.raises(DataError, match=r'COLUMNS = \{"question": "text", "answer": "…"\}'):
+        data.read(rows)
+
+
+def test_empty_columns_before_a_table_do_not_hide_its_heading(tmp_path: Path) -> None:
+    rows = [["", "FELIX", "", ""], ["", "Nr", "Frage", "Gruppe"],
+            *[["", n, text, label] for n, (text, label) in enumerate(zip(ASKED, CLASSES, strict=True))]]  # fmt: skip
+    path = workbook(tmp_path / "b.xlsx", Tabelle1=rows)
+    assert [(one.question, one.answer) for one in data.read(path)] == list(zip(ASKED, CLASSES, strict=True))
+
+
+@pytest.mark.parametrize("heading", ["", "Gruppe;Inhalt\n"])
+def test_a_table_whose_quotes_are_single_ones(heading: str, tmp_path: Path) -> None:
+    said = [f"{text}; \"twice\" isn''t it" for text in ASKED]
+    said[3] = ASKED[3]  # only where a cell needs them
+    cells = [f"'{text}'" if ";" in text else text for text in said]
+    body = "\n".join(f"{label};{cell}" for label, cell in zip(CLASSES, cells, strict=True))
+    read = data.read(csv_file(tmp_path, heading + body))
+    assert [one.question for one in read] == [text.replace("''", "'") for text in said]
+    assert [one.answer for one in read] == CLASSES
+    plain = table(text=[f"'{text}' they said" for text in ASKED], label=CLASSES).to_csv(index=False)
+    assert data.read(csv_file(tmp_path, plain))[0].question == f"'{ASKED[0]}' they said"
+
+
 # --- an address ---
 
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -15,7 +11,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from evaluate_host import Host, completion, error
+from evaluate_host import Host, completion, error, killed_after
 
 from helpers import evaluate, providers
 from helpers.errors import ConsentError, EvaluationError, HostError
@@ -23,19 +19,6 @@ from helpers.evaluate import Results, asking, metrics, run
 from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
-
-
-@pytest.fixture
-def host():
-    hosts = []
-
-    def start(*args, **options) -> Host:
-        hosts.append(Host(*args, **options))
-        return hosts[-1]
-
-    yield start
-    for each in hosts:
-        each.close()
 
 
 def example(question: str, answer: str = "yes") -> Example:
@@ -359,15 +342,8 @@ run(client, [PLAIN, TERSE], ROWS, [metrics.exact_match], store=Path({store!r}), 
 def test_killed_at_any_moment_no_answered_row_is_asked_twice_and_none_is_lost(host, tmp_path, after):
     server, store = host(delay=0.03), tmp_path / "s.sqlite"
     program = KILLED.format(tests=str(Path(__file__).parent), url=server.base_url, store=str(store))
-    process = subprocess.Popen([sys.executable, "-c", program])
-    while len(server.calls) < after and process.poll() is None:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    time.sleep(0.1)  # calls that were under way end at the server
-    sent = len(server.calls)
-    kept = sqlite3.connect(store).execute("SELECT COUNT(*) FROM replies").fetchone()[0]
-    assert after <= sent < 40 and sent - 4 <= kept <= sent  # at most the four under way went unanswered
+    sent, kept = killed_after(after, program, server, store)
+    assert sent < 40
     results = measure(server, store, [PLAIN, TERSE], concurrency=4)
     assert len(server.calls) == sent + 40 - kept
     assert len(results.rows) == 40 and not results.rows["missing"].any()

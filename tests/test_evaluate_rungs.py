@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from helpers import data, evaluate, tokens
+from helpers import data, evaluate, tokens, your_project
 from helpers.evaluate import candidates, metrics
 from helpers.records import Example
 
@@ -179,3 +179,14 @@ def test_the_schema_is_shown_a_line_a_key():
     assert shown[1:] == ['  art: {"type": "string", "enum": ["größer", "kleiner"]}', '  n: {"type": "integer"}']
     assert "training answers" in shown[0]
     assert evaluate.forced_schema(evaluate.rungs(FREE, "m", "Write.", pool=FREE)) == ""
+
+
+def test_answers_that_are_lists_have_their_form_said_by_an_example():
+    rows = [row(f"book {n}", json.dumps([{"slot": "people", "value": str(n)}])) for n in range(12)]
+    found = evaluate.rungs(rows, "m", "Find the slots.", pool=rows[:6])
+    ladder = {rung.name: rung for rung in found}
+    said = ladder["instructions, form shown"].system
+    assert "JSON list" in said and rows[0].answer in said and rows[7].answer not in said
+    assert ladder["+ 4 examples"].system == said
+    assert "schema" not in " ".join(ladder), "hosts force objects only"
+    assert "JSON list" in your_project.draft(data.task(rows)) and "keys: ." not in your_project.draft(data.task(rows))

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from evaluate_host import Host, completion
+from evaluate_host import completion
 
 from helpers import data, decide, evaluate, ledger, show
 from helpers.errors import ConsentError, EvaluationError
@@ -21,19 +21,6 @@ from helpers.records import Candidate, Example
 
 def row(question: str, answer: str, **more) -> Example:
     return Example(({"role": "user", "content": question}, {"role": "assistant", "content": answer}), **more)
-
-
-@pytest.fixture
-def host():
-    hosts = []
-
-    def start(*args, **options) -> Host:
-        hosts.append(Host(*args, **options))
-        return hosts[-1]
-
-    yield start
-    for each in hosts:
-        each.close()
 
 
 SLOTS = [row(f"book {n}", json.dumps({"a": n % 2, **({} if n % 10 < 3 else {"when": f"day {n}"})})) for n in range(40)]

@@ -254,6 +254,29 @@ def test_no_labelling_while_validation_rows_lie_unused():
         assert any("Label more validation rows" in step for step in none_left)
 
 
+@pytest.mark.parametrize(("right", "says"), [(0.2, "number to beat for any model"), (0.0, "plain code is out")])
+def test_a_rival_that_gets_nothing_right_is_no_number_to_beat(right, says):
+    prompted = JOURNEY.evidence.measurements[0]
+    code = replace(
+        prompted, candidate="code", name="most frequent", role="no language model", score=right, low=0, high=right
+    )
+    verdict = decide.decide(
+        JOURNEY.answers, own(replace(JOURNEY.evidence, measurements=(prompted, code), comparisons=()))
+    )
+    said = " ".join(verdict.reasons)
+    assert says in said and ("number to beat for any model" in said) == (right > 0)
+
+
+def test_what_was_run_and_has_no_score_that_counts_is_not_called_missing():
+    prompted = replace(JOURNEY.evidence.measurements[0], unit="likeness", headline=True)
+    code = replace(prompted, candidate="code", name="most frequent", role="no language model")
+    verdict = decide.decide(JOURNEY.answers, own(Evidence(measurements=(prompted, code))))
+    said = " ".join(verdict.not_measured)
+    assert "likeness" in said and "a prompt ladder" not in said and "a rival without" not in said
+    nothing = " ".join(decide.decide(JOURNEY.answers, own(Evidence())).not_measured)
+    assert "a prompt ladder" in nothing and "a rival without" in nothing
+
+
 # --- the second half --------------------------------------------------------------------------------------------------
 
 
@@ -538,6 +561,21 @@ def test_the_command_never_overwrites_a_copy_without_being_asked(notebooks, tmp_
     assert copy.read_text() != "mine"
 
 
+def test_every_parameter_can_be_set_from_the_command_line(notebooks, tmp_path, capsys):
+    """Several stand on one line of the cell; what is not set stays as it is there."""
+    given = ["ROWS=12", "RULES=exact_match", "CASES='all'", "PRICE={'input': 1, 'output': 2}", "TRAIN_ANYWAY=True"]
+    file = str(tickets(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one", "--set", *given]) == 0
+    found = chosen(notebooks / "my_one.ipynb")
+    assert (found["ROWS"], found["RULES"], found["CASES"], found["FACTS"]) == (12, "exact_match", "all", False)
+    assert found["PRICE"] == {"input": 1, "output": 2} and found["TUNED_PRICE"] is None
+    assert found["TRAIN_ANYWAY"] is True and found["START_AGAIN"] is False and found["PROJECT"] == "one"
+    assert found["HOST"] == found["TRAIN_AT"] == "local"
+    assert your_project.main([file, "--no-browser", "--project", "two", "--set", "ROW=12", "RULE=x"]) == 2
+    said = capsys.readouterr().err
+    assert "ROW, RULE" in said and "ROWS" in said and "RULES" in said and not (notebooks / "my_two.ipynb").exists()
+
+
 @pytest.mark.parametrize(
     "more, says",
     [
@@ -644,6 +682,38 @@ def as_far_as(text: str, **parameters) -> dict:
             if text in cell.source:
                 return names
     raise AssertionError(f"no cell has {text}")
+
+
+def test_validation_rows_that_an_older_kit_kept_as_results_are_not_taken_for_test_rows():
+    """Lesson 5 looked for the tuned model among them and ended in StopIteration."""
+    project = begun(rows(*"ab" * 20))
+    project.set("results", {"split": "validation", "candidates": {}})
+    with pytest.raises(ProjectError, match="04_evaluate"):
+        project.require("results")
+
+
+@pytest.mark.priced
+def test_lesson_4_takes_a_price_for_the_tuned_model_at_a_paid_host():
+    """A flat PRICE is that of one model; the ids of the tuned ones are not known before."""
+    lesson = nbformat.read(your_project.NOTEBOOKS / "04_evaluate.ipynb", as_version=4)
+    (cell,) = [cell.source for cell in lesson.cells if cell.cell_type == "code" and "prompted + tuned" in cell.source]
+    (chosen_here,) = [cell.source for cell in lesson.cells if "parameters" in cell.metadata.get("tags", ())]
+    with_assets()
+    project, host = begun(rows(*"ab" * 20)), Host(lambda body, before: (200, {}, completion(body, "a")))
+    material = evaluate.material(project, SAMPLE)
+    names: dict = {}
+    exec(compile(chosen_here, "parameters", "exec"), names)
+    names |= {
+        "evaluate": evaluate, "project": project, "material": material, "train": material.train, "MODEL": "m",
+        "test": material.held_out, "client": host.client(), "models": ["ft:1"], "ROWS": 4, "SPEND_LIMIT_USD": 1,
+        "prompted": [Candidate("plain", "m", max_tokens=2)], "PRICE": {"input": 1, "output": 1},
+        "tuned": [Candidate("tuned, seed 1", "ft:1", tuned=True, max_tokens=2)],
+        "TUNED_PRICE": {"input": 2, "output": 2}, "pricing": pricing,
+    }  # fmt: skip
+    exec(compile(cell, "cell", "exec"), names)
+    host.close()
+    spent = names["asked"].table()["usd_per_1000"]
+    assert spent["tuned, seed 1"] == pytest.approx(2 * spent["plain"]) and spent["plain"] > 0
 
 
 def test_another_task_for_the_same_rows_is_refused_before_they_are_split_anew(tmp_path):

@@ -8,6 +8,7 @@ prints the verdict. What cannot be found out (the checklist's answers, better in
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 import subprocess
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         found, said = parameters(
             options.file, name, options.columns, options.task, options.answers, may_download=options.may_download
         )
-        write_copy(copy, found, overwrite=options.overwrite)
+        write_copy(copy, found | dict(options.set), overwrite=options.overwrite)
         print(*said, f"Written: {copy}", sep="\n")
         if options.run:
             print(*run(copy, name), sep="\n")
@@ -123,6 +124,8 @@ def draft(task: data.Task) -> str:
     """Instructions to begin with: the labels or keys listed, because a model cannot know them."""
     if task.kind == "labels":
         return f"Classify the text. Answer with one of these labels and nothing else: {', '.join(task.labels)}."
+    if task.kind == "fields" and not task.required + task.optional:
+        return "Answer with one JSON list and nothing else."
     if task.kind == "fields":
         some = f" Leave out what does not apply: {', '.join(task.optional)}." if task.optional else ""
         keys = ", ".join((*task.required, *task.optional))
@@ -148,7 +151,7 @@ def write_copy(copy: Path, values: Mapping[str, Any], *, overwrite: bool = False
     """The notebook with these parameters and no outputs.
 
     Raises:
-        ProjectError: it is there already, and nobody asked for it to be overwritten.
+        ProjectError: it is there already, and nobody asked for it to be overwritten; or there is no such parameter.
     """
     if copy.exists() and not overwrite:
         raise ProjectError(
@@ -166,15 +169,38 @@ def write_copy(copy: Path, values: Mapping[str, Any], *, overwrite: bool = False
 
 
 def filled(source: str, values: Mapping[str, Any]) -> str:
-    """A parameters cell with other values behind the same names; comments stay."""
-    lines = []
-    for line in source.splitlines():
-        name = line.split(" = ")[0]
-        if name in values:
-            comment = line.partition("  # ")[2]
-            line = f"{name} = {values[name]!r}" + f"  # {comment}" * bool(comment)
-        lines.append(line)
+    """A parameters cell with other values behind the same names; comments, and what is not named, stay.
+
+    Raises:
+        ProjectError: a name that the cell does not have.
+    """
+    if unknown := sorted(set(values) - set(_names(source))):
+        raise ProjectError(
+            "There is no such parameter.", got=", ".join(unknown), fix=f"There are {', '.join(sorted(_names(source)))}."
+        )
+    lines = source.splitlines()
+    for line in [one for one in ast.parse(source).body if isinstance(one, ast.Assign)]:
+        names, old = _targets(line), _parts(line)
+        if not set(names) & set(values):
+            continue
+        new = [repr(values[name]) if name in values else part for name, part in zip(names, old, strict=True)]
+        comment = lines[line.lineno - 1].partition("  # ")[2]
+        lines[line.lineno - 1] = f"{', '.join(names)} = {', '.join(new)}" + f"  # {comment}" * bool(comment)
     return "\n".join(lines)
+
+
+def _names(source: str) -> list[str]:
+    return [name for line in ast.parse(source).body if isinstance(line, ast.Assign) for name in _targets(line)]
+
+
+def _targets(line: ast.Assign) -> list[str]:
+    """``A, B = 1, 2`` sets A and B."""
+    return [ast.unparse(one) for one in getattr(line.targets[0], "elts", line.targets)]
+
+
+def _parts(line: ast.Assign) -> list[str]:
+    several = isinstance(line.targets[0], ast.Tuple)
+    return [ast.unparse(one) for one in (line.value.elts if several else [line.value])]
 
 
 def run(copy: Path, name: str) -> Sequence[str]:
@@ -214,6 +240,17 @@ def _pairs(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
+def _parameter(text: str) -> tuple[str, Any]:
+    """``ROWS=30`` as a name and a value; what is no Python value is a text."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    try:
+        return name.strip(), ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return name.strip(), value.strip()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.your_project", description=__doc__.split("\n\n")[1])
     parser.add_argument("file", metavar="FILE", help="your examples; book.xlsx#Sheet1, export.zip#train.csv")
@@ -221,6 +258,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--columns", type=_pairs, help="such as question=review,answer=label, where the guess is wrong")
     parser.add_argument("--task", choices=list(KINDS), help="the kind of task, where the guess is wrong")
     parser.add_argument("--answers", type=_pairs, help="answers of the checklist, such as gap=behaviour,effort=days")
+    parser.add_argument(
+        "--set",
+        type=_parameter,
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other parameter of the copy, such as ROWS=30 RULES=final_number",
+    )
     parser.add_argument("--may-download", action="store_true", help="FILE is an https address that may be fetched")
     parser.add_argument("--run", action="store_true", help="run it here, without a browser, and print the verdict")
     parser.add_argument("--no-browser", action="store_true", help="make the copy and open nothing")

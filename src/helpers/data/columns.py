@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
@@ -17,12 +18,14 @@ import orjson
 
 from helpers.data.shapes import (
     COLUMNS,
+    KNOWN_ROLES,
     PARTS,
     PLACE,
     cell_text,
     has_own_shape,
     is_conversation,
     shaped,
+    speaker_key,
     tidy_name,
 )
 from helpers.errors import DataError
@@ -152,12 +155,10 @@ def _fix(sample: Sequence[Mapping[str, Any]], names: Sequence[str], given: Mappi
     """A ``COLUMNS`` to paste: the best guess, with what the reader has given already."""
     likely = _likely([profile(name, sample) for name in names])
     taken = set((given or {}).values())
-    spare = [name for name in names if name not in taken]
     parts = {}
-    for at, part in enumerate(("question", "answer")):
+    for part in ("question", "answer"):
         ranked = [name for name in likely[part] if name not in taken and name not in parts.values()]
-        fallback = spare[min(at, len(spare) - 1)] if spare else "…"
-        parts[part] = (given or {}).get(part) or (ranked[0] if ranked else fallback)
+        parts[part] = (given or {}).get(part) or (ranked[0] if ranked else "…")
     return f"Write {paste(parts | dict(given or {}))}. Found are {_listed(names)}."
 
 
@@ -184,7 +185,9 @@ def guess(sample: Sequence[Mapping[str, Any]]) -> Guess:
         why = f"Another answer could be {' or '.join(map(repr, others[:OTHERS]))}." if others else ""
         return _joined(Guess(by_name, "by names", why), profiles)
     if turns := [one for one in profiles if one.kind == "turns"]:
-        return Guess({"messages": turns[0].name}, "by contents", f"{turns[0].name!r} contains conversations.")
+        name = turns[0].name
+        why = f"{name!r} contains conversations. {_last_speaker([row.get(name) for row in sample])}".strip()
+        return Guess({"messages": name}, "by contents", why)
     if names == ["text"]:
         return Guess({}, "as it is", "One column of text.")
     if len(names) == 1:
@@ -192,6 +195,16 @@ def guess(sample: Sequence[Mapping[str, Any]]) -> Guess:
         raise DataError(f"The table has one column, {names[0]!r}.", fix=fix)
     found, why = _by_contents(profiles, by_name, sample, names)
     return _joined(Guess(found, "by contents", why), profiles)
+
+
+def _last_speaker(cells: Sequence[Any]) -> str:
+    """Who answers, in a sentence, where turns name their speakers by names of their own."""
+    last = [cell[-1].get(key) for cell in cells if isinstance(cell, list) and cell and (key := speaker_key(cell[-1]))]
+    named = Counter(one for one in last if isinstance(one, str) and one.strip().lower() not in KNOWN_ROLES)
+    if not named:
+        return ""
+    name, count = named.most_common(1)[0]
+    return f"Who speaks last is the assistant: {name!r} in {count:,} of {len(cells):,} rows looked at."
 
 
 def profile(name: str, sample: Sequence[Mapping[str, Any]]) -> Profile:
@@ -268,7 +281,8 @@ def _other_answers(found: Mapping[str, str], profiles: list[Profile]) -> list[st
 
 
 def _words(name: str) -> set[str]:
-    return set(re.split(r"[_\W]+", tidy_name(name)))
+    """The words of a name: ``airline_sentiment``, ``authorName``, ``Author name``."""
+    return set(re.split(r"[_\W]+", tidy_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))))
 
 
 def _can_be(part: str, one: Profile) -> bool:

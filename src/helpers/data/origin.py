@@ -16,11 +16,11 @@ from helpers.records import Example
 def origin(
     source: Any, examples: Sequence[Example], *, columns: Any = None, shares: Mapping[str, float] | None = None
 ) -> dict[str, Any]:
-    """What ``Project.begin`` compares: the rows as they were read, so that another format of the same rows is the same.
+    """What ``Project.begin`` compares: the rows as they are measured, whatever format they came in.
 
     Args:
         source: what ``data.read`` was given.
-        examples: what it returned.
+        examples: the rows that are split: of those that it returned the fitting ones, as ``data.cases`` gives them.
         columns: as for ``data.read``.
         shares: as ``sizes`` for ``data.split``.
 

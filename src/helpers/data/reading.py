@@ -13,7 +13,7 @@ import pandas as pd
 from helpers.data import columns as naming
 from helpers.data.columns import Columns
 from helpers.data.report import Findings
-from helpers.data.shapes import Shaped, fits, has_own_shape, named, recognise, shaped, text_of
+from helpers.data.shapes import Shaped, fits, foreign_part, has_own_shape, named, recognise, shaped, text_of
 from helpers.data.sources import Row, Source, rows
 from helpers.errors import DataError
 from helpers.records import Example
@@ -102,7 +102,7 @@ def mapping(source: Source, columns: Columns | None = None) -> Understood:
     """
     found = Findings()
     sample = _sample(rows(source, found))
-    told = naming.resolved(columns, [row.value for row in sample])
+    told = _resolved(columns, [row.value for row in sample], found)
     formed = [(row.line, row.value, shape) for row in sample if (shape := shape_of(row.value, told)) is not None]
     if not formed:
         raise _nothing(sample, found)
@@ -110,16 +110,27 @@ def mapping(source: Source, columns: Columns | None = None) -> Understood:
     used = told.columns or (recognise(value) if first.names else {})
     shown = [(line, shape) for line, _, shape in formed if _has_messages(shape)]
     spread = {0, len(shown) // 2, len(shown) - 1} if shown else set()
-    notes = [problem.message for problem in found.problems if problem.code == "read_as"]
     return Understood(
         first.shape,
         used,
         tuple(first.extra),
         told.sure if told.columns or not used else "by names",
         told.why,
-        (*notes, *_doubts(used, [row.value for row in sample])),
+        (*_notes(found), *_doubts(used, [row.value for row in sample])),
         tuple(as_example(*shown[at]) for at in sorted(spread)),
     )
+
+
+def _resolved(columns: Columns | None, sample: list[Any], found: Findings) -> naming.Guess:
+    """The columns; where they cannot be told the error says, too, what was chosen while the file was opened."""
+    try:
+        return naming.resolved(columns, sample)
+    except DataError as error:
+        raise DataError(error.what, got=error.got, fix=" ".join([error.fix, *_notes(found)])) from None
+
+
+def _notes(found: Findings) -> list[str]:
+    return [problem.message for problem in found.problems if problem.code == "read_as"]
 
 
 def sampled(source: Source) -> list[Any]:
@@ -206,7 +217,7 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
     """
     found, examples = Findings(), []
     listed = list(rows(source, found))
-    told = naming.resolved(columns, naming.sample_of([row.value for row in listed if row.broken is None]))
+    told = _resolved(columns, naming.sample_of([row.value for row in listed if row.broken is None]), found)
     for line, value, broken in listed:
         row = shape_of(value, told) if broken is None else None
         if broken is None and row is None:
@@ -214,10 +225,12 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
                 raise _unknown(value)
             found.add("unknown_shape", line, "row", missing(value, told))
         elif row is not None:
-            if _has_messages(row):
-                examples.append(as_example(line, row))
-            else:
+            if not _has_messages(row):
                 found.add("messages", line, "messages", "`messages` is not a non-empty list of objects.")
+            elif kind := foreign_part(row.chat["messages"]):
+                found.add("bad_part", line, "messages", f"A message holds a part of type {kind!r}, which is not text.")
+            else:
+                examples.append(as_example(line, row))
     errors = [problem for problem in found.sorted() if problem.severity == "error" and problem.line]
     errors = [problem for problem in errors if problem.code not in SAVED_AGAIN]
     if errors:

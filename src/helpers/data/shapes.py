@@ -42,9 +42,17 @@ PLACE = re.compile(r"\{([^{}\n]+)\}")
 
 TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):")
 
-ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bing": "assistant", "bot": "assistant",
+SPEAKERS, SAID = ("role", "from", "speaker"), ("content", "value", "text", "utterance")
+"""Keys of a turn that say who speaks, and what."""
+
+ROLES = {"human": "user", "customer": "user", "client": "user", "caller": "user",
+         "gpt": "assistant", "chatgpt": "assistant", "bing": "assistant", "bot": "assistant", "chatbot": "assistant",
+         "agent": "assistant", "operator": "assistant", "wizard": "assistant",
          "model": "assistant", "function_call": "assistant", "observation": "tool"}  # fmt: skip
-"""What files of the shape ``conversations`` call the roles."""
+"""What files call the roles where they are not OpenAI's. A ``speaker`` called "system" is the assistant, too."""
+
+USUAL_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
+KNOWN_ROLES = USUAL_ROLES | set(ROLES)
 
 
 class Shaped(NamedTuple):
@@ -150,6 +158,9 @@ def _from_example(example: Example) -> Shaped:
 
 def _from_messages(row: Mapping[str, Any]) -> Shaped:
     messages = row["messages"]
+    if isinstance(messages, list) and any("value" in part for part in _first_parts(messages)):
+        messages = [{**m, "content": _from_values(m["content"])} if _parts_of(m) else m for m in messages]
+        row = {**row, "messages": messages}
     if len(row) == 1 and isinstance(messages, list) and not _is_converse(row):  # as most files are
         return Shaped("chat", dict(row), {})
     if isinstance(messages, str) and messages.lstrip().startswith("["):
@@ -165,6 +176,31 @@ def _from_messages(row: Mapping[str, Any]) -> Shaped:
     return Shaped("chat", chat, extra)
 
 
+def _first_parts(messages: list) -> list[dict]:
+    """The parts of the first message's content, where it is a list of such."""
+    return _parts_of(messages[0]) if messages else []
+
+
+def _parts_of(message: Any) -> list[dict]:
+    parts = message.get("content") if isinstance(message, dict) else None
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+
+
+def _from_values(parts: list) -> Any:
+    """The text of parts whose text stands in ``value``; as they are where one of them is something else."""
+    said = [part.get("value") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+    return "".join(said) if len(said) == len(parts) and all(isinstance(text, str) for text in said) else parts
+
+
+def foreign_part(messages: list) -> str:
+    """The type of the first part of a message's content that holds a ``value`` and is no text; "" where there is none.
+
+    Such parts (LLaMA-Factory's "reasoning", "tool_call") belong to no provider's shape, and would be lost.
+    """
+    found = (part for message in messages for part in _parts_of(message) if "value" in part)
+    return next((str(part.get("type")) for part in found), "")
+
+
 def _maybe_json(text: str) -> Any:
     try:
         return orjson.loads(text)
@@ -176,9 +212,8 @@ def _is_converse(row: Mapping[str, Any]) -> bool:
     """Amazon's conversation shape: content is a list of parts without a type."""
     if "schemaVersion" in row:
         return True
-    first = row["messages"][0] if isinstance(row["messages"], list) and row["messages"] else None
-    parts = first.get("content") if isinstance(first, dict) else None
-    return bool(isinstance(parts, list) and parts and isinstance(parts[0], dict) and "type" not in parts[0])
+    parts = _first_parts(row["messages"]) if isinstance(row["messages"], list) else []
+    return bool(parts) and "type" not in parts[0]
 
 
 def _converse_messages(system: Any, messages: Any) -> Any:
@@ -239,7 +274,7 @@ def _from_turns(row: Mapping[str, Any], column: str) -> Shaped | None:
         turns = _transcript(turns) or _maybe_json(turns)
     if not isinstance(turns, list):
         return None
-    messages = [_turn_message(turn) for turn in turns]
+    messages = _by_role([_turn_message(turn) for turn in turns])
     _pair_calls(messages)
     extra = {key: value for key, value in row.items() if key not in (column, "system", "tools")}
     system = cell_text(row.get("system"))
@@ -252,12 +287,48 @@ def _from_turns(row: Mapping[str, Any], column: str) -> Shaped | None:
 def _turn_message(turn: Any) -> Any:
     if not isinstance(turn, dict):
         return turn
-    if "from" not in turn:
+    who, said = _keys(turn)
+    if not who or (who == "role" and (said in ("", "content") or "tool_calls" in turn)):
         return dict(turn)  # a copy: it may get an id, and the cell is the reader's
-    role, content = turn["from"], turn.get("value")
+    role, content = turn[who], turn.get(said)
     if role == "function_call" and isinstance(calls := tool_calls(content), list):
         return {"role": "assistant", "content": None, "tool_calls": calls}
-    return {"role": ROLES.get(role, role) if isinstance(role, str) else role, "content": content}
+    if not isinstance(role, str):
+        return {"role": role, "content": content}
+    known = role.strip().lower()
+    known = "assistant" if (who, known) == ("speaker", "system") else ROLES.get(known, known)
+    return {"role": known if known in USUAL_ROLES else role, "content": content}
+
+
+def _keys(turn: Mapping[str, Any]) -> tuple[str, str]:
+    """The keys of a turn that say who speaks, and what; "" for one that it lacks."""
+    return next((key for key in SPEAKERS if key in turn), ""), next((key for key in SAID if key in turn), "")
+
+
+def speaker_key(turn: Any) -> str:
+    """The key of a turn that says who speaks; "" for what is no turn."""
+    return _keys(turn)[0] if isinstance(turn, dict) else ""
+
+
+def _by_role(messages: list) -> list:
+    """Speakers of any name as roles: who speaks last is the assistant, everybody else the user.
+
+    Where there are several others, each one's name stays in front of what is said.
+    """
+    turns = [one for one in messages if isinstance(one, dict) and isinstance(one.get("role"), str)]
+    names = list(dict.fromkeys(one["role"] for one in turns if one["role"] not in USUAL_ROLES))
+    if not names or turns[-1]["role"] not in names or not all("content" in one for one in turns):
+        return messages
+    others = [name for name in names if name != turns[-1]["role"]]
+    return [_in_role(one, turns[-1]["role"], others) if one in turns else one for one in messages]
+
+
+def _in_role(turn: dict[str, Any], assistant: str, others: Sequence[str]) -> dict[str, Any]:
+    if turn["role"] == assistant:
+        return {**turn, "role": "assistant"}
+    if turn["role"] not in others:
+        return turn
+    return {**turn, "role": "user", "content": f"{turn['role']}: " * (len(others) > 1) + str(turn["content"])}
 
 
 def _pair_calls(messages: list) -> None:
@@ -351,13 +422,12 @@ def _turns(role: str, value: Any) -> list:
     if isinstance(value, str) and is_conversation(value):  # what is asked may end in "Assistant:", and stays a text
         turns = _transcript(value) if role == "assistant" and _transcript(value) else _maybe_json(value)
     if isinstance(turns, list) and turns and all(_is_turn(turn) for turn in turns):
-        return [_turn_message(turn) for turn in turns]
+        return _by_role([_turn_message(turn) for turn in turns])
     return [_turn(role, value)]
 
 
 def _is_turn(value: Any) -> bool:
-    keys = set(value) if isinstance(value, dict) else set()
-    return ("role" in keys and bool(keys & {"content", "tool_calls"})) or {"from", "value"} <= keys
+    return isinstance(value, dict) and (all(_keys(value)) or {"role", "tool_calls"} <= set(value))
 
 
 def _transcript(text: str) -> list[dict] | None:
@@ -404,6 +474,8 @@ def cell_text(value: Any) -> Any:
         value = value.tolist()
     if value is None or (isinstance(value, (float, date)) and value != value):  # nan, and pandas' NaT: never themselves
         return ""
+    if isinstance(value, dict) and set(value) == {"text"} and isinstance(value["text"], str):
+        return value["text"]  # a wrapper around a text
     if isinstance(value, (dict, list)):
         return orjson.dumps(value, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
     if isinstance(value, float) and value.is_integer():

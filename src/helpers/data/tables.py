@@ -62,7 +62,7 @@ def separator(text: str, whole: bool) -> str | None:
 
 def _widths(lines: list[str], mark: str) -> list[int]:
     widths = []
-    reader = csv.reader(lines, delimiter=mark, quoting=_quoting(lines, mark))
+    reader = csv.reader(lines, delimiter=mark, **_quotes(lines, mark))
     while True:
         try:
             widths.append(len(next(reader)))
@@ -72,24 +72,45 @@ def _widths(lines: list[str], mark: str) -> list[int]:
             continue
 
 
-def _quoting(lines: Iterable[str], mark: str) -> int:
-    """Whether quotes enclose cells. Where each line has the same number of separators and some line an odd number of
-    quotes, quotes are text: such tables write one row a line, and reading them otherwise swallows rows."""
+def _quotes(lines: Iterable[str], mark: str) -> dict[str, Any]:
+    """What encloses cells, as options for ``csv.reader``: double quotes, single ones where rows come out more even with
+    them, or nothing. Where each line has the same number of separators and some line an odd number of quotes, quotes
+    are text: such tables write one row a line, and reading them otherwise swallows rows."""
+    sample = list(islice((line for line in lines if line.strip()), LOOKED_AT))
+    if _single_quotes(sample, mark):
+        return {"quotechar": "'"}
     widths, odd = set(), False
-    for line in lines:
+    for line in chain(sample, lines):
         if line.strip():
             widths.add(line.count(mark))
             odd = odd or line.count('"') % 2 == 1
         if len(widths) > 1:
-            return csv.QUOTE_MINIMAL
-    return csv.QUOTE_NONE if odd and widths != {0} else csv.QUOTE_MINIMAL
+            return {"quoting": csv.QUOTE_MINIMAL}
+    return {"quoting": csv.QUOTE_NONE if odd and widths != {0} else csv.QUOTE_MINIMAL}
+
+
+def _single_quotes(sample: list[str], mark: str) -> bool:
+    enclosed = re.compile(rf"(?:^|{re.escape(mark)})'.*'\s*(?:$|{re.escape(mark)})")
+    if sum(bool(enclosed.search(line)) for line in sample) < 2:
+        return False
+    single, double = (_evenness(csv.reader(sample, delimiter=mark, quotechar=quote)) for quote in "'\"")
+    return single > double
+
+
+def _evenness(rows: Any) -> tuple[float, int]:
+    """The share of rows with the usual number of cells, and how many rows there are."""
+    try:
+        widths = [len(cells) for cells in rows]
+    except csv.Error:
+        return 0.0, 0
+    return (Counter(widths).most_common(1)[0][1] / len(widths), len(widths)) if widths else (0.0, 0)
 
 
 def text_lines(file: io.TextIOBase, mark: str, found: Findings) -> Iterator[Line]:
     """The rows of separated text; one that cannot be read is a problem of that row."""
-    quoting = _quoting(file, mark)
+    quotes = _quotes(file, mark)
     file.seek(0)
-    reader = csv.reader(file, delimiter=mark, quoting=quoting)
+    reader = csv.reader(file, delimiter=mark, **quotes)
     while True:
         first = reader.line_num + 1
         try:
@@ -147,8 +168,9 @@ def workbook_lines(data: bytes, sheet: str, largest: int, found: Findings) -> It
         raise DataError("The workbook cannot be read.", got=str(error)[:200], fix="Export the sheet as CSV.") from error
     name = _sheet(sheets, sheet, found)
     table = sheets[name]
-    width = max((at for cells in table for at, cell in enumerate(cells, 1) if cell is not None), default=0)
-    yield from ((number, (cells + [None] * width)[:width]) for number, cells in enumerate(table, 1))
+    used = {at for cells in table for at, cell in enumerate(cells) if cell is not None} or {0}
+    first, last = min(used), max(used) + 1  # a table may stand some columns to the right
+    yield from ((number, (cells + [None] * last)[first:last]) for number, cells in enumerate(table, 1))
 
 
 def _sheet(sheets: dict[str, list[list]], asked: str, found: Findings) -> str:

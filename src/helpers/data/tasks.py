@@ -28,7 +28,7 @@ LACKING: dict[str, str] = {
     "fields": "not a JSON object or list",
     "text": "empty",
     "turns": "empty",
-    "tools": "neither a tool call nor a text",
+    "tools": "empty, or there is no tool to call",
 }
 """What the answer of a row that does not fit the kind is."""
 
@@ -151,7 +151,7 @@ def task(examples: Sequence[Example], kind: str | None = None, *, chosen: bool |
         raise DataError(f"No row fits TASK = {kind!r}: {KINDS[found]}.", got=_found(examples), fix="Use None.")
     required, optional = _keys(made.fitting(examples)) if found == "fields" else ((), ())
     made = replace(made, odd=odd, required=required, optional=optional)
-    return replace(made, reason=_reason(made))
+    return replace(made, reason=_reason(made, examples))
 
 
 def label_text(example: Example) -> str:
@@ -175,14 +175,15 @@ _TESTS: dict[str, Callable[[Example], bool]] = {
     "fields": lambda row: json_value(row.answer) is not None,
     "text": lambda row: bool(row.answer.strip()),
     "turns": lambda row: bool(row.answer.strip()),
-    "tools": lambda row: bool(tool_calls(row)) or bool(row.answer.strip()),
+    "tools": lambda row: bool(_calls_at(row)) or (bool(row.tools) and bool(row.answer.strip())),
 }
 """Whether a row can be measured as this kind."""
 
 
 def _found(examples: Sequence[Example]) -> Kind:
     enough = MOST_FIT * len(examples)
-    if 2 * sum(bool(tool_calls(row)) for row in examples) >= len(examples):
+    with_tools = [row for row in examples if row.tools or _calls_at(row)]
+    if 2 * len(with_tools) >= len(examples) and 2 * sum(map(bool, map(_calls_at, with_tools))) >= len(with_tools):
         return "tools"
     if sum(map(_TESTS["fields"], examples)) >= enough:
         return "fields"
@@ -231,10 +232,17 @@ def _answers_before(example: Example) -> bool:
     return any(message.get("role") == "assistant" for message in example.prompt)
 
 
-def _reason(found: Task) -> str:
-    share = f"{found.rows - len(found.odd):,} of {found.rows:,} rows ({100 * found.fits:.3g} %)"
+def _reason(found: Task, examples: Sequence[Example]) -> str:
+    fitting = found.rows - len(found.odd)
+    share = f"{fitting:,} of {found.rows:,} rows ({100 * found.fits:.3g} %)"
     if found.chosen:
         return f"set by you; {share} fit: {KINDS[found.kind]}"
+    if found.kind == "tools":
+        calling = sum(bool(_calls_at(row)) for row in examples)
+        none = f"; {fitting - calling:,} call none, as is right there" * (fitting > calling)
+        return f"{KINDS['tools']} in {calling:,} of {found.rows:,} rows{none}"
+    if found.kind == "turns":
+        return f"{KINDS['turns']} in {sum(map(_answers_before, examples)):,} of {found.rows:,} rows"
     return f"{KINDS[found.kind]} in {share}"
 
 
@@ -245,9 +253,9 @@ def cases(examples: Sequence[Example], kind: Kind, which: Literal["last", "all"]
     """The rows as they are measured: one question and one ideal answer each.
 
     Conversations: each answer of the assistant is a case, after all that was said before it; by default the last one
-    only. Tool calls: name and arguments are asked for as JSON, ``{"calls": [{"name": …, "arguments": {…}}]}``, and the
-    tools stand in the question, so that a model without a place for tools (the local one) can be measured, too. Rows of
-    other kinds are passed on.
+    only, of chats with tools the last one that calls any. Tool calls: name and arguments are asked for as JSON,
+    ``{"calls": [{"name": …, "arguments": {…}}]}``, and the tools stand in the question, so that a model without a place
+    for tools (the local one) can be measured, too. Rows of other kinds are passed on.
 
     Raises:
         DataError: ``which`` is neither "last" nor "all".
@@ -256,16 +264,29 @@ def cases(examples: Sequence[Example], kind: Kind, which: Literal["last", "all"]
         raise DataError(
             "CASES says which answers of a conversation count.", got=repr(which), fix='Use "last" or "all".'
         )
-    if kind == "turns" and which == "all":
-        return [case for row in examples for case in _turns(row)]
-    return [_as_json(row) for row in examples] if kind == "tools" else list(examples)
+    if kind in ("turns", "tools") and which == "all":
+        found = [case for row in examples for case in _turns(row)]
+    else:
+        found = [_up_to_its_calls(row) for row in examples] if kind == "tools" else list(examples)
+    return [_as_json(row) for row in found] if kind == "tools" else found
 
 
 def _turns(example: Example) -> list[Example]:
     ends = [place for place, message in enumerate(example.messages, 1) if message.get("role") == "assistant"]
     conversation = {**example.extra, "conversation": example.line}
     found = [replace(example, messages=example.messages[:end], extra=conversation) for end in ends]
-    return [case for case in found if case.answer.strip()]
+    return [case for case in found if case.answer.strip() or tool_calls(case)]
+
+
+def _up_to_its_calls(example: Example) -> Example:
+    """The chat up to its last calls, which are what is asked for; unchanged where it has none."""
+    end = _calls_at(example)
+    return replace(example, messages=example.messages[:end]) if end else example
+
+
+def _calls_at(example: Example) -> int:
+    """The place, counted from 1, of the last message that calls tools; 0 where none does."""
+    return max((place for place, message in enumerate(example.messages, 1) if message.get("tool_calls")), default=0)
 
 
 def conversation(example: Example) -> Any:

@@ -301,6 +301,11 @@ def no_target_was_measured(case: Case) -> Ruling | None:
 
 
 def _number_to_beat(case: Case) -> tuple[str, ...]:
+    code = case.best_code
+    if code is not None and percent(code.score) == percent(0):
+        return (
+            f"no rival without a language model gets any of the {code.n:,} {code.split} rows right: plain code is out",
+        )
     return tuple(f"{sentence}: that is the number to beat for any model" for sentence in code_sentence(case))
 
 

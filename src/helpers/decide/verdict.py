@@ -14,7 +14,7 @@ from helpers.decide.flips import what_would_change_it
 from helpers.decide.judgements import undecided
 from helpers.decide.rules import rule
 from helpers.decide.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling, placed
-from helpers.records import Comparison, Evidence, Measurement, Verdict
+from helpers.records import PROMPTED, Comparison, Evidence, Measurement, Verdict
 
 EVIDENCE = {
     "target": "a prompted score of a model that you would really use (lesson 00_should_you_fine_tune)",
@@ -194,9 +194,14 @@ def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
 
 
 def _not_measured(case: Case) -> tuple[str, ...]:
-    found = [EVIDENCE[name] for name, there in _measured(case).items() if not there]
+    by_likeness = [one for one in case.evidence.measurements if one.unit == "likeness" and one.headline]
+    seen = {
+        "code": any(one.role == "no language model" for one in by_likeness),
+        "ladder": any(one.role in PROMPTED for one in by_likeness),
+    }  # they were run, and have no score that counts
+    found = [EVIDENCE[name] for name, there in _measured(case).items() if not there and not seen.get(name)]
     found += [one for one in case.evidence.not_measured if one not in found]
-    if any(one.unit == "likeness" and one.headline for one in case.evidence.measurements):
+    if by_likeness:
         found.append("a score of free text that can decide: likeness to the ideal answer only finds odd rows")
     if open_questions := _open_questions(case):
         found.append(f"unanswered questions: {', '.join(open_questions)}")

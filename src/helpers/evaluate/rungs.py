@@ -75,7 +75,8 @@ def rungs(
     near = len(_that_fit(_usual(pool), model, formed, examples, room))
     ladder = [Candidate("question only", model, **common), Candidate("instructions", model, **told)]
     if form:
-        ladder.append(Candidate(f"instructions, {_FORMS[about.kind]}", model, **formed))
+        keys = about.kind != "fields" or about.required or about.optional
+        ladder.append(Candidate(f"instructions, {_FORMS[about.kind] if keys else SHOWN}", model, **formed))
     if schema:
         ladder.append(Candidate("+ schema", model, schema=schema, **formed))
     if shots:
@@ -112,6 +113,7 @@ def _as_shown(about: Task, pool: Sequence[Example]) -> Task:
 
 
 _FORMS = {"labels": "labels listed", "fields": "keys listed"}
+SHOWN = "form shown"
 
 
 # --- the form of an answer, in words and as a schema ------------------------------------------------------------------
@@ -127,6 +129,8 @@ def _form(about: Task, examples: Sequence[Example]) -> str:
             f"- {_key(name, values, name in about.optional)}" for name in (*about.required, *about.optional)
         )
         return f"Answer with one JSON object and nothing else. Its keys:\n{keys}"
+    if listed := [row.answer for row in examples if about.kind == "fields" and json_value(row.answer)]:
+        return f"Answer with one JSON list and nothing else, such as:\n{min(listed, key=len)}"
     return ""
 
 
