@@ -13,7 +13,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "helpers"
 FLOORS = [
     {"errors"},
-    {"records", "wording"},
+    {"records", "wording", "atomic", "proportions"},
     {"statistics", "project"},
     {"ledger", "facts", "assets"},
     {"tokens"},

@@ -11,13 +11,9 @@ result carries the dates, sources and remarks of the facts it rests on.
 
 from __future__ import annotations
 
-from helpers.costs.article import (
-    article_training,
-    short_against_cached,
-    training_durations,
-    training_hours,
-    tuned_against_base,
-)
+from importlib import import_module
+from typing import Any
+
 from helpers.costs.bill import (
     Epochs,
     JobEstimate,
@@ -27,16 +23,8 @@ from helpers.costs.bill import (
     predicted_epochs,
     training_cost,
 )
-from helpers.costs.compare import (
-    BreakEven,
-    Chance,
-    break_even,
-    compare,
-    probability_cheaper,
-    sensitivity,
-)
+from helpers.costs.comparing import BreakEven, Chance, bills, break_even, probability_cheaper
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
-from helpers.costs.counted import Counted, count
 from helpers.costs.options import PARTS, Option, monthly_cost, most_calls, options, total_cost
 from helpers.costs.workload import Workload
 
@@ -53,6 +41,7 @@ __all__ = [
     "Workload",
     "about",
     "article_training",
+    "bills",
     "break_even",
     "compare",
     "count",
@@ -73,3 +62,20 @@ __all__ = [
     "training_hours",
     "tuned_against_base",
 ]
+
+_AROUND = {
+    "article": (
+        "article_training", "short_against_cached", "training_durations", "training_hours", "tuned_against_base",
+    ),
+    "counted": ("Counted", "count"),
+    "frames": ("compare", "sensitivity"),
+}  # fmt: skip
+"""Tables and token counts, which need pandas and vocabularies: they are put around the rest, which needs the standard
+library alone."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _AROUND.items():
+        if name in names:
+            return getattr(import_module(f"helpers.costs.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
