@@ -4,7 +4,7 @@ Floors, lowest first; a module imports only from lower floors (``tests/test_wall
 
     errors < records, wording, atomic, proportions < statistics, project < ledger, facts, assets < tokens
         < data, costs, providers
-        < jobs, evaluate, decide < deploy, trial < show, doctor, your_project
+        < jobs, evaluate, decide < deploy, trial < show, doctor, your_project, page
 
 ``local_api`` is a program of its own (``python -m helpers.local_api``): nothing imports it.
 """

@@ -23,18 +23,36 @@ from helpers.costs.bill import (
     predicted_epochs,
     training_cost,
 )
+from helpers.costs.choosing import (
+    CAVEAT,
+    DIALS,
+    FIELDS,
+    Dial,
+    cheapest,
+    compared_first,
+    default_pair,
+    parts_shown,
+    unsure,
+)
 from helpers.costs.comparing import BreakEven, Chance, bills, break_even, probability_cheaper
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
+from helpers.costs.curves import Curve, Curves, curves
 from helpers.costs.options import PARTS, Option, monthly_cost, most_calls, options, total_cost
 from helpers.costs.workload import Workload
 
 __all__ = [
+    "CAVEAT",
+    "DIALS",
+    "FIELDS",
     "HOURS_A_MONTH",
     "PARTS",
     "BreakEven",
     "Chance",
     "Cost",
     "Counted",
+    "Curve",
+    "Curves",
+    "Dial",
     "Epochs",
     "JobEstimate",
     "Option",
@@ -43,8 +61,12 @@ __all__ = [
     "article_training",
     "bills",
     "break_even",
+    "cheapest",
     "compare",
+    "compared_first",
     "count",
+    "curves",
+    "default_pair",
     "dollars",
     "job_estimate",
     "ladder_cost",
@@ -52,6 +74,7 @@ __all__ = [
     "most_calls",
     "one_call_cost",
     "options",
+    "parts_shown",
     "predicted_epochs",
     "probability_cheaper",
     "sensitivity",
@@ -61,6 +84,7 @@ __all__ = [
     "training_durations",
     "training_hours",
     "tuned_against_base",
+    "unsure",
 ]
 
 _AROUND = {

@@ -127,3 +127,12 @@ def checked(answers: Mapping[str, Any]) -> dict[str, str]:
 def unanswered(answers: Mapping[str, Any]) -> list[str]:
     """Ids of questions without an answer, in order."""
     return [name for name in questions() if answers.get(name) is None]
+
+
+LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
+
+
+def note(question: str, value: str) -> str:
+    """What an answer means and for which side it speaks, in words."""
+    option = questions()[question].option(value)
+    return f"{option.help} " * bool(option.help) + f"It {LEANS[option.leans]}."
