@@ -1,0 +1,146 @@
+"""Puts the site together: ``python -m pages OUT``, inside the environment that ``build.py`` makes."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from datetime import timedelta
+from html import escape
+from pathlib import Path
+
+import lessons
+import links
+import python_in_browser
+from sphinx.cmd.build import build_main
+
+from helpers import facts
+from helpers.page import Session, structure
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent
+SOURCE = TOP / "build" / "site-source"
+SAMPLES = {
+    "sample-shop": ("data/sample/triage/checklist.json", "The sample shop's checklist, before anything was measured")
+}
+KINDS = {"html": "page", "md": "Markdown", "json": "JSON"}
+
+
+def main(out: Path) -> int:
+    """Build everything into ``out``; 1 where Sphinx complains or a link leads nowhere."""
+    today = facts.today().isoformat()
+    for folder in (SOURCE, out):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(HERE / "text", SOURCE)
+    for name in ("conf.py", "_templates", "_static"):
+        (shutil.copytree if (HERE / name).is_dir() else shutil.copy)(HERE / name, SOURCE / name)
+    extra = SOURCE / "_extra"
+    extra.mkdir()
+    found = lessons.write(TOP / "notebooks", SOURCE / "notebooks", extra / "charts")
+    (SOURCE / "providers.md").write_text(providers(found), encoding="utf-8")
+    (SOURCE / "records.md").write_text(records(extra / "records"), encoding="utf-8")
+    (SOURCE / "measurements.md").write_text(measurements(), encoding="utf-8")
+    decision_page(extra, today)
+    shutil.copy(plotly(), SOURCE / "_static" / "plotly.min.js")
+    (SOURCE / "dated.json").write_text(json.dumps(dated(today)), encoding="utf-8")
+    if build_main(["-q", "-W", "--keep-going", "-j", "2", "-b", "html", str(SOURCE), str(out)]):
+        return 1
+    (out / ".nojekyll").touch()  # GitHub Pages would leave out folders that begin with an underscore
+    shutil.rmtree(out / ".doctrees", ignore_errors=True)
+    (out / "_static" / "webpack-macros.html").unlink()  # a template of the theme, no page
+    broken = links.broken(out)
+    print(*broken, sep="\n", file=sys.stderr)
+    pages, size = len(list(out.rglob("*.html"))), sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
+    print(f"{pages} pages, {size / 1e6:.1f} MB, {len(broken)} broken links.")
+    return 1 if broken else 0
+
+
+def dated(today: str) -> dict[str, str]:
+    """The day of the build, and what to say at the top from the day on which the facts are stale."""
+    newest = max(row.as_of for table in facts.TABLES for row in facts.rows(table))
+    stale = newest + timedelta(days=facts.STALE_DAYS + 1)
+    return {
+        "built": f"Built on {today} from facts read up to {newest}.",
+        "stale_from": stale.isoformat(),
+        "stale": f"This site was built on {today}, from facts last read on {newest}, more than {facts.STALE_DAYS} days "
+        "ago: read the sources of a price or a date again before you act on it.",
+    }
+
+
+def decision_page(extra: Path, today: str) -> None:
+    """The page, its script and style, and the Python that it runs."""
+    shutil.copytree(HERE / "decide", extra / "decide", ignore=shutil.ignore_patterns("*.html"))
+    page = (HERE / "decide" / "decide.html").read_text(encoding="utf-8")
+    content = json.dumps(structure(), ensure_ascii=False).replace("<", "\\u003c")
+    page = page.replace("{{ structure }}", content).replace("{{ built }}", today)
+    (extra / "decide.html").write_text(page, encoding="utf-8")
+    python_in_browser.write(extra / "decide" / "python")
+
+
+def plotly() -> Path:
+    """plotly.js as the package plotly carries it."""
+    import plotly
+
+    return Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+
+
+def providers(found: dict[str, str]) -> str:
+    """The provider page, as the lesson that shows it was run."""
+    return f"""# Who trains for whom
+
+As lesson 2 worked it out from the kit's dated facts, on the day in the caption. Open *sources* in a line for the date,
+the address, and how each statement is known. The <a href="decide.html">decision page</a> works with the same facts, for
+the day on which you open it.
+
+```{{raw}} html
+{found["providers"]}
+```
+"""
+
+
+def records(folder: Path) -> str:
+    """Sample records, written by the code that the decision page runs, and a page that lists them."""
+    folder.mkdir()
+    lines = [
+        "# Sample records",
+        "",
+        "A record holds the question, the answers, the evidence, the advice, what would change it and when to look at "
+        "it again. These were written when the site was built, by the code that notebooks and the decision page use.",
+        "",
+    ]
+    for name, (path, title) in SAMPLES.items():
+        lines += _record(folder, name, title, TOP / path)
+    for path in sorted((TOP / "data" / "sample" / "records").glob("*.json")):
+        lines += _record(folder, path.stem, "With measurements", path)
+    return "\n".join(lines) + "\n"
+
+
+def _record(folder: Path, name: str, title: str, path: Path) -> list[str]:
+    session = Session()
+    session.do(json.dumps({"do": "open", "name": path.name, "text": path.read_text(encoding="utf-8")}))
+    view = session.view(session.state)
+    for kind in KINDS:
+        (folder / f"{name}.{kind}").write_text(session.take(kind)["text"], encoding="utf-8")
+    kinds = ", ".join(f'<a href="records/{name}.{kind}">{words}</a>' for kind, words in KINDS.items())
+    again = f'<a href="decide.html#{escape(view["fragment"])}">open it on the decision page</a>'
+    head = f"## {title}: {session.state.question}"
+    return [head, "", f"> {view['verdict']['headline']}", "", f"The record as {kinds}; or {again}.", ""]
+
+
+def measurements() -> str:
+    """README's table of measurements, then the log of all of them."""
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    table = re.search(r"^## Measured\n(.*?)(?=^## )", readme, re.MULTILINE | re.DOTALL)
+    log = (TOP / "benchmarks" / "LOG.md").read_text(encoding="utf-8")
+    text = "# Measurements\n" + (table.group(1) if table else "") + "\n" + re.sub(r"^#", "##", log, flags=re.MULTILINE)
+    return _without_files(text)
+
+
+def _without_files(text: str) -> str:
+    """Links to files of the repository that are no page of the site become plain text."""
+    return re.sub(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", r"\1", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
