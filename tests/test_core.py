@@ -16,7 +16,7 @@ SINGLE = ("errors", "records", "wording", "atomic", "proportions")
 AROUND = {
     "facts/frames.py", "facts/library.py", "facts/review.py", "facts/__main__.py",
     "costs/frames.py", "costs/article.py", "costs/counted.py",
-    "decide/gathering.py", "decide/record.py", "decide/__main__.py",
+    "decide/begun.py", "decide/gathering.py", "decide/record.py", "decide/__main__.py",
 }  # fmt: skip
 """Put around the core: tables, token counts, what lessons measured, the record's pages. Nothing else may need more."""
 

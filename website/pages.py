@@ -37,7 +37,14 @@ def main(out: Path) -> int:
         (shutil.copytree if (HERE / name).is_dir() else shutil.copy)(HERE / name, SOURCE / name)
     extra = SOURCE / "_extra"
     extra.mkdir()
+    glossary = TOP / "notebooks" / "glossary.md"
+    if not glossary.exists():
+        glossary = HERE / "glossary.md"
     found = lessons.write(TOP / "notebooks", SOURCE / "notebooks", extra / "charts")
+    shutil.copy(glossary, SOURCE / "notebooks" / "glossary.md")
+    if (pictures := TOP / "notebooks" / "pictures").exists():
+        for place in (SOURCE, extra):  # for Markdown's pictures, and for those that cells show as HTML
+            shutil.copytree(pictures, place / "notebooks" / "pictures")
     (SOURCE / "providers.md").write_text(providers(found), encoding="utf-8")
     (SOURCE / "records.md").write_text(records(extra / "records"), encoding="utf-8")
     (SOURCE / "measurements.md").write_text(measurements(), encoding="utf-8")
@@ -129,12 +136,15 @@ def _record(folder: Path, name: str, title: str, path: Path) -> list[str]:
 
 
 def measurements() -> str:
-    """README's table of measurements, then the log of all of them."""
-    readme = (TOP / "README.md").read_text(encoding="utf-8")
-    table = re.search(r"^## Measured\n(.*?)(?=^## )", readme, re.MULTILINE | re.DOTALL)
+    """The table of measurements, then the log of all of them."""
+    page = TOP / "docs" / "measured.md"
+    if page.exists():
+        table = page.read_text(encoding="utf-8").partition("\n")[2]
+    else:
+        readme = (TOP / "README.md").read_text(encoding="utf-8")
+        table = readme.partition("\n## Measured\n")[2].partition("\n## ")[0]
     log = (TOP / "benchmarks" / "LOG.md").read_text(encoding="utf-8")
-    text = "# Measurements\n" + (table.group(1) if table else "") + "\n" + re.sub(r"^#", "##", log, flags=re.MULTILINE)
-    return _without_files(text)
+    return _without_files("# Measurements\n" + table + "\n" + re.sub(r"^#", "##", log, flags=re.MULTILINE))
 
 
 def _without_files(text: str) -> str:

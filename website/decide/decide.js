@@ -85,9 +85,8 @@ async function start() {
     lockFileContents: JSON.parse(new TextDecoder().decode(files["pyodide-lock.json"])),
   });
   for (const name of names.filter((one) => one.endsWith(".whl"))) python.unpackArchive(files[name], "wheel");
-  const { Session } = python.pyimport("helpers.page");
-  session = Session("", BUILT);
-  globalThis.decision = session; // for whoever wants to ask it from the console, tests among them
+  globalThis.kit = python.pyimport("helpers.page"); // for whoever wants to ask it from the console, tests among them
+  session = globalThis.kit.Session("", BUILT);
   ask({ do: "look" });
   if (asked.length > 1 && !$(asked.slice(1))) ask({ do: "restore", fragment: asked });
   waiting.splice(0).forEach(ask);

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
+from functools import reduce
+from operator import add
 from random import Random
 from statistics import quantiles
 from types import SimpleNamespace
@@ -189,7 +191,7 @@ def probability_cheaper(
     gaps = sorted({part for usd in (a, b) for part, value in usd.items() if value is None})
     if gaps:
         return Chance(None, None, n, seed, f"Cannot tell: no price is known for {', '.join(gaps)}.")
-    saving = sum(b.values()) - sum(a.values())
+    saving = reduce(add, b.values()) - reduce(add, a.values())  # sum() rounds otherwise from Python 3.12 on
     savings = saving.values if isinstance(saving, Draws) else [saving] * n
     share = sum(usd > 0 for usd in savings) / n
     twentieths = quantiles(savings, n=20, method="inclusive")

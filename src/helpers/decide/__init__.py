@@ -29,6 +29,7 @@ __all__ = [
     "decide",
     "deciding",
     "flips",
+    "given",
     "groups",
     "load",
     "load_record",
@@ -41,7 +42,7 @@ __all__ = [
     "worth",
 ]
 
-_AROUND = {"gathering": ("collect", "versions"), "record": ("Record", "load_record")}
+_AROUND = {"gathering": ("collect", "versions"), "record": ("Record", "load_record"), "begun": ("given",)}
 """What lessons have measured, and the record's pages, which need more than the standard library."""
 
 

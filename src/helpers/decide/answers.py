@@ -44,14 +44,9 @@ class Answers:
 def save(path: str | Path, answers: Mapping[str, Any], name: str = "") -> Path:
     """Write answers atomically; raises DecisionError when they do not fit the checklist."""
     path = Path(path)
-    write_atomically(path, text(answers, name))
-    return path
-
-
-def text(answers: Mapping[str, Any], name: str = "") -> str:
-    """What such a file holds; raises DecisionError when the answers do not fit the checklist."""
     content = {"kind": KIND, "version": checklist.version(), "name": name, "answers": checklist.checked(answers)}
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    return path
 
 
 def load(path: str | Path) -> Answers:

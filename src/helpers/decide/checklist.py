@@ -132,7 +132,6 @@ def unanswered(answers: Mapping[str, Any]) -> list[str]:
 LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
 
 
-def note(question: str, value: str) -> str:
-    """What an answer means and for which side it speaks, in words."""
-    option = questions()[question].option(value)
-    return f"{option.help} " * bool(option.help) + f"It {LEANS[option.leans]}."
+def leaning(question: str, value: str) -> str:
+    """For which side an answer speaks, as a sentence."""
+    return f"It {LEANS[questions()[question].option(value).leans]}."

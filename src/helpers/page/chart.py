@@ -84,7 +84,7 @@ def _grid(across: _Axis, up: _Axis, months: float) -> Iterable[str]:
         yield _text(LEFT - 8, up(usd) + 4, f"${usd:,.0f}" if usd >= 1 else f"${usd:g}", "end", QUIET)
     for calls in across.marks((1,)):
         yield _line([(across(calls), TOP), (across(calls), TOP + PLOT)], GRID, "", 1)
-        yield _text(across(calls), TOP + PLOT + 18, f"{calls:,.0f}", "middle", QUIET)
+        yield _text(across(calls), TOP + PLOT + 18, _short(calls), "middle", QUIET)
     yield _text(
         (LEFT + WIDTH - RIGHT) / 2,
         TOP + PLOT + 38,
@@ -92,6 +92,14 @@ def _grid(across: _Axis, up: _Axis, months: float) -> Iterable[str]:
         "middle",
         QUIET,
     )
+
+
+def _short(calls: float) -> str:
+    """A power of ten on an axis: 100, 10k, 1M."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if calls >= size:
+            return f"{calls / size:g}{letter}"
+    return f"{calls:g}"
 
 
 def _line(points: list[tuple[float, float]], colour: str, dash: str = "", width: float = 2.2) -> str:

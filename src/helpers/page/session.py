@@ -14,16 +14,12 @@ import helpers
 from helpers import costs, decide, facts
 from helpers.costs import Workload, dollars
 from helpers.decide import Record, checklist
-from helpers.decide import answers as answer_files
 from helpers.errors import DecisionError, KitError
 from helpers.page import state as states
 from helpers.page.chart import svg
 from helpers.page.linking import segments
-from helpers.page.state import IN_RECORD, State
+from helpers.page.state import IN_RECORD, UNNAMED, State
 from helpers.records import CostForecast, Evidence, Verdict
-
-QUESTION = "Prompt or fine-tune?"
-"""A record's title where the reader gave none."""
 
 
 class Session:
@@ -100,7 +96,7 @@ class Session:
             "built": f"Page built on {self.built}. " * bool(self.built) + f"Facts: {_newest()}.",
             "name": state.question,
             "answers": dict(state.answers),
-            "notes": {name: checklist.note(name, value) for name, value in state.answers.items()},
+            "notes": {name: checklist.leaning(name, value) for name, value in state.answers.items()},
             "progress": {"done": len(state.answers), "all": len(decide.questions())},
             "verdict": _verdict(verdict),
             "look_again": [segments(f"{day}: {why}") for day, why in self._record(state).look_again()],
@@ -146,7 +142,7 @@ class Session:
         own = {"kit": helpers.__version__, "facts tables": _newest()}
         address = {IN_RECORD: f"#{states.fragment(replace(state, opened=None))}"}
         return Record(
-            state.question or QUESTION,
+            state.question or UNNAMED,
             state.answers,
             self._evidence(state),
             self.today,
@@ -157,7 +153,7 @@ class Session:
         )
 
     def take(self, kind: str) -> dict[str, str]:
-        """A file to take home: the record as ``html``, ``md`` or ``json``, or the ``answers`` alone.
+        """The record as a file to take home: ``html``, ``md`` or ``json``.
 
         Raises:
             DecisionError: there is no such kind, or the record would be too large.
@@ -167,15 +163,11 @@ class Session:
             "html": ("record.html", "text/html", record.html),
             "md": ("record.md", "text/markdown", record.markdown),
             "json": ("record.json", "application/json", record.json),
-            "answers": ("answers.json", "application/json", self._answers),
         }
         if kind not in made:
             raise DecisionError("There is no such file to take.", got=kind[:40], fix=f"One of {', '.join(made)}.")
         name, media_type, write = made[kind]
         return {"name": name, "type": media_type, "text": write()}
-
-    def _answers(self) -> str:
-        return answer_files.text(self.state.answers, self.state.question)
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:

@@ -33,6 +33,9 @@ MOST_MEASUREMENTS = 1_000
 IN_RECORD = "opens again on the decision page with"
 """In a record's versions: the address's fragment, so that a record brings its numbers along."""
 
+UNNAMED = "Prompt or fine-tune?"
+"""A record's title where the reader gave none."""
+
 DAMAGED = "Open it where it was written, or write it again."
 
 
@@ -209,7 +212,7 @@ def _record(path: Path) -> State:
     before = from_fragment(here) if isinstance(here, str) else State()
     return replace(
         before,
-        question=plain(record.question),
+        question="" if record.question == UNNAMED else plain(record.question),
         answers=record.answers,
         opened=Opened(
             path.name,
