@@ -25,7 +25,7 @@ html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_search_summary = False  # it would fetch pages, which a folder's pages may not
-html_context = {"dated": DATED}
+html_context = {"dated": DATED, "default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": project},
     "navbar_center": ["navbar-nav"],

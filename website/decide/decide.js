@@ -85,7 +85,7 @@ async function start() {
     lockFileContents: JSON.parse(new TextDecoder().decode(files["pyodide-lock.json"])),
   });
   for (const name of names.filter((one) => one.endsWith(".whl"))) python.unpackArchive(files[name], "wheel");
-  globalThis.kit = python.pyimport("helpers.page"); // for whoever wants to ask it from the console, tests among them
+  globalThis.kit = python.pyimport("helpers.page"); // for whoever asks it from the console, tests among them
   session = globalThis.kit.Session("", BUILT);
   ask({ do: "look" });
   if (asked.length > 1 && !$(asked.slice(1))) ask({ do: "restore", fragment: asked });
