@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sys
+import tempfile
 from datetime import timedelta
 from html import escape
 from pathlib import Path
@@ -20,7 +21,6 @@ from helpers.page import Session, structure
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent
-SOURCE = TOP / "build" / "site-source"
 SAMPLES = {
     "sample-shop": ("data/sample/triage/checklist.json", "The sample shop's checklist, before anything was measured")
 }
@@ -29,38 +29,43 @@ KINDS = {"html": "page", "md": "Markdown", "json": "JSON"}
 
 def main(out: Path) -> int:
     """Build everything into ``out``; 1 where Sphinx complains or a link leads nowhere."""
-    today = facts.today().isoformat()
-    for folder in (SOURCE, out):
-        shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(HERE / "text", SOURCE)
-    for name in ("conf.py", "_templates", "_static"):
-        (shutil.copytree if (HERE / name).is_dir() else shutil.copy)(HERE / name, SOURCE / name)
-    extra = SOURCE / "_extra"
-    extra.mkdir()
-    glossary = TOP / "notebooks" / "glossary.md"
-    if not glossary.exists():
-        glossary = HERE / "glossary.md"
-    found = lessons.write(TOP / "notebooks", SOURCE / "notebooks", extra / "charts")
-    shutil.copy(glossary, SOURCE / "notebooks" / "glossary.md")
-    if (pictures := TOP / "notebooks" / "pictures").exists():
-        for place in (SOURCE, extra):  # for Markdown's pictures, and for those that cells show as HTML
-            shutil.copytree(pictures, place / "notebooks" / "pictures")
-    (SOURCE / "providers.md").write_text(providers(found), encoding="utf-8")
-    (SOURCE / "records.md").write_text(records(extra / "records"), encoding="utf-8")
-    (SOURCE / "measurements.md").write_text(measurements(), encoding="utf-8")
-    decision_page(extra, today)
-    shutil.copy(plotly(), SOURCE / "_static" / "plotly.min.js")
-    (SOURCE / "dated.json").write_text(json.dumps(dated(today)), encoding="utf-8")
-    if build_main(["-q", "-W", "--keep-going", "-j", "2", "-b", "html", str(SOURCE), str(out)]):
-        return 1
+    shutil.rmtree(out, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        gather(source, facts.today().isoformat())
+        if build_main(
+            ["-q", "-W", "--keep-going", "-j", "2", "-b", "html", "-d", f"{folder}/read", str(source), str(out)]
+        ):
+            return 1
     (out / ".nojekyll").touch()  # GitHub Pages would leave out folders that begin with an underscore
-    shutil.rmtree(out / ".doctrees", ignore_errors=True)
     (out / "_static" / "webpack-macros.html").unlink()  # a template of the theme, no page
     broken = links.broken(out)
     print(*broken, sep="\n", file=sys.stderr)
     pages, size = len(list(out.rglob("*.html"))), sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
     print(f"{pages} pages, {size / 1e6:.1f} MB, {len(broken)} broken links.")
     return 1 if broken else 0
+
+
+def gather(source: Path, today: str) -> None:
+    """All that Sphinx reads, in one folder; below ``_extra`` what it copies as it is."""
+    shutil.copytree(HERE / "text", source)
+    shutil.copy(HERE / "conf.py", source)
+    for name in ("_templates", "_static"):
+        shutil.copytree(HERE / name, source / name)
+    extra = source / "_extra"
+    extra.mkdir()
+    found = lessons.write(TOP / "notebooks", source / "notebooks", extra / "charts")
+    glossary = TOP / "notebooks" / "glossary.md"
+    shutil.copy(glossary if glossary.exists() else HERE / "glossary.md", source / "notebooks" / "glossary.md")
+    if (pictures := TOP / "notebooks" / "pictures").exists():
+        for place in (source, extra):  # for Markdown's pictures, and for those that cells show as HTML
+            shutil.copytree(pictures, place / "notebooks" / "pictures")
+    (source / "providers.md").write_text(providers(found), encoding="utf-8")
+    (source / "records.md").write_text(records(extra / "records"), encoding="utf-8")
+    (source / "measurements.md").write_text(measurements(), encoding="utf-8")
+    decision_page(extra, today)
+    shutil.copy(plotly(), source / "_static" / "plotly.min.js")
+    (source / "dated.json").write_text(json.dumps(dated(today)), encoding="utf-8")
 
 
 def dated(today: str) -> dict[str, str]:

@@ -30,7 +30,9 @@ SLOW = float(os.environ.get("KIT_SLOW", "1"))
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The folder that `make site` makes; built here."""
+    """The folder that `make site` makes; built here, unless KIT_SITE names one."""
+    if "KIT_SITE" in os.environ:
+        return Path(os.environ["KIT_SITE"]).resolve()
     if not (shutil.which("npm") or os.environ.get("PYODIDE")):
         pytest.skip("neither npm nor PYODIDE: the decision page cannot be built")
     out = tmp_path_factory.mktemp("built") / "a folder with blanks" / "site"
@@ -101,10 +103,10 @@ def test_every_page_opens_from_the_folder_without_a_network(site, visit):
 def test_charts_of_a_lesson_come_alive(visit):
     page = visit("notebooks/04_evaluate.html")
     figures = page.locator(".kit-chart")
-    assert figures.count() > 3
+    assert figures.count() >= 3
     figures.first.scroll_into_view_if_needed()
     page.wait_for_selector(".kit-chart[data-live=yes] .main-svg")
-    figures.nth(2).scroll_into_view_if_needed()
+    figures.last.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     shot(page, "site-chart")
 
@@ -151,9 +153,7 @@ def test_ready_and_answering_in_time(site, visit):
           return performance.now() - began; })""",
         ["effort", [option.value for option in decide.questions()["effort"].options]],
     )
-    print(
-        f"\nready after {ready} ms; an answer takes {max(took):.0f} ms at most; the page weighs {weight / 1e6:.1f} MB"
-    )
+    print(f"\nready after {ready} ms, an answer {max(took):.0f} ms at most, page weight {weight / 1e6:.1f} MB")
     assert ready <= READY_MS * SLOW and max(took) <= ANSWER_MS * SLOW
 
 
@@ -173,9 +173,8 @@ def differences(page, day: str, action: dict) -> list[str]:
     assert "error" not in json.loads(mine[0]), mine[0]
     found = []
     for one, other in zip(map(json.loads, mine), map(json.loads, theirs), strict=True):
-        found += [
-            f"{day} {key}: {one[key]!r} here, {other.get(key)!r} there" for key in one if one[key] != other.get(key)
-        ]
+        apart = [key for key in one if one[key] != other.get(key)]
+        found += [f"{day} {key}: {one[key]!r} here, {other.get(key)!r} there" for key in apart]
     return found
 
 
