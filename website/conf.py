@@ -30,7 +30,7 @@ html_theme_options = {
     "logo": {"text": project},
     "navbar_center": ["navbar-nav"],
     "navbar_end": ["decide-link", "theme-switcher"],
-    "navbar_persistent": ["search-button-field"],
+    "navbar_persistent": ["search-button"],
     "header_links_before_dropdown": 7,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["dated"],

@@ -149,11 +149,12 @@ def measurements() -> str:
         readme = (TOP / "README.md").read_text(encoding="utf-8")
         table = readme.partition("\n## Measured\n")[2].partition("\n## ")[0]
     log = (TOP / "benchmarks" / "LOG.md").read_text(encoding="utf-8")
-    return _without_files("# Measurements\n" + table + "\n" + re.sub(r"^#", "##", log, flags=re.MULTILINE))
+    return _fit_for_a_page("# Measurements\n" + table + "\n" + re.sub(r"^#", "##", log, flags=re.MULTILINE))
 
 
-def _without_files(text: str) -> str:
-    """Links to files of the repository that are no page of the site become plain text."""
+def _fit_for_a_page(text: str) -> str:
+    """Links to files of the repository that are no page of the site become plain text; a table's first column a name."""
+    text = re.sub(r"^\|\s*\|(?=.*\n\|[-: |]+$)", "| what |", text, flags=re.MULTILINE)
     return re.sub(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", r"\1", text)
 
 
