@@ -153,7 +153,7 @@ def measurements() -> str:
 
 
 def _fit_for_a_page(text: str) -> str:
-    """Links to files of the repository that are no page of the site become plain text; a table's first column a name."""
+    """Links to files that are no page of the site become plain text; a table's first column gets a name."""
     text = re.sub(r"^\|\s*\|(?=.*\n\|[-: |]+$)", "| what |", text, flags=re.MULTILINE)
     return re.sub(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", r"\1", text)
 
