@@ -22,6 +22,7 @@ html_static_path = ["_static"]
 html_extra_path = ["_extra"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
+html_sidebars = {name: [] for name in ("index", "providers", "records", "measurements", "notebooks/glossary")}
 html_copy_source = False
 html_show_sourcelink = False
 html_show_search_summary = False  # it would fetch pages, which a folder's pages may not
