@@ -5,7 +5,7 @@ BIN := .venv/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab tour trial test test-all conformance soak notebooks bench doctor stop lock clean purge
+.PHONY: help setup lab tour trial test site test-all conformance soak notebooks bench doctor stop lock clean purge
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ tour: setup ## the whole journey without a browser: pages and record land in .lo
 
 trial: setup ## every claim of the article, tested on this machine; goes on where an earlier run stopped
 	@$(BIN)/python -m helpers.trial
+
+site: ## the lessons as a site, with the decision page, in build/site; needs npm for Pyodide
+	@$(PYTHON) website/build.py
 
 # Two test processes side by side, one thread each: threads that share a core wait for each other.
 # test_jobs and the lessons run alone: the first lets requests come late by the clock, the others train on both cores.

@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from helpers.atomic import write_atomically
 from helpers.errors import ProjectError
 from helpers.records import Candidate
 
@@ -43,20 +44,6 @@ def kit_home() -> Path:
     """The folder for everything that stays on this machine: ``$KIT_HOME``, or ``.local`` in the repository."""
     here = os.environ.get("KIT_HOME")
     return Path(here).expanduser().resolve() if here else Path(__file__).resolve().parents[2] / ".local"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to a temporary file beside ``path``, flush it to disk, and rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Project:

@@ -22,18 +22,35 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.optimize import brentq
 from statsmodels.stats.inter_rater import cohens_kappa, to_table
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from helpers.errors import EvaluationError
+from helpers.proportions import Interval, check_count, checked_level, normal_quantile, power, rows_needed, wilson
 from helpers.records import Better, Comparison
 from helpers.wording import amount, number, percent
 
-
-class Interval(NamedTuple):
-    """Two ends of an interval."""
-
-    low: float
-    high: float
+__all__ = [
+    "SHARES",
+    "Estimate",
+    "Interval",
+    "cohen_kappa",
+    "compare",
+    "compare_many",
+    "holm",
+    "is_right_or_wrong",
+    "mcnemar",
+    "newcombe",
+    "normal_quantile",
+    "paired_bootstrap",
+    "paired_difference",
+    "power",
+    "rows_needed",
+    "score_interval",
+    "sign_flip",
+    "sign_test",
+    "smallest_detectable",
+    "wilson",
+]
 
 
 class Estimate(NamedTuple):
@@ -44,18 +61,7 @@ class Estimate(NamedTuple):
     high: float
 
 
-# --- one share, two independent shares -------------------------------------------------------------------------------
-
-
-def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval for a share, between 0 and 1.
-
-    Raises:
-        EvaluationError: no rows, or more successes than rows.
-    """
-    _check_count(successes, n)
-    low, high = proportion_confint(successes, n, alpha=1 - _checked_level(level), method="wilson")
-    return Interval(max(0.0, float(low)), min(1.0, float(high)))
+# --- two independent shares (one share: ``proportions.wilson``) ------------------------------------------------------
 
 
 def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, level: float = 0.95) -> Interval:
@@ -63,9 +69,9 @@ def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, level: floa
 
     For two candidates on the same rows use :func:`paired_difference`, which is much sharper.
     """
-    _check_count(successes_a, n_a)
-    _check_count(successes_b, n_b)
-    alpha = 1 - _checked_level(level)
+    check_count(successes_a, n_a)
+    check_count(successes_b, n_b)
+    alpha = 1 - checked_level(level)
     low, high = confint_proportions_2indep(
         successes_a, n_a, successes_b, n_b, method="newcomb", compare="diff", alpha=alpha
     )
@@ -98,7 +104,7 @@ def paired_difference(b: int, c: int, n: int, level: float = 0.95) -> Interval:
     Wald's interval with the Laplace adjustment of Bonett and Price (2012), which Fagerland, Lydersen and Laake (2014,
     doi:10.1002/sim.6148) recommend.
     """
-    _check_count(b + c, n)
+    check_count(b + c, n)
     only_a, only_b = (b + 1) / (n + 2), (c + 1) / (n + 2)
     middle = only_a - only_b
     half = normal_quantile(level) * math.sqrt((only_a + only_b - middle**2) / (n + 2))
@@ -165,7 +171,7 @@ def _bootstrap_mean(values: np.ndarray, labels: np.ndarray | None, level: float,
         means[start : start + step] = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     # A plain percentile interval is too short on few rows; Hesterberg (2015, doi:10.1080/00031305.2015.1089789) widens
     # its quantiles so that it matches Student's t.
-    tail = stats.norm.cdf(-math.sqrt(groups / (groups - 1)) * stats.t.ppf(0.5 + _checked_level(level) / 2, groups - 1))
+    tail = stats.norm.cdf(-math.sqrt(groups / (groups - 1)) * stats.t.ppf(0.5 + checked_level(level) / 2, groups - 1))
     low, high = np.quantile(means, [tail, 1 - tail])
     return Estimate(float(values.mean()), float(low), float(high))
 
@@ -187,24 +193,6 @@ def sign_flip(difference: ArrayLike, *, clusters: Sequence[Hashable] | None = No
 # --- before the run: what can this many rows show? -------------------------------------------------------------------
 
 
-def power(n: int, difference: float, disagree: float, level: float = 0.95) -> float:
-    """Chance that the exact McNemar test on ``n`` rows finds a true ``difference`` of shares.
-
-    Args:
-        disagree: share of rows that exactly one of the two candidates gets right; at least ``difference``.
-    """
-    only_a = (1 + difference / disagree) / 2
-    discordant = np.arange(n + 1)
-    weight = stats.binom.pmf(discordant, n, disagree)
-    likely = weight > 1e-12
-    discordant, weight = discordant[likely], weight[likely]
-    alpha = 1 - _checked_level(level)
-    edge = stats.binom.ppf(alpha / 2, discordant, 0.5)
-    edge -= stats.binom.cdf(edge, discordant, 0.5) > alpha / 2
-    rejected = stats.binom.cdf(edge, discordant, only_a) + stats.binom.sf(discordant - edge - 1, discordant, only_a)
-    return float((weight * np.where(edge >= 0, rejected, 0.0)).sum())
-
-
 def smallest_detectable(n: int, *, disagree: float = 0.3, level: float = 0.95, chance: float = 0.8) -> float:
     """The smallest true difference of shares that ``n`` paired rows find with probability ``chance``.
 
@@ -212,31 +200,12 @@ def smallest_detectable(n: int, *, disagree: float = 0.3, level: float = 0.95, c
     a tenth of the rows, unlike rivals on a third or more. ``inf`` when even the largest possible difference would be
     missed too often.
     """
-    _check_count(0, n)
+    check_count(0, n)
     if not 0 < disagree <= 1:
         raise EvaluationError("The share of rows that two candidates disagree on lies in (0, 1].", got=str(disagree))
     if power(n, disagree, disagree, level) < chance:
         return math.inf
     return float(brentq(lambda difference: power(n, difference, disagree, level) - chance, 0.0, disagree, xtol=1e-7))
-
-
-def rows_needed(difference: float, *, disagree: float = 0.3, level: float = 0.95, chance: float = 0.8) -> int:
-    """How many paired rows let the exact McNemar test find a true ``difference`` with probability ``chance``."""
-    if not 0 < difference <= disagree <= 1:
-        raise EvaluationError(
-            "The difference must be above 0 and at most the share of rows that the two candidates disagree on.",
-            got=f"difference {difference}, disagree {disagree}",
-        )
-    high = 8
-    while power(high, difference, disagree, level) < chance:
-        high *= 2
-        if high > 4_000_000:
-            raise EvaluationError("No practical number of rows shows so small a difference.", got=str(difference))
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, difference, disagree, level) >= chance else (middle, high)
-    return high
 
 
 # --- several candidates, several raters ------------------------------------------------------------------------------
@@ -477,19 +446,3 @@ def _cluster_sums(values: np.ndarray, labels: np.ndarray | None) -> tuple[np.nda
         return values, np.ones_like(values)
     _, codes = np.unique(labels, return_inverse=True)
     return np.bincount(codes, weights=values), np.bincount(codes).astype(float)
-
-
-def _check_count(count: int, n: int) -> None:
-    if n < 1 or not 0 <= count <= n:
-        raise EvaluationError("A share needs rows, and no more successes than rows.", got=f"{count} of {n}")
-
-
-def _checked_level(level: float) -> float:
-    if not 0 < level < 1:
-        raise EvaluationError("A confidence level lies between 0 and 1.", got=str(level), fix="Use 0.95.")
-    return level
-
-
-def normal_quantile(level: float) -> float:
-    """How many standard errors an interval of this level reaches to either side: 1.96 for 0.95."""
-    return float(stats.norm.ppf(0.5 + _checked_level(level) / 2))

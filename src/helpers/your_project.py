@@ -251,13 +251,24 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
+def _answers(text: str) -> dict[str, str]:
+    """Answers as pairs, or those of a record or a file of answers."""
+    if not text.endswith(".json"):
+        return _pairs(text)
+    try:
+        return decide.given(text)
+    except KitError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.your_project", description=__doc__.split("\n\n")[1])
     parser.add_argument("file", metavar="FILE", help="your examples; book.xlsx#Sheet1, export.zip#train.csv")
     parser.add_argument("--project", help="a name for the decision; the file's when not given")
     parser.add_argument("--columns", type=_pairs, help="such as question=review,answer=label, where the guess is wrong")
     parser.add_argument("--task", choices=list(KINDS), help="the kind of task, where the guess is wrong")
-    parser.add_argument("--answers", type=_pairs, help="answers of the checklist, such as gap=behaviour,effort=days")
+    answers = "answers of the checklist, such as gap=behaviour,effort=days; or a record.json, of the decision page too"
+    parser.add_argument("--answers", type=_answers, help=answers)
     parser.add_argument(
         "--set",
         type=_parameter,

@@ -11,13 +11,9 @@ result carries the dates, sources and remarks of the facts it rests on.
 
 from __future__ import annotations
 
-from helpers.costs.article import (
-    article_training,
-    short_against_cached,
-    training_durations,
-    training_hours,
-    tuned_against_base,
-)
+from importlib import import_module
+from typing import Any
+
 from helpers.costs.bill import (
     Epochs,
     JobEstimate,
@@ -27,35 +23,50 @@ from helpers.costs.bill import (
     predicted_epochs,
     training_cost,
 )
-from helpers.costs.compare import (
-    BreakEven,
-    Chance,
-    break_even,
-    compare,
-    probability_cheaper,
-    sensitivity,
+from helpers.costs.choosing import (
+    CAVEAT,
+    DIALS,
+    FIELDS,
+    Dial,
+    cheapest,
+    compared_first,
+    default_pair,
+    parts_shown,
+    unsure,
 )
+from helpers.costs.comparing import BreakEven, Chance, bills, break_even, probability_cheaper
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
-from helpers.costs.counted import Counted, count
+from helpers.costs.curves import Curve, Curves, curves
 from helpers.costs.options import PARTS, Option, monthly_cost, most_calls, options, total_cost
 from helpers.costs.workload import Workload
 
 __all__ = [
+    "CAVEAT",
+    "DIALS",
+    "FIELDS",
     "HOURS_A_MONTH",
     "PARTS",
     "BreakEven",
     "Chance",
     "Cost",
     "Counted",
+    "Curve",
+    "Curves",
+    "Dial",
     "Epochs",
     "JobEstimate",
     "Option",
     "Workload",
     "about",
     "article_training",
+    "bills",
     "break_even",
+    "cheapest",
     "compare",
+    "compared_first",
     "count",
+    "curves",
+    "default_pair",
     "dollars",
     "job_estimate",
     "ladder_cost",
@@ -63,6 +74,7 @@ __all__ = [
     "most_calls",
     "one_call_cost",
     "options",
+    "parts_shown",
     "predicted_epochs",
     "probability_cheaper",
     "sensitivity",
@@ -72,4 +84,22 @@ __all__ = [
     "training_durations",
     "training_hours",
     "tuned_against_base",
+    "unsure",
 ]
+
+_AROUND = {
+    "article": (
+        "article_training", "short_against_cached", "training_durations", "training_hours", "tuned_against_base",
+    ),
+    "counted": ("Counted", "count"),
+    "frames": ("compare", "sensitivity"),
+}  # fmt: skip
+"""Tables and token counts, which need pandas and vocabularies: they are put around the rest, which needs the standard
+library alone."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _AROUND.items():
+        if name in names:
+            return getattr(import_module(f"helpers.costs.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

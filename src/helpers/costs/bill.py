@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
-
 from helpers import facts
 from helpers.costs.cost import MILLION, Cost, dollars, number, remarks_on
 from helpers.errors import CostError, FactsError
@@ -16,7 +14,7 @@ from helpers.facts import FactRow
 
 
 def call_usd(price: FactRow, tokens_in: Any, tokens_out: Any, prefix: Any = 0, hits: Any = 0, batch: Any = 0) -> Any:
-    """USD of one call, or None when the row has no price; numbers or arrays alike.
+    """USD of one call, or None when the row has no price; numbers and :class:`~helpers.costs.draws.Draws` alike.
 
     Args:
         price: a row of ``prompting`` or ``tunable``.
@@ -33,12 +31,12 @@ def call_usd(price: FactRow, tokens_in: Any, tokens_out: Any, prefix: Any = 0, h
         return None
     shortest = facts.cached_from(price["provider"], price["model"])
     if shortest:
-        prefix = np.where(np.asarray(prefix) < shortest["min_tokens"], 0, prefix)
+        prefix = prefix * (prefix >= shortest["min_tokens"])
     over = price.get("long_over")
 
     def at(column: str) -> Any:
         usual, above = price.get(column), price.get(f"long_{column}")
-        return usual if over is None or above is None else np.where(np.asarray(tokens_in) > over, above, usual)
+        return usual if over is None or above is None else usual * (tokens_in <= over) + above * (tokens_in > over)
 
     fresh, answer = at("input"), at("output")
     held = at("cached") if price.get("cached") is not None else fresh
@@ -123,13 +121,14 @@ def _float(value: Any) -> float | None:
 
 
 def training_usd(row: FactRow, file_tokens: Any, epochs: Any, validation: Any, evaluations: Any, hours: Any) -> Any:
-    """USD of one training job, or None when no price is known; numbers or arrays alike."""
+    """USD of one training job, or None when no price is known; numbers and draws alike."""
     if row.get("train") is None:
         return None if row.get("train_hour") is None or hours is None else row["train_hour"] * hours
     owner = facts.provider(row["provider"])
     billed = {"every evaluation": validation * evaluations, "once": validation}.get(owner["validation_billed"], 0)
     job = (file_tokens * epochs + billed) * row["train"] / MILLION
-    return job if owner["min_job_usd"] is None else np.maximum(job, owner["min_job_usd"])
+    least = owner["min_job_usd"]
+    return job if least is None else job * (job > least) + least * (job <= least)
 
 
 def training_remarks(row: FactRow, validation: Any, day: date) -> tuple[str, ...]:
@@ -138,7 +137,7 @@ def training_remarks(row: FactRow, validation: Any, day: date) -> tuple[str, ...
     said = list(remarks_on([row], day))
     if owner["min_job_usd"] is not None:
         said += [f"at least {dollars(owner['min_job_usd'])} a job", owner.remark]
-    if owner["validation_billed"] == "unknown" and np.any(validation):
+    if owner["validation_billed"] == "unknown" and validation:
         said.append("whether validation tokens are billed is not known; they are not counted")
     where = facts.standing(row["model"], row["provider"], day)
     if where.state != "open":

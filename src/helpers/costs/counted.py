@@ -79,6 +79,24 @@ def count(path: str | Path, model: str | None = None) -> Counted:
     return Counted(rows, total, total + extra, before / rows, answers / rows, counter.vocabulary, counter.exact)
 
 
+def numbers(train: str | Path, validation: str | Path | None, instructions: str, model: str | None) -> dict[str, float]:
+    """What files tell of a workload, by its names: see :meth:`helpers.costs.Workload.from_files`."""
+    file = count(train, model)
+    told = tokens.counter(model).example([{"role": "system", "content": instructions}]) if instructions else 0
+    found = {
+        "examples": file.rows,
+        "tokens_per_example": round(file.low / file.rows, 1),
+        "tuned_tokens_in": round(file.prompt),
+        "tokens_in": round(file.prompt) + told,
+        "cacheable": told,
+        "tokens_out": round(file.answer),
+        "shots_tokens": round(8 * file.low / file.rows),
+    }
+    if validation:
+        found["validation_tokens"] = count(validation, model).low
+    return found
+
+
 def _example(line: str, where: str) -> tuple[list[dict[str, Any]], list[Any]]:
     try:
         row = json.loads(line)

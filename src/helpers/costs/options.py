@@ -147,11 +147,10 @@ def options(on: date | None = None, *, every: bool = False) -> list[Option]:
     in it comes from the tables.
     """
     day = on or facts.today()
-    known = facts.prompt_models(day)
     cheapest = facts.cheapest_target(day)
     first = (cheapest["provider"], cheapest["model"])
-    small = known[known["kind"] == "small frontier"]
-    rivals = [pair for pair in zip(small["provider"], small["model"], strict=True) if pair != first]
+    small = [(row["provider"], row["model"]) for row in facts.prompted(day) if row["kind"] == "small frontier"]
+    rivals = [pair for pair in small if pair != first]
     prompts = [Option("prompt", *first), Option("prompt", *first, caching=False), Option("few-shot", *first)]
     prompts += [Option("prompt", *pair) for pair in (rivals if every else rivals[:1])]
     rented = [(row["provider"], row["item"]) for row in facts.rows("hosting") if row["kind"] == "rented GPU"]
@@ -186,7 +185,7 @@ def _preference(row: FactRow, day: date) -> tuple[int, int, float, float]:
 def bill(w: Any, option: Option, rate: Rates) -> dict[str, Any]:
     """USD by part over the whole job; None where a price is not known.
 
-    ``w`` has the attributes of a :class:`Workload`; each may also be an array of the same length (a simulation).
+    ``w`` has the attributes of a :class:`Workload`; each may also be a :class:`~helpers.costs.draws.Draws`.
     """
     tuned = option.kind in ("tuned", "own")
     trainings = 1 + w.retrainings_per_year * w.months / 12

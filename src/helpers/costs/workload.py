@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from helpers import tokens
 from helpers.costs.cost import HOURS_A_MONTH, problem_with
-from helpers.costs.counted import count
 from helpers.errors import CostError
 from helpers.facts import default
 
@@ -143,19 +142,8 @@ class Workload:
         Raises:
             CostError: a file that holds no chat examples, or numbers that make no sense.
         """
-        file = count(train, model)
-        told = tokens.counter(model).example([{"role": "system", "content": instructions}]) if instructions else 0
-        found = {
-            "examples": file.rows,
-            "tokens_per_example": round(file.low / file.rows, 1),
-            "tuned_tokens_in": round(file.prompt),
-            "tokens_in": round(file.prompt) + told,
-            "cacheable": told,
-            "tokens_out": round(file.answer),
-            "shots_tokens": round(8 * file.low / file.rows),
-        }
-        if validation:
-            found["validation_tokens"] = count(validation, model).low
+        counted = import_module("helpers.costs.counted")  # vocabularies: around the core
+        found = counted.numbers(train, validation, instructions, model)
         return cls(**{name: float(value) for name, value in (found | known).items()})
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,11 +5,12 @@
 change the verdict. ``python -m helpers.decide record.json`` runs a record again.
 """
 
+from importlib import import_module
+from typing import Any
+
 from helpers.decide.answers import Answers, load, save
 from helpers.decide.checklist import Option, Question, article, checked, groups, questions, unanswered
-from helpers.decide.collect import collect, versions
 from helpers.decide.flips import Flip, flips, suppose
-from helpers.decide.record import Record, load_record
 from helpers.decide.rules import RULES
 from helpers.decide.ruling import CHOICES
 from helpers.decide.verdict import decide, deciding, rule_name, worth
@@ -28,6 +29,7 @@ __all__ = [
     "decide",
     "deciding",
     "flips",
+    "given",
     "groups",
     "load",
     "load_record",
@@ -39,3 +41,13 @@ __all__ = [
     "versions",
     "worth",
 ]
+
+_AROUND = {"gathering": ("collect", "versions"), "record": ("Record", "load_record"), "begun": ("given",)}
+"""What lessons have measured, and the record's pages, which need more than the standard library."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _AROUND.items():
+        if name in names:
+            return getattr(import_module(f"helpers.decide.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

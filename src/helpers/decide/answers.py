@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers.atomic import write_atomically
 from helpers.decide import checklist
 from helpers.errors import DecisionError
-from helpers.project import write_atomically
 
 KIND = "prompt-or-fine-tune answers"
 LARGEST_BYTES = 1_000_000

@@ -127,3 +127,11 @@ def checked(answers: Mapping[str, Any]) -> dict[str, str]:
 def unanswered(answers: Mapping[str, Any]) -> list[str]:
     """Ids of questions without an answer, in order."""
     return [name for name in questions() if answers.get(name) is None]
+
+
+LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
+
+
+def leaning(question: str, value: str) -> str:
+    """For which side an answer speaks, as a sentence."""
+    return f"It {LEANS[questions()[question].option(value).leans]}."

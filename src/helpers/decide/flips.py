@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from helpers import facts, statistics
+from helpers import facts, proportions
 from helpers.decide.case import Case, checked_evidence, percent
 from helpers.decide.checklist import checked, questions
 from helpers.decide.judgements import enough_rows
@@ -58,7 +58,7 @@ def suppose(evidence: Evidence | None, score: float, *, rows: int = 200, plateau
         )
     evidence = evidence or Evidence()
     metric = next((m.metric for m in reversed(evidence.measurements) if m.headline and m.unit == "share"), "score")
-    low, high = statistics.wilson(round(score * rows), rows)
+    low, high = proportions.wilson(round(score * rows), rows)
     supposed = Measurement(
         candidate=SUPPOSED, name=SUPPOSED, model=SUPPOSED, host="", role="target", known_by="supposed", metric=metric,
         split="validation", rows=SUPPOSED, n=rows, score=score, low=min(low, score), high=max(high, score), day="",
@@ -158,7 +158,7 @@ def _other_scores(case: Case) -> Iterator[tuple[str, str, Evidence]]:
         return
     best = case.best_target
     for score in (0.60, 0.97):
-        low, high = statistics.wilson(round(score * best.n), best.n)
+        low, high = proportions.wilson(round(score * best.n), best.n)
         moved = replace(best, score=score, low=min(low, score), high=max(high, score))
         words = f"If the best prompt of {best.model} were right in {percent(score)} of the rows"
         yield "target score", words, _with(case, measurements=(moved,), instead_of=(best,))

@@ -6,7 +6,7 @@ import math
 from datetime import date
 from functools import cache
 
-from helpers import facts, statistics
+from helpers import facts, proportions
 from helpers.costs import ladder_cost
 from helpers.decide import hosts
 from helpers.decide.case import Case, Lead, percent, points
@@ -56,7 +56,7 @@ def has_room(case: Case) -> bool:
 def enough_rows(worth: float) -> int:
     """Test rows on which a decision may rest: a share is then known to within ``MARGIN`` times the smallest gain worth
     having (half the width of a 95 % interval at 50 %)."""
-    return max(LEAST_ROWS, math.ceil(0.25 * (statistics.normal_quantile(0.95) / (MARGIN * worth)) ** 2))
+    return max(LEAST_ROWS, math.ceil(0.25 * (proportions.normal_quantile(0.95) / (MARGIN * worth)) ** 2))
 
 
 def _beats(case: Case, lead: Lead | None) -> bool:
@@ -68,7 +68,7 @@ def _low(lead: Lead) -> float:
     """The interval's lower end, wider where the test rows were opened several times: each look at them is one more
     chance to be lucky (Bonferroni)."""
     looks = max(1, lead.of.openings)
-    wider = statistics.normal_quantile(1 - 0.05 / looks) / statistics.normal_quantile(0.95)
+    wider = proportions.normal_quantile(1 - 0.05 / looks) / proportions.normal_quantile(0.95)
     return lead.difference - (lead.difference - lead.low) * wider
 
 
@@ -336,7 +336,7 @@ def gain_that_counts(case: Case) -> float:
 @cache
 def rows_to_show(difference: float) -> int:
     """Test rows that show such a gain four times in five (exact McNemar test)."""
-    return statistics.rows_needed(difference, disagree=max(0.3, min(1.0, 2 * difference)))
+    return proportions.rows_needed(difference, disagree=max(0.3, min(1.0, 2 * difference)))
 
 
 def price_of_a_trial(case: Case) -> str:

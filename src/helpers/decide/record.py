@@ -21,6 +21,7 @@ from typing import Any
 import jinja2
 
 from helpers import facts
+from helpers.atomic import write_atomically
 from helpers.decide import checklist, hosts
 from helpers.decide.answers import read_json
 from helpers.decide.case import Case
@@ -28,7 +29,6 @@ from helpers.decide.ruling import CHOICES
 from helpers.decide.stored import evidence_from
 from helpers.decide.verdict import decide
 from helpers.errors import DecisionError
-from helpers.project import write_atomically
 from helpers.records import Evidence, Verdict
 
 KIND = "prompt-or-fine-tune record"

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import csv
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from helpers.errors import FactsError
 from helpers.facts.events import (
@@ -38,19 +40,15 @@ from helpers.facts.lookup import (
     cached_from,
     cheapest_target,
     default,
-    free_tiers,
+    ending,
     hosting,
-    hosting_table,
     next_shutdown,
     price,
-    prompt_models,
-    shutdowns,
-    stale,
-    tunable,
+    prompted,
     tuning_price,
     who_may_train,
 )
-from helpers.facts.tables import TABLES, FactRow, load, rows, today
+from helpers.facts.tables import TABLES, FactRow, rows, today
 
 __all__ = [
     "STALE_DAYS",
@@ -66,6 +64,7 @@ __all__ = [
     "cheapest_target",
     "default",
     "door",
+    "ending",
     "free_tiers",
     "gone",
     "has_ended",
@@ -78,6 +77,7 @@ __all__ = [
     "next_shutdown",
     "price",
     "prompt_models",
+    "prompted",
     "provider",
     "rows",
     "shutdown",
@@ -93,6 +93,15 @@ __all__ = [
 ]
 
 HERE = Path(__file__).parent
+
+_FRAMES = ("free_tiers", "hosting_table", "load", "prompt_models", "shutdowns", "stale", "tunable")
+"""Tables, which need pandas: they are put around the rest, which needs the standard library alone."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FRAMES:
+        return getattr(import_module("helpers.facts.frames"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @cache

@@ -7,15 +7,11 @@ from collections.abc import Sequence
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from typing import TYPE_CHECKING
 
 from helpers.errors import FactsError
 from helpers.facts import events
-from helpers.facts.events import SILENT, STALE_DAYS, has_ended, standing
-from helpers.facts.tables import TABLES, FactRow, load, rows, today
-
-if TYPE_CHECKING:
-    import pandas
+from helpers.facts.events import SILENT, has_ended
+from helpers.facts.tables import FactRow, rows, today
 
 PROMPT_KINDS = ("small frontier", "frontier", "small", "open weights")
 """Kinds of model that one would prompt instead of tuning; the table also has the bases of tuned models."""
@@ -99,22 +95,6 @@ def hosting(item: str) -> FactRow:
     raise _unknown("hosting item", item, [row["item"] for row in rows("hosting")])
 
 
-def tunable(on: date | None = None, method: str | None = "supervised") -> pandas.DataFrame:
-    """Every tunable model with prices and where it stands on the day: ``state``, ``standing``, ``days_left``.
-
-    Ended ones stay in the table, marked. ``method=None`` shows reinforcement fine-tuning too.
-    """
-    day = on or today()
-    table = load("tunable")
-    if method:
-        table = table[table["method"] == method].reset_index(drop=True)
-    where = [standing(model, host, day) for model, host in zip(table["model"], table["provider"], strict=True)]
-    table.insert(3, "state", [one.state for one in where])
-    table.insert(4, "standing", [one.sentence for one in where])
-    table.insert(5, "days_left", [one.days_left for one in where])
-    return table
-
-
 def who_may_train(provider: str, on: date | None = None) -> str:
     """Dated sentences on who may start a fine-tuning job at ``provider``, what has ended there and what ends when.
 
@@ -126,15 +106,11 @@ def who_may_train(provider: str, on: date | None = None) -> str:
     return events.who_may_train(provider, on or today())
 
 
-def prompt_models(on: date | None = None) -> pandas.DataFrame:
-    """Models that answer on the day and are prompted instead of tuned, with that day's prices, cheapest input first.
-
-    ``kind`` is "small frontier" (its maker's newest small model), "frontier", "small" or "open weights".
-    """
+def prompted(on: date | None = None) -> list[FactRow]:
+    """Models that answer on the day and are prompted instead of tuned, with that day's prices, cheapest input first."""
     day = on or today()
-    table = load("prompting")
-    current = [row["kind"] in PROMPT_KINDS and _answers_at_this_price(row, day) for row in rows("prompting")]
-    return table[current].sort_values(["input", "output"], kind="stable").reset_index(drop=True)
+    found = [row for row in rows("prompting") if row["kind"] in PROMPT_KINDS and _answers_at_this_price(row, day)]
+    return sorted(found, key=lambda row: (row["input"], row["output"]))
 
 
 def _answers_at_this_price(row: FactRow, day: date) -> bool:
@@ -154,28 +130,6 @@ def cheapest_target(on: date | None = None) -> FactRow:
     return min(small, key=lambda row: 800 * row["input"] + 200 * row["output"])
 
 
-def stale(on: date | None = None, days: int = STALE_DAYS) -> pandas.DataFrame:
-    """Rows whose source was read more than ``days`` days before: table, line, what, as_of, age in days, source."""
-    import pandas
-
-    day = on or today()
-    old = [
-        {
-            "table": row.table,
-            "line": row.line,
-            "what": " ".join(filter(None, (row.get(key) for key in ("provider", "model", "item", "limit", "name")))),
-            "as_of": row.as_of,
-            "age_days": (day - row.as_of).days,
-            "source": row.source,
-        }
-        for table in TABLES
-        for row in rows(table)
-        if (day - row.as_of).days > days
-    ]
-    columns = ["table", "line", "what", "as_of", "age_days", "source"]
-    return pandas.DataFrame(old, columns=columns).sort_values("age_days", ascending=False, ignore_index=True)
-
-
 def default(name: str, provider: str = "openai") -> FactRow:
     """One documented default: ``value`` as text.
 
@@ -188,36 +142,13 @@ def default(name: str, provider: str = "openai") -> FactRow:
     raise _unknown(f"default of {provider}", name, [row["name"] for row in rows("defaults")])
 
 
-def hosting_table(on: date | None = None) -> pandas.DataFrame:
-    """Every hosting and storage price, and in ``open to`` whom its provider lets start a job on the day."""
-    day = on or today()
-    table = load("hosting")
-    table.insert(2, "open to", [events.door(provider, day) for provider in table["provider"]])
-    return table
-
-
-def free_tiers(on: date | None = None) -> pandas.DataFrame:
-    """Where prompts cost nothing, within limits: requests a minute and a day, tokens a day (NaN: not known).
-
-    ``card``: whether a card is asked for; ``trains_on_prompts``: whether what you send may be trained on (``depends``:
-    on the host behind the model); ``state``: ``"open"`` or ``"ended"``.
-    """
-    day = on or today()
-    table = load("free_tiers")
-    ended = [row["ended"] is not None and row["ended"] <= day for row in rows("free_tiers")]
-    table.insert(2, "state", ["ended" if one else "open" for one in ended])
-    return table
-
-
 def next_shutdown(on: date | None = None) -> str:
     """The nearest coming day on which a model stops answering, as ISO text; ``"none"`` where none is known."""
-    coming = shutdowns(on)
-    return str(coming["date"].min()) if len(coming) else "none"
+    coming = ending(on)
+    return str(coming[0]["date"]) if coming else "none"
 
 
-def shutdowns(on: date | None = None) -> pandas.DataFrame:
-    """Models whose end is announced and to come after the day: ``provider``, ``model``, ``date``, ``precision`` …."""
+def ending(on: date | None = None) -> list[FactRow]:
+    """Events after the day with which a model stops answering, as far as they are announced, earliest first."""
     day = on or today()
-    table = load("life")
-    coming = [row["event"] in SILENT and row["date"] > day for row in rows("life")]
-    return table[coming].sort_values("date", kind="stable").reset_index(drop=True)
+    return sorted((r for r in rows("life") if r["event"] in SILENT and r["date"] > day), key=lambda row: row["date"])

@@ -14,12 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from helpers.errors import FactsError
-
-if TYPE_CHECKING:
-    import pandas
 
 HERE = Path(__file__).parent
 
@@ -234,10 +231,3 @@ def rows(table: str) -> tuple[FactRow, ...]:
     if table not in TABLES:
         raise FactsError(f"There is no table {table!r}.", fix=f"Use one of {', '.join(TABLES)}.")
     return read_table(HERE / f"{table}.csv")
-
-
-def load(table: str) -> pandas.DataFrame:
-    """One table as a DataFrame of its own: prices as floats (NaN: not known), dates as ``datetime.date``."""
-    import pandas
-
-    return pandas.DataFrame([row.values for row in rows(table)])

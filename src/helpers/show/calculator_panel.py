@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import ipywidgets as widgets
 
 from helpers import costs
-from helpers.costs import Option, Workload
+from helpers.costs import CAVEAT, DIALS, FIELDS, Dial, Option, Workload
 from helpers.costs.workload import bounds
 from helpers.errors import CostError, KitError
 from helpers.project import Project, write_atomically
-from helpers.show.bills import bill, cost_curves, default_pair
+from helpers.show.bills import bill, cost_curves
 from helpers.show.html import CARD, folded
 from helpers.show.output import Panel, Words, draw, for_keyboards
 
@@ -31,61 +31,6 @@ OTHERS = "others"
 """In the kept state: the states of cells that gave other workloads, such as another lesson's; latest first."""
 MOST = 10
 """So many of them are kept."""
-
-
-class Dial(NamedTuple):
-    """A number with a slider: its label with unit, and the slider's ends (as powers of ten, or plain)."""
-
-    label: str
-    low: float
-    high: float
-    powers: bool = True
-
-
-DIALS = {
-    "calls_per_month": Dial("Calls a month", 1, 8),
-    "tokens_in": Dial("Prompt, tokens a call", 1, 5),
-    "cacheable": Dial("of these the same each time", 0, 5),
-    "tokens_out": Dial("Answer, tokens a call", 0, 4),
-    "tuned_tokens_in": Dial("Prompt when tuned, tokens", 1, 5),
-    "examples": Dial("Training examples", 1, 5),
-    "label_minutes": Dial("Minutes to make an example", 0, 30, powers=False),
-    "people_usd_per_hour": Dial("An hour of people, USD", 0, 200, powers=False),
-    "months": Dial("Months", 1, 60, powers=False),
-}
-
-FIELDS = {
-    "cache_hit_rate": "Cache hits (share, 0 to 1)",
-    "batch_share": "Calls that can wait (share)",
-    "shots_tokens": "Worked examples, tokens",
-    "reasoning_tokens": "Thinking, tokens a call",
-    "tokens_per_example": "Tokens a training example",
-    "epochs": "Epochs",
-    "validation_tokens": "Validation file, tokens",
-    "evaluations_a_job": "Validations a job",
-    "retrainings_per_year": "Retrainings a year",
-    "prompt_hours": "Hours for prompts",
-    "tuning_hours": "Hours for tuning",
-    "review_hours_per_month": "Review, hours a month",
-    "evaluation_rows": "Test rows",
-    "evaluations_per_year": "Evaluations a year",
-    "hosted_hours_per_month": "Deployed, hours a month",
-    "replicas": "Deployments or machines",
-    "stored_gb": "Stored model, GB",
-    "training_hours": "Training here, hours",
-    "seconds_per_call": "Seconds a call here",
-    "machine_watts": "This machine, watts",
-    "usd_per_kwh": "Electricity, USD per kWh",
-    "machine_usd_per_month": "This machine, USD a month",
-}
-
-OVER = ("ended", "may have ended")
-"""States of an option that nobody, or perhaps nobody, can have: shown with that mark, never named as the cheapest."""
-
-CAVEAT = "These are costs only: whether the answers are good enough is for a test to say (lesson 4)."
-
-RANGES = ("calls_per_month", "label_minutes", "tuning_hours", "months")
-"""Numbers that nobody knows well beforehand: "how sure" draws each between half and double."""
 
 
 def calculator(
@@ -232,23 +177,17 @@ class Calculator(Panel):
 
     def _make_options(self, workload: Workload) -> None:
         """A box for each option that the tables know; the ones that teach most are ticked."""
-        table = costs.compare(workload, costs.options(self.on), self.on)
-        open_now = table[table["state"] == "open"]  # never tick what only some, or nobody, can have
-        tuned = open_now[(open_now["kind"] == "tuned") & open_now["total"].notna()]
-        prompted = open_now[
-            open_now["kind"].isin(("prompt", "few-shot")) & ~open_now["option"].str.endswith(":uncached")
-        ]
-        ticked = set(prompted["option"].head(3)) | set(tuned["option"].head(2))
-        ticked |= set(tuned[tuned["hosting"] > 0]["option"].head(1)) | {"own:local/this-machine"}
+        bills, _ = costs.bills(workload, costs.options(self.on), self.on)
+        ticked = costs.compared_first(bills)
         self.boxes = {
-            row.option: widgets.Checkbox(
-                value=row.option in ticked, indent=False, layout=widgets.Layout(width="auto"),
-                description=row.label + (f" ({row.mark})" if row.mark else ""),
+            row["option"]: widgets.Checkbox(
+                value=row["option"] in ticked, indent=False, layout=widgets.Layout(width="auto"),
+                description=row["label"] + (f" ({row['mark']})" if row["mark"] else ""),
             )
-            for row in table.itertuples()
+            for row in bills
         }  # fmt: skip
-        menu = [(row.label, row.option) for row in table.itertuples()]
-        first, second = default_pair(table)
+        menu = [(row["label"], row["option"]) for row in bills]
+        first, second = costs.default_pair(bills)
         style = {"description_width": "initial"}
         self.first = widgets.Dropdown(description="Does", options=menu, value=first, style=style)
         self.second = widgets.Dropdown(description="pay beside", options=menu, value=second, style=style)
@@ -283,37 +222,18 @@ class Calculator(Panel):
         chosen = [Option.parse(name) for name in self.chosen]
         finding = costs.break_even(workload, *self.pair, self.on)
         table = costs.compare(workload, chosen, self.on) if chosen else None
-        cheapest = ""
-        can_be_had = None if table is None else table[table["total"].notna() & ~table["state"].isin(OVER)]
-        if can_be_had is not None and len(can_be_had):
-            best = can_be_had.iloc[0]
-            cheapest = (
-                f"Cheapest of your options over {workload.months:g} months: {best['label']}, "
-                f"{costs.dollars(best['total'])}" + f" ({best['mark']})" * bool(best["mark"]) + "."
-            )
+        cheapest = costs.cheapest([] if table is None else table.to_dict("records"), workload.months)
         old = "" if table is None else table.attrs["age"]
         told = " ".join(filter(None, (old, cheapest, finding.sentence)))
         self.sentence.value = f'<div role="status" style="{CARD}"><b>{escape(told)}</b><br>{CAVEAT}</div>'
         draw(self.chart, cost_curves(workload, chosen, self.pair, self.on))
         self.table.value = "Tick at least one option." if table is None else bill(table, _caption(workload)).data
-        self.sure.value = folded("How sure is this?", f"<p>{escape(self._chance(workload))}</p>")
+        self.sure.value = folded("How sure is this?", f"<p>{escape(costs.unsure(workload, self.pair, self.on)[1])}</p>")
         if self.project:
             others = [one for one in _kept(self.project) if one.get(BEGAN) not in (None, self._began)][:MOST]
             kept = self.state() | {BEGAN: self._began}
             self.project.set(KEY, kept | {OTHERS: others} if others else kept)
         self.repicture()
-
-    def _chance(self, workload: Workload) -> str:
-        ranges = {}
-        for name in RANGES:
-            least, most = bounds(name)
-            value = getattr(workload, name)
-            ranges[name] = (max(least, value / 2), min(most, value * 2))
-        said = ", ".join((DIALS[name].label if name in DIALS else FIELDS[name]).lower() for name in RANGES)
-        return (
-            f"If {said} may each be half or double: "
-            + costs.probability_cheaper(workload, *self.pair, ranges, self.on).sentence
-        )
 
     # --- keeping ---
 

@@ -1,4 +1,4 @@
-"""Options beside each other: the table, the break-even, what the answer hangs on, and how sure it is."""
+"""Options beside each other: their bills, the break-even, and how sure it is."""
 
 from __future__ import annotations
 
@@ -6,47 +6,41 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
+from functools import reduce
+from operator import add
+from random import Random
+from statistics import quantiles
 from types import SimpleNamespace
-
-import numpy as np
-import pandas
+from typing import Any
 
 from helpers import facts
 from helpers.costs.cost import Cost, about, dollars, number
+from helpers.costs.draws import Draws
 from helpers.costs.options import PARTS, Option, bill, most_calls, options, rates, total_cost
-from helpers.costs.workload import Workload, bounds
+from helpers.costs.workload import Workload
 from helpers.errors import CostError
 
 SHARES = ("cache_hit_rate", "batch_share")
 
 
-def compare(
+def bills(
     workload: Workload, chosen: Iterable[Option | str] | None = None, on: date | None = None
-) -> pandas.DataFrame:
-    """Every option's whole bill, cheapest first, unknown totals last (NaN, never 0).
-
-    Columns: ``option`` (id), ``label``, ``kind``, ``state`` (of tuning there), ``mark`` (that and the date on which
-    something ends, where it matters for this job), ``total``, ``per_call`` (total over all calls), ``per_month``, every
-    one of :data:`~helpers.costs.options.PARTS`, ``unknown`` (parts without a price), ``as_of`` (the oldest fact),
-    ``how_known``, ``source``, ``remarks``. Money in USD. ``attrs["age"]``: how old the newest price is, if stale.
-
-    Args:
-        chosen: options or their ids; default :func:`~helpers.costs.options.options`.
+) -> tuple[list[dict[str, Any]], str]:
+    """Every option's whole bill as a mapping, cheapest first, unknown totals last (NaN, never 0), and in words how old
+    the newest price is, if stale. The keys are the columns of :func:`helpers.costs.compare`.
 
     Raises:
         CostError: not an option. FactsError: a model, provider or day without a row.
     """
     day = on or facts.today()
     chosen = [Option.parse(one) for one in (options(day) if chosen is None else chosen)]
-    bills = [total_cost(workload, option, day) for option in chosen]
-    table = pandas.DataFrame([_row(workload, option, cost, day) for option, cost in zip(chosen, bills, strict=True)])
-    if len(table):
-        table = table.sort_values("total", kind="stable", na_position="last", ignore_index=True)
-    table.attrs["age"] = _age(bills, day)
-    return table
+    found = [total_cost(workload, option, day) for option in chosen]
+    rows = [_row(workload, option, cost, day) for option, cost in zip(chosen, found, strict=True)]
+    rows.sort(key=lambda row: (math.isnan(row["total"]), 0 if math.isnan(row["total"]) else row["total"]))
+    return rows, _age(found, day)
 
 
-def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str, object]:
+def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str, Any]:
     total = math.nan if cost.total is None else cost.total
     calls = workload.calls_per_month * workload.months
     return {
@@ -150,58 +144,6 @@ def _finding(state: str, calls: float | None, a: str, b: str, extra: float, savi
     }[state]
 
 
-def sensitivity(
-    workload: Workload, first: Option | str, second: Option | str, on: date | None = None, factor: float = 2.0
-) -> pandas.DataFrame:
-    """What the answer hangs on: each number of the workload alone divided and multiplied by ``factor``.
-
-    ``saving`` is the second bill minus the first: positive, the first option is cheaper. Columns: ``input``, ``low``,
-    ``now``, ``high`` (values), ``saving_low``, ``saving_now``, ``saving_high`` (USD), ``flips`` (whether the cheaper
-    option changes). Widest swing first; NaN where a price is not known.
-
-    Raises:
-        CostError: a factor of at most 1, or not an option. FactsError: as :func:`compare`.
-    """
-    day = on or facts.today()
-    number("factor", factor, least=1)
-    first, second = Option.parse(first), Option.parse(second)
-    now = _saving(workload, first, second, day)
-    rows = []
-    for name in (f.name for f in fields(Workload)):
-        value = getattr(workload, name)
-        low, high = (_changed(workload, name, value * times) for times in (1 / factor, factor))
-        a, b = (_saving(w, first, second, day) for w in (low, high))
-        flips = (now > 0) != (a > 0) or (now > 0) != (b > 0)
-        rows.append(
-            {
-                "input": name,
-                "low": getattr(low, name),
-                "now": value,
-                "high": getattr(high, name),
-                "saving_low": a,
-                "saving_now": now,
-                "saving_high": b,
-                "flips": flips,
-            }  # fmt: skip
-        )
-    table = pandas.DataFrame(rows)
-    swing = (table["saving_high"] - table["saving_low"]).abs()
-    return table.loc[swing.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
-
-
-def _changed(workload: Workload, name: str, value: float) -> Workload:
-    """The workload with one number changed, kept within its bounds; a prefix never outgrows its prompt."""
-    least, most = bounds(name)
-    changes = {"tokens_in": workload.tokens_in, "cacheable": workload.cacheable, name: min(max(value, least), most)}
-    changes["cacheable"] = min(changes["cacheable"], changes["tokens_in"])
-    return replace(workload, **changes)
-
-
-def _saving(workload: Workload, first: Option, second: Option, day: date) -> float:
-    a, b = total_cost(workload, first, day).total, total_cost(workload, second, day).total
-    return math.nan if a is None or b is None else b - a
-
-
 @dataclass(frozen=True)
 class Chance:
     """How often the first option was cheaper in a simulation.
@@ -244,15 +186,16 @@ def probability_cheaper(
     """
     day = on or facts.today()
     first, second = Option.parse(first), Option.parse(second)
-    drawn = _draw(workload, ranges, int(number("n", n, least=1)), np.random.default_rng(seed))
-    bills = [bill(drawn, one, rates(one, day)) for one in (first, second)]
-    gaps = sorted({part for usd in bills for part, value in usd.items() if value is None})
+    drawn = _draw(workload, ranges, int(number("n", n, least=2)), Random(seed))
+    a, b = (bill(drawn, one, rates(one, day)) for one in (first, second))
+    gaps = sorted({part for usd in (a, b) for part, value in usd.items() if value is None})
     if gaps:
         return Chance(None, None, n, seed, f"Cannot tell: no price is known for {', '.join(gaps)}.")
-    a, b = (np.broadcast_to(sum(usd.values()), n) for usd in bills)
-    saving = b - a
-    share = float(np.mean(saving > 0))
-    low, middle, high = (float(x) for x in np.percentile(saving, (5, 50, 95)))
+    saving = reduce(add, b.values()) - reduce(add, a.values())  # sum() rounds otherwise from Python 3.12 on
+    savings = saving.values if isinstance(saving, Draws) else [saving] * n
+    share = sum(usd > 0 for usd in savings) / n
+    twentieths = quantiles(savings, n=20, method="inclusive")
+    low, middle, high = twentieths[0], twentieths[9], twentieths[18]
     often = {0.0: "none", 1.0: "all"}.get(share, f"{share:.0%}")
     sentence = (
         f"“{first.label}” is cheaper than “{second.label}” in {often} of {n:,} draws. In the median draw it "
@@ -265,9 +208,7 @@ def _saves(usd: float) -> str:
     return f"saves {dollars(usd)}" if usd >= 0 else f"costs {dollars(-usd)} more"
 
 
-def _draw(
-    workload: Workload, ranges: Mapping[str, tuple[float, float]], n: int, rng: np.random.Generator
-) -> SimpleNamespace:
+def _draw(workload: Workload, ranges: Mapping[str, tuple[float, float]], n: int, random: Random) -> SimpleNamespace:
     names = {f.name for f in fields(Workload)}
     values = {name: getattr(workload, name) for name in names}
     for name, ends in ranges.items():
@@ -280,7 +221,14 @@ def _draw(
             )
         for end in (low, high):
             replace(workload, **{"cacheable": 0.0} | {name: end})  # raises where an end makes no sense
-        logarithmic = low > 0 and name not in SHARES
-        values[name] = np.exp(rng.uniform(np.log(low), np.log(high), n)) if logarithmic else rng.uniform(low, high, n)
-    values["cacheable"] = np.minimum(values["cacheable"], values["tokens_in"])
+        values[name] = Draws(_between(low, high, random, name in SHARES) for _ in range(n))
+    held, prompt = values["cacheable"], values["tokens_in"]
+    values["cacheable"] = held * (held <= prompt) + prompt * (held > prompt)
     return SimpleNamespace(**values)
+
+
+def _between(low: float, high: float, random: Random, plain: bool) -> float:
+    """Drawn evenly, on a logarithmic scale unless it is a share or begins at 0."""
+    if plain or low == 0:
+        return random.uniform(low, high)
+    return low * (high / low) ** random.random()
