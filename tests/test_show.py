@@ -264,7 +264,7 @@ def test_a_verdict_is_escaped_and_complete():
     ).data  # fmt: skip
     assert "<img" not in card
     assert 'href="https://example.com/a?b=1&amp;c=2"' in card
-    for part in ("Confidence: <b>low</b>", "stops before training", "blocked", "flip", "step", "gap"):
+    for part in ("Confidence in this advice: <b>low</b>", "stops before training", "blocked", "flip", "step", "gap"):
         assert part in card
 
 
