@@ -45,6 +45,9 @@ GLANCE = (
 )
 """The lines of the first box, which is for somebody who reads nothing else."""
 
+MOST_DATES = 3
+"""Announced dates of a host that the first box names; all of them stand below."""
+
 LESSON_TITLES = {
     "00_should_you_fine_tune": "lesson 0, “Should you fine-tune at all?”",
     "01_prepare_data": "lesson 1, “Prepare pairs of inputs and ideal outputs”",
@@ -174,29 +177,26 @@ class Record:
         return list(zip(GLANCE, (*lines, self._next()), strict=True))
 
     def _rests_on(self) -> list[str]:
-        measured, answered = len(self.case.shown()), len(checklist.checked(self.answers))
-        asked = f"{answered} of {len(checklist.questions())} questions answered"
-        scores = f"{measured} score{'s' * (measured != 1)} measured" if measured else "nothing measured yet"
-        missing = len(self.verdict.not_measured)
-        gaps = f" {missing} thing{'s' * (missing != 1)} that would make it surer: see “Not measured” below." * bool(
-            missing
-        )
-        return [f"{asked}, {scores}.{gaps}", *self.verdict.reasons[:1]]
+        """How much is known, and the first sentence of the two reasons that weigh most."""
+        answered, measured = len(checklist.checked(self.answers)), len(self.case.shown())
+        scores = f"{_counted(measured, 'score')} measured" if measured else "nothing measured yet"
+        said = f"{answered} of {len(checklist.questions())} questions answered, {scores}."
+        if missing := len(self.verdict.not_measured):
+            said += f" {_counted(missing, 'thing')} would make it surer: see “Not measured” below."
+        return [said, *(f"{reason.split('. ')[0].rstrip('.')}." for reason in self.verdict.reasons[:2])]
 
     def _waiting(self) -> list[str]:
-        """What may be lost while nothing is decided: a host's announced end, or a saving."""
-        ends = [f"{day}: {why}" for day, why in self._dates()[:1]]
+        """What may be lost while nothing is decided: a host's announced ends, or a saving."""
+        ends = [f"{day}: {why.partition(' (http')[0]}." for day, why in self._dates()[:MOST_DATES]]
         chance = self.evidence.cost.probability if self.evidence and self.evidence.cost else None
         if chance is None:
             saving = (
-                "Whether a month of waiting costs money is not known: how probably tuning is cheaper was not computed."
+                "Whether waiting costs money is not known: how probable it is that tuning is cheaper was not computed."
             )
         elif chance >= 0.5:
-            saving = (
-                f"Each month of waiting may cost a saving: tuning is cheaper with a probability of {_percent(chance)}."
-            )
+            saving = f"Each month may cost a saving: tuning is cheaper with a probability of {_percent(chance)}."
         else:
-            saving = f"Little: the probability that tuning is cheaper is only {_percent(chance)}."
+            saving = f"Little money: the probability that tuning is cheaper is only {_percent(chance)}."
         return [*ends, saving]
 
     def _tuning_costs(self) -> list[str]:
@@ -265,6 +265,10 @@ def _percent(share: float) -> str:
 
 def _points(share: float) -> str:
     return f"{share * 100:+.1f}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def titled(text: str) -> str:

@@ -294,7 +294,7 @@ def _fields(marks: Sequence[FieldMark]) -> str:
 
 def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], caption: str = "") -> str:
     """A table with room around its cells, which a page's own style does not give inside a widget; escaped."""
-    wrapped = "line-height:1.4;white-space:pre-wrap;overflow-wrap:break-word"
+    wrapped = "line-height:1.4;white-space:pre-wrap;overflow-wrap:anywhere"
     cell = f"text-align:left;vertical-align:top;padding:3px 12px;{wrapped}"
     head = "".join(f'<th scope="col" style="{cell}">{escape(name)}</th>' for name in heads)
     body = ""
@@ -303,10 +303,7 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
         weight = f"font-weight:{'bold' if is_heavy else 'normal'}"
         body += f'<tr style="{weight}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
-    return (
-        f'<div style="overflow-x:auto"><table style="margin:6px 0">{above}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    return f'<table style="margin:6px 0">{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _texts(row: WrongRow) -> str:
