@@ -111,9 +111,9 @@ def test_the_first_box_is_for_a_manager():
     assert record.verdict.headline in box and "Confidence in this advice: high" in box
     assert record.evidence.cost.sentence in box, "what tuning would cost"
     assert "7.0 %" in box, "how probable it is that tuning is cheaper"
-    assert "Not named" in box and str(record.look_again()[0][0]) in box
+    assert "Nobody is named" in box and str(record.look_again()[0][0]) in box
     named = replace(record, decides_next="Head of support").html()
-    assert "Head of support" in named[: named.index("</dl>")]
+    assert "Head of support, by 2027" in named[: named.index("</dl>")]
     bare = unescape(Record("?", {}, None, record.decided_on).html())
     assert "No bill was computed" in bare[: bare.index("</dl>")]
 

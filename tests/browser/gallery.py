@@ -72,6 +72,7 @@ VIEWS = {
     "fields": "show.fields(results, fields)",
     "loss": "steps = pd.Series(range(1, 91))\n"
     "show.loss(pd.DataFrame({'step': steps, 'train_loss': 2 * np.exp(-steps / 20) + .3}))",
+    "a file": "Path('card.md').write_text('# Model card\\n\\n## Data\\n' + 'word ' * 60)\nshow.document('card.md')",
     "guesses": "show.guess(project, 'a', 'Of 100 messages, how many are right?', 30, 'of 100')\n"
     "show.table(show.guesses(project, {'a': 40.0}))",
 }

@@ -191,7 +191,7 @@ class Record:
         chance = self.evidence.cost.probability if self.evidence and self.evidence.cost else None
         if chance is None:
             saving = (
-                "Whether waiting costs money is not known: how probable it is that tuning is cheaper was not computed."
+                "Whether waiting costs money is not known: the probability that tuning is cheaper was not computed."
             )
         elif chance >= 0.5:
             saving = f"Each month may cost a saving: tuning is cheaper with a probability of {_percent(chance)}."
@@ -204,9 +204,10 @@ class Record:
         return [cost.sentence if cost and cost.sentence else "No bill was computed: lesson 06_decide does."]
 
     def _next(self) -> list[str]:
-        who = self.decides_next or "Not named: write a name here before you hand this on"
-        steps = [f"Before that: {self.verdict.next_steps[0]}"] if self.verdict.next_steps else []
-        return [f"{who.rstrip('.')}. By {self.look_again()[0][0]} at the latest.", *steps]
+        day = self.look_again()[0][0]
+        nobody = f"By {day} at the latest. Nobody is named: write a name here before you hand this on."
+        steps = [f"Before that: {step.partition(' (')[0].rstrip('.')}." for step in self.verdict.next_steps[:1]]
+        return [f"{self.decides_next}, by {day} at the latest." if self.decides_next else nobody, *steps]
 
     def _dates(self) -> list[tuple[date, str]]:
         return hosts.coming_dates(self.answers.get("host") or "none", self.decided_on)
