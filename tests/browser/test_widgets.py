@@ -120,7 +120,7 @@ def test_every_control_of_the_calculator_changes_the_chart(open_notebook):
     page.mouse.down()
     changes(lambda: page.mouse.move(at["x"] - 60, at["y"] + at["height"] / 2, steps=4))
     page.mouse.up()
-    changes(lambda: page.get_by_role("combobox", name="pay beside").select_option(index=2))
+    changes(lambda: page.get_by_role("combobox", name="pay, compared with").select_option(index=2))
     page.get_by_text("Options to compare").click()
     changes(lambda: page.get_by_role("checkbox", name="prompt: GPT-6 Luna, nothing cached").click())
     page.locator("td details summary").first.click()

@@ -40,11 +40,12 @@ _STYLE = """<style>
   .kit-sides { display: block; }
   .kit-verdict { position: static; }
 }
-.kit-radio { display: block !important; width: auto !important; height: auto !important; margin: 12px 2px 2px; }
-.kit-radio > .widget-label { width: auto !important; height: auto; white-space: normal; line-height: 1.4 !important;
-  text-align: left; font-weight: 600; padding: 0; }
-.kit-radio .widget-radio-box { display: grid !important; margin: 4px 0 0; padding: 0; gap: 4px; width: auto;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); }
+.kit-radio { display: block !important; width: auto !important; height: auto !important;
+  margin: 12px 2px 2px !important; padding: 0 !important; }
+.kit-radio > .widget-label { width: auto !important; height: auto; white-space: normal; text-align: left; padding: 0;
+  font-weight: 600; line-height: 1.4 !important; }
+.kit-radio .widget-radio-box { display: grid !important; margin: 4px 0 0 !important; padding: 0 !important; gap: 4px;
+  width: auto; grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); }
 .kit-radio .widget-radio-box label { position: relative; display: block; height: auto; margin: 0; cursor: pointer;
   padding: 5px 8px 5px 30px; line-height: 1.35; white-space: pre-line; border-radius: 3px;
   border: 1px solid rgba(128,128,128,.45); }
@@ -184,6 +185,7 @@ class Checklist(Panel):
         button.on_click(lambda _: self.show_group(group))
         if before:
             button.add_class("kit-next")
+            button.layout.align_self = "flex-start"
         return button
 
     def _left(self, group: str) -> int:
@@ -301,13 +303,15 @@ def _side_by_side(decisions: Mapping[str, Mapping[str, str]], evidence: Evidence
         if len(set(given)) > 1:
             rows.append((question.text, [question.option(value).label if value else OPEN for value in given]))
     head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in decisions)
+    cell = 'style="text-align:left;vertical-align:top;padding:2px 12px"'
     body = "".join(
-        f'<tr><th scope="row" style="text-align:left">{escape(title)}</th>'
-        + "".join(f'<td style="text-align:left;padding:2px 12px">{escape(cell)}</td>' for cell in cells)
+        f'<tr><th scope="row" {cell}>{escape(title)}</th>'
+        + "".join(f"<td {cell}>{escape(one)}</td>" for one in cells)
         + "</tr>"
         for title, cells in rows
     )
     return (
-        '<table><caption style="caption-side:top;text-align:left"><b>Your decisions side by side</b> (questions with '
-        f"different answers)</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+        '<table style="line-height:1.4"><caption style="caption-side:top;text-align:left">'
+        "<b>Your decisions side by side</b> (questions with different answers)</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     )

@@ -38,7 +38,7 @@ TEMPLATE = go.layout.Template(
         xaxis=_AXIS,
         yaxis=_AXIS,
         hoverlabel=dict(bgcolor=PAPER, bordercolor=GREY, font_color=INK),
-        legend=dict(orientation="h", yanchor="bottom", y=1.0, x=0, xanchor="left"),
+        legend=dict(orientation="h", yanchor="bottom", y=1.0, x=0, xanchor="left", bgcolor="rgba(0,0,0,0)"),
         modebar=dict(bgcolor=PAPER, color=GREY, activecolor=INK),
     )
 )
