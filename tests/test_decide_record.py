@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from datetime import date
+from html import unescape
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,7 @@ from decide_cases import cases, measurement, pair
 from helpers import costs, show
 from helpers.decide import CHOICES, Record, collect, load_record, questions
 from helpers.decide.__main__ import main
+from helpers.decide.record import GLANCE, LESSON_TITLES, titled
 from helpers.errors import DecisionError
 from helpers.project import Project
 from helpers.records import CostForecast, DataGain, DataSummary, Evidence
@@ -89,14 +91,62 @@ def test_the_page_says_everything_that_the_record_holds():
     page = re.sub(r"\s+", " ", record.html())
     text = record.markdown()
     verdict = record.verdict
+    plain = unescape(page).replace("<wbr>", "")
     for part in (verdict.headline, *verdict.next_steps, *verdict.what_would_change_it, *verdict.not_measured):
-        assert part.replace("'", "&#39;").replace('"', "&#34;") in page
+        assert titled(part) in plain
     for part in (record.question, "22 %", "Guesses against results", "sha256:" + "ab" * 32, "0.1.0"):
         assert part in page and part in text
     for question in questions().values():
         assert question.text in page.replace("&#39;", "'") and question.text in text.replace("\\", "")
     assert str(record.look_again()[0][0]) in page
     assert all(phrase in page for code, phrase in CHOICES.items() if code != "not_enough")
+
+
+def test_the_first_box_is_for_a_manager():
+    record = sample_record()
+    page = unescape(record.html()).replace("<wbr>", "")
+    box = page[page.index('<dl class="glance">') : page.index("</dl>")]
+    for title in GLANCE:
+        assert f"<dt>{title}</dt>" in box and f"**{title}:**" in record.markdown()
+    assert record.verdict.headline in box and "Confidence in this advice: high" in box
+    assert record.evidence.cost.sentence in box, "what tuning would cost"
+    assert "7.0 %" in box, "how probable it is that tuning is cheaper"
+    assert "Nobody is named" in box and str(record.look_again()[0][0]) in box
+    named = replace(record, decides_next="Head of support").html()
+    assert "Head of support, by 2027" in named[: named.index("</dl>")]
+    bare = unescape(Record("?", {}, None, record.decided_on).html())
+    assert "No bill was computed" in bare[: bare.index("</dl>")]
+
+
+def test_waiting_costs_a_host_that_closes():
+    case = scenario("a tune at OpenAI")
+    [waiting] = [lines for title, lines in Record("?", case.answers, None, case.today).glance() if "waiting" in title]
+    assert any("OpenAI" in line and "2027" in line for line in waiting)
+
+
+def test_a_record_names_lessons_and_questions_by_their_titles():
+    record = sample_record()
+    lean = replace(record, answers={"gap": "behaviour"})
+    for page in (record.html(), record.markdown(), lean.html(), lean.markdown()):
+        text = unescape(page).replace("\\", "").replace("<wbr>", "")
+        assert not re.search(r"\b0\d_[a-z]|extra/|your_project|all_fields", text)
+        assert not re.search(r"\b[a-z]+_[a-z]+\b", re.sub(r"<style>.*?</style>|data:\S+", "", text, flags=re.S))
+    assert "lesson 0, “Should you fine-tune at all?”" in unescape(record.html())
+    assert "“How many calls a month?”" in unescape(lean.html())
+
+
+def test_titles_of_lessons_are_those_of_the_notebooks():
+    folder = Path(__file__).parents[1] / "notebooks"
+    for name, title in LESSON_TITLES.items():
+        first = json.loads((folder / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"]
+        heading = "".join(first).splitlines()[0].removeprefix("# ")
+        assert heading.rpartition(" · ")[2] in title
+
+
+def test_a_glossary_stands_at_the_end():
+    page, text = sample_record().html(), sample_record().markdown()
+    for term in ("LoRA", "Interval", "Plateau", "Teaching model"):
+        assert f"<dt>{term}</dt>" in page and f"**{term}**" in text
 
 
 def test_dates_to_look_again_are_in_the_future_and_name_the_host_that_closes():
@@ -229,6 +279,21 @@ CONTRAST = """() => {
   return found }"""
 
 
+BROKEN = """() => {
+  const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT), found = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.parentElement.closest('code, style')) continue;  // a hash is no word
+    for (const word of node.textContent.matchAll(/[\\p{L}\\p{N}_]+/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (range.getClientRects().length > 1) found.push(word[0]);
+    }
+  }
+  return found }"""
+
+
 @pytest.fixture
 def browser():
     if not CHROMIUM.exists():
@@ -262,7 +327,10 @@ def test_the_record_in_a_real_browser_without_a_network(browser, tmp_path):
         page.screenshot(path=Path(os.environ["KIT_SCREENSHOTS"]) / "record.png", full_page=True)
     assert page.locator("h1").inner_text() == "Should the support desk fine-tune its triage?"
     assert page.locator("img").evaluate_all("images => images.every(i => i.complete && i.naturalWidth > 0)")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for width in (1280, 760, 390):
+        page.set_viewport_size({"width": width, "height": 1400})
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"at {width} pixels"
+        assert page.evaluate(BROKEN) == [], f"words broken in the middle at {width} pixels"
     ratios = page.evaluate(CONTRAST)
     assert len(ratios) > 100
     assert [one for one in ratios if one["ratio"] < 4.5] == []

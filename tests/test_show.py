@@ -105,6 +105,14 @@ def texts(value) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
+def test_a_written_file_is_shown_as_text_without_headings_of_its_own(tmp_path):
+    card = tmp_path / "model_card.md"
+    card.write_text("# Model <card>\n\nFor $1 and $2.", encoding="utf-8")
+    shown = show.document(card).data
+    assert "model_card.md" in shown and "# Model &lt;card&gt;" in shown and "<h1" not in shown
+    assert "mathjax_ignore" in shown
+
+
 def test_readers_text_is_escaped_in_charts():
     table = scores_table((NASTY, "tuned"))
     table["model"] = NASTY
@@ -264,7 +272,7 @@ def test_a_verdict_is_escaped_and_complete():
     ).data  # fmt: skip
     assert "<img" not in card
     assert 'href="https://example.com/a?b=1&amp;c=2"' in card
-    for part in ("Confidence: <b>low</b>", "stops before training", "blocked", "flip", "step", "gap"):
+    for part in ("Confidence in this advice: <b>low</b>", "stops before training", "blocked", "flip", "step", "gap"):
         assert part in card
 
 

@@ -38,10 +38,11 @@ def test_the_checklist_is_generated_from_the_table(project):
     for question in decide.questions().values():
         choice = panel.choices[question.id]
         assert choice.description == question.text
-        assert [value for _, value in choice.options] == ["", *question.values]
-        assert choice.options[choice.index][0] == "not answered yet", "an open question says so"
+        assert [value for _, value in choice.options] == [*question.values, ""]
+        assert choice.label == "Not answered yet", "an open question says so"
+        for option, (shown, _) in zip(question.options, choice.options, strict=False):
+            assert shown.splitlines() == [part for part in (option.label, option.help) if part]
         assert question.source in panel.whys[question.id].value
-        assert max(len(text) for text, _ in choice.options) <= 48, "longer texts are cut on a narrow page"
     assert panel.answers == {}
     assert f"0 of {len(decide.questions())} questions" in panel.progress.value
     assert panel.verdict.choice == "not_enough"
@@ -50,14 +51,31 @@ def test_the_checklist_is_generated_from_the_table(project):
 def test_each_answer_is_saved_and_moves_the_verdict(project):
     panel = show.checklist(project, answers=SAMPLE, today=TODAY)
     assert project.get(CHECKLIST) == {"first": SAMPLE}, "answers to begin with are saved at once"
-    before = panel.headline.value, panel.details.value
+    before = panel.headline.value, panel.reasons.value
     panel.choices["gap"].value = "knowledge"
     assert project.get(CHECKLIST)["first"]["gap"] == "knowledge"
     assert panel.verdict.choice == "use_retrieval"
-    assert panel.headline.value != before[0] and panel.details.value != before[1]
+    assert panel.headline.value != before[0] and panel.reasons.value != before[1]
     assert panel.verdict.headline in panel.headline.value
     panel.choices["gap"].value = ""
     assert "gap" not in project.get(CHECKLIST)["first"]
+
+
+def test_one_group_is_shown_at_a_time_the_first_with_an_open_question(project):
+    panel = show.checklist(project, answers=SAMPLE | {"flexibility": "stable", "consistency": "low"}, today=TODAY)
+
+    def shown() -> list[str]:
+        return [name for name, box in panel.groups.items() if box.layout.display != "none"]
+
+    assert shown() == ["task"] and panel.tabs["task"].description == "The task: 1 open"
+    panel.choices["worth"].value = "2"
+    assert shown() == ["task"], "nothing jumps away under the reader"
+    assert panel.tabs["task"].description == "The task ✓"
+    panel.groups["task"].children[-1].click()
+    assert shown() == ["prompting"]
+    panel.tabs["running"].click()
+    assert shown() == ["running"] and panel.tabs["running"].button_style == "primary"
+    assert show.checklist(project, today=TODAY).groups["prompting"].layout.display != "none"
 
 
 def test_a_reader_s_own_answers_are_not_overwritten(project):
@@ -91,7 +109,7 @@ def test_why_stays_as_it_is_when_the_answer_changes(project):
     before = panel.whys["gap"].value
     panel.choices["gap"].value = "behaviour"
     assert panel.whys["gap"].value == before, "a new value would close it under the reader"
-    assert "It speaks for tuning." in panel.notes["gap"].value
+    assert "This speaks for tuning." in panel.notes["gap"].value
 
 
 class Place:

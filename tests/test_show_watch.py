@@ -128,6 +128,13 @@ def test_a_wait_says_what_it_is_for_and_its_clock_ticks(monkeypatch):
     assert not [one for one in threading.enumerate() if one.name.endswith("(tick)")], "no clock is left"
 
 
+def test_what_is_left_of_the_predicted_minutes_is_said():
+    assert watching._left_of(2, 15) == ", about 2 min left"
+    assert watching._left_of(2, 60) == ", about 60 s left"
+    assert watching._left_of(2, 130) == ", longer than predicted", "no clock that stands at nothing left"
+    assert watching._left_of(None, 15) == ""
+
+
 def test_a_program_that_runs_a_notebook_is_not_a_person(monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert not watching.is_live()

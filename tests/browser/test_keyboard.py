@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import test_errors
-import test_review
+from gallery import PANELS, START
 from pages import shot
 
 pytestmark = pytest.mark.browser
 
-PANELS = {
-    "kit-checklist": "from helpers import show\nfrom helpers.project import Project\nshow.checklist(Project('keys'))",
-    "kit-calculator": "show.calculator(project=Project('keys'))",
-    "kit-rater": "show.rater([(f'question {i}', {'a': f'one {i}', 'b': f'two {i}'}) for i in range(60)], None)",
-    "kit-review": test_review.START,
-    "kit-errors": test_errors.START + "show.errors(results, 'tuned, seed 1', rows, None)",
-}
+SHOWN = {f"kit-{name}": cell for name, cell in PANELS.items()}
 TYPED = [*"abxcvzmyjkdd00ii", "Shift+M", "1", "2", "u", "ArrowDown", "Escape", "Enter"]
 """JupyterLab's keys in its command mode: insert, cut, merge, delete, restart, interrupt …, and the panels' own."""
 
@@ -23,6 +16,11 @@ TEXTS = """css => [...document.querySelectorAll(`.${css} :is(p, b, td, th, div, 
   one => one.offsetParent && !one.children.length && one.textContent.trim()
 ).slice(0, 40)"""
 
+
+CONTROLS = (
+    "select", "button", "summary", "[role=slider]", "input[type=checkbox]", "input[type=radio]", "input[type=text]",
+    "input[type=number]", "textarea", "a",
+)  # fmt: skip
 
 COUNT = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].map(
   one => one.className.match(/jp-\\w+Cell/)[0]
@@ -39,12 +37,12 @@ def no_key_gets_through(page, css: str, cells: list[str]) -> None:
 
 
 def test_no_key_in_any_panel_reaches_jupyterlab(open_notebook):
-    page = open_notebook(*PANELS.values())
-    for css in PANELS:
+    page = open_notebook(START, *SHOWN.values())
+    for css in SHOWN:
         page.locator(f".{css}").wait_for()
     page.wait_for_timeout(2000)
     cells = page.evaluate(COUNT)
-    for css in PANELS:
+    for css in SHOWN:
         panel = page.locator(f".{css}").first
         panel.scroll_into_view_if_needed()
         found = page.evaluate_handle(TEXTS, css)
@@ -56,7 +54,7 @@ def test_no_key_in_any_panel_reaches_jupyterlab(open_notebook):
             no_key_gets_through(page, css, cells)
             if not text.is_visible():
                 break
-        for control in ("select", "button", "summary", "[role=slider]", "input[type=checkbox]", "a"):
+        for control in CONTROLS:
             for element in panel.locator(f"{control}:visible").all()[:1]:
                 element.focus()
                 no_key_gets_through(page, css, cells)
@@ -68,7 +66,7 @@ def test_no_key_in_any_panel_reaches_jupyterlab(open_notebook):
 
 
 def test_selecting_text_with_the_mouse_keeps_both_the_selection_and_the_cell(open_notebook):
-    page = open_notebook(PANELS["kit-checklist"])
+    page = open_notebook(START, PANELS["checklist"])
     title = page.locator(".kit-checklist [role=status] b").first
     title.wait_for()
     page.wait_for_timeout(2000)

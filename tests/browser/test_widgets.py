@@ -13,9 +13,9 @@ pytestmark = pytest.mark.browser
 START = "from helpers import show\nfrom helpers.project import Project\n"
 
 
-def tab_to(page, role: str, name: str, most: int = 80) -> None:
+def tab_to(page, role: str, name: str, most: int = 80, within=None) -> None:
     """Press Tab until the control with this role and accessible name has the focus."""
-    wanted = page.get_by_role(role, name=name, exact=True)
+    wanted = (within or page).get_by_role(role, name=name, exact=True)
     for _ in range(most):
         if wanted.evaluate("element => element === document.activeElement"):
             return
@@ -37,7 +37,7 @@ def into_outputs(page) -> None:
 def unnamed_controls(page) -> list[str]:
     """Controls in the outputs for which a screen reader would have no name (whatever JupyterLab calls them)."""
     found = []
-    for role in ("combobox", "spinbutton", "slider", "textbox", "button", "checkbox"):
+    for role in ("combobox", "spinbutton", "slider", "textbox", "button", "checkbox", "radio", "radiogroup"):
         for control in page.locator(".jp-OutputArea-output").get_by_role(role).all():
             line = control.aria_snapshot().splitlines()[0]
             if '"' not in line:
@@ -49,33 +49,43 @@ def test_checklist_by_keyboard(open_notebook):
     page = open_notebook(START + "panel = show.checklist(Project('keys'), answers={'gap': 'behaviour'}); panel")
     status = page.locator(".jp-OutputArea-output [role=status]")
     status.wait_for()
-    untouched = page.get_by_role("combobox", name="How often does the task change?")
-    shown = untouched.evaluate("list => list.selectedOptions[0]?.text").replace("\xa0", " ")
-    assert shown == "not answered yet", "an open question says so"
+    untouched = page.get_by_role("radiogroup", name="How often does the task change?")
+    untouched.wait_for()
+    assert untouched.get_by_role("radio", name="Not answered yet").is_checked(), "an open question says so"
     shot(page, "checklist_light")
     assert unnamed_controls(page) == []
 
-    question = "Is it clear what a good answer is?"
+    clear = page.get_by_role("radiogroup", name="Is it clear what a good answer is?")
     into_outputs(page)
-    tab_to(page, "combobox", question)
+    tab_to(page, "radio", "Not answered yet", within=clear)
     before = status.inner_text()
-    page.keyboard.press("ArrowDown")  # not yet
-    changed = "before => document.querySelector('.jp-OutputArea-output [role=status]').innerText !== before"
-    page.wait_for_function(changed, arg=before)
+    why = page.get_by_text("Why this is asked").nth(1)
+    why.click()
+    opened = page.get_by_text("a tuned model has learned yesterday's opinion")
+    clear.get_by_role("radio", name="Not answered yet").focus()
+    page.keyboard.press("ArrowUp")  # clear
+    page.wait_for_function(
+        "before => document.querySelector('.jp-OutputArea-output [role=status]').innerText !== before", arg=before
+    )
     assert kernel_value(page, "Project('keys').get('checklist')") == {
-        "first": {"gap": "behaviour", "good_output": "no"}
+        "first": {"gap": "behaviour", "good_output": "clear"}
     }
+    assert opened.is_visible(), "what the reader has opened stays open when the answer changes"
 
-    why = page.get_by_text("Why?").nth(1)
-    why.focus()
+    page.get_by_role("button", name="Next: What prompting has done so far").focus()
     page.keyboard.press("Enter")
-    assert page.get_by_text("a tuned model has learned yesterday's opinion").is_visible()
+    page.get_by_role("radiogroup", name="How do you know whether a change made the answers better?").wait_for()
+    assert not clear.is_visible()
+    assert page.locator(".kit-checklist [role=status]").is_visible(), "the verdict stays in view"
+    page.get_by_role("button", name="The task: 3 open").focus()
+    page.keyboard.press("Enter")
+    clear.wait_for()
 
-    tab_to_text = page.get_by_role("textbox", name="New name")
-    tab_to_text.fill("a stable task")
+    page.get_by_role("textbox", name="New name").fill("a stable task")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_role("combobox", name=question).select_option(index=3)
+    page.wait_for_timeout(500)
+    clear.get_by_role("radio", name="Not yet").check()
     page.get_by_text("Your decisions side by side").wait_for()
     assert kernel_value(page, "sorted(Project('keys').get('checklist'))") == ["a stable task", "first"]
     page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
@@ -110,7 +120,7 @@ def test_every_control_of_the_calculator_changes_the_chart(open_notebook):
     page.mouse.down()
     changes(lambda: page.mouse.move(at["x"] - 60, at["y"] + at["height"] / 2, steps=4))
     page.mouse.up()
-    changes(lambda: page.get_by_role("combobox", name="pay beside").select_option(index=2))
+    changes(lambda: page.get_by_role("combobox", name="pay, compared with").select_option(index=2))
     page.get_by_text("Options to compare").click()
     changes(lambda: page.get_by_role("checkbox", name="prompt: GPT-6 Luna, nothing cached").click())
     page.locator("td details summary").first.click()

@@ -204,5 +204,6 @@ def _not_measured(case: Case) -> tuple[str, ...]:
     if by_likeness:
         found.append("a score of free text that can decide: likeness to the ideal answer only finds odd rows")
     if open_questions := _open_questions(case):
-        found.append(f"unanswered questions: {', '.join(open_questions)}")
+        asked = " ".join(f"“{questions()[name].text}”" for name in open_questions)
+        found.append(f"unanswered questions: {asked}")
     return tuple(found)

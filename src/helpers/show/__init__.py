@@ -17,7 +17,7 @@ from helpers.show.rater_panel import rater
 from helpers.show.repairs import changes, pairs
 from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, measurements, scores
-from helpers.show.say import say
+from helpers.show.say import document, say
 from helpers.show.seen import answers_seen, ladder
 from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
@@ -41,6 +41,7 @@ __all__ = [
     "comparisons_svg",
     "confusion",
     "cost_curves",
+    "document",
     "drift",
     "errors",
     "fields",

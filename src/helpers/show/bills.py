@@ -13,7 +13,7 @@ from IPython.display import HTML
 
 from helpers import costs
 from helpers.costs import Option, Workload, dollars
-from helpers.show.html import bullets, folded, html_output
+from helpers.show.html import bullets, folded, html_output, wide
 from helpers.show.theme import BLUE, DASHES, GREEN, GREY, INK, SHAPES, VERMILION, figure, plain
 
 _LOOK = {"prompt": BLUE, "few-shot": GREEN, "tuned": VERMILION, "own": INK}
@@ -83,9 +83,11 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     old = table.attrs.get("age", "")
     return html_output(
         (f"<p><b>{escape(old)}</b></p>" if old else "")
-        + f'<div tabindex="0" role="region" aria-label="{escape(caption)}" style="overflow-x:auto;line-height:1.35">'
-        '<table><caption style="caption-side:top;text-align:left">'
-        f"<b>{escape(caption)}</b></caption><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+        + wide(
+            caption,
+            f'<table><caption style="caption-side:top;text-align:left"><b>{escape(caption)}</b></caption>'
+            f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>",
+        )
     )
 
 

@@ -143,7 +143,7 @@ class Calculator(Panel):
         least, most = bounds(name)
         number = widgets.BoundedFloatText(
             value=value, min=least, max=most, description=label, style={"description_width": "200px"},
-            layout=widgets.Layout(width="295px"),
+            layout=widgets.Layout(width="295px", max_width="98%"),
         )  # fmt: skip
         number.observe(lambda _: self._changed(), names="value")
         self.numbers[name] = number
@@ -155,7 +155,7 @@ class Calculator(Panel):
         kind = widgets.FloatLogSlider if dial.powers else widgets.FloatSlider
         slider = kind(
             value=value, min=dial.low, max=dial.high, step=0.05 if dial.powers else 1, readout=False,
-            tooltip=dial.label, layout=widgets.Layout(width="295px"),
+            tooltip=dial.label, layout=widgets.Layout(width="295px", max_width="98%"),
         )  # fmt: skip
         ends = (10**dial.low, 10**dial.high) if dial.powers else (dial.low, dial.high)
 
@@ -188,9 +188,9 @@ class Calculator(Panel):
         }  # fmt: skip
         menu = [(row["label"], row["option"]) for row in bills]
         first, second = costs.default_pair(bills)
-        style = {"description_width": "initial"}
-        self.first = widgets.Dropdown(description="Does", options=menu, value=first, style=style)
-        self.second = widgets.Dropdown(description="pay beside", options=menu, value=second, style=style)
+        look = {"style": {"description_width": "initial"}, "layout": widgets.Layout(width="440px", max_width="98%")}
+        self.first = widgets.Dropdown(description="Does", options=menu, value=first, **look)
+        self.second = widgets.Dropdown(description="pay, compared with", options=menu, value=second, **look)
         for widget in (*self.boxes.values(), self.first, self.second):
             widget.observe(lambda _: self._changed(), names="value")
 

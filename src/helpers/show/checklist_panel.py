@@ -13,9 +13,9 @@ from helpers import decide
 from helpers.decide import Question
 from helpers.project import Project
 from helpers.records import Evidence
-from helpers.show.html import bullets, linked
+from helpers.show.html import linked
 from helpers.show.output import Panel, Words, for_keyboards
-from helpers.show.verdicts import verdict_details, verdict_headline
+from helpers.show.verdicts import verdict_background, verdict_headline, verdict_reasons
 
 KEY = "checklist"
 """In the project file: decision's name to its answers (question id to option value)."""
@@ -26,16 +26,33 @@ GIVEN_KEY = "answers given"
 LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
 MINUTES = 3
 OPEN, OPEN_VALUE = "not answered yet", ""
-"""What an open question shows, and its value in the list: with None the list would show nothing at all."""
+"""What an open question shows, and its value among the options."""
 
-_COLUMNS = "repeat(auto-fit, minmax(min(100%, 340px), 1fr))"
 _STYLE = """<style>
-.kit-stacked { flex-direction: column !important; align-items: stretch !important; height: auto !important; }
-.kit-stacked > .widget-label { width: auto !important; white-space: normal; height: auto; line-height: 1.4;
-  text-align: left; font-weight: 600; }
-.kit-stacked select { max-width: 100%; flex: 0 0 auto !important; height: var(--jp-widgets-inline-height, 28px); }
-.kit-live { min-height: 6.5em; }
-.kit-scrolling { border: 1px solid rgba(128,128,128,.45); padding: 2px 10px 8px; }
+.kit-checklist { container-type: inline-size; }
+.kit-checklist .widget-box { overflow: visible; }
+.jp-Cell :is(.jp-Cell-outputWrapper, .jp-OutputArea, .jp-OutputArea-child, .jp-OutputArea-output):has(.kit-checklist) {
+  overflow: visible; }
+.kit-sides { display: grid; grid-template-columns: 3fr 2fr; gap: 8px 20px; align-items: start; }
+.kit-verdict { position: sticky; top: 4px; z-index: 2; background: var(--jp-layout-color0, Canvas); }
+.kit-live { min-height: 6em; }
+@container (max-width: 620px) {
+  .kit-sides { display: block; }
+  .kit-verdict { position: static; }
+}
+.kit-radio { display: block !important; width: auto !important; height: auto !important;
+  margin: 12px 2px 2px !important; padding: 0 !important; }
+.kit-radio > .widget-label { width: auto !important; height: auto; white-space: normal; text-align: left; padding: 0;
+  font-weight: 600; line-height: 1.4 !important; }
+.kit-radio .widget-radio-box { display: grid !important; margin: 4px 0 0 !important; padding: 0 !important; gap: 4px;
+  width: auto; grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); }
+.kit-radio .widget-radio-box label { position: relative; display: block; height: auto; margin: 0; cursor: pointer;
+  padding: 5px 8px 5px 30px; line-height: 1.35; white-space: pre-line; border-radius: 3px;
+  border: 1px solid rgba(128,128,128,.45); }
+.kit-radio .widget-radio-box label::first-line { font-weight: 600; }
+.kit-radio .widget-radio-box label:has(:checked) { border-color: #0072B2; box-shadow: inset 4px 0 0 #0072B2;
+  background: rgba(0,114,178,.14); }
+.kit-radio .widget-radio-box input { position: absolute; left: 10px; top: 5px; margin: 0; }
 </style>"""
 
 
@@ -68,8 +85,8 @@ def checklist(
 class Checklist(Panel):
     """The panel that :func:`checklist` makes; ``answers`` and ``verdict`` are what it holds now.
 
-    The verdict's headline stands above the questions and keeps its height, so that no question moves away under the
-    pointer; its reasons stand beside the questions, or below them where the page is narrow.
+    One group of questions is shown at a time, its answers as rows that can be read whole. The verdict stands beside
+    them and stays in view while the reader scrolls; where the page is narrow it stands above.
     """
 
     def __init__(
@@ -88,29 +105,35 @@ class Checklist(Panel):
         self.copy = widgets.Button(description="Copy answers to the new name", layout=widgets.Layout(width="auto"))
         self.bar = widgets.IntProgress(max=len(decide.questions()), layout=widgets.Layout(width="auto"))
         self.progress, self.side_by_side = Words(), Words()
-        self.headline, self.details = Words(), Words()
+        self.headline, self.reasons, self.background = Words(), Words(), Words()
         self.headline.add_class("kit-live")
         self.choices = {question.id: _choice(question) for question in decide.questions().values()}
         self.notes = {question: Words() for question in self.choices}
         self.whys = {question.id: Words(_why(question)) for question in decide.questions().values()}
+        self.groups = {group: widgets.VBox(self._questions(group)) for group in decide.groups()}
+        self.tabs = {group: self._to(group) for group in self.groups}
         self._open(name)
+        self.show_group(next((group for group in self.groups if self._left(group)), next(iter(self.groups))))
         for choice in self.choices.values():
             choice.observe(self._answered, names="value")
         self.decision.observe(lambda change: self._open(change["new"]), names="value")
         self.copy.on_click(self._copied)
+        wrapping = widgets.Layout(flex_flow="row wrap")
+        more = widgets.Accordion([self.background], titles=("What would change it, and what is not measured",))
+        sides = widgets.Box([
+            widgets.VBox(list(self.groups.values())),
+            widgets.VBox([self.headline, self.reasons, more]),
+        ])  # fmt: skip
+        sides.add_class("kit-sides")
+        sides.children[1].add_class("kit-verdict")
         super().__init__(
             [
                 Words(_STYLE),
-                widgets.HBox([self.decision, self.copy_name, self.copy], layout=widgets.Layout(flex_flow="row wrap")),
-                self.bar,
                 self.progress,
-                self.headline,
-                widgets.GridBox(
-                    [_scrolling(self._questions()), _scrolling([self.details])],
-                    layout=widgets.Layout(
-                        grid_template_columns="repeat(auto-fit, minmax(min(100%, 340px), 1fr))", grid_gap="16px"
-                    ),
-                ),
+                self.bar,
+                widgets.HBox(list(self.tabs.values()), layout=wrapping),
+                sides,
+                widgets.HBox([self.decision, self.copy_name, self.copy], layout=wrapping),
                 self.side_by_side,
             ]
         )
@@ -141,14 +164,33 @@ class Checklist(Panel):
         """The verdict on these answers."""
         return decide.decide(self.answers, self.evidence, self.today)
 
-    def _questions(self) -> list[widgets.Widget]:
-        shown: list[widgets.Widget] = []
-        for group, title in decide.groups().items():
-            shown.append(Words(f"<h4 style='margin:10px 0 2px'>{escape(title)}</h4>"))
-            for question in decide.questions().values():
-                if question.group == group:
-                    shown += [self.choices[question.id], self.notes[question.id], self.whys[question.id]]
-        return shown
+    def show_group(self, group: str) -> None:
+        """Show the questions of one group, such as "data", and hide the others."""
+        for name, box in self.groups.items():
+            box.layout.display = None if name == group else "none"
+            self.tabs[name].button_style = "primary" if name == group else ""
+
+    def _questions(self, group: str) -> list[widgets.Widget]:
+        """The group's questions, each with why it is asked; then the way to the next group."""
+        ids = [question.id for question in decide.questions().values() if question.group == group]
+        shown = [part for one in ids for part in (self.choices[one], self.notes[one], self.whys[one])]
+        groups = list(decide.groups())
+        following = groups[groups.index(group) + 1 :][:1]
+        return [*shown, *(self._to(name, "Next: ") for name in following)]
+
+    def _to(self, group: str, before: str = "") -> widgets.Button:
+        """A button that shows a group."""
+        said = f"{before}{decide.groups()[group]}"
+        button = widgets.Button(description=said, layout=widgets.Layout(width="auto", margin="4px 2px"))
+        button.on_click(lambda _: self.show_group(group))
+        if before:
+            button.add_class("kit-next")
+            button.layout.align_self = "flex-start"
+        return button
+
+    def _left(self, group: str) -> int:
+        """How many of a group's questions are open."""
+        return sum(one.group == group and one.id not in self.answers for one in decide.questions().values())
 
     def _open(self, name: str) -> None:
         stored = self._stored().get(name, {})
@@ -180,7 +222,7 @@ class Checklist(Panel):
     def _note(self, question: Question) -> None:
         value = self.choices[question.id].value
         option = question.option(value) if value else None
-        said = f"{option.help} " * bool(option and option.help) + f"It {LEANS[option.leans]}." if option else ""
+        said = f"This {LEANS[option.leans]}." if option else ""
         said += " From ANSWERS in the parameters cell." * (question.id in self.from_cell)
         self.notes[question.id].value = f'<div style="line-height:1.4">{escape(said)}</div>'
 
@@ -188,9 +230,15 @@ class Checklist(Panel):
         done, all_ = len(self.answers), len(self.choices)
         self.bar.value = done
         there = f" {len(self.from_cell)} from ANSWERS in the parameters cell." if self.from_cell else ""
-        self.progress.value = f"<b>{done} of {all_} questions answered.</b>{there} Each answer is saved at once."
+        saved = '<span class="kit-saved">Each answer is saved at once.</span>'
+        said = f"<b>{done} of {all_} questions answered.</b>{there} {saved}"
+        self.progress.value = f'<div style="line-height:1.4">{said}</div>'
+        for group, title in decide.groups().items():
+            left = self._left(group)
+            self.tabs[group].description = f"{title}: {left} open" if left else f"{title} ✓"
         verdict = self.verdict
-        self.headline.value, self.details.value = verdict_headline(verdict), verdict_details(verdict)
+        self.headline.value, self.reasons.value = verdict_headline(verdict), verdict_reasons(verdict)
+        self.background.value = verdict_background(verdict)
         self.side_by_side.value = _side_by_side(self._stored(), self.evidence, self.today)
         self.repicture()
 
@@ -212,11 +260,10 @@ class Checklist(Panel):
 
 
 def _why(question: Question) -> str:
-    """What the answers mean and why it is asked: apart from the answer, so that it stays open when that changes."""
-    meant = bullets(f"{option.label}: {option.help}" for option in question.options if option.help)
-    why = f"{meant}{escape(question.why)} Source: {linked(question.source)}"
+    """Why it is asked: apart from the answer, so that it stays open when that changes."""
+    why = f"{escape(question.why)} Source: {linked(question.source)}"
     return (
-        "<details><summary style='cursor:pointer'>Why? And what the answers mean</summary>"
+        "<details><summary style='cursor:pointer'>Why this is asked</summary>"
         f"<div style='padding:2px 16px 8px;line-height:1.4'>{why}</div></details>"
     )
 
@@ -228,19 +275,14 @@ def _answer_row(question: Question, value: str | None) -> str:
     )
 
 
-def _choice(question: Question) -> widgets.Dropdown:
-    """A list to choose from: its label is bound to it, arrow keys and letters work, and it can be left open again."""
-    options = [(OPEN, OPEN_VALUE), *((option.label, option.value) for option in question.options)]
-    choice = widgets.Dropdown(description=question.text, options=options, layout=widgets.Layout(width="auto"))
-    choice.add_class("kit-stacked")
+def _choice(question: Question) -> widgets.RadioButtons:
+    """Rows to choose from, each an answer with what it means; the last leaves the question open again."""
+    rows = [(f"{option.label}\n{option.help}".rstrip(), option.value) for option in question.options]
+    choice = widgets.RadioButtons(
+        description=question.text, options=[*rows, (OPEN.capitalize(), OPEN_VALUE)], value=OPEN_VALUE
+    )
+    choice.add_class("kit-radio")
     return choice
-
-
-def _scrolling(parts: list[widgets.Widget]) -> widgets.VBox:
-    """Parts that scroll by themselves, so that questions and verdict stay on one page."""
-    box = widgets.VBox(parts, layout=widgets.Layout(max_height="520px", min_width="0", overflow="hidden auto"))
-    box.add_class("kit-scrolling")
-    return box
 
 
 def _known(answers: Mapping[str, Any]) -> dict[str, str]:
@@ -261,13 +303,15 @@ def _side_by_side(decisions: Mapping[str, Mapping[str, str]], evidence: Evidence
         if len(set(given)) > 1:
             rows.append((question.text, [question.option(value).label if value else OPEN for value in given]))
     head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in decisions)
+    cell = 'style="text-align:left;vertical-align:top;padding:2px 12px"'
     body = "".join(
-        f'<tr><th scope="row" style="text-align:left">{escape(title)}</th>'
-        + "".join(f'<td style="text-align:left;padding:2px 12px">{escape(cell)}</td>' for cell in cells)
+        f'<tr><th scope="row" {cell}>{escape(title)}</th>'
+        + "".join(f"<td {cell}>{escape(one)}</td>" for one in cells)
         + "</tr>"
         for title, cells in rows
     )
     return (
-        '<table><caption style="caption-side:top;text-align:left"><b>Your decisions side by side</b> (questions with '
-        f"different answers)</caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+        '<table style="line-height:1.4"><caption style="caption-side:top;text-align:left">'
+        "<b>Your decisions side by side</b> (questions with different answers)</caption>"
+        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
     )

@@ -16,7 +16,7 @@ from helpers.evaluate.metrics import parsed
 from helpers.evaluate.mistakes import FieldMark, WrongRow, field_marks, wrong_rows
 from helpers.evaluate.results import Results
 from helpers.records import Example
-from helpers.show.html import CARD, html_output, texts_side_by_side
+from helpers.show.html import CARD, html_output, texts_side_by_side, wide
 from helpers.show.keys import SPACE, keyboard
 from helpers.show.output import Words, draw, for_keyboards
 from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
@@ -203,7 +203,7 @@ class ErrorsPanel(widgets.VBox):
     def _dropdown(self, tag: str) -> widgets.Dropdown:
         dropdown = widgets.Dropdown(
             options=[(UNDECIDED, ""), *((name, name) for name in REMEDIES)], value=self.tagging.remedy(tag),
-            description=f"{tag}: what helps?", style={"description_width": "300px"},
+            description=f"{tag}: what helps?", style={"description_width": "initial"},
             layout=widgets.Layout(width="auto", max_width="520px"),
         )  # fmt: skip
         dropdown.observe(lambda change: self._chosen(tag, change["new"]), names="value")
@@ -303,10 +303,8 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
         weight = f"font-weight:{'bold' if is_heavy else 'normal'}"
         body += f'<tr style="{weight}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
-    return (
-        f'<div style="overflow-x:auto"><table style="margin:6px 0">{above}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    table = f'<table style="margin:6px 0">{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return wide(caption or "The answer, field by field", table)
 
 
 def _texts(row: WrongRow) -> str:

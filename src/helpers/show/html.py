@@ -56,6 +56,14 @@ def folded(title: str, content: str) -> str:
     return f"<details><summary style='cursor:pointer'>{escape(title)}</summary>{content}</details>" if content else ""
 
 
+def wide(label: str, table: str) -> str:
+    """A table that may be wider than the page: it can be scrolled, by keyboard too."""
+    return (
+        f'<div tabindex="0" role="region" aria-label="{escape(label)}" style="overflow-x:auto;line-height:1.35">'
+        f"{table}</div>"
+    )
+
+
 def texts_side_by_side(texts: Iterable[tuple[str, str]]) -> str:
     """Cards with a title and a text as it was written; below each other where the page is narrow."""
     cards = "".join(

@@ -8,7 +8,7 @@ from IPython.display import HTML, display
 from traitlets import validate
 
 from helpers.show.html import html_output, literal
-from helpers.show.theme import CONFIG, STYLE
+from helpers.show.theme import CONFIG, on_page
 
 
 class Words(widgets.HTML):
@@ -26,12 +26,13 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
     The output is set as a value, not captured: that also works in the middle of a running cell and from any thread, and
     the old chart stays until the new one is there.
     """
+    words, drawing = on_page(chart)
     content = {
-        "application/vnd.plotly.v1+json": chart.to_plotly_json() | {"config": CONFIG},
+        "application/vnd.plotly.v1+json": drawing | {"config": CONFIG},
         "text/plain": chart.layout.meta["sentence"],
     }
     area.outputs = tuple(
-        {"output_type": "display_data", "data": data, "metadata": {}} for data in ({"text/html": STYLE}, content)
+        {"output_type": "display_data", "data": data, "metadata": {}} for data in ({"text/html": words}, content)
     )
 
 
@@ -61,11 +62,12 @@ class Panel(widgets.VBox):
 # first picture then gives the height.
 _STYLE = """<style>
 .jp-OutputArea:has(> .jp-OutputArea-child > .jp-OutputArea-output .kit-panel) .kit-picture { display: none; }
-.kit-panel { overflow: hidden; }
+.kit-panel { overflow: clip; }
 .kit-panel .svg-container > .main-svg:first-of-type { display: block; position: static !important; }
 .kit-panel.jupyter-widgets-disconnected::before { font-weight: bold; padding: 8px 0; line-height: 1.4;
   content: "The kernel was restarted: nothing that you change here is kept. Run this cell again."; }
 .kit-panel.jupyter-widgets-disconnected > * { opacity: .5; pointer-events: none; }
+.kit-panel.jupyter-widgets-disconnected .kit-saved { display: none; }
 .kit-panel :is(input, select, textarea, button, summary, a, [role=slider]):focus-visible {
   outline: 3px solid #3399DD; outline-offset: 1px; }
 </style>"""
@@ -81,6 +83,10 @@ if (!window.kitPanels) {
     ((selecting ? null : panel.querySelector('.kit-keys input')) ?? panel).focus({preventScroll: true});
   });
   const panelOf = event => event.target.closest?.('.kit-panel');
+  document.addEventListener('focusin', event => {  // a dead panel takes no keys either
+    const dead = event.target.closest?.('.kit-panel.jupyter-widgets-disconnected');
+    dead?.querySelectorAll(':scope > *').forEach(part => part.inert = true);
+  });
   document.addEventListener('focusin', event => [panelOf(event), panelOf(event) && event.target].forEach(
     one => one?.setAttribute('data-lm-suppress-shortcuts', 'true')));  // it looks from the target upwards
   ['focusin', 'keyup', 'pointerup'].forEach(what => document.addEventListener(what, event => setTimeout(() => {
@@ -90,10 +96,16 @@ if (!window.kitPanels) {
   document.addEventListener('click', event => {
     const panel = panelOf(event);
     if (panel && !event.target.closest(controls)) into(panel, !getSelection().isCollapsed);
+    if (event.target.closest('.kit-next')) setTimeout(() => panel.scrollIntoView({block: 'start'}), 300);
   });
 }
 const name = () => document.querySelectorAll('.kit-panel').forEach(panel => {
   panel.querySelectorAll('.kit-live .widget-html-content').forEach(text => text.setAttribute('role', 'status'));
+  panel.querySelectorAll('.kit-radio').forEach(question => {
+    const rows = question.querySelector('.widget-radio-box');
+    rows.setAttribute('role', 'radiogroup');
+    rows.setAttribute('aria-label', question.querySelector('.widget-label').textContent);
+  });
   panel.querySelectorAll('.widget-vbox').forEach(box => {
     const label = box.querySelector('.widget-label'), handle = box.querySelector('[role=slider]');
     if (label && handle) handle.setAttribute('aria-label', label.textContent);

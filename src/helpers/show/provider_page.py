@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from helpers.show.html import bullets, folded, html_output
+from helpers.show.html import bullets, folded, html_output, wide
 
 COLUMNS = ("who may train", "next dates", "training, USD per 1M tokens", "hosting a tuned model", "weights are yours")
 
@@ -41,10 +41,7 @@ def _table(page: pd.DataFrame, caption: str) -> str:
         rows += f'<tr><th scope="row" {cell}>{escape(line["name"])}{own}{sources}</th>'
         rows += "".join(f"<td {cell}>{escape(parts[name][0])}</td>" for name in COLUMNS) + "</tr>"
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>'
-    return (
-        '<div style="overflow-x:auto;line-height:1.35">'
-        f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return wide(caption, f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
 
 
 def _split(cell: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import pandas as pd
 from IPython.display import HTML
 
-from helpers.show.html import html_output
+from helpers.show.html import html_output, wide
 
 MOST_ROWS = 200
 
@@ -38,7 +38,8 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
     )
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
     more = f"<p>{len(df) - MOST_ROWS:,} more rows.</p>" if len(df) > MOST_ROWS else ""
-    return html_output(f"<div><table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}</div>")
+    shown = f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return html_output(wide(caption or "Table", shown) + more)
 
 
 def number(value: Real, name: str = "") -> str:

@@ -1,18 +1,23 @@
 """One look for every chart: palette, template, and the figure that each view starts from.
 
 A chart states its finding in the title and says how to read it in one sentence below. Both are plain text given by the
-caller: they are escaped here, because readers' own labels and names end up in them. Charts are drawn in dark ink on
-white, for a printed page and GitHub; a style sheet that comes with them turns this round in JupyterLab's dark theme.
+caller: they are escaped here, because readers' own labels and names end up in them. In a notebook the two stand above
+the chart as text of the page, which wraps where the page is narrow; a chart that is exported carries them itself.
+Charts are drawn in dark ink on white, for a printed page and GitHub; a style sheet that comes with them turns this
+round in JupyterLab's dark theme.
 """
 
 from __future__ import annotations
 
 import textwrap
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
 import plotly.io
 from IPython.display import HTML, display
+
+from helpers.show.html import literal
 
 # Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): told apart with any colour vision. These four also have
 # at least 3:1 contrast on white; every chart adds a shape, a dash or a pattern to the colour.
@@ -33,13 +38,15 @@ TEMPLATE = go.layout.Template(
         xaxis=_AXIS,
         yaxis=_AXIS,
         hoverlabel=dict(bgcolor=PAPER, bordercolor=GREY, font_color=INK),
-        legend=dict(orientation="h", yanchor="bottom", y=1.0, x=0, xanchor="left"),
+        legend=dict(orientation="h", yanchor="bottom", y=1.0, x=0, xanchor="left", bgcolor="rgba(0,0,0,0)"),
         modebar=dict(bgcolor=PAPER, color=GREY, activecolor=INK),
     )
 )
 
 _TITLE_LETTERS, _SENTENCE_LETTERS = 60, 84  # what fits on one line of a chart 520 pixels wide: a page of 760
 _TITLE_SIZE, _SENTENCE_SIZE, _LINE = 16, 12.5, 1.35
+_ABOVE_THE_PLOT = 20
+"""Pixels between an exported chart's words and its plot, which a page does not need."""
 
 CONFIG = {"responsive": True, "displayModeBar": False}
 """How plotly draws in a page: as wide as the cell, without a toolbar over the title."""
@@ -58,8 +65,9 @@ class Chart(go.Figure):
     """A figure that is as wide as its cell, has no toolbar, and follows JupyterLab's theme."""
 
     def _ipython_display_(self) -> None:
-        display(HTML(STYLE))
-        plotly.io.show(self, config=CONFIG)
+        words, drawing = on_page(self)
+        display(HTML(words))
+        plotly.io.show(drawing, config=CONFIG, validate=False)
 
 
 def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, legend: bool = False) -> Chart:
@@ -96,9 +104,20 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
             height=height + words,
             margin=dict(t=top, l=12, r=24, b=56),
             showlegend=legend,
-            meta={"sentence": sentence},
+            meta={"title": title, "sentence": sentence, "words": words},
         )
     )
+
+
+def on_page(chart: go.Figure) -> tuple[str, dict[str, Any]]:
+    """A chart from :func:`figure` for a page: its words as HTML, and plotly's JSON of the drawing without them."""
+    drawing, meta = chart.to_plotly_json(), chart.layout.meta
+    drawing["layout"].pop("title")
+    drawing["layout"]["margin"]["t"] -= meta["words"] + _ABOVE_THE_PLOT
+    drawing["layout"]["height"] -= meta["words"] + _ABOVE_THE_PLOT
+    title = f'<p style="margin:8px 0 2px;font-size:1.15em;line-height:1.3"><b>{escape(meta["title"])}</b></p>'
+    sentence = f'<p style="margin:0;line-height:1.35">{escape(meta["sentence"])}</p>'
+    return STYLE + literal(f'<div class="kit-chart">{title}{sentence}</div>'), drawing
 
 
 def plain(text: object) -> str:

@@ -107,8 +107,12 @@ def is_live() -> bool:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
+def waiting(what: str, expected: float | None = None) -> Iterator[None]:
     """Say what a cell waits for, with a clock that ticks, while the block runs; nothing where nobody watches.
+
+    Args:
+        what: the work, as a plain sentence without its full stop.
+        expected: minutes that were predicted; what is left of them is said, too.
 
     >>> with waiting("A few real steps are measured"):
     ...     pass
@@ -120,7 +124,8 @@ def waiting(what: str) -> Iterator[None]:
 
     def tick() -> None:
         while not over.wait(TICK_SECONDS):
-            since = _clock(time.monotonic() - began)
+            seconds = time.monotonic() - began
+            since = _clock(seconds) + _left_of(expected, seconds)
             line.value = f'<div style="line-height:1.4"><b>{escape(what)}</b> · {since}<br>{others_compete()}</div>'
 
     line.value = f"<div><b>{escape(what)}</b> …</div>"
@@ -133,6 +138,14 @@ def waiting(what: str) -> Iterator[None]:
         over.set()
         clock.join()
         line.close()
+
+
+def _left_of(expected: float | None, seconds: float) -> str:
+    """What is left of the minutes that were predicted."""
+    if expected is None:
+        return ""
+    left = 60 * expected - seconds
+    return f", about {_duration(left)} left" if left >= 1 else ", longer than predicted"
 
 
 class StopHere(KeyboardInterrupt):
