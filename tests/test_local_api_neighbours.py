@@ -36,8 +36,8 @@ KINDS: list[dict[str, Any]] = [{}, {}, {"max_tokens": 1}, {"max_tokens": 30}, {"
                                {"logprobs": True, "top_logprobs": 2}]  # fmt: skip
 CALLS = {"model": KNOWS_TOOLS, "tools": [FIND, PING], "tool_choice": "required", "parallel_tool_calls": False}
 GOOD: list[dict[str, Any]] = [
-    {"model": TINY, "temperature": 0, "max_tokens": 8} | {"messages": [*first, {"role": "user", "content": asked}]} | kind
-    for asked in QUESTIONS
+    {"model": TINY, "temperature": 0, "max_tokens": 8, "messages": [*first, {"role": "user", "content": text}]} | kind
+    for text in QUESTIONS
     for first in ([], [{"role": "system", "content": MANUAL}])
     for kind in [*KINDS, CALLS | {"max_tokens": 60}, {"model": KNOWS_TOOLS}]
 ]  # fmt: skip
