@@ -286,17 +286,15 @@ def test_calls_are_told_from_text_however_it_is_cut(text: str, values: list[str]
 # Training ------------------------------------------------------------------------------------------------------------
 
 
+PINGED = {"role": "assistant", "content": None, "tool_calls": [called("1", "ping")]}
+
+
 def rows(n: int) -> bytes:
-    """Rows of which each first question is answered by the same call."""
+    """Rows of which each question is answered by the same call; behind it some go on."""
     made = []
     for i in range(n):
-        end = [{"role": "assistant", "content": "It is in Leeds."}] if i % 2 else []
-        made.append(
-            {
-                "messages": [{"role": "user", "content": f"Where is {i}?"}, *(TALK[1:] if end else [CALL]), *end],
-                "tools": [FIND],
-            }
-        )
+        more = [TALK[-1], {"role": "assistant", "content": "It is up."}] if i % 2 else []
+        made.append({"messages": [{"role": "user", "content": f"Is {i} up?"}, PINGED, *more], "tools": [PING]})
     return "".join(json.dumps(row) + "\n" for row in made).encode()
 
 
@@ -307,18 +305,17 @@ def ended(client: openai.OpenAI, **job):
 
 def test_rows_with_tools_are_trained_and_the_tuned_model_calls(client: openai.OpenAI, api: Api, folder: Path, tmp_path):
     file = client.files.create(file=("tools.jsonl", rows(16)), purpose="fine-tune")
-    settings_ = {"n_epochs": 40, "batch_size": 8, "learning_rate_multiplier": 4, "recipe": "thorough"}
+    settings_ = {"n_epochs": 10, "batch_size": 4, "learning_rate_multiplier": 4, "recipe": "thorough"}
     method = {"type": "supervised", "supervised": {"hyperparameters": settings_}}
     job = ended(client, model=KNOWS_TOOLS, training_file=file.id, method=method, seed=1)
     assert job.status == "succeeded", job.error
     template = ChatTemplate(folder)
-    lengths = [
-        len(template.example(row["messages"], row["tools"])[0]) for row in map(json.loads, rows(16).splitlines())
-    ]
-    assert job.trained_tokens == 40 * sum(lengths)
-    answer = ask(client, model=job.fine_tuned_model, tools=[FIND]).choices[0]
-    assert answer.finish_reason == "tool_calls", answer
-    assert json.loads(answer.message.tool_calls[0].function.arguments) == {"order_id": "BM-12345", "detail": "short"}
+    examples = [template.example(row["messages"], row["tools"])[0] for row in map(json.loads, rows(16).splitlines())]
+    assert job.trained_tokens == 10 * sum(map(len, examples))
+    request = {"messages": [{"role": "user", "content": "Is 5 up?"}], "tools": [PING], "parallel_tool_calls": False}
+    assert not ask(client, **request).choices[0].message.tool_calls, "it learned to"
+    answer = ask(client, model=job.fine_tuned_model, **request).choices[0]
+    assert answer.finish_reason == "tool_calls" and answer.message.tool_calls[0].function.name == "ping"
     export.export(job.fine_tuned_model, tmp_path / "out", "adapter", api.home, folder)
     theirs = AutoTokenizer.from_pretrained(tmp_path / "out")
     asked = theirs.apply_chat_template(HELLO, tools=[FIND], add_generation_prompt=True)["input_ids"]

@@ -75,7 +75,8 @@ tokenizer.add_tokens(sys.argv[4:])
 tokenizer.chat_template = sys.argv[3]
 config = Qwen3Config(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, head_dim=8,
                      num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=2048,
-                     tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=2)
+                     tie_word_embeddings=True, bos_token_id=1, eos_token_id=2, pad_token_id=2,
+                     initializer_range=0.2)  # large enough that it can be taught to be sure of something
 Qwen3ForCausalLM(config).save_pretrained(sys.argv[2])
 tokenizer.save_pretrained(sys.argv[2])
 """
