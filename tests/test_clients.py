@@ -64,6 +64,8 @@ def installed(script: str) -> tuple[str, Path]:
         else:
             subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
             command = [python, "-m", "pip", "install", "--quiet", needs]
+            if uv := shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"):
+                command = [uv, "pip", "install", "--quiet", "--python", python, needs]
         subprocess.run(command, check=True)
         (folder / "complete").touch()
     return "node" if node else python, folder
