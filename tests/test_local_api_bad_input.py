@@ -25,6 +25,7 @@ def row(**changes) -> bytes:
 
 GOOD_THEN = chat_rows(12)
 TOOL_ROW = row(messages=[*HELLO, {"role": "tool", "tool_call_id": "x", "content": "5"}, ROW["messages"][1]])
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}]
 
 FILES = {
@@ -169,8 +170,12 @@ CHAT = {
     "unknown role": ({"messages": [{"role": "wizard", "content": "x"}]}, "messages[0].role"),
     "a tool's message": ({"messages": [{"role": "tool", "tool_call_id": "a", "content": "x"}]}, "messages[0]"),
     "a tool call": (
-        {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}]},
+        {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [CALL]}]},
         "messages[1]",
+    ),
+    "half a tool call": (
+        {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}]},
+        "messages[1].tool_calls[0].function",
     ),
     "an image": ({"messages": IMAGE}, "messages[0].content"),
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content"),
