@@ -51,7 +51,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, folder: Path, tiny_model: Path
 
 @pytest.fixture(scope="module")
 def client(api: Api) -> openai.OpenAI:
-    return api.client()
+    return api.client(timeout=300)
 
 
 def ask(client: openai.OpenAI, **request):
