@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from evaluate_host import Host
 from running_api import TINY, Api
+from tool_model import make
 
 from helpers import assets
 from helpers.providers.host import LOOPBACK
@@ -32,6 +33,12 @@ tokenizer.save_pretrained(sys.argv[2])
 """
     subprocess.run([sys.executable, "-c", code, str(assets.base_model()), str(folder)], check=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tool_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model whose chat template has a place for tools."""
+    return make(tmp_path_factory.mktemp("knows-tools"))
 
 
 @pytest.fixture(scope="session")

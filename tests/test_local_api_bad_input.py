@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,6 +25,7 @@ def row(**changes) -> bytes:
 
 GOOD_THEN = chat_rows(12)
 TOOL_ROW = row(messages=[*HELLO, {"role": "tool", "tool_call_id": "x", "content": "5"}, ROW["messages"][1]])
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://x/y.png"}}]}]
 
 FILES = {
@@ -168,8 +172,12 @@ CHAT = {
     "unknown role": ({"messages": [{"role": "wizard", "content": "x"}]}, "messages[0].role"),
     "a tool's message": ({"messages": [{"role": "tool", "tool_call_id": "a", "content": "x"}]}, "messages[0]"),
     "a tool call": (
-        {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}]},
+        {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [CALL]}]},
         "messages[1]",
+    ),
+    "half a tool call": (
+        {"messages": [*HELLO, {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}]},
+        "messages[1].tool_calls[0].function",
     ),
     "an image": ({"messages": IMAGE}, "messages[0].content"),
     "no content": ({"messages": [{"role": "user"}]}, "messages[0].content"),
@@ -328,23 +336,61 @@ def test_too_large_without_an_announcement(local_api: Api):
 
 def test_prompts_of_16_mib_hold_up_nobody_and_keep_no_memory(local_api: Api):
     """Twenty at once. Lists are answered in between, each prompt is refused with what it has and what fits."""
-    before = memory_mb(local_api)
     text = "the kettle came late, again. " * (15 * 2**20 // 29)
     body = json.dumps({"model": "tiny", "messages": [{"role": "user", "content": text}]}).encode()
 
     def send(n: int) -> dict:
         return refused(local_api, "POST", "chat/completions", content=body, status=400)
 
-    with ThreadPoolExecutor(20) as pool, local_api.raw() as http:
-        sent = [pool.submit(send, n) for n in range(20)]
-        lists = 0
+    told, before, after = beside_lists(local_api, [partial(send, n) for n in range(20)])
+    for error in told:
+        assert f"{len(text):,} characters" in error["message"] and "2048" in error["message"]
+    assert after - before < 200
+
+
+def test_a_training_row_of_16_mib_holds_up_nobody(local_api: Api):
+    """It is refused, with its line and its tokens."""
+    long = row(
+        messages=[{"role": "user", "content": "the kettle came late, again. " * (16 * 2**20 // 29)}, ROW["messages"][1]]
+    )
+
+    def send() -> dict:
+        file = {"file": ("x.jsonl", GOOD_THEN + long)}
+        return refused(local_api, "POST", "files", files=file, data={"purpose": "fine-tune"}, status=400)
+
+    [error], before, after = beside_lists(local_api, [send])
+    assert "line 13" in error["message"] and "token" in error["message"]
+    assert after - before < 200
+
+
+SLOWEST_LIST_S = 0.5
+MOST_MEMORY_MB = 1000
+
+
+def beside_lists(api: Api, sends: list[Callable[[], dict]]) -> tuple[list[dict], float, float]:
+    """What each of ``sends`` gives, all at once, while models are listed; and the memory before and after, in MB.
+
+    No list may take longer than ``SLOWEST_LIST_S`` (than the slowest one before, where the machine is busy).
+    """
+    with ThreadPoolExecutor(20) as pool, api.raw() as http:
+        usual = max(seconds_of_a_list(http) for _ in range(20))
+        before = memory_mb(api)
+        sent = [pool.submit(send) for send in sends]
+        lists, most = [], before
         while not all(future.done() for future in sent):
-            assert http.get("models").status_code == 200
-            lists += 1
-    for future in sent:
-        assert f"{len(text):,} characters" in future.result()["message"] and "2048" in future.result()["message"]
-    assert lists > 20, "as many lists as prompts at least were answered meanwhile"
-    assert memory_mb(local_api) - before < 200
+            lists.append(seconds_of_a_list(http))
+            most = max(most, memory_mb(api))
+        print(
+            f"{len(lists)} lists, slowest {max(lists):.3f} s (before: {usual:.3f} s); {most - before:+.0f} MB at most"
+        )
+        assert max(lists) <= SLOWEST_LIST_S + usual and most - before < MOST_MEMORY_MB
+        return [future.result() for future in sent], before, memory_mb(api)
+
+
+def seconds_of_a_list(http: Any) -> float:
+    began = time.monotonic()
+    assert http.get("models").status_code == 200
+    return time.monotonic() - began
 
 
 def refused(api: Api, method: str, path: str, status: int | None = None, **request) -> dict:

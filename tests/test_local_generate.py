@@ -669,6 +669,35 @@ def test_rows_take_the_memory_of_their_tokens_and_give_it_back():
         assert (rows.whole(place) == row).all() and rows.lengths[place] == (500 if row < 30 else 10)
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_128_answers_of_any_length_at_once_stay_under_the_budget_and_none_is_lost(tmp_path, monkeypatch):
+    """16 kB a token and 200 tokens an answer: all of them at once would need 420 MB, and the budget is 64."""
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(assets.base_model())
+    wide = {"num_key_value_heads": 4, "head_dim": 128, "max_position_embeddings": 208, "hidden_size": 16}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **SHAPE | wide)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    engine, budget = Engine(tmp_path), 64 * 2**20
+    monkeypatch.setattr(generating, "CELL_BYTES", budget)
+    monkeypatch.setattr(generating, "USUAL_ANSWER", 32)
+    engine.submit(GenerationRequest(prompt_ids=[3], max_tokens=1)).result()
+    step, seen, before = engine._step, [], resident_mb()
+
+    def measured_step(batches):
+        step(batches)
+        seen.append(resident_mb() - before)
+
+    monkeypatch.setattr(engine, "_step", measured_step)
+    generations = [engine.submit(GenerationRequest(prompt_ids=[3 + n, 4, 5, 6, 7, 8, 9, 10])) for n in range(128)]
+    answers = [generation.result(timeout=900) for generation in generations]
+    assert engine._runner.bytes_per_token == 16_384
+    assert all(answer.finish_reason == "length" or answer.completion_tokens < 200 for answer in answers)
+    assert sum(answer.completion_tokens for answer in answers) * 16_384 > 4 * budget, "they would not have fitted"
+    print(f"{max(seen):.0f} MB at most")
+    assert max(seen) < budget / 2**20 + 60  # kept beginnings, logits and the like
+    engine.close()
+
+
 def test_a_listener_hears_everything_in_order(tiny):
     heard: list[object] = []
     generation = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=6), heard.append)

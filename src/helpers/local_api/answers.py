@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import Request
 
 from helpers.errors import KitError
+from helpers.local_api.calls import Call
 from helpers.local_api.generate import Event, Generation, GenerationResult
 from helpers.local_api.refusal import Refusal
 from helpers.local_api.schemas import ChatRequest
@@ -54,8 +55,8 @@ class Answers:
         for generation in self._generations:
             generation.cancel()
 
-    async def events(self) -> AsyncIterator[tuple[int, str | GenerationResult]]:
-        """The number of an answer, and its next text, at its end its result; over when all of them are.
+    async def events(self) -> AsyncIterator[tuple[int, str | Call | GenerationResult]]:
+        """The number of an answer, and its next text or call, at its end its result; over when all of them are.
 
         Raises:
             Exception: what went wrong in the engine, with any of them.

@@ -33,7 +33,7 @@ def application(
     """The whole API behind its gate; for ``hosts`` and ``any_address`` see there."""
     api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     routes = APIRouter(prefix="/v1")
-    routes.include_router(files.router(store))
+    routes.include_router(files.router(store, serving))
     routes.include_router(fine_tuning.router(store, serving, worker))
     routes.include_router(models.router(store, serving))
     routes.include_router(chat.router(serving))

@@ -52,7 +52,12 @@ def read_rows(file: Path, template: ChatTemplate, longest: int) -> list[Row]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            row = _row(*template.example(json.loads(line)["messages"]))
+            example = json.loads(line)
+            try:
+                row = _row(*template.example(example["messages"], example.get("tools") or ()))
+            except DataError as error:
+                problems.append(f"line {number}: {error}")
+                continue
             if row.tokens > longest:
                 problems.append(f"line {number}: {row.tokens} tokens, the model reads {longest}")
             elif not row.at:
@@ -60,7 +65,7 @@ def read_rows(file: Path, template: ChatTemplate, longest: int) -> list[Row]:
             rows.append(row)
     if problems:
         raise DataError(
-            f"{len(problems)} of {len(rows)} examples of {file.name} cannot be trained on.",
+            f"{len(problems)} examples of {file.name} cannot be trained on.",
             got="; ".join(problems[:20]),
             fix="Shorten or drop these lines and upload the file again.",
         )

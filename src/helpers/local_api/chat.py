@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from helpers.local_api.answers import Answers, complete, sse, told_in_a_stream
+from helpers.local_api.calls import Call
 from helpers.local_api.chances import Chance
 from helpers.local_api.generate import GenerationResult
 from helpers.local_api.refusal import Refusal
@@ -52,8 +53,8 @@ def _whole(head: Mapping[str, Any], results: Sequence[GenerationResult], with_ch
     choices = [
         {
             "index": n,
-            "message": {"role": "assistant", "content": result.text, "refusal": None, "annotations": []},
-            "finish_reason": result.finish_reason,
+            "message": _message(result),
+            "finish_reason": _reason(result),
             "logprobs": logprobs(result.chances) if with_chances else None,
         }
         for n, result in enumerate(results)
@@ -68,6 +69,22 @@ def _whole(head: Mapping[str, Any], results: Sequence[GenerationResult], with_ch
     }
 
 
+def _message(result: GenerationResult) -> dict[str, Any]:
+    calls = [_call(call) for call in result.calls]
+    content = result.text or (None if calls else "")
+    message = {"role": "assistant", "content": content, "refusal": None, "annotations": []}
+    return {**message, "tool_calls": calls} if calls else message
+
+
+def _call(call: Call) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": new_id("call_"), "type": "function", "function": function}
+
+
+def _reason(result: GenerationResult) -> str:
+    return "tool_calls" if result.calls and result.finish_reason == "stop" else result.finish_reason
+
+
 async def _stream(
     head: Mapping[str, Any], answers: Answers, with_usage: bool, with_chances: bool
 ) -> AsyncIterator[str]:
@@ -78,16 +95,19 @@ async def _stream(
         choice = {"index": n, "delta": delta, "finish_reason": finish_reason, "logprobs": chances}
         return sse({**head, "choices": [choice], **({"usage": None} if with_usage else {})})
 
-    results = []
+    results, called = [], [0] * answers.number
     try:
         for n in range(answers.number):
             yield chunk(n, {"role": "assistant", "content": "", "refusal": None})
         async for n, event in answers.events():
             if isinstance(event, str):
                 yield chunk(n, {"content": str(event)}, chances=logprobs(event.chances) if with_chances else None)
+            elif isinstance(event, Call):
+                yield chunk(n, {"tool_calls": [{"index": called[n], **_call(event)}]})
+                called[n] += 1
             else:
                 results.append(event)
-                yield chunk(n, {}, event.finish_reason)
+                yield chunk(n, {}, _reason(event))
         if with_usage:
             yield sse({**head, "choices": [], "usage": _usage(results)})
         yield "data: [DONE]\n\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 
 from helpers.errors import KitError
+from helpers.local_api.calls import Calling, grammar
+from helpers.local_api.tool_template import CallForm
 
 Schema = dict[str, Any] | Literal["json_object"]
 
@@ -22,11 +25,19 @@ class SchemaError(KitError):
     """The schema is malformed, or uses something that cannot be enforced."""
 
 
-class Constraint:
-    """Where one answer stands in its grammar."""
+class ToolSchemaError(SchemaError):
+    """The parameters that a tool declares are no schema, or one that cannot be enforced."""
 
-    def __init__(self, matcher: LLMatcher) -> None:
-        self._matcher = matcher
+
+class Constraint:
+    """Where one answer stands in its grammar.
+
+    Args:
+        fault: the kind of error that is raised where it cannot be followed.
+    """
+
+    def __init__(self, matcher: LLMatcher, fault: type[SchemaError] = SchemaError) -> None:
+        self._matcher, self._fault = matcher, fault
 
     def allowed(self) -> np.ndarray:
         """Which tokens may come next: booleans, (vocabulary,).
@@ -49,7 +60,7 @@ class Constraint:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            raise _refused(self._matcher.get_error(), "further")
+            raise _refused(self._matcher.get_error(), self._fault, how=" further")
 
     @property
     def complete(self) -> bool:
@@ -77,15 +88,37 @@ class Constrainer:
         Raises:
             SchemaError: the schema is malformed or cannot be enforced; the message says where.
         """
-        asked = {"type": "object"} if schema == "json_object" else schema
-        try:
-            grammar = LLMatcher.grammar_from_json_schema(json.dumps(asked), defaults=ONE_LINE)
-        except ValueError as error:
-            raise _refused(str(error)) from error
+        return self._started(_json_grammar(schema, SchemaError), SchemaError)
+
+    def calls(self, calling: Calling, form: CallForm, schema: Schema | None) -> Constraint:
+        """A fresh constraint for an answer that may call tools, and otherwise keeps to ``schema`` where there is one.
+
+        Raises:
+            SchemaError: ``schema`` cannot be enforced.
+            ToolSchemaError: the parameters of a tool cannot; the message says of which.
+        """
+        if schema is not None:
+            self.constraint(schema)
+        for name, parameters in calling.schemas.items():
+            whose = f" of the tool {name!r}"
+            self._started(_json_grammar(parameters, ToolSchemaError, whose), ToolSchemaError, whose)
+        answer = {"type": "object"} if schema == "json_object" else schema
+        lark = grammar(calling, form, answer, ONE_LINE, self._literal)
+        return self._started(LLMatcher.grammar_from_lark(lark), ToolSchemaError)
+
+    def _literal(self, text: str) -> str:
+        """A text in a Lark grammar; added tokens are no text there, but ``<[ID]>``."""
+        tokenizer, parts = self._vocabulary_of_model(), []
+        for own, some in groupby(tokenizer.tokenize_str(text), tokenizer.is_special_token):
+            ids = list(some)
+            parts += [f"<[{i}]>" for i in ids] if own else [json.dumps(tokenizer.decode_bytes(ids).decode())]
+        return " ".join(parts)
+
+    def _started(self, grammar: str, fault: type[SchemaError], whose: str = "") -> Constraint:
         matcher = LLMatcher(self._vocabulary_of_model(), grammar, log_level=0)
         if matcher.is_error():
-            raise _refused(matcher.get_error())
-        constraint = Constraint(matcher)
+            raise _refused(matcher.get_error(), fault, whose)
+        constraint = Constraint(matcher, fault)
         constraint.allowed()  # some are refused only when they are used
         return constraint
 
@@ -97,9 +130,17 @@ class Constrainer:
             return self._tokenizer
 
 
-def _refused(reason: str, how: str = "") -> SchemaError:
-    return SchemaError(
-        f"The JSON schema cannot be enforced{how and ' ' + how}.",
+def _json_grammar(schema: Schema, fault: type[SchemaError], whose: str = "") -> str:
+    asked = {"type": "object"} if schema == "json_object" else schema
+    try:
+        return LLMatcher.grammar_from_json_schema(json.dumps(asked), defaults=ONE_LINE)
+    except ValueError as error:
+        raise _refused(str(error), fault, whose) from error
+
+
+def _refused(reason: str, fault: type[SchemaError], whose: str = "", how: str = "") -> SchemaError:
+    return fault(
+        f"The JSON schema{whose} cannot be enforced{how}.",
         got=reason.split("\n")[0][:300],  # behind it the whole schema comes once more
         fix="Simplify it: types, properties, required, enum, const, items, anyOf, pattern and numeric bounds work.",
     )

@@ -60,12 +60,12 @@ class TextStream:
             self.stopped = True
             sure, self._held = text[: min(found)[1]], ""
         else:
-            keep = max((_overlap(text, stop) for stop in self._stops), default=0)
+            keep = max((overlap(text, stop) for stop in self._stops), default=0)
             sure, self._held = text[: len(text) - keep], text[len(text) - keep :]
         self._sent.append(sure)
         return sure
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """Length of the longest end of ``text`` that is a beginning of ``stop``."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from helpers import assets
 from helpers.errors import AssetError, KitError
 from helpers.local_api.adapters import read_adapter
-from helpers.local_api.template import JINJA
+from helpers.local_api.template import exported
 from helpers.project import kit_home
 
 DEFAULT_BASE = "smollm2-135m-instruct"
@@ -76,7 +76,7 @@ def export(model: str, to: Path, kind: str, home: Path, base_folder: Path | None
         for name in TOKENIZER:
             if (base_folder / name).is_file():
                 shutil.copy(base_folder / name, aside)
-        (aside / "chat_template.jinja").write_text(JINJA, encoding="utf-8")
+        (aside / "chat_template.jinja").write_text(exported(base_folder), encoding="utf-8")
         (aside / "README.md").write_text(README[kind].format(model=model, base=base, folder=to), encoding="utf-8")
         if to.exists():
             to.rmdir()

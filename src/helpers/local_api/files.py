@@ -19,6 +19,7 @@ from helpers.errors import DataError
 from helpers.local_api.paging import page_of
 from helpers.local_api.refusal import Refusal, unknown
 from helpers.local_api.schemas import limited
+from helpers.local_api.serving import Serving
 from helpers.local_api.store import File, Store, new_id
 
 MAX_FILE_BYTES = 512 * 2**20
@@ -27,11 +28,13 @@ FORM_OVERHEAD_BYTES = 64 * 2**10
 ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 EXPIRY_SECONDS = range(3600, 2_592_001)
 """An hour to 30 days, as at OpenAI (openai/openai-openapi, read 2026-11-29)."""
+WITH_TOOLS = "with tools"
+"""Whose limits (``helpers.facts``) hold for rows of models whose chat template has a place for tools."""
 MAX_TOLD, MAX_LISTED = 50, 1000
 """Problems of a refused file: in the message, and in the error's list ``problems``."""
 
 
-def router(store: Store) -> APIRouter:
+def router(store: Store, serving: Serving) -> APIRouter:
     routes = APIRouter()
     one_check = asyncio.Lock()  # a check holds its file's rows in memory: one file at a time
 
@@ -46,7 +49,7 @@ def router(store: Store) -> APIRouter:
             try:
                 await asyncio.to_thread(_copy, upload, arriving)
                 async with one_check:
-                    rows = await asyncio.to_thread(checked_rows, arriving, filename)
+                    rows = await asyncio.to_thread(checked_rows, arriving, filename, serving)
                 file = store.add_file(
                     arriving, purpose="fine-tune", filename=filename, rows=rows, expires_in=expires_in
                 )
@@ -127,8 +130,9 @@ def plain_name(filename: str) -> str:
     return filename
 
 
-def checked_rows(path: Path, filename: str) -> int:
-    """The number of examples in a good training file.
+def checked_rows(path: Path, filename: str, serving: Serving) -> int:
+    """The number of examples in a good training file. Tools are let through where any base model knows them; a job on
+    another one names the rows.
 
     A file with too few of them is let through: it may be a validation file, and the job says so where it is not.
 
@@ -138,7 +142,7 @@ def checked_rows(path: Path, filename: str) -> int:
     from helpers import data  # pandas: not needed until somebody uploads
 
     try:
-        report = data.check(path, provider="local")
+        report = data.check(path, provider="local", model=WITH_TOOLS if serving.knows_tools() else None)
     except DataError as error:
         raise Refusal(400, f"{filename}: {error}", param="file", code="invalid_file") from None
     problems = report.problems

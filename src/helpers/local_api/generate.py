@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.errors import KitError
 from helpers.local_api.adapters import AdapterFiles, read_adapter
+from helpers.local_api.calls import Call, Calling, CallStream
 from helpers.local_api.chances import Chance, Chances
 from helpers.local_api.constrain import Constrainer, Constraint, Schema
 from helpers.local_api.decoding import TextStream
 from helpers.local_api.prefixes import COST_OF_A_BATCH, ROOM_FOR_UNLIKE, Plan, PrefixCache, common, plan
 from helpers.local_api.sampling import Chooser
-from helpers.local_api.template import ChatTemplate, context_length, text_of, vocabulary_size
+from helpers.local_api.template import ChatTemplate, context_length, texts_of, vocabulary_size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +77,7 @@ class GenerationRequest:
         stop: strings that end the answer.
         seed: of the sampling; None: another answer each time.
         schema: a JSON schema, or ``"json_object"``.
+        calling: which tools the answer may call; None: calls are not looked for.
         likeliest: tell each token's chance, and those of so many of the likeliest at its place (0: its own only); None:
             tell none.
     """
@@ -89,6 +91,7 @@ class GenerationRequest:
     stop: Sequence[str] = ()
     seed: int | None = None
     schema: Schema | None = None
+    calling: Calling | None = None
     likeliest: int | None = None
 
 
@@ -97,12 +100,13 @@ class GenerationResult:
     """An answer.
 
     Attributes:
-        text: without the stop string.
+        text: without the stop string and without calls.
         finish_reason: ``"stop"`` or ``"length"``.
         prompt_tokens: tokens of the prompt, template included.
         completion_tokens: tokens that the model made, the one that ended the answer included.
         cached_tokens: tokens of the prompt that were not computed for this request, because another had computed them.
         chances: of the tokens that the text is made of, where they were asked for.
+        calls: of tools; the last one is cut short where the answer is.
     """
 
     text: str
@@ -111,17 +115,18 @@ class GenerationResult:
     completion_tokens: int
     cached_tokens: int
     chances: tuple[Chance, ...] = ()
+    calls: tuple[Call, ...] = ()
 
 
-Event = str | GenerationResult | Exception
+Event = str | Call | GenerationResult | Exception
 
 
 class Generation:
-    """One request on its way: iterate over it for text as it comes (:class:`Piece` where chances were asked for), then
-    :meth:`result`.
+    """One request on its way: iterate over it for text as it comes (:class:`Piece` where chances were asked for), and
+    calls, each when it is complete; then :meth:`result`.
 
-    With a ``listener``, each text, and at the end the result or an exception, is handed to it instead, in the engine's
-    thread: it must return at once.
+    With a ``listener``, each text and call, and at the end the result or an exception, is handed to it instead, in the
+    engine's thread: it must return at once.
     """
 
     def __init__(self, listener: Callable[[Event], None] | None = None) -> None:
@@ -135,8 +140,8 @@ class Generation:
         """Nobody waits for the answer any more: it is dropped at the next step."""
         self.cancelled = True
 
-    def __iter__(self) -> Iterator[str]:
-        while isinstance(event := self._events.get(), str):
+    def __iter__(self) -> Iterator[str | Call]:
+        while isinstance(event := self._events.get(), str | Call):
             yield event
         if isinstance(event, Exception):
             raise event
@@ -154,9 +159,9 @@ class Generation:
             raise self._end
         return self._end
 
-    def _say(self, text: str) -> None:
-        if text or getattr(text, "chances", ()):
-            self._listener(text)
+    def _say(self, said: str | Call) -> None:
+        if said or getattr(said, "chances", ()):
+            self._listener(said)
 
     def _close(self, end: GenerationResult | Exception) -> None:
         self._end = end
@@ -175,6 +180,7 @@ class _Answer:
         self.stream: TextStream
         self.constraint: Constraint | None = None
         self.chances: Chances | None = None
+        self.calls: CallStream | None = None
         self.chooser = Chooser(request.temperature, request.top_p, request.seed)
         self.tokens: list[int] = []
         self.shared = self.cached = 0
@@ -237,12 +243,21 @@ class _Answer:
         self._say(self.stream.finish())
         if self.stream.stopped:
             reason = "stop"
+        text, calls = self.stream.text, ()
+        if self.calls:
+            for said in self.calls.finish():
+                self.generation._say(said)
+            text, calls = self.calls.text, tuple(self.calls.calls)
         told = tuple(self.chances.told) if self.chances else ()
-        result = GenerationResult(self.stream.text, reason, self.asked, len(self.tokens), self.cached, told)
+        result = GenerationResult(text, reason, self.asked, len(self.tokens), self.cached, told, calls)
         self.generation._close(result)
 
     def _say(self, text: str) -> None:
-        self.generation._say(self.chances.with_text(text) if self.chances else text)
+        if self.calls:
+            for said in self.calls.push(text):
+                self.generation._say(said)
+        else:
+            self.generation._say(self.chances.with_text(text) if self.chances else text)
 
     def fail(self, error: Exception) -> None:
         """Close it, if it is not closed yet, with what went wrong."""
@@ -389,23 +404,27 @@ class Engine:
         answer.stream = TextStream(self.template.tokenizer, request.stop)
         if request.likeliest is not None:
             answer.chances = Chances(self.template.tokenizer, request.likeliest)
-        if request.schema is not None:
+        if request.calling is not None:
+            answer.calls = CallStream(self.template.tools.form)
+            answer.constraint = self.constrainer.calls(request.calling, self.template.tools.form, request.schema)
+        elif request.schema is not None:
             answer.constraint = self.constrainer.constraint(request.schema)
         return answer
 
-    def read(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+    def read(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """The prompt's token ids. One that is far too long costs neither the time nor the memory of reading it all.
 
         Raises:
             ContextLengthError, DataError: it does not fit, or is nothing that the template can express.
         """
-        if self.template.exceeds(messages, self.context):
-            characters = sum(len(text_of(message)) for message in messages)
+        texts = texts_of(messages, tools)
+        if self.template.exceeds(texts, self.context):
+            characters = sum(map(len, texts))
             raise ContextLengthError(
                 f"The prompt's {characters:,} characters are more than the model's context of {self.context} tokens.",
                 fix="Shorten the messages.",
             )
-        return self.template.prompt(messages)
+        return self.template.prompt(messages, tools)
 
     # In the computing thread ----------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 
+from helpers.local_api.calls import NO_ARGUMENTS, Calling
 from helpers.local_api.refusal import Refusal
 
 MAX_JSON_BYTES = 16 * 2**20
@@ -130,22 +131,41 @@ class CreateJob(Strict):
 # Chat completions ---------------------------------------------------------------------------------------------------
 
 
+FUNCTION_NAME = r"^[A-Za-z0-9_-]{1,64}$"
+
+
 class TextPart(Strict):
     type: Literal["text"]
     text: str
 
 
-INEXPRESSIBLE = ("tool_calls", "function_call", "audio", "refusal", "annotations", "tool_call_id")
+INEXPRESSIBLE = ("function_call", "audio", "refusal", "annotations")
 """Fields of a message that may only be empty. Answers carry some of them so, and clients send those answers back."""
 
 
-class Message(Strict):
-    """One chat message. What the template cannot express (tools, images) is refused, never dropped; only a ``name``,
-    which clients put on every message, is taken and not shown to the model. Training rows are read the same way."""
+class Called(Strict):
+    name: Annotated[str, StringConstraints(pattern=FUNCTION_NAME)]
+    arguments: str
 
-    role: Literal["system", "developer", "user", "assistant"]
+
+class ToolCall(Strict):
+    """A call of an earlier answer; clients send the number that a stream gave it, too."""
+
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    type: Literal["function"] = "function"
+    function: Called
+    index: int | None = None
+
+
+class Message(Strict):
+    """One chat message. What no template here can express (images, audio) is refused, never dropped; only a ``name``,
+    which clients put on every message, is taken and not shown to the model."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[TextPart]
     name: Annotated[str, StringConstraints(pattern=r"^[^\s<|\\/>]{1,64}$")] | None = None
+    tool_calls: Annotated[list[ToolCall], Field(max_length=128)] | None = None
+    tool_call_id: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -155,11 +175,53 @@ class Message(Strict):
         for field in INEXPRESSIBLE:
             if data.get(field):
                 raise ValueError(f"{field!r} cannot be expressed in this model's chat template: leave it out")
-        return {key: value for key, value in data.items() if key not in INEXPRESSIBLE}
+        kept = {key: value for key, value in data.items() if key not in INEXPRESSIBLE}
+        if data.get("role") == "assistant" and data.get("tool_calls") and data.get("content") is None:
+            kept["content"] = ""
+        return kept
+
+    @model_validator(mode="after")
+    def of_its_role(self) -> Message:
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("only a message of the assistant has tool_calls")
+        if (self.role == "tool") != bool(self.tool_call_id):
+            raise ValueError("tool_call_id must be given with the role 'tool', and only with it")
+        return self
 
     @property
     def text(self) -> str:
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class Function(Strict):
+    name: Annotated[str, StringConstraints(pattern=FUNCTION_NAME)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    @model_validator(mode="after")
+    def takes_an_object(self) -> Function:
+        if self.parameters and self.parameters.get("type", "object") != "object":
+            raise ValueError("the type of parameters must be 'object'")
+        return self
+
+    @property
+    def schema_of_arguments(self) -> dict[str, Any]:
+        return {"type": "object", **self.parameters} if self.parameters else dict(NO_ARGUMENTS)
+
+
+class Tool(Strict):
+    type: Literal["function"]
+    function: Function
+
+
+class FunctionName(Strict):
+    name: str
+
+
+class NamedTool(Strict):
+    type: Literal["function"]
+    function: FunctionName
 
 
 class JsonSchema(Strict):
@@ -213,6 +275,9 @@ class ChatRequest(Strict):
     stop: Annotated[Any, BeforeValidator(_stops)] = []
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     response_format: ResponseFormat | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
@@ -232,10 +297,58 @@ class ChatRequest(Strict):
             raise ValueError("top_logprobs is allowed only together with logprobs: true")
         return self
 
+    @model_validator(mode="after")
+    def tools_fit(self) -> ChatRequest:
+        names = [tool.function.name for tool in self.tools or ()]
+        if len(set(names)) < len(names):
+            raise ValueError("two tools have the same name")
+        if not names and self.tool_choice not in (None, "none"):
+            raise ValueError("tool_choice is allowed only together with tools")
+        if not names and self.parallel_tool_calls is not None:
+            raise ValueError("parallel_tool_calls is allowed only together with tools")
+        if isinstance(self.tool_choice, NamedTool) and self.tool_choice.function.name not in names:
+            raise ValueError(f"tool_choice names {self.tool_choice.function.name[:64]!r}, which is none of the tools")
+        if names and self.logprobs:
+            raise ValueError("logprobs cannot be told of an answer that may call tools")
+        return self
+
+    @model_validator(mode="after")
+    def calls_are_answered(self) -> ChatRequest:
+        """Each call by a message of the role ``tool`` right behind it, as at OpenAI; templates know the order only."""
+        waiting: dict[str, int] = {}
+        for n, message in enumerate(self.messages):
+            if message.role == "tool":
+                if waiting.pop(message.tool_call_id, None) is None:
+                    told = f"Invalid 'messages[{n}]': its tool_call_id answers no call of tool_calls right before it."
+                    raise Refusal(400, told, param=f"messages[{n}]", code="invalid_value")
+                continue
+            _all_answered(waiting)
+            waiting = {call.id: n for call in message.tool_calls or ()}
+        _all_answered(waiting)
+        return self
+
+    @property
+    def calling(self) -> Calling | None:
+        """Which tools the answer may call; None: there are none."""
+        schemas = {tool.function.name: tool.function.schema_of_arguments for tool in self.tools or ()}
+        match self.tool_choice:
+            case "none":
+                return Calling({}) if schemas else None
+            case NamedTool(function=FunctionName(name=name)):
+                return Calling({name: schemas[name]}, must=True, several=False)
+        must, several = self.tool_choice == "required", self.parallel_tool_calls is not False
+        return Calling(schemas, must, several) if schemas else None
+
     @property
     def likeliest(self) -> int | None:
         """How many of the likeliest tokens are told for each place; None: no chances at all."""
         return (self.top_logprobs or 0) if self.logprobs else None
+
+
+def _all_answered(waiting: Mapping[str, int]) -> None:
+    for call, n in waiting.items():
+        told = f"Invalid 'messages[{n}]': no message of the role 'tool' right behind it answers {call!r} of tool_calls."
+        raise Refusal(400, told, param=f"messages[{n}]", code="invalid_value")
 
 
 ANY = object()
@@ -251,14 +364,11 @@ NEUTRAL: Mapping[str, Any] = {
     "modalities": (["text"],),
     "store": (False,),
     "service_tier": ("auto", "default"),
-    "tools": ([],),
-    "tool_choice": ("none",),
     "functions": ([],),
     "function_call": ("none",),
     "metadata": ({},),
     "reasoning_effort": ("none",),
     # wishes that a small chat model on this machine cannot fulfil at all
-    "parallel_tool_calls": (),
     "audio": (),
     "prediction": (),
     "moderation": (),
@@ -406,6 +516,8 @@ RESPONSE_NEUTRAL: Mapping[str, Any] = {
     "prompt_cache_retention": (),
 }
 WAYS_OUT: Mapping[str, str] = {
+    "tools": " /v1/chat/completions takes tools, for models whose chat template has a place for them.",
+    "functions": " Declare them as 'tools'.",
     "previous_response_id": " It stores no responses: send the earlier messages and output items as 'input'.",
     "store": " It stores no responses, which is what leaving 'store' away means here.",
 }

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from helpers import assets
 from helpers.errors import AssetError, KitError
-from helpers.local_api.constrain import SchemaError
+from helpers.local_api.constrain import SchemaError, ToolSchemaError
 from helpers.local_api.embed import MODEL as EMBEDDING_MODEL
 from helpers.local_api.generate import (
     ContextLengthError,
@@ -26,8 +27,9 @@ from helpers.local_api.generate import (
     UnknownAdapterError,
 )
 from helpers.local_api.refusal import Refusal
-from helpers.local_api.schemas import ChatRequest
+from helpers.local_api.schemas import ChatRequest, Message
 from helpers.local_api.store import Model, Store
+from helpers.local_api.template import ChatTemplate
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Serving:
         self.bases: Mapping[str, Base] = {base.id: base for base in (DEFAULT, *named)}
         self.started_at = int(time.time())
         self._engines: dict[str, Engine] = {}
+        self._tools: dict[str, bool] = {}  # by base model
         self._loading = threading.Lock()
 
     def tuned(self, model_id: str) -> Model:
@@ -117,10 +120,21 @@ class Serving:
                 engine = self._engine(tuned.base if tuned else asked.model)
                 if tuned and not engine.has_adapter(tuned.id):
                     engine.load_adapter(tuned.id, self._store.home / tuned.folder)
-            request = _generation(asked, engine.read(_messages(asked)), tuned.id if tuned else None)
+            if engine.template.tools is None:
+                _refuse_tools(asked)
+            prompt = engine.read([_message(one) for one in asked.messages], _declared(asked))
+            request = _generation(asked, prompt, tuned.id if tuned else None)
             return _submit_all(engine, request, listeners)
         except KitError as error:
             raise refusal_of(error) from None
+
+    def knows_tools(self) -> bool:
+        """Whether any base model's chat template has a place for tools (the default one's has none)."""
+        with self._loading:
+            for base in self.bases.values():
+                if base is not DEFAULT and base.id not in self._tools:
+                    self._tools[base.id] = _has_place_for_tools(base)
+            return any(self._tools.values())
 
     def forget(self, names: Iterable[str], base: str) -> None:
         """Deleted models answer no more, and leave the memory."""
@@ -142,11 +156,20 @@ class Serving:
         return self._engines[base]
 
 
+def _has_place_for_tools(base: Base) -> bool:
+    try:
+        return ChatTemplate(base.folder()).tools is not None
+    except AssetError:  # whoever asks it for an answer hears why
+        return False
+
+
 def refusal_of(error: KitError) -> Refusal:
     """How a client is told what an engine said, before its answer or in the middle of it."""
     match error:
         case ContextLengthError():
             return Refusal(400, str(error), param="messages", code="context_length_exceeded")
+        case ToolSchemaError():
+            return Refusal(400, str(error), param="tools", code="invalid_function_parameters")
         case SchemaError():
             return Refusal(400, str(error), param="response_format", code="invalid_schema")
         case UnknownAdapterError():  # deleted at this very moment
@@ -171,8 +194,27 @@ def _submit_all(
     return generations
 
 
-def _messages(asked: ChatRequest) -> list[Mapping[str, str]]:
-    return [{"role": message.role, "content": message.text} for message in asked.messages]
+def _refuse_tools(asked: ChatRequest) -> None:
+    """
+    Raises:
+        Refusal: 400, the request has tools in it.
+    """
+    why = f"cannot be expressed in the chat template of {asked.model[:200]}, which has no place for tools: leave it out"
+    if asked.tools:
+        raise Refusal(400, f"Unsupported parameter: 'tools' {why}.", param="tools", code="unsupported_parameter")
+    for n, message in enumerate(asked.messages):
+        if message.tool_calls or message.role == "tool":
+            what = "'tool_calls'" if message.tool_calls else "the role 'tool'"
+            raise Refusal(400, f"Invalid 'messages[{n}]': {what} {why}.", param=f"messages[{n}]", code="invalid_value")
+
+
+def _message(message: Message) -> dict[str, Any]:
+    calls = [call.model_dump() for call in message.tool_calls or ()]
+    return {"role": message.role, "content": message.text, **({"tool_calls": calls} if calls else {})}
+
+
+def _declared(asked: ChatRequest) -> list[dict[str, Any]]:
+    return [tool.model_dump() for tool in asked.tools or ()]
 
 
 def _generation(asked: ChatRequest, prompt_ids: Sequence[int], adapter: str | None) -> GenerationRequest:
@@ -188,5 +230,6 @@ def _generation(asked: ChatRequest, prompt_ids: Sequence[int], adapter: str | No
         stop=asked.stop,
         seed=asked.seed,
         schema=schema,
+        calling=asked.calling,
         likeliest=asked.likeliest,
     )

@@ -4,6 +4,9 @@ Each message becomes ``<|im_start|>ROLE\\nCONTENT<|im_end|>\\n``; an answer is a
 ``<|im_start|>assistant\\n``. Nothing is added: no default system message. The text of a message can never turn into a
 control token: a user who types ``<|im_end|>`` sends those ten characters.
 
+Only what this template has no place for, tools, is written by the model's own
+(:mod:`helpers.local_api.tool_template`).
+
 Needs the ``tokenizers`` library only, so that a prompt can be counted before torch is loaded.
 """
 
@@ -19,6 +22,7 @@ from tokenizers import Tokenizer
 
 from helpers import tokens
 from helpers.errors import AssetError, DataError
+from helpers.local_api.tool_template import ToolTemplate, template_source, uses_tools
 
 START, END = "<|im_start|>", "<|im_end|>"
 MANY_CHARACTERS = 16
@@ -32,6 +36,11 @@ JINJA = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 """The same template for an exported model's ``chat_template.jinja`` (``developer`` is written as ``system`` first)."""
+WITH_TOOLS = (
+    "{%% set enable_thinking = false %%}"
+    "{%% if tools or messages | selectattr('tool_calls', 'defined') | selectattr('tool_calls') | list %%}"
+    "%s{%% else %%}%s{%% endif %%}"
+)
 
 
 class ChatTemplate:
@@ -39,6 +48,9 @@ class ChatTemplate:
 
     Args:
         folder: a model folder with ``tokenizer.json``.
+
+    Attributes:
+        tools: writes conversations with tools; None: this model has no place for them.
 
     Raises:
         AssetError: there is no ``tokenizer.json``, or its vocabulary has no ``<|im_start|>`` and ``<|im_end|>``.
@@ -60,18 +72,20 @@ class ChatTemplate:
         self.start, self.end = start, end
         end_of_text = self.tokenizer.token_to_id("<|endoftext|>")
         self.stops = frozenset({self.end} if end_of_text is None else {self.end, end_of_text})
+        self.tools = ToolTemplate.of(folder, self.tokenizer)
 
-    def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+    def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """Token ids of the conversation, ending where the assistant's answer begins."""
+        if uses_tools(messages, tools):
+            return self._with_tools().prompt(messages, tools)
         ids = [i for message in messages for i in self._message(message)[0]]
         return [*ids, self.start, *self._text("assistant\n")]
 
-    def exceeds(self, messages: Sequence[Mapping[str, Any]], most: int) -> bool:
-        """Whether the conversation surely has more than ``most`` tokens, without reading much more than these.
+    def exceeds(self, texts: Sequence[str], most: int) -> bool:
+        """Whether texts surely have more than ``most`` tokens, without reading much more than these.
 
         What is only a little longer, or holds few characters for its tokens, is left to be counted by :meth:`prompt`.
         """
-        texts = [text_of(message) for message in messages]
         if sum(map(len, texts)) <= MANY_CHARACTERS * most:
             return False
         pieces = (text[at : at + PIECE] for text in texts for at in range(0, len(text), PIECE))
@@ -81,12 +95,19 @@ class ChatTemplate:
             least += sum(len(piece.ids) - 1 for piece in found)  # a cut within a word may add one
         return least > most
 
-    def example(self, messages: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[float]]:
+    def example(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[list[int], list[float]]:
         """Token ids of a training example, and each token's weight in the loss.
 
-        The weight is 1 on an assistant's words and on the ``<|im_end|>`` after them (or that message's ``weight``), and
-        0 elsewhere.
+        The weight is 1 on an assistant's words and calls and on the ``<|im_end|>`` after them (or that message's
+        ``weight``), and 0 elsewhere.
+
+        Raises:
+            DataError: the template cannot express the example.
         """
+        if uses_tools(messages, tools):
+            return self._with_tools().example(messages, tools)
         ids: list[int] = []
         weights: list[float] = []
         for message in messages:
@@ -96,6 +117,14 @@ class ChatTemplate:
             weights += [weight if learned_from <= i < learned_to else 0.0 for i in range(len(of_message))]
         return ids, weights
 
+    def _with_tools(self) -> ToolTemplate:
+        if self.tools is None:
+            raise DataError(
+                "The model's chat template has no place for tools.",
+                fix="Leave tools and tool calls out, or choose a model that knows them (Qwen3, …).",
+            )
+        return self.tools
+
     def _message(self, message: Mapping[str, Any]) -> tuple[list[int], int, int]:
         """Ids of one message, and where its content's tokens begin and end (``<|im_end|>`` included)."""
         role, content = message.get("role"), text_of(message)
@@ -103,7 +132,7 @@ class ChatTemplate:
             raise DataError(
                 "The chat template cannot express this role.",
                 got=repr(role),
-                fix=f"Use one of {', '.join(ROLES)}; tool calls cannot be trained or served here.",
+                fix=f"Use one of {', '.join(ROLES)}.",
             )
         *heads, body = map(self._text, tokens.between_marks(role, content))
         head = [i for ids in heads for i in ids]
@@ -130,8 +159,26 @@ def text_of(message: Mapping[str, Any]) -> str:
     raise DataError(
         "A message has no text.",
         got=f"content {type(content).__name__}",
-        fix="Give each message a text; images, audio and tool calls cannot be trained or served here.",
+        fix="Give each message a text; images and audio cannot be trained or served here.",
     )
+
+
+def texts_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """All texts of a conversation: of its messages, of their calls, of its tools' declarations.
+
+    Raises:
+        DataError: a message has neither text nor call.
+    """
+    calls = [call["function"]["arguments"] for message in messages for call in message.get("tool_calls") or ()]
+    said = [text_of(message) for message in messages if not message.get("tool_calls") or message.get("content")]
+    return [*said, *calls, *(json.dumps(tool, ensure_ascii=False) for tool in tools)]
+
+
+def exported(folder: Path) -> str:
+    """The ``chat_template.jinja`` of a model that was tuned here: the kit's, and the model's own where tools occur."""
+    if ChatTemplate(folder).tools is None:
+        return JINJA
+    return WITH_TOOLS % (template_source(folder), JINJA)
 
 
 def context_length(folder: Path) -> int:
