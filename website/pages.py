@@ -55,8 +55,7 @@ def gather(source: Path, today: str) -> None:
     extra = source / "_extra"
     extra.mkdir()
     found = lessons.write(TOP / "notebooks", source / "notebooks", extra / "charts")
-    glossary = TOP / "notebooks" / "glossary.md"
-    shutil.copy(glossary if glossary.exists() else HERE / "glossary.md", source / "notebooks" / "glossary.md")
+    shutil.copy(TOP / "notebooks" / "glossary.md", source / "notebooks" / "glossary.md")
     if (pictures := TOP / "notebooks" / "pictures").exists():
         for place in (source, extra):  # for Markdown's pictures, and for those that cells show as HTML
             shutil.copytree(pictures, place / "notebooks" / "pictures")
