@@ -434,7 +434,7 @@ def test_one_table_in_an_archive_is_read_and_several_are_listed(tmp_path: Path) 
     with zipfile.ZipFile(two, "w") as archive:
         archive.writestr("train.csv", text)
         archive.writestr("test.csv", text)
-    with pytest.raises(DataError, match=r"holds 2 files.*train.csv, test.csv.*two.zip#train.csv") as caught:
+    with pytest.raises(DataError, match=r"contains 2 files.*train.csv, test.csv.*two.zip#train.csv") as caught:
         data.read(two)
     assert "workbook" not in str(caught.value)
     assert len(data.read(f"{two}#test.csv")) == 9
@@ -801,7 +801,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "an empty zip": ("a.zip", _zip(), "no table"),
     "a zip of pictures": ("a.zip", _zip(**{"a.png": b"x", "b.jpg": b"y"}), "no table.*a.png"),
     "a zip with a password": ("a.zip", _locked(), "password"),
-    "a zip of two tables": ("a.zip", _zip(a=CSV, b=CSV), "holds 2 files"),
+    "a zip of two tables": ("a.zip", _zip(a=CSV, b=CSV), "contains 2 files"),
     "a document": ("a.docx", _zip(word__document=b"<xml/>"), "Word document"),
     "an open document": ("a.ods", _zip(**{"content.xml": b"<xml/>", "mimetype": b"x"}), "OpenDocument"),
     "a tar": ("a.tar", TAR, "tar archive"),

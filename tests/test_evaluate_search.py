@@ -356,11 +356,11 @@ def test_what_no_search_can_use_is_refused_before_a_call(host, tmp_path):
     server, store = host(), tmp_path / "s.sqlite"
     for find, problem, options in (
         (optimise, "no instructions to begin with", {"first": replace(FIRST, system="")}),
-        (optimise, "too small for a single proposal.*65 at least", {"budget_calls": 50}),
+        (optimise, "too small for a single proposal.*at least 65", {"budget_calls": 50}),
         (optimise, "too few training rows", {"pool": POOL[:6]}),
         (optimise, "higher is better.*length: neither", {"chosen": [metrics.length]}),
         (optimise, "tuned model", {"first": replace(FIRST, tuned=True)}),
-        (choose, "too small to choose.*40 at least", {"budget_calls": 39}),
+        (choose, "too small to choose.*at least 40", {"budget_calls": 39}),
         (choose, "must fit.*60 of 48 rows", {"shots": 60, "part": 96}),
         (choose, "too few training rows", {"pool": POOL[:6]}),
         (choose, "tuned model", {"first": replace(FIRST, tuned=True)}),

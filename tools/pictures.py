@@ -26,6 +26,8 @@ from helpers.local_api.lora import RANK
 from helpers.local_api.template import ChatTemplate
 
 PICTURES = NOTEBOOKS / "pictures"
+STRIP = 684
+LETTERS, LINE = 44, 17  # of an answer on a card: letters a line, and pixels from line to line
 
 STOPS = (
     ("00", "0", "Should you?"),
@@ -65,17 +67,17 @@ def pictures() -> dict[str, str]:
 
 def here(stop: str) -> str:
     """The strip on top of a lesson: nine stops, the article's five steps as the spine, and where the reader stands."""
-    drawing, step = Drawing(), WIDTH / len(STOPS)
+    drawing, step = Drawing(STRIP), STRIP / len(STOPS)
     drawing.card(step + 2, 2, 5 * step - 4, 76, "plain")
     drawing.text(3.5 * step, 18, "the article's five steps", "ink", size=12, middle=True)
     for at, (name, number, label) in enumerate(STOPS):
         now, x = name == stop, at * step
-        drawing.card(x + 6, 27, step - 12, 44, "here" if now else "card", 7)
+        drawing.card(x + 4, 27, step - 8, 44, "here" if now else "card", 7)
         look = "white" if now else "ink"
         drawing.text(x + step / 2, 46, number, f"{look} bold", size=15, middle=True)
         drawing.text(x + step / 2, 63, label, look, size=11, middle=True)
         if now:
-            drawing.card(x + 6, 80, step - 12, 17, "here", 8)
+            drawing.card(x + 4, 80, step - 8, 17, "here", 8)
             drawing.text(x + step / 2, 92.5, "you are here", "white", size=10, middle=True)
     label = next(f"{number} {label}" for name, number, label in STOPS if name == stop).replace("★ ", "")
     drawing.height = 99
@@ -98,15 +100,15 @@ def one_message() -> str:
     wide, y = (WIDTH - 12) / 2, 78.0
     answers = record["answers"]
     for two in (answers[at : at + 2] for at in range(0, len(answers), 2)):
-        said = [wrapped(one["answer"], 52, 4) for one in two]
-        tall = 50 + 15 * max(map(len, said))
+        said = [wrapped(one["answer"], LETTERS, 5) for one in two]
+        tall = 52 + LINE * max(map(len, said))
         for x, one, lines in zip((2, 10 + wide), two, said, strict=False):
             drawing.card(x, y, wide, tall, "good" if one["right"] else "poor")
             prompted = one["role"] != "no language model"
             drawing.text(x + 12, y + 19, one["candidate"] + ("" if prompted else " · no language model"), "ink bold")
             _fields(drawing, x + 12, y + 37, one["answer"], ideal)
             for line, words in enumerate(lines):
-                drawing.text(x + 12, y + 55 + 15 * line, words, "ink mono", size=11)
+                drawing.text(x + 12, y + 58 + LINE * line, words, "ink mono", size=13)
         y += tall + 8
     right = [one["candidate"] for one in record["answers"] if one["right"]]
     return drawing.svg(
@@ -158,18 +160,18 @@ def before_and_after(pair: Mapping) -> str:
     wide = (WIDTH - 12) / 2
     for row in pair["row"]:
         asked = wrapped(plain(row["asked"]), 84, 3)
-        both = [wrapped(plain(row[part]), 52, 9) for part in ("before", "after")]
+        both = [wrapped(plain(row[part]), LETTERS, 9) for part in ("before", "after")]
         drawing.card(2, y, WIDTH - 4, 12 + 18 * len(asked), "plain")
         for line, words in enumerate(asked):
             drawing.text(16, y + 20 + 18 * line, words)
         y += 20 + 18 * len(asked)
-        tall = 42 + 15 * max(map(len, both))
+        tall = 40 + LINE * max(map(len, both))
         for x, part, lines in zip((2, 2 + wide + 8), ("before", "after"), both, strict=True):
             is_right = row[f"{part}_is_right"]
             drawing.card(x, y, wide, tall, "good" if is_right else "poor")
             drawing.text(x + 12, y + 20, f"{'✓' if is_right else '✗'} {pair[part]}", "ink bold")
             for line, words in enumerate(lines):
-                drawing.text(x + 12, y + 42 + 15 * line, words, "ink mono", size=11)
+                drawing.text(x + 12, y + 44 + LINE * line, words, "ink mono", size=13)
         y += tall + 16
     said = (
         f"Asked: {row['asked']} {pair['before']}: {row['before']} {pair['after']}: {row['after']}"
