@@ -41,6 +41,8 @@ SIZES = (25, 50, 100, 200, 400, 600)
 PROMPT = "4 nearest"
 MODEL = "smollm2-135m-instruct"
 DESK_TOKENS = 90
+NOTHING = {"input": 0.0, "output": 0.0}
+"""What the server of this benchmark costs: an address by itself could be a proxy to a paid host."""
 TYPED = (
     "Clothes horse, beech, folds flat, 3 rails, 110 cm high, holds a full wash, £34",
     "Pepper mill, olive wood, 18 cm, ceramic grinder, fill from the top, £29",
@@ -99,7 +101,7 @@ def typed(pairs: int = 24) -> None:
         ]
         for sheet in TYPED:
             began = time.perf_counter()
-            replies = free_text.write(client, two, sheet, store=Path(folder) / "answers.sqlite")
+            replies = free_text.write(client, two, sheet, store=Path(folder) / "answers.sqlite", price=NOTHING)
             took = time.perf_counter() - began
             tokens = ", ".join(f"{name} {reply.completion_tokens} tokens" for name, reply in replies.items())
             print(f"typed: {took:.1f} s to both answers ({tokens})", flush=True)
@@ -108,7 +110,7 @@ def typed(pairs: int = 24) -> None:
 def _tuned(client: openai.OpenAI, rows: tuple[Example, ...], folder: Path) -> str:
     file = jobs.upload(client, data.write(rows, folder / "train.jsonl"))
     settings = {"n_epochs": 1, "recipe": RECIPES[CHOSEN].recipe}
-    return jobs.watch(client, jobs.start(client, file.id, hyperparameters=settings).id).fine_tuned_model
+    return jobs.watch(client, jobs.start(client, file.id, model=MODEL, hyperparameters=settings).id).fine_tuned_model
 
 
 def main() -> None:
