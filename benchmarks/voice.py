@@ -1,17 +1,17 @@
 """Lesson 7's figures with care: three seeds, a learning curve, and how long a typed product takes.
 
-    python benchmarks/voice.py [FOLDER] [--only seeds,curve,typed] [--report]
+    python benchmarks/voice.py [FOLDER] [--only seeds,curve,typed]
 
 - seeds: lesson 7's recipe with seeds 1 to 3 writes the copy of the 80 *test* sheets, and so does the best prompt (the
   four most alike pairs). Per measure: each seed, their mean, and the paired difference from the prompt with its 95 %
   interval (bootstrap over sheets, a sheet's seeds averaged).
-- curve: the same recipe on 25 to 600 pairs, with the passes and the batch size that ``"auto"`` gives so many, on the 60
-  *validation* sheets: voice (rules kept, all 20) and facts (invents nothing) apart.
+- curve: the same layers trained on 25 to 600 pairs, with the passes and the batch size that ``"auto"`` gives so many,
+  on the 60 *validation* sheets: voice (rules kept, all 20) and facts (invents nothing) apart.
 - typed: seconds from a typed sheet to both answers, the prompt's and the tuned model's, as lesson 7's desk asks for
   them, through a server of its own; five sheets, new ones each time.
 
 FOLDER (``.local/benchmarks/voice``) is that of ``voice_recipes.py``: what is there is not done again. On two quiet
-cores the three seeds take about 35 minutes, the curve 50 more, the typed sheets 5.
+cores, by the trainer's rate on one machine, the three seeds take about 25 minutes and the curve 50 more.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ from helpers.local_api.hyperparameters import resolve
 from helpers.records import Candidate, Example
 from helpers.statistics import paired_bootstrap
 
-CHOSEN = "thorough-3"
+CHOSEN = "thorough-6, 200 pairs"
 """Lesson 7's recipe, by its name in ``voice_recipes.py``."""
 SEEDS = (1, 2, 3)
 SIZES = (25, 50, 100, 200, 400, 600)
 PROMPT = "4 nearest"
 MODEL = "smollm2-135m-instruct"
 DESK_TOKENS = 90
+NOTHING = {"input": 0.0, "output": 0.0}
+"""What the server of this benchmark costs: an address by itself could be a proxy to a paid host."""
 TYPED = (
     "Clothes horse, beech, folds flat, 3 rails, 110 cm high, holds a full wash, £34",
     "Pepper mill, olive wood, 18 cm, ceramic grinder, fill from the top, £29",
@@ -50,14 +52,13 @@ TYPED = (
 )
 
 
-def seeds(folder: Path, report: bool) -> None:
+def seeds(folder: Path) -> None:
     """The table of the tuned model, seed by seed, and of the best prompt, on the test sheets."""
     rows, rules = data.read(SAMPLE / "test.jsonl"), evaluate.rules.load_rules(SAMPLE / "rules.toml")
     sheets, found = [row.prompt for row in rows], {}
     for seed in SEEDS:
         run = folder / f"{CHOSEN}, seed {seed}"
-        if not report:
-            train(RECIPES[CHOSEN], seed, run)
+        train(RECIPES[CHOSEN], seed, run)
         step, adapter = max(checkpoints(run).items())
         found[f"seed {seed}"] = scores(written(run / "test", f"step {step}", sheets, adapter), rows, rules)
     prompt = Candidate(PROMPT, MODEL, nearest=4, pool=tuple(data.read(SAMPLE / "train.jsonl")))
@@ -77,15 +78,14 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
     return f"{100 * found.value:+.1f} ({100 * found.low:+.0f} to {100 * found.high:+.0f})"
 
 
-def curve(folder: Path, report: bool) -> None:
+def curve(folder: Path) -> None:
     """What more pairs bring, after the last pass."""
     rows, rules = data.read(SAMPLE / "validation.jsonl"), evaluate.rules.load_rules(SAMPLE / "rules.toml")
     table = []
     for size in SIZES:
         auto, run = resolve(size), folder / f"curve, {size} pairs"
-        if not report:
-            train(Recipe(auto.n_epochs, RECIPES[CHOSEN].recipe, size, batch_size=auto.batch_size), 1, run)
-            write(run, rows, ())
+        train(Recipe(auto.n_epochs, RECIPES[CHOSEN].recipe, size, batch_size=auto.batch_size), 1, run)
+        write(run, rows, ())
         table += lines(f"{size} pairs", 1, run, rows, rules)[-1:]
     print(f"\n{len(rows)} validation sheets, one seed; percent, with 95 % intervals")
     print(pd.DataFrame(table).drop(columns=["seed", "decoding"]).round({"loss": 3, "min": 1}).to_string(index=False))
@@ -101,7 +101,7 @@ def typed(pairs: int = 24) -> None:
         ]
         for sheet in TYPED:
             began = time.perf_counter()
-            replies = free_text.write(client, two, sheet, store=Path(folder) / "answers.sqlite")
+            replies = free_text.write(client, two, sheet, store=Path(folder) / "answers.sqlite", price=NOTHING)
             took = time.perf_counter() - began
             tokens = ", ".join(f"{name} {reply.completion_tokens} tokens" for name, reply in replies.items())
             print(f"typed: {took:.1f} s to both answers ({tokens})", flush=True)
@@ -110,21 +110,20 @@ def typed(pairs: int = 24) -> None:
 def _tuned(client: openai.OpenAI, rows: tuple[Example, ...], folder: Path) -> str:
     file = jobs.upload(client, data.write(rows, folder / "train.jsonl"))
     settings = {"n_epochs": 1, "recipe": RECIPES[CHOSEN].recipe}
-    return jobs.watch(client, jobs.start(client, file.id, hyperparameters=settings).id).fine_tuned_model
+    return jobs.watch(client, jobs.start(client, file.id, model=MODEL, hyperparameters=settings).id).fine_tuned_model
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, nargs="?", default=RESULTS, help="a folder, one folder a run")
     parser.add_argument("--only", default="seeds,curve,typed")
-    parser.add_argument("--report", action="store_true", help="only show what is there")
     options = parser.parse_args()
     print(describe())
     for part in options.only.split(","):
         if part == "typed":
             typed()
         else:
-            {"seeds": seeds, "curve": curve}[part](options.results, options.report)
+            {"seeds": seeds, "curve": curve}[part](options.results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Which recipe suits a brand's voice? Trains on the sample's pairs, writes the copy of its 60 *validation* sheets.
 
-    python benchmarks/voice_recipes.py [FOLDER] [--only thorough-3,…] [--seeds 1] [--decodings] [--rules] [--report]
+    python benchmarks/voice_recipes.py [FOLDER] [--only "NAME;…"] [--seeds 1] [--decodings] [--rules] [--report]
 
 One line a recipe and pass over the rows: loss on the validation copy (nats a token), the share of the 20 rules that a
 copy keeps, the share of copies that keep all of them, and that invent nothing, each with its 95 % interval, and the
@@ -58,6 +58,7 @@ class Recipe:
 
 
 RECIPES = {
+    "thorough-6, 200 pairs": Recipe(6, rows=200),
     "thorough-3": Recipe(),
     "quick-3": Recipe(recipe="quick"),
     "quick-6": Recipe(6, "quick"),
@@ -67,8 +68,8 @@ RECIPES = {
     "quick-3, rate x0.5": Recipe(recipe="quick", learning_rate_multiplier=0.5),
     "thorough-3, rate x0.5": Recipe(learning_rate_multiplier=0.5),
     "thorough-3, rate x2": Recipe(learning_rate_multiplier=2.0),
+    "quick-6, 200 pairs": Recipe(6, "quick", rows=200),
     "thorough-6, 300 pairs": Recipe(6, rows=300),
-    "thorough-6, 200 pairs": Recipe(6, rows=200),
     "quick-3, upper 60 %": Recipe(recipe="quick", upper=0.6),
     "quick-3, rank 32": Recipe(recipe="quick", rank=32),
     "quick-3, rank 8": Recipe(recipe="quick", rank=8),

@@ -26,15 +26,15 @@ def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = T
 
     Args:
         rules: what a text must keep; none leaves the measures of rules out.
-        facts: whether what an answer says of numbers, materials and colours must stand in its question. Where neither
-            rules nor facts are asked for, likeness to the ideal answer comes first, and decides nothing.
+        facts: whether what an answer says of numbers, materials and colours must stand in its question. Without rules,
+            likeness to the ideal answer comes first, and decides nothing: a text that says nothing would be the best.
 
     Raises:
         EvaluationError: rules that cannot be used.
     """
     always = [copied(train), metrics.length]
     if not rules:
-        return [nothing_invented if facts else metrics.similarity, *always]
+        return [metrics.similarity, *[nothing_invented] * facts, *always]
     every = rule_check(rules, "all_rules")
     if not facts:
         return [every, rules_kept(rules), *always]
@@ -64,7 +64,8 @@ def for_task(about: Task, rules: Any, train: Sequence[Example], *, facts: bool =
         return usual
     own = usual if rules is not None and not table else []
     names = [one.name for one in own]
-    return [*own, *(one for one in [*measures(table, train, facts=facts), metrics.similarity] if one.name not in names)]
+    likeness = [metrics.similarity] if table else []  # without rules it comes first
+    return [*own, *(one for one in [*measures(table, train, facts=facts), *likeness] if one.name not in names)]
 
 
 def rules_of(rules: Any) -> list[Rule]:
