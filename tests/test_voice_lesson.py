@@ -11,7 +11,6 @@ import pytest
 from helpers import data, evaluate, show
 from helpers.decide import questions
 from helpers.evaluate import free_text
-from helpers.project import Project
 from helpers.records import Candidate
 
 LESSON = nbformat.read(Path(__file__).parents[1] / "notebooks" / "07_a_brands_voice.ipynb", as_version=4)
@@ -54,17 +53,6 @@ def test_a_line_that_is_not_in_the_guide_stops_the_lesson_before_it_trains(choic
     (tmp_path / "rules.toml").write_bytes((ARCHIVE / "rules.toml").read_bytes())
     with pytest.raises(AssertionError, match="OLD_LINE"):
         exec(cell("guide ="), choices | {"folder": tmp_path, "OLD_LINE": line})
-
-
-def test_the_job_gets_fewer_pairs_than_the_prompts_may_draw_on(choices, monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("KIT_HOME", str(tmp_path))
-    project = Project("voice-rows")
-    told = {"folder": ARCHIVE, "data": data, "project": project, "train": data.read(ARCHIVE / "train.jsonl")}
-    names = choices | told | {"LEARN": 30, "TRAIN_ON": 12}
-    exec(cell("train = train[:LEARN]"), names)
-    assert len(names["train"]) == 30 and "12 examples" in capsys.readouterr().out
-    assert [row.question for row in data.read(names["paths"]["train"])] == [row.question for row in names["train"][:12]]
-    assert project.get("evidence")["data"]["rows"] == 12
 
 
 @pytest.mark.parametrize("count", [1, 3, 80])
