@@ -56,9 +56,12 @@ STYLE = (
     "<style>.jp-RenderedPlotly .plot-img { max-width: 100%; height: auto; }"  # JupyterLab's picture of a saved chart
     f"{_DARK} .svg-container, {_DARK} .plot-img {{ filter: invert(1) hue-rotate(180deg); }}"  # the hues stay
     f"{_DARK} .main-svg, {_DARK} .bg {{ background: transparent !important; fill: transparent !important; }}"
-    f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}</style>"
+    f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}"
+    ".jp-OutputArea-child:has(> .jp-RenderedPlotly) { container-type: inline-size; }"
+    "@container (max-width: 420px) { .jp-RenderedPlotly { zoom: .6; } }</style>"  # on a telephone: smaller, and whole
 )
-"""For JupyterLab's dark theme. An output that JupyterLab does not trust has no style: its charts stay white."""
+"""For JupyterLab's dark theme and narrow pages. An output that JupyterLab does not trust has no style: its charts stay
+white."""
 
 
 class Chart(go.Figure):
