@@ -146,7 +146,7 @@ def test_confusions_and_fields_in_both_themes(open_notebook):
     page = open_notebook(START, "show.confusion(results, 'tuned, seed 1', 'category')", "show.fields(results, fields)")
     page.wait_for_selector(".js-plotly-plot .main-svg")
     page.get_by_text("category costs most rows for 1 of 1 candidate.").wait_for()
-    assert page.locator(".js-plotly-plot .gtitle").text_content().endswith("damaged_or_wrong in 7 of 22 rows")
+    assert page.locator(".kit-chart b").text_content().endswith("damaged_or_wrong in 7 of 22 rows")
     page.wait_for_timeout(500)
     shot(page, "confusion_light")
     page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
