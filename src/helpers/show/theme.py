@@ -107,7 +107,7 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
             height=height + words,
             margin=dict(t=top, l=12, r=24, b=56),
             showlegend=legend,
-            meta={"title": title, "sentence": sentence, "words": words},
+            meta={"sentence": sentence, "words": words},
         )
     )
 
@@ -115,10 +115,10 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
 def on_page(chart: go.Figure) -> tuple[str, dict[str, Any]]:
     """A chart from :func:`figure` for a page: its words as HTML, and plotly's JSON of the drawing without them."""
     drawing, meta = chart.to_plotly_json(), chart.layout.meta
-    drawing["layout"].pop("title")
+    said = drawing["layout"].pop("title")["text"].replace("<br>", " ")  # escaped by ``figure``
     drawing["layout"]["margin"]["t"] -= meta["words"] + _ABOVE_THE_PLOT
     drawing["layout"]["height"] -= meta["words"] + _ABOVE_THE_PLOT
-    title = f'<p style="margin:8px 0 2px;font-size:1.15em;line-height:1.3"><b>{escape(meta["title"])}</b></p>'
+    title = f'<p style="margin:8px 0 2px;font-size:1.15em;line-height:1.3"><b>{said}</b></p>'
     sentence = f'<p style="margin:0;line-height:1.35">{escape(meta["sentence"])}</p>'
     return STYLE + literal(f'<div class="kit-chart">{title}{sentence}</div>'), drawing
 
