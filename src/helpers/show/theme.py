@@ -57,8 +57,7 @@ STYLE = (
     f"{_DARK} .svg-container, {_DARK} .plot-img {{ filter: invert(1) hue-rotate(180deg); }}"  # the hues stay
     f"{_DARK} .main-svg, {_DARK} .bg {{ background: transparent !important; fill: transparent !important; }}"
     f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}"
-    ".jp-OutputArea-child:has(> .jp-RenderedPlotly) { container-type: inline-size; }"
-    "@container (max-width: 420px) { .jp-RenderedPlotly { zoom: .6; } }</style>"  # on a telephone: smaller, and whole
+    "@media (max-width: 480px) { .jp-RenderedPlotly { zoom: .6; } }</style>"  # on a telephone: smaller, and whole
 )
 """For JupyterLab's dark theme and narrow pages. An output that JupyterLab does not trust has no style: its charts stay
 white."""
