@@ -506,7 +506,7 @@ def test_no_answer_at_all_says_what_to_answer_first():
     assert verdict.choice == "not_enough" and verdict.confidence == "low"
     first = [questions()[name].text for name in ("gap", "good_output", "effort")]
     assert [text in step for text, step in zip(first, verdict.next_steps, strict=True)] == [True] * 3
-    assert any("unanswered questions: gap" in one for one in verdict.not_measured)
+    assert any("unanswered questions: “What is missing in the answers" in one for one in verdict.not_measured)
 
 
 @settings(max_examples=50, **calm)

@@ -216,7 +216,7 @@ def test_tables_escape_format_and_name_their_parts():
     frame = pd.DataFrame({"name": [NASTY, None], "rows": [1234567, 2], "score": [0.12345, math.nan]})
     frame["USD"], frame["ok"] = [1234.5, 0.00018], [True, False]
     html = show.table(frame, NASTY, percent=["score"]).data
-    assert "<img" not in html and html.count("&lt;img") == 2
+    assert "<img" not in html and html.count("&lt;img") == 3, "a cell, the caption, and the name of the table's region"
     assert '<th scope="col"' in html and "<caption" in html
     for shown in ("1,234,567", "12.3 %", "1,234.50", "0.00018", ">–<", ">yes<", ">no<"):
         assert shown in html

@@ -23,7 +23,9 @@ EVERY_CELL = """async () => {
       one.closest('.jp-OutputArea-output, .jp-MarkdownOutput')?.textContent.slice(0, 200)));
     document.querySelectorAll('.js-plotly-plot').forEach(chart => {
       seen.charts += 1;
-      const title = chart.querySelector('.gtitle');
+      // above the chart as text of the page; in outputs of before that, in the chart itself
+      const words = chart.closest('.jp-OutputArea')?.querySelector('.kit-chart b');
+      const title = words ?? chart.querySelector('.gtitle');
       if (!title || getComputedStyle(title).display === 'none' || !title.getBoundingClientRect().width)
         seen.hidden.push(chart.layout?.title?.text);
     });

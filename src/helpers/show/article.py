@@ -79,7 +79,7 @@ def training_times(table: pd.DataFrame) -> go.Figure:
     )
     chart.add_scatter(
         x=table["trained_tokens"], y=table["minutes"], mode="markers+text",
-        text=[f"{plain(row.model)}, {plain(row.hardware)}: {_time(row.minutes)}" for row in table.itertuples()],
+        text=[f"{plain(row.model)},<br>{plain(row.hardware)}: {_time(row.minutes)}" for row in table.itertuples()],
         textposition=["bottom left" if big else "top right" for big in table["trained_tokens"] > 5e5],
         marker=dict(size=12, color=BLUE, symbol=SHAPES[1]), hoverinfo="skip", cliponaxis=False,
     )  # fmt: skip

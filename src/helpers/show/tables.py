@@ -28,7 +28,7 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
     """
     named = df.index.name is not None or not isinstance(df.index, pd.RangeIndex)
     names = ([df.index.name or ""] if named else []) + list(df.columns)
-    head = "".join(f'<th scope="col" style="{_side(df, name)}">{escape(str(name))}</th>' for name in names)
+    head = "".join(_head(str(name), _side(df, name)) for name in names)
     body = "".join(
         "<tr>"
         + (f'<th scope="row" style="text-align:left">{_cell(index)}</th>' if named else "")
@@ -55,6 +55,11 @@ def number(value: Real, name: str = "") -> str:
     if "USD" in name or "$" in name:
         return f"{value:,.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _head(name: str, side: str) -> str:
+    """A column's heading; a column without a name has none, rather than an empty one."""
+    return f'<th scope="col" style="{side}">{escape(name)}</th>' if name else "<td></td>"
 
 
 def _td(value: object, name: object, percent: Sequence[str]) -> str:

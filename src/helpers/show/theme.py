@@ -56,9 +56,11 @@ STYLE = (
     "<style>.jp-RenderedPlotly .plot-img { max-width: 100%; height: auto; }"  # JupyterLab's picture of a saved chart
     f"{_DARK} .svg-container, {_DARK} .plot-img {{ filter: invert(1) hue-rotate(180deg); }}"  # the hues stay
     f"{_DARK} .main-svg, {_DARK} .bg {{ background: transparent !important; fill: transparent !important; }}"
-    f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}</style>"
+    f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}"
+    "@media (max-width: 480px) { .jp-RenderedPlotly { zoom: .6; } }</style>"  # on a telephone: smaller, and whole
 )
-"""For JupyterLab's dark theme. An output that JupyterLab does not trust has no style: its charts stay white."""
+"""For JupyterLab's dark theme and narrow pages. An output that JupyterLab does not trust has no style: its charts stay
+white."""
 
 
 class Chart(go.Figure):
@@ -104,7 +106,7 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
             height=height + words,
             margin=dict(t=top, l=12, r=24, b=56),
             showlegend=legend,
-            meta={"title": title, "sentence": sentence, "words": words},
+            meta={"sentence": sentence, "words": words},
         )
     )
 
@@ -112,10 +114,10 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
 def on_page(chart: go.Figure) -> tuple[str, dict[str, Any]]:
     """A chart from :func:`figure` for a page: its words as HTML, and plotly's JSON of the drawing without them."""
     drawing, meta = chart.to_plotly_json(), chart.layout.meta
-    drawing["layout"].pop("title")
+    said = drawing["layout"].pop("title")["text"].replace("<br>", " ")  # escaped by ``figure``
     drawing["layout"]["margin"]["t"] -= meta["words"] + _ABOVE_THE_PLOT
     drawing["layout"]["height"] -= meta["words"] + _ABOVE_THE_PLOT
-    title = f'<p style="margin:8px 0 2px;font-size:1.15em;line-height:1.3"><b>{escape(meta["title"])}</b></p>'
+    title = f'<p style="margin:8px 0 2px;font-size:1.15em;line-height:1.3"><b>{said}</b></p>'
     sentence = f'<p style="margin:0;line-height:1.35">{escape(meta["sentence"])}</p>'
     return STYLE + literal(f'<div class="kit-chart">{title}{sentence}</div>'), drawing
 
