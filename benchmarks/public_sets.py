@@ -215,7 +215,7 @@ def table(done: dict[str, dict]) -> pd.DataFrame:
             {
                 "set": name, "kind": one["kind"], "rows": one["rows"], "best prompt": one["best"] or "–",
                 "score": share(one["value"]), "again": share(one["recomputed"]),
-                "best rival without a model": f"{one.get('rival', '–')} {share(one.get('rival_value'))}",
+                "best rival without a model": f"{one['rival']} {share(one['rival_value'])}" if "rival" in one else "–",
                 "ladder, min": f"{one['ladder_minutes']:.1f}", "all, min": f"{one['minutes']:.1f}",
                 "verdict": one["verdict"].removeprefix("Verdict: "),
             }

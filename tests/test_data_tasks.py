@@ -119,7 +119,7 @@ def test_calls_in_the_middle_of_a_chat_are_tool_calls_and_rows_without_tools_are
     task = data.task([*chats, *declined, *plain])
     assert task.kind == "tools" and task.odd == (10, 11, 12)
     assert "tool calls in 7 of 12 rows" in task.reason and "2 call none" in task.reason
-    assert "no tool to call" in str(task)
+    assert "no tool to call" in str(task) and "a host that refuses tool calls takes these rows" in str(task)
 
 
 def test_cases_of_tool_calls_fit_when_they_are_read_from_the_projects_own_files(tmp_path):

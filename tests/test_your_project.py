@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shutil
+import tomllib
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -728,6 +729,24 @@ def test_another_task_for_the_same_rows_is_refused_before_they_are_split_anew(tm
     as_far_as("keep_task", PROJECT="same", DATA=str(same), COLUMNS=None)
     with pytest.raises(ProjectError, match="TASK 'labels' before, 'text' now"):
         as_far_as("keep_task", PROJECT="same", DATA=str(same), COLUMNS=None, TASK="text")
+
+
+def test_the_rows_that_are_measured_and_shown_are_drawn_from_the_whole_of_a_sorted_file(tmp_path):
+    file = data.write(different(["ham"] * 60 + ["spam"] * 20), tmp_path / "sorted.jsonl")
+    names = as_far_as("data.draw(", DATA=str(file), COLUMNS=None, ROWS=12)
+    assert {row.answer for row in names["measured"]} == {"ham", "spam"} and len(names["measured"]) == 12
+    assert "12 of 20 rows drawn (seed 1), 2 of 2 labels among them" in str(names["drawn"])
+    ladder = evaluate.rungs(names["rows"], "m", "Sort.", pool=names["parts"].train, about=names["task"])
+    assert {shot.answer for rung in ladder for shot in rung.shots} >= {"ham", "spam"}
+
+
+def test_the_list_of_public_sets_names_origin_hash_and_parameters_that_there_are():
+    listed = tomllib.loads((SAMPLE.parents[2] / "benchmarks" / "public_sets.toml").read_text())["set"]
+    names = your_project._names(cell_with("PROJECT = "))
+    assert len(listed) >= 14 and len({one["name"] for one in listed}) == len(listed)
+    for one in listed:
+        assert {"what", "repo", "path", "file"} <= set(one) and len(one["commit"]) == 40 and len(one["sha256"]) == 64
+        assert {*one["set"], *one.get("train", {})} <= set(names)
 
 
 def test_other_cases_of_the_same_conversations_are_refused_before_they_are_split_anew(tmp_path):

@@ -32,6 +32,11 @@ LACKING: dict[str, str] = {
 }
 """What the answer of a row that does not fit the kind is."""
 
+AS_TEXT = (
+    "Calls are measured and trained as JSON text, with the tools in the question: a host that refuses tool calls takes "
+    "these rows."
+)
+
 MOST_FIT = 0.9
 """So large a share of the rows makes a kind; the others are named as odd."""
 SHORT_LABEL, LONGEST_LABEL = 5, 12
@@ -114,6 +119,8 @@ class Task:
         if self.required or self.optional:
             optional = f"; only in some rows: {', '.join(self.optional)}" * bool(self.optional)
             lines.insert(1, f"keys: {', '.join(self.required) or 'none in all rows'}{optional}")
+        if self.kind == "tools":
+            lines.append(AS_TEXT)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
