@@ -152,22 +152,21 @@ def test_ready_and_answering_in_time(site, visit):
         found = asking.send("Performance.getMetrics")["metrics"]
         return next(one["value"] for one in found if one["name"] == "ThreadTime")
 
+    before = processor_s()
     page.reload()
     page.wait_for_selector("body[data-ready]")
-    times, clock = [processor_s()], int(page.get_attribute("body", "data-ready"))
-    repeat = (
-        "([many, actions]) => { for (let n = 0; n < many; n++) { ask(actions[n % 2]); document.body.offsetHeight; } }"
-    )
-    answers = [{"do": "answer", "question": "effort", "value": value} for value in ("none", "plateau")]
-    numbers = [{"do": "number", "name": "calls_per_month", "value": value} for value in (20_000, 70_000)]
+    times, clock = [processor_s()], int(page.get_attribute("body", "data-ready")) / 1000
+    repeat = "actions => { for (const action of actions) { ask(action); document.body.offsetHeight; } }"
+    answers = [{"do": "answer", "question": "effort", "value": value} for value in ("none", "plateau") * 10]
+    numbers = [{"do": "number", "name": "calls_per_month", "value": 20_000 + 1_000 * n} for n in range(20)]
     for actions in (answers, numbers):
-        page.evaluate(repeat, [20, actions])
+        page.evaluate(repeat, actions)
         times.append(processor_s())
-    ready, answer, number = times[0], (times[1] - times[0]) * 50, (times[2] - times[1]) * 50
+    ready, answer, number = times[0] - before, 50 * (times[1] - times[0]), 50 * (times[2] - times[1])
     weight = (site / "decide.html").stat().st_size + sum(p.stat().st_size for p in (site / "decide").rglob("*.*"))
     print(
-        f"\nready after {ready:.1f} s of processor time ({clock / 1000:.1f} s by the clock), an answer {answer:.0f} ms, "
-        f"a number {number:.0f} ms; the page weighs {weight / 1e6:.1f} MB"
+        f"\nready after {ready:.1f} s of processor time ({clock:.1f} s by the clock), an answer {answer:.0f} ms, a number "
+        f"{number:.0f} ms; the page weighs {weight / 1e6:.1f} MB"
     )
     assert ready <= READY_S and max(answer, number) <= ANSWER_MS
 
