@@ -165,8 +165,8 @@ def test_ready_and_answering_in_time(site, visit):
     ready, answer, number = times[0] - before, 50 * (times[1] - times[0]), 50 * (times[2] - times[1])
     weight = (site / "decide.html").stat().st_size + sum(p.stat().st_size for p in (site / "decide").rglob("*.*"))
     print(
-        f"\nready after {ready:.1f} s of processor time ({clock:.1f} s by the clock), an answer {answer:.0f} ms, a number "
-        f"{number:.0f} ms; the page weighs {weight / 1e6:.1f} MB"
+        f"\nready after {ready:.1f} s of processor time ({clock:.1f} s by the clock), an answer {answer:.0f} ms, "
+        f"a number {number:.0f} ms; the page weighs {weight / 1e6:.1f} MB"
     )
     assert ready <= READY_S and max(answer, number) <= ANSWER_MS
 
