@@ -308,6 +308,7 @@ def test_a_link_is_a_decision_and_a_record_comes_back(visit, tmp_path):
 def test_answers_before_python_is_ready_are_kept(site, chromium):
     context = chromium.new_context(offline=True)
     page = context.new_page()
+    page.set_default_timeout(120_000)
     page.goto(f"{site.as_uri()}/decide.html", wait_until="domcontentloaded")
     page.check("#gap-behaviour")
     page.wait_for_selector("body[data-ready]", timeout=120_000)
