@@ -128,6 +128,8 @@ HOSTILE_FILES = {
     "no JSON": "<script>alert(1)</script>",
     "huge": HUGE,
     "deep": "[" * 100_000,
+    "deep in a record": changed(x=json.loads("[" * 300 + "]" * 300)),
+    "a string without end": '{"kind": "' + '\\\\"' * 200_000,
     "another kind": '{"kind": "shopping list"}',
     "a list": "[1, 2]",
     "wrong version": changed(version=99),

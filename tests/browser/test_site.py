@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import page_cases
@@ -23,9 +23,8 @@ from helpers.page import Session
 pytestmark = pytest.mark.browser
 
 TOP = Path(__file__).resolve().parents[2]
-READY_MS, ANSWER_MS = 6_000, 200
-SLOW = float(os.environ.get("KIT_SLOW", "1"))
-"""How many times slower than promised the page may be: above 1 on a machine that does other work at the same time."""
+BUILD_S, READY_S, ANSWER_MS = 180, 6, 200
+"""Promises, held to in processor time: the clock of a machine that does other work at the same time says nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +35,11 @@ def site(tmp_path_factory) -> Path:
     if not (shutil.which("npm") or os.environ.get("PYODIDE")):
         pytest.skip("neither npm nor PYODIDE: the decision page cannot be built")
     out = tmp_path_factory.mktemp("built") / "a folder with blanks" / "site"
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, TOP / "website/build.py", "--out", out], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - began < 180 * SLOW and "0 broken links" in done.stdout
+    assert done.returncode == 0 and "0 broken links" in done.stdout, done.stdout + done.stderr
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < BUILD_S
     return out
 
 
@@ -142,19 +142,33 @@ def test_the_sites_own_pages_break_no_rule_of_accessibility(visit, name, width, 
 
 
 def test_ready_and_answering_in_time(site, visit):
+    """Until the advice stands there, from an answer to the moved advice, and from a number to the moved bill."""
     page = visit("decide.html")
-    ready = int(page.get_attribute("body", "data-ready"))
+    asking = page.context.new_cdp_session(page)
+    asking.send("Performance.enable")
+
+    def processor_s() -> float:
+        """What the page's own thread has used so far; Python runs in it."""
+        found = asking.send("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in found if one["name"] == "ThreadTime")
+
+    before = processor_s()
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    times, clock = [processor_s()], int(page.get_attribute("body", "data-ready")) / 1000
+    repeat = "actions => { for (const action of actions) { ask(action); document.body.offsetHeight; } }"
+    answers = [{"do": "answer", "question": "effort", "value": value} for value in ("none", "plateau") * 10]
+    numbers = [{"do": "number", "name": "calls_per_month", "value": 20_000 + 1_000 * n} for n in range(20)]
+    for actions in (answers, numbers):
+        page.evaluate(repeat, actions)
+        times.append(processor_s())
+    ready, answer, number = times[0] - before, 50 * (times[1] - times[0]), 50 * (times[2] - times[1])
     weight = (site / "decide.html").stat().st_size + sum(p.stat().st_size for p in (site / "decide").rglob("*.*"))
-    took = page.evaluate(
-        """([question, values]) => values.map((value) => {
-          const began = performance.now();
-          ask({ do: "answer", question, value });
-          document.body.offsetHeight;
-          return performance.now() - began; })""",
-        ["effort", [option.value for option in decide.questions()["effort"].options]],
+    print(
+        f"\nready after {ready:.1f} s of processor time ({clock:.1f} s by the clock), an answer {answer:.0f} ms, "
+        f"a number {number:.0f} ms; the page weighs {weight / 1e6:.1f} MB"
     )
-    print(f"\nready after {ready} ms, an answer {max(took):.0f} ms at most, page weight {weight / 1e6:.1f} MB")
-    assert ready <= READY_MS * SLOW and max(took) <= ANSWER_MS * SLOW
+    assert ready <= READY_S and max(answer, number) <= ANSWER_MS
 
 
 SAME = """([day, action]) => {
@@ -294,6 +308,7 @@ def test_a_link_is_a_decision_and_a_record_comes_back(visit, tmp_path):
 def test_answers_before_python_is_ready_are_kept(site, chromium):
     context = chromium.new_context(offline=True)
     page = context.new_page()
+    page.set_default_timeout(120_000)
     page.goto(f"{site.as_uri()}/decide.html", wait_until="domcontentloaded")
     page.check("#gap-behaviour")
     page.wait_for_selector("body[data-ready]", timeout=120_000)

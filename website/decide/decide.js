@@ -32,8 +32,13 @@ const waiting = [];
 /** Ask Python to do something and show what it says; before Python is ready it waits its turn. */
 function ask(action) {
   if (!session) return void waiting.push(action);
-  const answer = JSON.parse(session.do(JSON.stringify(action)));
-  if (answer.error) return complain(answer.error, action);
+  let answer;
+  try {
+    answer = JSON.parse(session.do(JSON.stringify(action)));
+  } catch (error) {
+    return complain(`Python has stopped (${String(error.message ?? error).slice(0, 200)}). Reload the page: its address holds your answers.`);
+  }
+  if (answer.error) return complain(answer.error);
   if (answer.file) return save(answer.file);
   show(answer);
 }

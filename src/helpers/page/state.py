@@ -28,6 +28,8 @@ LARGEST_FILE = 8_000_000
 """Bytes: a record's page is at most 6 MB, and its JSON is not much larger."""
 LONGEST_NAME = 200
 MOST_OPTIONS = 60
+DEEPEST = 40
+"""Levels of a JSON file; a record has six. A parser in a browser has a small stack, and dies where it overflows."""
 MOST_MEASUREMENTS = 1_000
 """More than any project keeps, and few enough to be decided on at once."""
 IN_RECORD = "opens again on the decision page with"
@@ -195,10 +197,23 @@ def _kind(text: str) -> str:
         return value if abs(value) < 1e300 else refuse(number[:40])
 
     try:
+        _require_shallow(text)
         content = json.loads(text, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise DecisionError("This file is not JSON.", got=str(error)[:200], fix="Open a record.json.") from error
     return str(content.get("kind", "")) if isinstance(content, dict) else ""
+
+
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+
+
+def _require_shallow(text: str) -> None:
+    """Raises ValueError where brackets are nested deeper than :data:`DEEPEST`; brackets in strings do not count."""
+    depth = 0
+    for found in _BRACKET.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found.group()[0], 0)
+        if depth > DEEPEST:
+            raise ValueError(f"nested deeper than {DEEPEST} levels")
 
 
 def _record(path: Path) -> State:
