@@ -5,23 +5,25 @@ from pathlib import Path
 
 from here import BASE_URL, KEY, MODEL, QUESTION, TOOL_MODEL, TURNS, Ticket, refusal_of, tell
 
-os.environ["LLM_USER_PATH"] = tempfile.mkdtemp()
+folder = Path(tempfile.mkdtemp())
+os.environ["LLM_USER_PATH"] = str(folder)
 models = [
     {
         "model_id": name,
         "model_name": name,
         "api_base": BASE_URL,
+        "api_key_name": "local",
         "supports_schema": True,
         "supports_tools": True,
     }
     for name in (MODEL, TOOL_MODEL)
 ]
-(Path(os.environ["LLM_USER_PATH"]) / "extra-openai-models.yaml").write_text(json.dumps(models))
+(folder / "extra-openai-models.yaml").write_text(json.dumps(models))
+(folder / "keys.json").write_text(json.dumps({"local": KEY}))
 
 import llm  # noqa: E402 (it reads the folder above)
 
 model, with_tools = llm.get_model(MODEL), llm.get_model(TOOL_MODEL)
-model.key = with_tools.key = KEY
 
 conversation = model.conversation()
 said = [conversation.prompt(turn, max_tokens=12).text() for turn in TURNS]
