@@ -238,7 +238,7 @@ def test_steps_of_a_project_of_ones_own_lead_to_its_cells_or_to_a_lesson_with_th
 def test_the_record_gives_the_same_steps(tmp_path):
     record = decide.Record("?", JOURNEY.answers, own(JOURNEY.evidence), JOURNEY.today)
     text = record.write(tmp_path)["html"].read_text()
-    assert "in your_project" in text and "lesson 00" not in text
+    assert "in the notebook “Your project”" in text and "lesson 0" not in text
     assert decide.load_record(tmp_path / "record.json").evidence.project == "my-first"
 
 

@@ -221,14 +221,15 @@ def _draw(workload: Workload, ranges: Mapping[str, tuple[float, float]], n: int,
             )
         for end in (low, high):
             replace(workload, **{"cacheable": 0.0} | {name: end})  # raises where an end makes no sense
-        values[name] = Draws(_between(low, high, random, name in SHARES) for _ in range(n))
+        values[name] = Draws(_between(low, high, random, name in SHARES, n))
     held, prompt = values["cacheable"], values["tokens_in"]
     values["cacheable"] = held * (held <= prompt) + prompt * (held > prompt)
     return SimpleNamespace(**values)
 
 
-def _between(low: float, high: float, random: Random, plain: bool) -> float:
-    """Drawn evenly, on a logarithmic scale unless it is a share or begins at 0."""
+def _between(low: float, high: float, random: Random, plain: bool, n: int) -> list[float]:
+    """``n`` numbers drawn evenly, on a logarithmic scale unless they are shares or the range begins at 0."""
     if plain or low == 0:
-        return random.uniform(low, high)
-    return low * (high / low) ** random.random()
+        return [random.uniform(low, high) for _ in range(n)]
+    ratio = high / low
+    return [low * ratio ** random.random() for _ in range(n)]

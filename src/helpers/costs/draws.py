@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import repeat
 from typing import Any
 
 
@@ -19,36 +19,35 @@ class Draws:
     def __init__(self, values: Iterable[float]) -> None:
         self.values = list(values)
 
-    def _with(self, other: Any, does: Callable[[Any, Any], Any]) -> Draws:
-        if isinstance(other, Draws):
-            return Draws(map(does, self.values, other.values))
-        return Draws([does(value, other) for value in self.values])
+    def _beside(self, other: Any) -> Iterable[tuple[Any, Any]]:
+        return zip(self.values, other.values if isinstance(other, Draws) else repeat(other), strict=False)
 
+    # Written out: a function called for each draw took as long again.
     def __add__(self, other: Any) -> Draws:
-        return self._with(other, operator.add)
+        return Draws([a + b for a, b in self._beside(other)])
 
     def __sub__(self, other: Any) -> Draws:
-        return self._with(other, operator.sub)
+        return Draws([a - b for a, b in self._beside(other)])
 
     def __mul__(self, other: Any) -> Draws:
-        return self._with(other, operator.mul)
+        return Draws([a * b for a, b in self._beside(other)])
 
     def __truediv__(self, other: Any) -> Draws:
-        return self._with(other, operator.truediv)
+        return Draws([a / b for a, b in self._beside(other)])
 
     def __rsub__(self, other: Any) -> Draws:
-        return Draws([other - value for value in self.values])
+        return Draws([b - a for a, b in self._beside(other)])
 
     def __lt__(self, other: Any) -> Draws:
-        return self._with(other, operator.lt)
+        return Draws([a < b for a, b in self._beside(other)])
 
     def __le__(self, other: Any) -> Draws:
-        return self._with(other, operator.le)
+        return Draws([a <= b for a, b in self._beside(other)])
 
     def __gt__(self, other: Any) -> Draws:
-        return self._with(other, operator.gt)
+        return Draws([a > b for a, b in self._beside(other)])
 
     def __ge__(self, other: Any) -> Draws:
-        return self._with(other, operator.ge)
+        return Draws([a >= b for a, b in self._beside(other)])
 
     __radd__, __rmul__ = __add__, __mul__

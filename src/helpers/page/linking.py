@@ -8,7 +8,7 @@ from helpers.decide.ruling import LESSON
 
 SECTIONS = {
     "decide": "The prompt ladder",
-    "data": "Read what a person has",
+    "data": "Start from what you have",
     "train": "How long will it take, and what will it cost?",
     "evaluate": "Open the test split",
     "deploy": "A gate before release",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from helpers import costs, facts
-from helpers.costs import Workload
+from helpers.costs import Workload, article
 from helpers.trial import rules
 from helpers.trial.bench import Bench
 from helpers.trial.finding import Finding, mark
@@ -62,12 +62,12 @@ def _open_prices() -> list[tuple]:
 def hours_to_days(bench: Bench, found: Mapping[str, Finding]) -> Finding:
     """Minutes of the job here, of the article's file at this machine's speed, and of runs that others wrote down."""
     model = bench.triage_model()
-    article = costs.article.EXAMPLES * costs.article.TOKENS_EACH * costs.predicted_epochs(costs.article.EXAMPLES).n
+    tokens = article.EXAMPLES * article.TOKENS_EACH * costs.predicted_epochs(article.EXAMPLES).n
     written = costs.training_durations()
     written = written[written["provider"] != "local"]
     minutes = {
         f"{len(bench.train)} rows, this machine": model.seconds / 60,
-        "the article's file, this machine": 60 * costs.training_hours(article, model.tokens / model.seconds),
+        "the article's file, this machine": 60 * costs.training_hours(tokens, model.tokens / model.seconds),
         **{f"the article's file, {one.provider}: {one.model}": one.article_minutes for one in written.itertuples()},
     }
     longest = max(minutes, key=minutes.get)
@@ -77,8 +77,8 @@ def hours_to_days(bench: Bench, found: Mapping[str, Finding]) -> Finding:
         because=f"Training takes from {min(minutes.values()):.0f} minutes to {minutes[longest] / 60:.1f} hours "
         f"({longest})",
         details=(
-            f"The article's file is {costs.article.EXAMPLES:,} examples of {costs.article.TOKENS_EACH} tokens, "
-            f"{costs.predicted_epochs(costs.article.EXAMPLES).n} epochs; its minutes are worked out from the speed of "
+            f"The article's file is {article.EXAMPLES:,} examples of {article.TOKENS_EACH} tokens, "
+            f"{costs.predicted_epochs(article.EXAMPLES).n} epochs; its minutes are worked out from the speed of "
             "each run, without time in a queue.",
             f"Here {model.tokens / model.seconds:,.0f} tokens a second were trained, measured in this run.",
         ),
