@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any
 
 
@@ -20,9 +21,7 @@ class Draws:
         self.values = list(values)
 
     def _with(self, other: Any, does: Callable[[Any, Any], Any]) -> Draws:
-        if isinstance(other, Draws):
-            return Draws(map(does, self.values, other.values))
-        return Draws([does(value, other) for value in self.values])
+        return Draws(map(does, self.values, other.values if isinstance(other, Draws) else repeat(other)))
 
     def __add__(self, other: Any) -> Draws:
         return self._with(other, operator.add)
@@ -37,7 +36,7 @@ class Draws:
         return self._with(other, operator.truediv)
 
     def __rsub__(self, other: Any) -> Draws:
-        return Draws([other - value for value in self.values])
+        return Draws(map(operator.sub, repeat(other), self.values))
 
     def __lt__(self, other: Any) -> Draws:
         return self._with(other, operator.lt)
