@@ -193,7 +193,7 @@ def probability_cheaper(
         return Chance(None, None, n, seed, f"Cannot tell: no price is known for {', '.join(gaps)}.")
     saving = reduce(add, b.values()) - reduce(add, a.values())  # sum() rounds otherwise from Python 3.12 on
     savings = saving.values if isinstance(saving, Draws) else [saving] * n
-    share = sum(usd > 0 for usd in savings) / n
+    share = sum([usd > 0 for usd in savings]) / n
     twentieths = quantiles(savings, n=20, method="inclusive")
     low, middle, high = twentieths[0], twentieths[9], twentieths[18]
     often = {0.0: "none", 1.0: "all"}.get(share, f"{share:.0%}")
@@ -221,15 +221,14 @@ def _draw(workload: Workload, ranges: Mapping[str, tuple[float, float]], n: int,
             )
         for end in (low, high):
             replace(workload, **{"cacheable": 0.0} | {name: end})  # raises where an end makes no sense
-        values[name] = Draws(_between(low, high, random, name in SHARES, n))
+        values[name] = _between(low, high, [random.random() for _ in range(n)], plain=name in SHARES)
     held, prompt = values["cacheable"], values["tokens_in"]
     values["cacheable"] = held * (held <= prompt) + prompt * (held > prompt)
     return SimpleNamespace(**values)
 
 
-def _between(low: float, high: float, random: Random, plain: bool, n: int) -> list[float]:
-    """``n`` numbers drawn evenly, on a logarithmic scale unless they are shares or the range begins at 0."""
+def _between(low: float, high: float, places: list[float], *, plain: bool) -> Draws:
+    """Numbers at these places (0 to 1) between two ends, on a logarithmic scale unless it is a share or begins at 0."""
     if plain or low == 0:
-        return [random.uniform(low, high) for _ in range(n)]
-    ratio = high / low
-    return [low * ratio ** random.random() for _ in range(n)]
+        return Draws([low + (high - low) * place for place in places])
+    return Draws([low * (high / low) ** place for place in places])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from itertools import repeat
 from typing import Any
 
@@ -19,35 +20,34 @@ class Draws:
     def __init__(self, values: Iterable[float]) -> None:
         self.values = list(values)
 
-    def _beside(self, other: Any) -> Iterable[tuple[Any, Any]]:
-        return zip(self.values, other.values if isinstance(other, Draws) else repeat(other), strict=False)
+    def _with(self, other: Any, does: Callable[[Any, Any], Any]) -> Draws:
+        return Draws(map(does, self.values, other.values if isinstance(other, Draws) else repeat(other)))
 
-    # Written out: a function called for each draw took as long again.
     def __add__(self, other: Any) -> Draws:
-        return Draws([a + b for a, b in self._beside(other)])
+        return self._with(other, operator.add)
 
     def __sub__(self, other: Any) -> Draws:
-        return Draws([a - b for a, b in self._beside(other)])
+        return self._with(other, operator.sub)
 
     def __mul__(self, other: Any) -> Draws:
-        return Draws([a * b for a, b in self._beside(other)])
+        return self._with(other, operator.mul)
 
     def __truediv__(self, other: Any) -> Draws:
-        return Draws([a / b for a, b in self._beside(other)])
+        return self._with(other, operator.truediv)
 
     def __rsub__(self, other: Any) -> Draws:
-        return Draws([b - a for a, b in self._beside(other)])
+        return Draws(map(operator.sub, repeat(other), self.values))
 
     def __lt__(self, other: Any) -> Draws:
-        return Draws([a < b for a, b in self._beside(other)])
+        return self._with(other, operator.lt)
 
     def __le__(self, other: Any) -> Draws:
-        return Draws([a <= b for a, b in self._beside(other)])
+        return self._with(other, operator.le)
 
     def __gt__(self, other: Any) -> Draws:
-        return Draws([a > b for a, b in self._beside(other)])
+        return self._with(other, operator.gt)
 
     def __ge__(self, other: Any) -> Draws:
-        return Draws([a >= b for a, b in self._beside(other)])
+        return self._with(other, operator.ge)
 
     __radd__, __rmul__ = __add__, __mul__
