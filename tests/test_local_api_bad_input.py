@@ -334,6 +334,7 @@ def test_too_large_without_an_announcement(local_api: Api):
     assert memory_mb(local_api) - before < 100
 
 
+@pytest.mark.soak  # seconds count, so the machine has to be quiet
 def test_prompts_of_16_mib_hold_up_nobody_and_keep_no_memory(local_api: Api):
     """Twenty at once. Lists are answered in between, each prompt is refused with what it has and what fits."""
     text = "the kettle came late, again. " * (15 * 2**20 // 29)
@@ -348,18 +349,20 @@ def test_prompts_of_16_mib_hold_up_nobody_and_keep_no_memory(local_api: Api):
     assert after - before < 200
 
 
+@pytest.mark.soak  # the same
 def test_a_training_row_of_16_mib_holds_up_nobody(local_api: Api):
-    """It is refused, with its line and its tokens."""
+    """It is taken, as every row that is cut off where the model stops reading."""
     long = row(
         messages=[{"role": "user", "content": "the kettle came late, again. " * (16 * 2**20 // 29)}, ROW["messages"][1]]
     )
 
     def send() -> dict:
-        file = {"file": ("x.jsonl", GOOD_THEN + long)}
-        return refused(local_api, "POST", "files", files=file, data={"purpose": "fine-tune"}, status=400)
+        with local_api.raw() as http:
+            file = {"file": ("x.jsonl", GOOD_THEN + long)}
+            return http.post("files", files=file, data={"purpose": "fine-tune"}).json()
 
-    [error], before, after = beside_lists(local_api, [send])
-    assert "line 13" in error["message"] and "token" in error["message"]
+    [file], before, after = beside_lists(local_api, [send])
+    assert file["status"] == "processed"
     assert after - before < 200
 
 

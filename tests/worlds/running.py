@@ -40,6 +40,10 @@ REVIEWS, COLUMNS = SAMPLE / "two_way" / "reviews.csv", {"question": "review", "a
 SHARES = {"train": 0.5, "validation": 0.25, "test": 0.25}
 PROJECT = "world"
 TEACHING = "smollm2-135m-instruct"
+FREE = {
+    "input": 0,
+    "output": 0,
+}  # a price must be said: no table names this server, and it might be a proxy to a paid host
 """The lessons' own model, which they ask where a step names no other."""
 TOY = {"bare": 0.00, "instructions": 0.02, "examples": 0.05, "schema": 0.08, "nearest": 0.10}
 """How good it is on the triage sample, where a world says nothing of it."""
@@ -225,7 +229,7 @@ class Life:
             prompted.insert(0, TEACHING)
         if rows := re.search(r"(\d+) test rows", step):
             targets = [(self.host.base_url, model) for model in prompted[1:]]
-            self.again = self.asking(*prompted[:1]) | {"TARGETS": targets, "ROWS": int(rows[1])}
+            self.again = self.asking(*prompted[:1]) | {"TARGETS": targets, "ROWS": int(rows[1]), "TUNED_PRICE": FREE}
         try:
             self.run("04_evaluate", self.again)
         except CellExecutionError:
@@ -234,8 +238,7 @@ class Life:
 
     def asking(self, model: str = TEACHING) -> dict[str, Any]:
         declared = self.world.roles.get(model, "")
-        free = {"input": 0, "output": 0}  # no table names this server: it might be a proxy to a paid host
-        return {"PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared, "PRICE": free}
+        return {"PROJECT": PROJECT, "HOST": self.host.base_url, "MODEL": model, "DECLARED": declared, "PRICE": FREE}
 
     # The route through your_project ---------------------------------------------------------------------------------
 
@@ -246,7 +249,7 @@ class Life:
             "DATA": os.path.relpath(REVIEWS, NOTEBOOKS), "COLUMNS": COLUMNS, "SHARES": SHARES,
             "ANSWERS": dict(self.world.answers), "ROWS": int(re.search(r"(\d+) validation rows", steps)[1]),
             "TRAIN_AT": self.host.base_url, "MAY_UPLOAD_TO": "local", "TRAIN_ANYWAY": bool(named("tuned", steps)),
-            "TUNED_PRICE": {"input": 0, "output": 0},
+            "TUNED_PRICE": FREE,
         }  # fmt: skip
         self.run("your_project", self.asking(named("lesson 0 on", steps)[0]) | own)
         choices = [self.record()["verdict"]["choice"]]
