@@ -48,7 +48,8 @@ class Spending:
             raise ConsentError(
                 f"There is no price for {model}, and its host is not known to be free.",
                 got="another machine, or a server on this one that may forward calls to a paid host",
-                fix='Set PRICE = {"input": …, "output": …} in USD per million tokens; zeros if it is free.',
+                fix='Set PRICE = {"input": …, "output": …} in USD per million tokens (TUNED_PRICE for a tuned model); '
+                "zeros if it is free.",
             )
         rates = {"cached_input": price.get("input"), **price}
         for kind in ("input", "cached_input", "output"):
