@@ -141,7 +141,7 @@ def _other_measurements(case: Case) -> Iterator[tuple[str, str, Evidence]]:
         yield from _other_rivals(case)
     for chance in (0.95, 0.05):
         cost = replace(evidence.cost or CostForecast(), probability=chance)
-        words = f"If the sums gave tuning a {percent(chance)} chance of being cheaper"
+        words = f"If the cost calculation gave tuning a {percent(chance)} chance of being cheaper"
         yield "cost", words, replace(evidence, cost=cost)
     if evidence.data:
         if evidence.data.leaks or evidence.data.errors:

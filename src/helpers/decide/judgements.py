@@ -285,7 +285,7 @@ def more_rows(case: Case) -> tuple[str, ...]:
     if leads_unproven(case):
         return (
             f"Score both on at least {enough_rows(case.worth):,} test rows that nothing was chosen on: the "
-            f"{case.lead.n:,} {case.lead.of.split} rows are no ground for a decision, however large the lead. "
+            f"{case.lead.n:,} {case.lead.of.split} rows are no basis for a decision, however large the lead. "
             f"{LESSON['evaluate']}.",
         )
     if not undecided(case):

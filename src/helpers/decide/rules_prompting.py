@@ -242,7 +242,7 @@ def the_prompt_still_gets_better(case: Case) -> Ruling | None:
         or not case.says("effort", "improving")
     ):
         return None
-    go_on = f"Go on until the plateau test says that the last changes brought nothing: {LESSON['decide']}."
+    go_on = f"Go on until the plateau test says that the last changes did not help: {LESSON['decide']}."
     return Ruling(
         "improve_prompt",
         why="it still gets better",
@@ -281,7 +281,10 @@ def the_bill_is_small(case: Case) -> Ruling | None:
         why="few calls cannot pay tuning back",
         because=("gap", "volume"),
         measured=cost_sentence(case) + target_sentence(case),
-        steps=("Try a cheaper model on a fixed set of rows.", f"Do the sums for your own volume: {LESSON['record']}."),
+        steps=(
+            "Try a cheaper model on a fixed set of rows.",
+            f"Do the calculation for your own volume: {LESSON['record']}.",
+        ),
         needs=("cost",),
     )
 

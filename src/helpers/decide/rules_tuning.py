@@ -75,7 +75,7 @@ def there_is_no_room(case: Case) -> Ruling | None:
         return None
     return Ruling(
         "keep_prompting",
-        why="little is left to win",
+        why="little is left to gain",
         because=("consistency", "worth"),
         measured=room_sentence(case) + lead_sentence(case) + plateau_sentence(case) + target_sentence(case),
         steps=(
@@ -159,7 +159,7 @@ def nothing_would_pay_it_back(case: Case) -> Ruling | None:
             *more_rows(case),
             *parts_for_code_step(case),
             *untried_techniques(case),
-            f"Do the sums for your own volume, hosting and people's hours included: {LESSON['record']}.",
+            f"Do the calculation for your own volume, hosting and people's hours included: {LESSON['record']}.",
             "Look again when volume, prices or the task change.",
         ),
         needs=("target", "comparison", "cost") if case.says("gap", "cost_or_speed") else ("target", "comparison"),
@@ -176,7 +176,7 @@ def it_wins_and_does_not_pay_back(case: Case) -> Ruling | None:
         because=("volume", "consistency", "worth"),
         measured=lead_sentence(case) + cost_sentence(case) + target_sentence(case),
         steps=(
-            "Say what one more right answer is worth to you in money, and hold it against the bill: "
+            "Say what one more right answer is worth to you in money, and compare it with the bill: "
             f"{LESSON['record']}.",
             "Keep the tuned model's score: volume, prices or the value of an answer may change.",
         ),
@@ -241,7 +241,7 @@ def tuning_is_worth_a_trial(case: Case) -> Ruling | None:
             f"{enough_rows(case.worth):,}.",
             f"Split without leaks and check the file for the host: {LESSON['data']}.",
             f"Open the test rows once, against the best prompted rivals: {LESSON['evaluate']}.",
-            f"Then decide again: {LESSON['record']}. A trial is no release.",
+            f"Then decide again: {LESSON['record']}. A trial is not a release.",
             *other_ways(case),
         ),
         needs=("target", "plateau", "cost", "data"),

@@ -20,7 +20,7 @@ EVIDENCE = {
     "target": "a prompted score of a model that you would really use (lesson 00_should_you_fine_tune)",
     "plateau": "a test whether prompting that model has plateaued (lesson 00_should_you_fine_tune)",
     "comparison": "the tuned model against that prompted model on the test rows (lesson 04_evaluate)",
-    "cost": "the sums: the probability that tuning is cheaper (lesson 06_decide)",
+    "cost": "the cost calculation: the probability that tuning is cheaper (lesson 06_decide)",
     "data": "a report on the training data (lesson 01_prepare_data)",
     "code": "a rival without a language model (lesson 00_should_you_fine_tune)",
     "ladder": "a prompt ladder (lesson 00_should_you_fine_tune)",

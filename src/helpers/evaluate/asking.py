@@ -45,6 +45,12 @@ TIMEOUT = 600.0
 """Seconds for one answer, as the SDK has it: a slow laptop that is sent 32 long prompts at once needs minutes."""
 
 
+def progress_bar(total: int, shown: bool, **look: Any) -> tqdm:
+    """A bar that counts calls, on standard output in a notebook: stderr is painted there like an error."""
+    shown_in = sys.stdout if os.environ.get("JPY_SESSION_NAME") else None
+    return tqdm(total=total, unit="call", disable=not shown, file=shown_in, mininterval=0.5, **look)
+
+
 @dataclass(frozen=True)
 class Request:
     """One call. ``sample`` tells repeated draws of the same question apart: 0 is the first."""
@@ -123,9 +129,7 @@ class _Sender:
     def send(self, todo: dict[str, Request], kept: Store, concurrency: int, progress: bool) -> dict[str, Reply]:
         replies: dict[str, Reply] = {}
         self.concurrency = concurrency
-        shown_in = sys.stdout if os.environ.get("JPY_SESSION_NAME") else None  # a notebook paints stderr like an error
-        look = {"unit": "call", "disable": not progress, "file": shown_in, "mininterval": 0.5}
-        with ThreadPoolExecutor(concurrency) as pool, tqdm(total=len(todo), **look) as bar:
+        with ThreadPoolExecutor(concurrency) as pool, progress_bar(len(todo), progress) as bar:
             calls = {pool.submit(self._answer, key, request, kept): key for key, request in todo.items()}
             left = set(calls)
             try:

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 import openai
 import pandas as pd
-from tqdm import tqdm
 
 from helpers import providers, statistics
 from helpers.errors import ConsentError, EvaluationError
-from helpers.evaluate.asking import Request, ask
+from helpers.evaluate.asking import Request, ask, progress_bar
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import check_metrics
 from helpers.evaluate.spending import Price, Spending
@@ -118,7 +117,7 @@ class Purse:
         self.spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
         self.costs: dict[str, float] = {}
         self.missing = 0
-        self.bar = tqdm(total=sum(calls for calls, _ in expected), unit="call", leave=False, disable=not progress)
+        self.bar = progress_bar(sum(calls for calls, _ in expected), progress, leave=False)
 
     @property
     def calls(self) -> int:
