@@ -313,7 +313,7 @@ def test_a_short_outage_is_outlived_and_a_long_one_is_told(tmp_path, quick):
     threading.Timer(0.8, down.clear).start()
     assert jobs.watch(client, job.id, every=0.05, patience=10).status == "succeeded"
     down.set()
-    with pytest.raises(HostError, match=f"{job.id}.*goes on"):
+    with pytest.raises(HostError, match=f"{job.id}.*continues"):
         jobs.watch(client, job.id, every=0.05, patience=0.5)
     proxy.close(), behind.close()
 
