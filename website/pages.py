@@ -55,7 +55,10 @@ def gather(source: Path, today: str) -> None:
     extra = source / "_extra"
     extra.mkdir()
     found = lessons.write(TOP / "notebooks", source / "notebooks", extra / "charts")
-    shutil.copy(TOP / "notebooks" / "glossary.md", source / "notebooks" / "glossary.md")
+    glossary = (TOP / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+    # The theme's script takes each <a> in the text for a link and ends on one without an address.
+    anchors = re.sub(r'<a (id="[^"]+")></a>', r"<span \1></span>", glossary)
+    (source / "notebooks" / "glossary.md").write_text(anchors, encoding="utf-8")
     if (pictures := TOP / "notebooks" / "pictures").exists():
         for place in (source, extra):  # for Markdown's pictures, and for those that cells show as HTML
             shutil.copytree(pictures, place / "notebooks" / "pictures")
