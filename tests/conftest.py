@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from evaluate_host import Host
 from running_api import TINY, Api
-from tool_model import make
+from tool_model import KNOWS_TOOLS, make
 
 from helpers import assets
 from helpers.providers.host import LOOPBACK
@@ -56,6 +56,15 @@ def fragile_api(tmp_path: Path, tiny_model: Path) -> Iterator[Api]:
     yield api
     if api.process.poll() is None:
         api.stop()
+
+
+@pytest.fixture(scope="module")
+def api_with_tools(tmp_path_factory: pytest.TempPathFactory, tool_model: Path, tiny_model: Path) -> Iterator[Api]:
+    """A server of a model that knows tools and of one that does not; it may not have broken down by its end."""
+    models = ["--model", f"{KNOWS_TOOLS}={tool_model}", "--model", f"{TINY}={tiny_model}"]
+    running = Api(tmp_path_factory.mktemp("tools") / "home", models).start()
+    yield running
+    assert running.stop() == 0 and "Traceback" not in running.log, running.log[-4000:]
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,11 +41,8 @@ pytestmark = pytest.mark.clients
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory, tool_model: Path, tiny_model: Path) -> Iterator[Api]:
-    models = ["--model", f"{KNOWS_TOOLS}={tool_model}", "--model", f"{TINY}={tiny_model}"]
-    running = Api(tmp_path_factory.mktemp("clients") / "home", models).start()
-    yield running
-    assert running.stop() == 0 and "Traceback" not in running.log, running.log[-4000:]
+def api(api_with_tools: Api) -> Api:
+    return api_with_tools
 
 
 def installed(script: str) -> tuple[str, Path]:

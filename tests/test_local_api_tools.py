@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -42,11 +41,8 @@ def folder(tool_model: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory, folder: Path, tiny_model: Path) -> Iterator[Api]:
-    models = ["--model", f"{KNOWS_TOOLS}={folder}", "--model", f"{TINY}={tiny_model}"]
-    running = Api(tmp_path_factory.mktemp("tools") / "home", models).start()
-    yield running
-    assert running.stop() == 0 and "Traceback" not in running.log, running.log[-4000:]
+def api(api_with_tools: Api) -> Api:
+    return api_with_tools
 
 
 @pytest.fixture(scope="module")
