@@ -887,3 +887,14 @@ def test_a_key_that_is_missing_at_an_address_is_named_when_prompts_are_asked(loc
         evaluate.run(providers.connect(address), [prompt], rows("a", "b"), [evaluate.metrics.exact_match],
                      store=tmp_path / "s.sqlite", price={"input": 0, "output": 0})  # fmt: skip
     assert providers.key_variable_of(address) in str(caught.value)
+
+
+def test_a_prompt_that_a_search_found_is_compared_in_later_lessons():
+    project = Project("found")
+    assert evaluate.material(project, SAMPLE).found("any") == []
+    shot = Example(({"role": "user", "content": "Where is it?"}, {"role": "assistant", "content": "{}"}))
+    project.keep_found(Candidate("+ 1 chosen example", "the searched model", system="Sort.", shots=(shot,), tries=9))
+    [again] = evaluate.material(Project("found"), SAMPLE).found("another model", "target")
+    assert again == Candidate(
+        "+ 1 chosen example", "another model", system="Sort.", shots=(shot,), tries=9, declared="target"
+    )

@@ -183,8 +183,11 @@ class Project:
 
         Its pool is left out: that is the training rows.
         """
-        kept = {name: getattr(prompt, name) for name in ("name", "system", "nearest", "schema", "max_tokens", "tries")}
-        self.set("prompt", {**kept, "shots": [list(shot.messages) for shot in prompt.shots]})
+        self.set("prompt", _stored(prompt))
+
+    def keep_found(self, prompt: Candidate) -> None:
+        """Remember a prompt that a search found on training rows, so that later lessons compare it, too."""
+        self.keep("found", prompt.name, _stored(prompt))
 
     def only_the_sample(self, what: str) -> None:
         """Pass in a lesson that is wired to the sample, unless this is a project of the reader's own.
@@ -234,6 +237,11 @@ class Project:
                 fix=f"Run notebooks/{lesson}.ipynb first (about {minutes} min), then run this cell again.",
             )
         return value
+
+
+def _stored(prompt: Candidate) -> dict[str, Any]:
+    kept = {name: getattr(prompt, name) for name in ("name", "system", "nearest", "schema", "max_tokens", "tries")}
+    return {**kept, "shots": [list(shot.messages) for shot in prompt.shots]}
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

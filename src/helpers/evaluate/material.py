@@ -42,6 +42,7 @@ class Material:
         field: the field of a JSON answer that holds the label; None where the whole answer is it.
         task: kind of task (``data.task``); None for the sample.
         prompt: the prompt that was best on the validation rows; None for the sample, and where no score could choose.
+        searched: prompts that lesson 0's searches found on training rows.
     """
 
     note: str
@@ -55,6 +56,7 @@ class Material:
     field: str | None
     task: data.Task | None
     prompt: Candidate | None = None
+    searched: tuple[Candidate, ...] = ()
 
     @property
     def fields(self) -> list[Metric]:
@@ -104,6 +106,10 @@ class Material:
         ladder = rungs(rows, model, self.instructions, pool=self.train, declared=declared, about=self.task)
         return _with(self.prompt, ladder, self.train) if self.prompt else ladder
 
+    def found(self, model: str, declared: str = "") -> list[Candidate]:
+        """The prompts that lesson 0's searches found, asked of this model; empty where nothing was searched."""
+        return [replace(prompt, model=model, declared=declared) for prompt in self.searched]
+
     def today(self, results: Results) -> str:
         """The prompt that programs use today: the one that was chosen on validation rows, among those in ``results``.
 
@@ -120,7 +126,8 @@ def material(project: Project, sample: Path) -> Material:
         ProjectError: a file of the project's own splits is gone.
     """
     about = project.get("task")
-    return _own(project, about) if about else _sample(sample)
+    found = _own(project, about) if about else _sample(sample)
+    return replace(found, searched=tuple(map(_prompt, project.get("found", {}).values())))
 
 
 def _sample(folder: Path) -> Material:

@@ -23,6 +23,7 @@ from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
 from helpers.show.theme import BLUE, VERMILION, figure, plural, shorten
 
 NUMBERED = "123456789"
+_HEAVY = "font-weight:bold;background:rgba(213,94,0,.16)"  # vermilion, thin enough for text on light and dark pages
 MOST_BARS = 15
 _TEST = (
     "These are test rows: whatever you change because of them has to be measured on rows that you have not looked at."
@@ -283,7 +284,7 @@ def _advice(counted: pd.DataFrame) -> HTML:
 
 
 def _fields(marks: Sequence[FieldMark]) -> str:
-    """A table of fields, the wrong ones marked in words and heavy type; empty without any."""
+    """A table of fields, the wrong ones marked by words, heavy type and colour; empty without any."""
     heads = ("field", "ideal answer", "the candidate's answer", "verdict")
     lines = [
         ((mark.name, mark.ideal or "–", mark.answer or "–", _VERDICTS[mark.verdict]), mark.verdict != "right")
@@ -300,8 +301,8 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
     body = ""
     for (first, *others), is_heavy in lines:
         cells = "".join(f'<td style="{cell}">{escape(text)}</td>' for text in others)
-        weight = f"font-weight:{'bold' if is_heavy else 'normal'}"
-        body += f'<tr style="{weight}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
+        look = _HEAVY if is_heavy else "font-weight:normal"
+        body += f'<tr style="{look}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
     table = f'<table style="margin:6px 0">{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return wide(caption or "The answer, field by field", table)
