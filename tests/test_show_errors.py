@@ -259,7 +259,7 @@ def test_a_panel_by_keys_from_the_first_row_to_the_remedies(results, rows, tmp_p
     assert "Wrong row 5 of 5" in panel.shown.value and "timeout" in panel.shown.value
     assert "✗ no answer: timeout" in panel.shown.value
     panel.field.value = "p"
-    assert "✗ is no JSON object" in panel.shown.value
+    assert "✗ is not a JSON object" in panel.shown.value
     panel.field.value = "ue"
     assert panel.tagging.tagged == 3 and "3 of 5 wrong rows are tagged" in panel.shown.value
     assert "2 rows without a tag" in panel.shown.value

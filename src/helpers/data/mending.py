@@ -181,7 +181,7 @@ JSON_TEXT = re.compile(r'(?<=:)\s*"(?:[^"\\]|\\.)*"')
 
 
 def _respelled(text: str, usual: Mapping[str, str]) -> str:
-    """A text value as most rows spell it; as it stands where that is how it is spelled, or where it is no JSON text."""
+    """A text value as most rows spell it; as it stands where that is how it is spelled, or where it is not JSON."""
     blanks, quoted = text[: len(text) - len(text.lstrip())], text.lstrip()
     try:
         value = json.loads(quoted)

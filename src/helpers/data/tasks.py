@@ -132,7 +132,7 @@ class Task:
 def task(examples: Sequence[Example], kind: str | None = None, *, chosen: bool | None = None) -> Task:
     """The kind of task, found out from the ideal answers, or as the reader sets it.
 
-    A kind holds when nine rows of ten look so: one odd label or one answer that is no JSON changes nothing but its own
+    A kind holds when nine rows of ten look so: one odd label or one answer that is not JSON changes nothing but its own
     row, which is named in ``odd``.
 
     Args:

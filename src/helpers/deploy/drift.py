@@ -93,7 +93,7 @@ def drift(
 
 
 def _label(answer: str, field: str) -> str | None:
-    """The field's value as text; None when the answer is no JSON object with it."""
+    """The field's value as text; None when the answer is not a JSON object with it."""
     try:
         parsed: Any = json.loads(answer)
     except (ValueError, TypeError):  # no JSON, or no answer at all

@@ -60,7 +60,7 @@ class Material:
 
     @property
     def fields(self) -> list[Metric]:
-        """Metrics of single fields; none where answers are no JSON objects."""
+        """Metrics of single fields; none where answers are not JSON objects."""
         whole = ("all_fields", "valid_json")
         parts = self.task is None or self.task.kind == "fields"
         return [metric for metric in self.scored if metric.name not in whole] if parts else []

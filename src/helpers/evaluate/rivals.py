@@ -38,7 +38,7 @@ METHODS = (MAJORITY, CODE, TFIDF, EMBEDDINGS, NEAREST)
 MOST_LEARNED = 3_000
 """Of more training rows a seeded sample is learned from: sentence embeddings of so many take a minute."""
 WHOLE = ""
-"""The field of an answer that is no JSON object."""
+"""The field of an answer that is not a JSON object."""
 
 Code = Pattern | str | Callable[[str], Any]
 
@@ -73,7 +73,7 @@ def without_llm(
         rows: what is scored. Only the questions are used before scoring.
         extract: field → a ``suggest_pattern``, a regular expression (its first group, if it has one, is the value) or a
             function from message to value (None for none). A field with None is passed over. ``""`` is the field of
-            answers that are no JSON objects.
+            answers that are not JSON objects.
         embeddings: False leaves them out, and nothing is fetched.
         closed: the fields with a closed set of values; None: those whose values occur twice each on average, and at
             most 300 different ones.

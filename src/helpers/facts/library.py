@@ -88,7 +88,7 @@ def compare_with_list(path: Path, on: date) -> pandas.DataFrame:
         theirs = json.loads(path.read_text(encoding="utf-8"))
         theirs = {name: entry for name, entry in theirs.items() if isinstance(entry, dict)}
     except (OSError, ValueError, AttributeError) as error:
-        raise FactsError(f"{path} is no price list.", got=str(error), fix="Pass litellm's JSON file.") from None
+        raise FactsError(f"{path} is not a price list.", got=str(error), fix="Pass litellm's JSON file.") from None
     tuned = [row for row in rows("tunable") if row["provider"] == "openai" and row["from"] <= on]
     named = [(row, row["litellm"]) for row in _current(on)] + [(row, f"ft:{row['model']}") for row in tuned]
     return _table(

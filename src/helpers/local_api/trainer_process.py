@@ -70,7 +70,7 @@ class TrainerProcess:
                 self._process.wait(STOP_SECONDS)
 
     def lines(self, offset: int) -> tuple[list[Mapping[str, Any]], int]:
-        """Complete progress lines from byte ``offset`` on, and the offset behind them. A line that is no JSON object
+        """Complete progress lines from byte ``offset`` on, and the offset behind them. A line that is not a JSON object
         is logged and passed over."""
         try:
             with open(self.progress, "rb") as file:
@@ -88,7 +88,7 @@ class TrainerProcess:
             if isinstance(line, dict):
                 found.append(line)
             else:
-                log.warning("%s: a line of %d bytes is no JSON object", self.progress, len(raw))
+                log.warning("%s: a line of %d bytes is not a JSON object", self.progress, len(raw))
         return found, offset + len(complete)
 
     def last_words(self) -> str:

@@ -106,7 +106,7 @@ def from_fragment(text: str) -> State:
     parts = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
     if parts.pop("v", None) != FORMAT:
         raise DecisionError(
-            "This address is no decision of this version of the page.",
+            "This address is not a decision of this version of the page.",
             fix="Start again, or ask whoever sent it for the record.",
         )
     numbers = {name[2:]: _number(name[2:], parts.pop(name)) for name in list(parts) if name.startswith("n.")}
@@ -161,7 +161,7 @@ def opened(state: State, name: str, text: str) -> State:
     """The state with a file taken over: a record with all that it holds, or answers alone.
 
     Raises:
-        DecisionError: the file is too large, is no JSON, holds what is no number, is of another kind or version, or
+        DecisionError: the file is too large, is not JSON, holds what is not a number, is of another kind or version, or
             holds what nobody can have measured or answered.
     """
     if len(text) > LARGEST_FILE:

@@ -311,7 +311,7 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
 def _texts(row: WrongRow) -> str:
     wanted, got = parsed(row.example.answer), parsed(row.answer or "")
     no_json = isinstance(wanted, dict) and row.answer is not None and not isinstance(got, dict)
-    title = "The candidate's answer" + (" ✗ is no JSON object" if no_json else "")
+    title = "The candidate's answer" + (" ✗ is not a JSON object" if no_json else "")
     why = f"(✗ {'no answer' if row.answer is None else 'does not count'}: {row.missing})" if row.missing else ""
     said = "\n".join(filter(None, (row.answer, why))) or "(✗ empty)"
     return texts_side_by_side([("Ideal answer", row.example.answer), (title, said)])
