@@ -21,6 +21,12 @@ from helpers.providers import models, servers, serving
 
 Pages = dict[str, object]
 
+
+@pytest.fixture(autouse=True)
+def looked_for(monkeypatch):
+    monkeypatch.delenv("KIT_LOCAL_SERVERS")  # set for all tests, so that no other one meets a maintainer's servers
+
+
 LLAMA_CPP: Pages = {
     "/v1/models": {
         "object": "list", "models": [{"name": "qwen3-4b.gguf"}],

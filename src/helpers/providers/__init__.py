@@ -21,7 +21,7 @@ from helpers import facts
 from helpers.errors import ConsentError, FactsError, HostError
 from helpers.project import kit_home
 from helpers.providers import local, models
-from helpers.providers.free_tier import FreeTier, ended, require_consent, tier_of
+from helpers.providers.free_tier import TRAINS, FreeTier, ended, require_consent, tier_of
 from helpers.providers.host import LOOPBACK, Host, address_problem, hosts, in_domains, shipped, with_address
 from helpers.providers.keys import key_for, key_variable_of, private_http
 from helpers.providers.overview import page
@@ -31,6 +31,7 @@ from helpers.providers.trying import try_out
 __all__ = [
     "HOSTS",
     "LOCAL",
+    "TRAINS",
     "FreeTier",
     "Host",
     "LocalServer",
@@ -52,6 +53,7 @@ __all__ = [
     "rules_of",
     "server_at",
     "server_table",
+    "tier_of",
     "try_out",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -98,8 +99,11 @@ def local_servers() -> list[LocalServer]:
     Looked for at the addresses of all hosts that are on this machine, at once: without any, it takes a few
     milliseconds; whatever listens there, less than a second. Proxies of the environment are not used, and no key is
     sent: a server that wants one even for its list of models is not found, and :func:`connect` still works.
+    ``KIT_LOCAL_SERVERS`` limits the search to these hosts, names with commas between; empty: to none.
     """
     places = [host for host in hosts().values() if not host.leaves_machine and urlsplit(host.base_url).port]
+    if (only := os.environ.get("KIT_LOCAL_SERVERS")) is not None:
+        places = [host for host in places if host.name in only.split(",")]
     by_address = {_root(host): host for host in reversed(places)}
     with ThreadPoolExecutor(max(1, len(by_address))) as pool:
         answers = dict(zip(by_address, pool.map(answering, by_address), strict=True))
@@ -185,11 +189,11 @@ def _ollama(answer: Answering, short: list[str], unknown: list[str]) -> Iterable
 def _llama_cpp(answer: Answering, short: list[str], unknown: list[str]) -> Iterable[str]:
     for one in answer.models:
         if one.context and ((answer.slots or 1) > 1 or short):
+            at_once = plural(answer.slots or 1, "request")
             yield (
-                f"A request may have {one.context:,} tokens, prompt and answer together; "
-                f"{plural(answer.slots or 1, 'request')} can run at once. The whole context (-c) is divided among "
-                "them, or shared. Prompts that do not fit are refused and counted as missing: start it with a larger -c, or "
-                "with -np 1."
+                f"A request may have {one.context:,} tokens, prompt and answer together; {at_once} can run at once. "
+                "The whole context (-c) is divided among them, or shared. Prompts that do not fit are refused and "
+                "counted as missing: start it with a larger -c, or with -np 1."
             )
         yield f"It answers as {one.name} whatever MODEL says: write that name, so that scores are kept under it."
 

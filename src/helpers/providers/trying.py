@@ -17,6 +17,12 @@ SCHEMA = {
 }
 """An answer to :data:`QUESTION` that no model gives of itself."""
 
+THINKS = (
+    "It used up 24 tokens without a word of an answer: it seems to think before it answers, and the ladder's short "
+    "answers leave no room for that, so all would count as cut off. Choose a model that answers at once, or switch its "
+    "thinking off at the server."
+)
+
 
 def try_out(client: openai.OpenAI, model: str) -> list[str]:
     """Sentences on what this model's server keeps: a seed, a schema, and how long a short answer takes.
@@ -27,7 +33,7 @@ def try_out(client: openai.OpenAI, model: str) -> list[str]:
         openai.OpenAIError: the server refuses a plain question.
     """
     asked = client.with_options(max_retries=0, timeout=120)
-    _answer(asked, model)
+    thinks = not _answer(asked, model)
     started = time.monotonic()
     drawn = [_answer(asked, model, temperature=1.0, seed=7) for _ in range(2)]
     seconds = (time.monotonic() - started) / 2
@@ -40,6 +46,7 @@ def try_out(client: openai.OpenAI, model: str) -> list[str]:
         if _keeps_schema(asked, model)
         else "It does not enforce a schema: rungs with one are a wish here, not a guarantee. Read their answers.",
         f"A short answer takes about {seconds:.1f} s.",
+        *[THINKS] * thinks,
     ]
 
 
