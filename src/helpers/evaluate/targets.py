@@ -92,7 +92,7 @@ def measure_target(
     options: dict[str, Any] = {"store": store, "concurrency": concurrency, "price": target.price}
     options["spend_limit_usd"] = target.spend_limit_usd
     print(f"{target.model} at {target.host}: what is sent {host.whereabouts}.")
-    if host.leaves_machine:
+    if host.leaves_machine or not providers.is_free(client):
         print(forecast(client, asked, rows, **options).sentence)
     elif not _answers(client, target):
         return None
