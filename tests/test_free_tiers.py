@@ -147,6 +147,18 @@ def test_a_prompt_that_no_minute_holds_is_missing_with_its_reason(metered, tmp_p
     assert not host.calls and "500 tokens a minute" in str(results.missing())
 
 
+def test_a_host_whose_allowance_others_have_used_ends_the_run(metered, tmp_path, monkeypatch):
+    host, behaviour = metered
+    behaviour.limits = {"requests_per_day": 3}
+    monkeypatch.setattr("helpers.evaluate.asking.ATTEMPTS", 2)
+    client = providers.connect("google-here", may_train_on_prompts="google-here")
+    with pytest.raises(HostError, match="allowance seems used up.*Run it again tomorrow.*kept"):
+        evaluate.run(
+            client, [SHORT], rows(30), [metrics.exact_match], store=tmp_path / "a", concurrency=1, progress=False
+        )
+    assert len(host.calls) == 5, "three answers, and a fourth call that was tried twice"
+
+
 def test_waiting_is_shown(metered, clock):
     limits = {"requests_per_minute": 1}
     kept = pace.Pace(providers.free_tier(providers.connect("groq-here", limits=LIMITS | limits)))

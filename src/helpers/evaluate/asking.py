@@ -178,6 +178,9 @@ class _Sender:
                 self._end_if_hopeless(request.model, error)
                 reason, attempts = _reason(error)
                 if attempt >= attempts:
+                    if self.pace and isinstance(error, openai.RateLimitError):  # limits not known, or shared
+                        said = f"{self.host} keeps turning calls away: today's allowance seems used up."
+                        self._end(said, error, "Run it again tomorrow.")
                     self._lose(error)
                     return Reply(missing=reason)
                 self._hold(error, attempt)
@@ -195,9 +198,9 @@ class _Sender:
         try:
             ticket = self.pace.admit(request, self.stop)
         except AllowanceError as error:
-            self.fatal = error
+            self.fatal, ticket = error, 0
             self.stop.set()
-        if self.stop.is_set():
+        if not ticket:
             raise _Stopped
         return ticket
 

@@ -25,7 +25,7 @@ from helpers.providers.free_tier import TRAINS, FreeTier, ended, require_consent
 from helpers.providers.host import LOOPBACK, Host, address_problem, hosts, in_domains, shipped, with_address
 from helpers.providers.keys import key_for, key_variable_of, private_http
 from helpers.providers.overview import page
-from helpers.providers.servers import LocalServer, local_servers, server_at, server_table
+from helpers.providers.servers import LocalServer, local_servers, server_at, server_table, traps
 from helpers.providers.trying import try_out
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "server_at",
     "server_table",
     "tier_of",
+    "traps",
     "try_out",
 ]
 

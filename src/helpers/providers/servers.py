@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import openai
+
 from helpers.providers import models
 from helpers.providers.host import LOOPBACK, Host, hosts
 from helpers.providers.serving import (
@@ -119,6 +121,12 @@ def server_at(base_url: str) -> LocalServer | None:
     known = next((host for host in hosts().values() if not host.leaves_machine and _root(host) == root), None)
     answer = answering(root)
     return _described(root, known, answer) if answer else None
+
+
+def traps(client: openai.OpenAI) -> list[str]:
+    """What would spoil a measurement at this client's server, a sentence each; nothing for hosts on other machines."""
+    found = server_at(str(client.base_url))
+    return list(found.traps) if found else []
 
 
 def server_table(found: Sequence[LocalServer]) -> list[dict[str, Any]]:
