@@ -228,7 +228,7 @@ def test_two_names_of_one_address_are_told_apart(monkeypatch):
 
 def test_limits_that_nobody_publishes_are_asked_for(metered):
     client = providers.connect("google-here", may_train_on_prompts="google-here")
-    said = pace.Pace(providers.free_tier(client)).plan([Request("m", [{"role": "user", "content": "hello"}])])
+    said = pace.Pace(providers.free_tier(client)).plan([Request("m", [{"role": "user", "content": "hello"}])]).sentence
     assert "limits that are not known" in said and "LIMITS" in said
     with pytest.raises(HostError, match="requests_a_day.*requests_per_day"):
         providers.connect("google-here", may_train_on_prompts="google-here", limits={"requests_a_day": 20})

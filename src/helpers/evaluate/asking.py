@@ -97,7 +97,7 @@ def ask(
             spending, pace = Spending(price, spend_limit_usd, local=free), pace_of(client, price, asked)
             forecast = spending.consent(asked, host)
             if progress and (pace or spending.forecast(asked) > 0):
-                print(pace.plan(asked) if pace else forecast)
+                print(pace.plan(asked).sentence if pace else forecast)
             replies |= _Sender(client, host, spending, pace).send(todo, kept, concurrency, progress)
         replies |= _without_cut_prompts(dict(zip(keys, requests, strict=True)), replies, kept)
     return [replies[key] for key in keys]

@@ -79,7 +79,7 @@ def forecast(
     prompt = _prompt_tokens(left)
     sentence = _sentence(len(left), kept, prompt, usd, minutes, len(examples))
     if pace and left:
-        sentence = pace.plan(left) + f" ({kept:,} answers are kept already.)" * bool(kept)
+        sentence = pace.plan(left).sentence + f" ({kept:,} answers are kept already.)" * bool(kept)
     return Forecast(len(left), kept, prompt, usd, minutes, sentence)
 
 

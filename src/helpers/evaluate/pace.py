@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +51,36 @@ def pace_of(client: openai.OpenAI, price: Price | None, requests: Sequence[Any])
     """The pace for these requests; None where no free tier's limits apply: another host, or an account that pays."""
     tier = providers.free_tier(client, {request.model for request in requests}) if price is None else None
     return Pace(tier) if tier else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What some requests take at a free tier.
+
+    Attributes:
+        calls, tokens: how many; tokens of prompts and answers at most.
+        minutes: of running, at least; None: no limit a minute is known.
+        days: on how many the run has to be started; None: no limit a day is known.
+    """
+
+    tier: FreeTier
+    calls: int
+    tokens: int
+    minutes: int | None
+    days: int | None
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words, with date and source of the limits."""
+        said = (
+            f"{plural(self.calls, 'call')} with up to {self.tokens:,} tokens at {self.tier.host}, free of charge "
+            f"within {self.tier.limits} ({self.tier.cite})"
+        )
+        if not (self.minutes or self.days):
+            return f"{said}. Look your account's limits up and give them: LIMITS = {{…}}."
+        took = f"at least {plural(self.minutes, 'minute')}" if self.minutes else "a time that is not known"
+        spread = f", on {plural(self.days or 1, 'day')}: run it again each day, it goes on where it stopped"
+        return f"{said}: {took}{spread * ((self.days or 1) > 1)}."
 
 
 class Pace:
@@ -105,26 +136,16 @@ class Pace:
         """The most that one request is likely to count."""
         return math.ceil(self.room * self._own(request)) + request.max_tokens
 
-    def plan(self, requests: Sequence[Any]) -> str:
-        """How long these requests will take within the limits, in a sentence: minutes of running, and days."""
-        count, wanted = len(requests), sum(self.tokens(one) for one in requests)
+    def plan(self, requests: Sequence[Any]) -> Plan:
+        """How long these requests will take within the limits; what the last day's calls have used is counted."""
+        calls, wanted, limits = len(requests), sum(self.tokens(one) for one in requests), self.limits
         with self._sent() as sent:
             today = "SELECT COUNT(*), TOTAL(tokens) FROM sent WHERE host = ? AND at > ?"
             calls_today, tokens_today = sent.execute(today, (self.tier.host, CLOCK.now() - DAY)).fetchone()
-        limits = self.limits
-        minutes = max(_parts(count, limits.requests_per_minute), _parts(wanted, limits.tokens_per_minute))
-        by_calls = _parts(count + calls_today, limits.requests_per_day)
+        by_calls = _parts(calls + calls_today, limits.requests_per_day)
+        minutes = max(_parts(calls, limits.requests_per_minute), _parts(wanted, limits.tokens_per_minute))
         days = max(by_calls, _parts(wanted + tokens_today, limits.tokens_per_day))
-        said = (
-            f"{plural(count, 'call')} with up to {wanted:,} tokens at {self.tier.host}, free of charge within {limits}"
-        )
-        if not (minutes or days):
-            return f"{said} ({self.tier.cite}). Look your account's limits up and give them: LIMITS = {{…}}."
-        took = f"at least {plural(math.ceil(minutes), 'minute')}" if minutes else "a time that is not known"
-        spread = f", on {plural(math.ceil(days), 'day')}: run it again each day, it goes on where it stopped" * (
-            days > 1
-        )
-        return f"{said} ({self.tier.cite}): {took}{spread}."
+        return Plan(self.tier, calls, wanted, math.ceil(minutes) or None, math.ceil(days) or None)
 
     def _own(self, request: Any) -> float:
         schema = len(str(request.schema)) / CHARACTERS_A_TOKEN if request.schema else 0

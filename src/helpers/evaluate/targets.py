@@ -20,7 +20,7 @@ from helpers.evaluate.results import Results
 from helpers.evaluate.runner import requests_of, run
 from helpers.evaluate.spending import Price
 from helpers.project import Project
-from helpers.providers import FreeTier, LocalServer, connect
+from helpers.providers import LocalServer, connect
 from helpers.records import Candidate, Example
 
 FEWEST_ROWS = 10
@@ -103,29 +103,31 @@ def measure_target(
     return results
 
 
-def free_tiers(ladder: Sequence[Candidate], rows: Sequence[Example]) -> list[dict[str, str]]:
+def free_tiers(ladder: Sequence[Candidate], rows: Sequence[Example]) -> list[dict[str, Any]]:
     """What this ladder takes at each free tier, a row a host, for display; nothing is sent."""
     requests = [request for one in ladder for request in requests_of(one, rows)]
     found = []
     for host in providers.HOSTS.values():
         if tier := providers.tier_of(host, None):
-            row = facts.free_tier(host.free_tier)
-            consent = f'MAY_TRAIN_ON_PROMPTS = "{host.name}"'
-            trains = providers.TRAINS.get(row["trains_on_prompts"])
+            plan, trains = Pace(tier).plan(requests), facts.free_tier(host.free_tier)["trains_on_prompts"]
             found.append(
                 {
                     "FREE_HOST": host.name,
-                    "this ladder there": Pace(tier).plan(requests),
-                    "your prompts": f"{trains}: {consent}" if trains else "are not trained on, as far as is known",
+                    "calls": plan.calls,
+                    "minutes, at least": plan.minutes,
+                    "days": plan.days,
+                    "free within": f"{tier.limits} ({tier.cite})",
+                    "your prompts": _use_of_prompts(host, trains),
                     "key in": host.key_variable,
-                    "how we know": _provenance(host, tier),
                 }
             )
     return found
 
 
-def _provenance(host: providers.Host, tier: FreeTier) -> str:
-    return f"limits {tier.cite}; {host.provenance}"
+def _use_of_prompts(host: providers.Host, trains: str) -> str:
+    if trains == "no":
+        return "not trained on, as far as is known"
+    return f'{providers.TRAINS[trains]}; your consent: MAY_TRAIN_ON_PROMPTS = "{host.name}"'
 
 
 def _answers(client: openai.OpenAI, target: Target) -> bool:
