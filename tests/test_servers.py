@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from evaluate_host import Host, completion
 
-from helpers import doctor, providers
+from helpers import doctor, providers, show
 from helpers.providers import models, servers, serving
 
 Pages = dict[str, object]
@@ -292,6 +292,12 @@ def test_the_doctor_lists_what_it_found(monkeypatch, tmp_path, pretend):
     assert f'"{addresses["llama.cpp"]}/v1", "Qwen/Qwen3-0.6B"' in said, "vLLM at llama.cpp's port goes by its address"
     _own_ports(monkeypatch, tmp_path)
     assert list(doctor._local_servers()) == [], "nothing is wrong with having none"
+
+
+def test_a_lesson_shows_them_with_their_traps_or_says_how_to_get_one(pretend):
+    shown = show.servers([providers.server_at(pretend(OLLAMA))]).data
+    assert "OLLAMA_CONTEXT_LENGTH" in shown and "qwen3:8b" in shown and "4,096" in shown and "target" in shown
+    assert "ollama pull" in show.servers([]).data
 
 
 @pytest.mark.parametrize("name", ["ollama", "llama.cpp", "lmstudio", "vllm", "docker"])

@@ -30,6 +30,7 @@ from helpers.errors import AllowanceError, HostError
 from helpers.evaluate.candidates import digest
 from helpers.evaluate.clipping import cut, refused
 from helpers.evaluate.pace import Pace, pace_of
+from helpers.evaluate.reading import read
 from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import identity
@@ -208,7 +209,7 @@ class _Sender:
         """One attempt, its cost counted: at its worst where the host did not say, or may have billed a broken call."""
         cost = self.spending.worst(request)
         try:
-            reply = _read(self.client.chat.completions.create(**arguments))
+            reply = read(self.client.chat.completions.create(**arguments))
             if reply.prompt_tokens is not None and reply.completion_tokens is not None:
                 cached = reply.cached_tokens or 0
                 cost = self.spending.cost(request.model, reply.prompt_tokens, cached, reply.completion_tokens)
@@ -320,29 +321,3 @@ def _asked_to_wait(error: openai.APIError) -> float | None:
     with contextlib.suppress(KeyError, ValueError, TypeError):
         return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
     return None
-
-
-def _read(completion: Any) -> Reply:
-    """The reply in a chat completion. A refusal is an answer; a filter at the host that lets nothing through is not."""
-    try:
-        choice = completion.choices[0]
-        text, refusal = choice.message.content, getattr(choice.message, "refusal", None)
-        finish = str(choice.finish_reason or "")
-    except (AttributeError, IndexError, TypeError):
-        return Reply(missing=f"not a chat completion: {str(completion)[:200]}")
-    if text is None and refusal is None and finish != "length":
-        return Reply(missing=f"no text came back (finish_reason {finish or 'none'})")
-    usage = completion.usage
-    details = usage and usage.prompt_tokens_details
-    return Reply(
-        text=_whole(text if text is not None else refusal or ""),
-        finish_reason="refusal" if text is None and refusal else finish,
-        prompt_tokens=usage and usage.prompt_tokens,
-        completion_tokens=usage and usage.completion_tokens,
-        cached_tokens=details and details.cached_tokens,
-    )
-
-
-def _whole(text: str) -> str:
-    """The text with half characters (an emoji cut in two) replaced: nothing could be stored or printed with them."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
