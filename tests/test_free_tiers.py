@@ -29,11 +29,10 @@ class SimulatedClock:
     def now(self) -> float:
         return self.seconds
 
-    def wait(self, seconds: float, stop: threading.Event) -> bool:
+    def wait(self, seconds: float, stop: threading.Event) -> None:
         until = self.now() + seconds
         with self.lock:
             self.seconds = max(self.seconds, until)
-        return stop.is_set()
 
 
 class Metered:

@@ -39,9 +39,9 @@ class Clock:
     def now(self) -> float:
         return time.time()
 
-    def wait(self, seconds: float, stop: threading.Event) -> bool:
-        """Whether ``stop`` was set meanwhile."""
-        return stop.wait(seconds)
+    def wait(self, seconds: float, stop: threading.Event) -> None:
+        """Until so much time has passed, or ``stop`` is set."""
+        stop.wait(seconds)
 
 
 CLOCK = Clock()
