@@ -31,7 +31,7 @@ LLAMA_CPP: Pages = {
     "/v1/models": {
         "object": "list", "models": [{"name": "qwen3-4b.gguf"}],
         "data": [{
-            "id": "qwen3-4b.gguf", "object": "model", "owned_by": "llamacpp",
+            "id": "/home/me/models/qwen3-4b.gguf", "object": "model", "owned_by": "llamacpp",
             "meta": {"n_ctx": 512, "n_ctx_train": 32768, "n_params": 4022468096},
         }],
     },

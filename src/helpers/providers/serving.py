@@ -28,6 +28,8 @@ OTHER = "a server with OpenAI's API"
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMBT])\b", re.IGNORECASE)
 _BILLIONS = {"K": 1e-6, "M": 1e-3, "B": 1.0, "T": 1e3}
 _EMBEDS = re.compile(r"embed|(^|[^a-z])bge-|(^|[^a-z])bert|minilm|rerank", re.IGNORECASE)
+_FOLDERS = re.compile(r"^.*[/\\]")
+"""What llama.cpp puts before a file's name, where it was given no alias: nothing for a record. It answers to any name."""
 _CLOUD = re.compile(r"[:-]cloud$")
 
 
@@ -97,7 +99,8 @@ def _llama_cpp(address: str, listed: list[Mapping[str, Any]], deadline: float) -
     for model in listed:
         meta = _mapping(model.get("meta"))
         parameters = _count(meta.get("n_params"))
-        models.append(Served(model["id"], parameters and parameters / 1e9, _count(meta.get("n_ctx")) or context))
+        name = _FOLDERS.sub("", model["id"]) if model["id"].endswith(".gguf") else model["id"]
+        models.append(Served(name, parameters and parameters / 1e9, _count(meta.get("n_ctx")) or context))
     return Answering(LLAMA_CPP, "/v1", _prompted(models), _count(props.get("total_slots")))
 
 
