@@ -29,7 +29,7 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMBT])\b", re.IGNORECASE)
 _BILLIONS = {"K": 1e-6, "M": 1e-3, "B": 1.0, "T": 1e3}
 _EMBEDS = re.compile(r"embed|(^|[^a-z])bge-|(^|[^a-z])bert|minilm|rerank", re.IGNORECASE)
 _FOLDERS = re.compile(r"^.*[/\\]")
-"""What llama.cpp puts before a file's name, where it was given no alias: nothing for a record. It answers to any name."""
+"""What llama.cpp puts before a file's name where it has no alias: nothing for a record, and it answers to any name."""
 _CLOUD = re.compile(r"[:-]cloud$")
 
 
