@@ -32,7 +32,7 @@ test: ## set up, then unit tests and every lesson, run for real
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -q --durations=15 -n 2 --dist loadfile tests --ignore tests/test_jobs.py
 	@$(BIN)/pytest -q --durations=15 tests/test_jobs.py notebooks
 
-test-all: ## make test, the side trips in notebooks/extra, every world, other people's clients, and the real browser
+test-all: ## make test, the side trips in notebooks/extra, every world, other people's clients, llama.cpp's server, and the real browser
 	@$(PYTHON) tools/setup.py --extra test
 	@$(BIN)/pytest -q -m 'not soak' --extra-lessons --all-worlds
 

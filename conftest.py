@@ -20,6 +20,7 @@ for name in list(os.environ):
     if name.endswith("_API_KEY") or name in ("OPENAI_BASE_URL", "OPENAI_ORG_ID"):
         del os.environ[name]
 os.environ["KIT_STAY_LOCAL"] = "1"
+os.environ["KIT_LOCAL_SERVERS"] = ""  # a maintainer's Ollama has no part in the lessons' tests
 os.environ.setdefault("KIT_BRIEF", "1")  # fewer rows, models and passes: the lessons say where
 os.environ.setdefault("KIT_TRIAL_CLAIMS", "3")  # the article on trial in its short form
 

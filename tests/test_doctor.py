@@ -21,7 +21,8 @@ def test_a_machine_that_works():
     done = visit()
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
-    assert all(line.startswith(doctor.OK) for line in lines[:-1]) and len(lines) >= 8
+    local = [line for line in lines[:-1] if not line[7:].startswith("  ")]  # a model server's traps are notes
+    assert all(line.startswith(doctor.OK) for line in local) and len(lines) >= 8
     assert "local API answers; it serves smollm2-135m-instruct" in done.stdout
     assert lines[-1] == "The local path works: you can run every lesson."
 

@@ -17,6 +17,7 @@ from helpers import evaluate, providers
 from helpers.errors import ConsentError, EvaluationError, HostError
 from helpers.evaluate import Results, asking, metrics, run
 from helpers.evaluate.asking import Request, ask
+from helpers.evaluate.reading import THOUGHT
 from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
 
@@ -272,6 +273,9 @@ def test_options_that_reasoning_models_refuse_are_left_out(host, tmp_path, concu
         ({"text": ""}, "", ""),
         ({"content": None, "refusal": "I will not."}, "I will not.", ""),
         ({"content": None, "finish": "length"}, "", ""),
+        ({"content": "", "finish": "length", "reasoning": "Let me see …"}, None, THOUGHT),
+        ({"content": None, "finish": "length", "reasoning_content": "Let me see …"}, None, THOUGHT),
+        ({"content": "yes", "finish": "length", "reasoning": "Let me see …"}, "yes", ""),
         ({"content": None, "finish": "content_filter"}, None, "no text came back (finish_reason content_filter)"),
     ],
 )

@@ -40,7 +40,14 @@ ASKED: dict[str, tuple[str, Role]] = {
     "google": ("gemini-3.5-flash-lite", "target"),
     "wandb": ("google/gemma-4-26b", "target"),
     "ollama": ("qwen3:latest", "target"),
+    "llama.cpp": ("Qwen3-0.6B-Q8_0.gguf", "teaching"),
+    "lmstudio": ("qwen/qwen3-8b", "target"),
+    "docker": ("ai/smollm2:360M-Q4_K_M", "teaching"),
     "vllm": ("Qwen/Qwen3-0.6B", "teaching"),
+    "groq": ("openai/gpt-oss-120b", "target"),
+    "cerebras": ("gpt-oss-120b", "target"),
+    "openrouter": ("meta-llama/llama-3.3-70b-instruct:free", "target"),
+    "gemini": ("gemini-3.5-flash-lite", "target"),
     "company": ("house-model", "target"),
     "https://llm.example.org/v1": ("house-model", "target"),
 }
@@ -55,6 +62,7 @@ class AnyPath(PlantedHost):
         if url.path == "/api/show":
             return 200, {"model_info": {"general.parameter_count": 8_190_735_360}}
         path = url.path.removeprefix("/openai").removeprefix("/inference").replace("/v1beta/openai", "/v1")
+        path = path.removeprefix("/engines").replace("/api/v1", "/v1")
         return super().route(method, url._replace(path=path), headers, body)
 
 
@@ -108,6 +116,7 @@ def test_from_the_parameters_cell_to_the_record(name):
         "PROJECT": PROJECT, "DATA": os.path.relpath(REVIEWS, NOTEBOOKS), "COLUMNS": COLUMNS, "SHARES": SHARES,
         "HOST": name, "TRAIN_AT": name, "MODEL": model, "DECLARED": declared, "ROWS": 20, "SPEND_LIMIT_USD": 5,
         "PRICE": {"input": 0.1, "output": 0.5}, "MAY_UPLOAD_TO": "local",
+        "MAY_TRAIN_ON_PROMPTS": name,
     }  # fmt: skip
     with at(name, model) as far:
         notebook = execute(NOTEBOOKS / "your_project.ipynb", lambda _: None, own)

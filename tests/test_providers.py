@@ -38,13 +38,13 @@ def test_every_shipped_host_has_what_code_and_readers_need():
         assert host.base_url.startswith(("https://", "http://127.0.0.1")) or name in ("local", "azure")
         assert host.trains or host.why_not
         assert not host.trains or (host.default_model and host.after_training)
-        facts_know = {row["provider"] for row in facts.rows("providers")}
-        assert not host.leaves_machine or (host.facts_name or name) in facts_know
+        facts_know = {row["provider"] for row in [*facts.rows("providers"), *facts.rows("free_tiers")]}
+        assert not host.leaves_machine or (host.free_tier or host.facts_name or name) in facts_know
 
 
 def test_only_what_the_tests_exercise_claims_to_have_been_run():
     run = [host.name for host in providers.hosts().values() if host.seen == "run"]
-    assert run == ["local"]
+    assert run == ["local", "llama.cpp"]
     assert "not run by us" in providers.HOSTS["nebius"].provenance
     assert re.search(r"of \d{4}-\d\d-\d\d", providers.HOSTS["nebius"].provenance)
 
@@ -85,7 +85,7 @@ def test_staying_local_forbids_every_other_machine(home, monkeypatch):
     for name, host in providers.hosts().items():
         if host.leaves_machine:
             with pytest.raises(ConsentError, match="KIT_STAY_LOCAL"):
-                providers.connect(name)
+                providers.connect(name, may_train_on_prompts=name)
     assert providers.connect("ollama")
 
 

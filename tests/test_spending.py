@@ -81,7 +81,7 @@ def test_while_tests_run_no_host_but_this_machine_can_be_reached(name: str, monk
     """``conftest.py`` sets the switch for the whole process; here it is looked at, not set."""
     monkeypatch.setenv(providers.HOSTS[name].key_variable or "UNUSED", "sk-not-a-real-key")
     with pytest.raises(ConsentError, match="KIT_STAY_LOCAL"):
-        providers.connect(name)
+        providers.connect(name, may_train_on_prompts=name)
 
 
 def test_what_a_refusal_says_can_be_kept(paid: JobHost) -> None:

@@ -34,6 +34,7 @@ def checks(deep: bool = False) -> Iterator[tuple[str, str]]:
     assets_line = _assets(deep)
     yield assets_line
     yield _local_api() if assets_line[0] == OK else (FAIL, "local API: needs the assets first")
+    yield from _local_servers()
     yield from _provider_keys()
 
 
@@ -114,6 +115,20 @@ def _local_api() -> tuple[str, str]:
     return OK, f"local API answers; it serves {', '.join(models[:3])}{' …' if len(models) > 3 else ''}"
 
 
+def _local_servers() -> Iterator[tuple[str, str]]:
+    """A line a model server of this machine with the line that measures it, and one for each of its traps."""
+    from helpers import providers
+
+    for server in providers.local_servers():
+        named = [f"{m.name} ({m.described})" for m in server.models]
+        shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+        yield OK, f"{server.kind} answers at {server.base_url}: {shown or 'no model to prompt'}"
+        if server.best:
+            yield OK, f"  to measure it: {server.line()}"
+        for trap in server.traps:
+            yield NOTE, f"  {server.kind}: {trap}"
+
+
 def _provider_keys() -> Iterator[tuple[str, str]]:
     """One line a provider whose key is present: does the key work? Nothing is sent but a list request."""
     from helpers import providers
@@ -122,7 +137,10 @@ def _provider_keys() -> Iterator[tuple[str, str]]:
         if not host.leaves_machine or not os.environ.get(host.key_variable):
             continue
         try:
-            providers.connect(host.name).with_options(timeout=10, max_retries=0).models.list()
+            client = providers.connect(
+                host.name, may_train_on_prompts=host.name
+            )  # a list is asked for, nothing is sent
+            client.with_options(timeout=10, max_retries=0).models.list()
             yield OK, f"{host.name}: the key in {host.key_variable} works"
         except Exception as error:
             yield (

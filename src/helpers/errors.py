@@ -9,7 +9,8 @@ Every error of the kit says three things: *what* is wrong and where, what was *g
     ├── CostError         a workload or a sum that makes no sense
     ├── ProjectError      the project file is missing something that another lesson makes
     ├── HostError         a host cannot be reached, refuses the key, or cannot do what was asked
-    │   └── ConsentError  a call would spend money or move data that the reader did not allow
+    │   ├── ConsentError  a call would spend money or move data that the reader did not allow
+    │   └── AllowanceError  a free tier's allowance for the day is used up
     ├── JobError          a fine-tuning job failed, vanished, or cannot be resumed
     ├── EvaluationError   candidates, metrics or results that do not fit together
     ├── DecisionError     answers or evidence that cannot be read
@@ -68,6 +69,10 @@ class HostError(KitError):
 
 class ConsentError(HostError):
     """A call would spend money or move data that the reader did not allow."""
+
+
+class AllowanceError(HostError):
+    """A free tier's allowance for the day is used up: the answers so far are kept, and the next run goes on."""
 
 
 class JobError(KitError):

@@ -42,6 +42,7 @@ from helpers.evaluate.rivals import without_llm
 from helpers.evaluate.rungs import forced_schema, label_of, label_schema, rungs
 from helpers.evaluate.runner import run, run_elsewhere
 from helpers.evaluate.search import Search
+from helpers.evaluate.targets import Target, free_tiers, local_target, measure_target
 from helpers.statistics import compare, compare_many
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "Results",
     "Search",
     "SecondLook",
+    "Target",
     "candidates",
     "cascade",
     "choose_examples",
@@ -61,13 +63,16 @@ __all__ = [
     "coverage",
     "forced_schema",
     "free_text",
+    "free_tiers",
     "forecast",
     "judge",
     "keep",
     "label_of",
     "label_schema",
     "learning_curve",
+    "local_target",
     "material",
+    "measure_target",
     "metrics",
     "optimise",
     "plateau",

@@ -26,9 +26,11 @@ import openai
 from tqdm import tqdm
 
 from helpers import providers
-from helpers.errors import HostError
+from helpers.errors import AllowanceError, HostError
 from helpers.evaluate.candidates import digest
-from helpers.evaluate.clipping import cut
+from helpers.evaluate.clipping import cut, refused
+from helpers.evaluate.pace import Pace, pace_of
+from helpers.evaluate.reading import read
 from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import identity
@@ -83,6 +85,7 @@ def ask(
     Raises:
         ConsentError: the forecast is above the limit, or a host that is not known to be free has no price.
         HostError: the host refuses the key or the model, or is gone.
+        AllowanceError: the day's allowance at a free tier is used up; a later run goes on from there.
     """
     host = identity(client)
     keys = [request.key(host) for request in requests]
@@ -90,11 +93,13 @@ def ask(
         replies = kept.get(keys)
         todo = {key: request for key, request in zip(keys, requests, strict=True) if key not in replies}
         if todo:
-            spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
-            forecast = spending.consent(list(todo.values()), host)
-            if progress and spending.forecast(list(todo.values())) > 0:
-                print(forecast)
-            replies |= _Sender(client, host, spending).send(todo, kept, concurrency, progress)
+            asked = list(todo.values())
+            free = providers.costs_nothing(client, price, {request.model for request in asked})
+            spending, pace = Spending(price, spend_limit_usd, local=free), pace_of(client, price, asked)
+            forecast = spending.consent(asked, host)
+            if progress and (pace or spending.forecast(asked) > 0):
+                print(pace.plan(asked).sentence if pace else forecast)
+            replies |= _Sender(client, host, spending, pace).send(todo, kept, concurrency, progress)
         replies |= _without_cut_prompts(dict(zip(keys, requests, strict=True)), replies, kept)
     return [replies[key] for key in keys]
 
@@ -117,9 +122,9 @@ class _Stopped(Exception):
 
 
 class _Sender:
-    def __init__(self, client: openai.OpenAI, host: str, spending: Spending) -> None:
+    def __init__(self, client: openai.OpenAI, host: str, spending: Spending, pace: Pace | None) -> None:
         self.client = client.with_options(max_retries=0, timeout=TIMEOUT)
-        self.host, self.spending = host, spending
+        self.host, self.spending, self.pace = host, spending, pace
         self.stop = threading.Event()
         self.fatal: HostError | None = None
         self.lost = 0  # calls in a row that ended in a broken connection
@@ -138,6 +143,7 @@ class _Sender:
                     for call in done:
                         replies[calls[call]] = call.result()
                         bar.update()
+                    bar.set_postfix_str(self.pace.waiting if self.pace else "", refresh=False)
                     bar.refresh()  # its clock ticks while a call takes long
             except _Stopped:
                 pass
@@ -155,6 +161,8 @@ class _Sender:
 
     def _try(self, request: Request) -> Reply:
         """Call until there is an answer, a reason why there is none, or an end of the run."""
+        if self.pace and (never := self.pace.too_long(request)):
+            return Reply(missing=never)
         for attempt in itertools.count(1):
             self._wait()
             arguments = self._arguments(request)
@@ -162,6 +170,7 @@ class _Sender:
                 with self.spending.reserved(request) as allowed:
                     if not allowed:
                         return Reply(missing="the run's spending limit was reached")
+                    ticket = self._admit(request)
                     started = time.monotonic()  # not before: what other calls have reserved is waited for above
                     reply = self._call(request, arguments)
             except openai.APIError as error:
@@ -170,19 +179,37 @@ class _Sender:
                 self._end_if_hopeless(request.model, error)
                 reason, attempts = _reason(error)
                 if attempt >= attempts:
+                    if self.pace and isinstance(error, openai.RateLimitError):  # limits not known, or shared
+                        said = f"{self.host} keeps turning calls away: today's allowance seems used up."
+                        self._end(said, error, "Run it again tomorrow.")
                     self._lose(error)
                     return Reply(missing=reason)
                 self._hold(error, attempt)
             else:
                 self.lost = 0
+                if self.pace:
+                    self.pace.settle(ticket, request, reply.prompt_tokens)
                 return replace(reply, seconds=time.monotonic() - started)
         raise AssertionError("unreachable")
+
+    def _admit(self, request: Request) -> int:
+        """Wait until a free tier lets this call through; ends the run where that is not today."""
+        if self.pace is None:
+            return 0
+        try:
+            ticket = self.pace.admit(request, self.stop)
+        except AllowanceError as error:
+            self.fatal, ticket = error, 0
+            self.stop.set()
+        if not ticket:
+            raise _Stopped
+        return ticket
 
     def _call(self, request: Request, arguments: dict[str, Any]) -> Reply:
         """One attempt, its cost counted: at its worst where the host did not say, or may have billed a broken call."""
         cost = self.spending.worst(request)
         try:
-            reply = _read(self.client.chat.completions.create(**arguments))
+            reply = read(self.client.chat.completions.create(**arguments))
             if reply.prompt_tokens is not None and reply.completion_tokens is not None:
                 cached = reply.cached_tokens or 0
                 cost = self.spending.cost(request.model, reply.prompt_tokens, cached, reply.completion_tokens)
@@ -272,6 +299,8 @@ def _reason(error: openai.APIError) -> tuple[str, int]:
     if isinstance(error, openai.RateLimitError):
         return f"rate limit: {_message(error)}", ATTEMPTS
     if isinstance(error, openai.APIStatusError):
+        if error.status_code < 500 and (too_long := refused(error.body)):
+            return too_long, 1
         passing = error.status_code >= 500 or error.status_code in (408, 409)
         return f"{error.status_code}: {_message(error)}", ATTEMPTS_BROKEN if passing else 1
     return f"not a chat completion: {_message(error)}", 1
@@ -292,29 +321,3 @@ def _asked_to_wait(error: openai.APIError) -> float | None:
     with contextlib.suppress(KeyError, ValueError, TypeError):
         return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
     return None
-
-
-def _read(completion: Any) -> Reply:
-    """The reply in a chat completion. A refusal is an answer; a filter at the host that lets nothing through is not."""
-    try:
-        choice = completion.choices[0]
-        text, refusal = choice.message.content, getattr(choice.message, "refusal", None)
-        finish = str(choice.finish_reason or "")
-    except (AttributeError, IndexError, TypeError):
-        return Reply(missing=f"not a chat completion: {str(completion)[:200]}")
-    if text is None and refusal is None and finish != "length":
-        return Reply(missing=f"no text came back (finish_reason {finish or 'none'})")
-    usage = completion.usage
-    details = usage and usage.prompt_tokens_details
-    return Reply(
-        text=_whole(text if text is not None else refusal or ""),
-        finish_reason="refusal" if text is None and refusal else finish,
-        prompt_tokens=usage and usage.prompt_tokens,
-        completion_tokens=usage and usage.completion_tokens,
-        cached_tokens=details and details.cached_tokens,
-    )
-
-
-def _whole(text: str) -> str:
-    """The text with half characters (an emoji cut in two) replaced: nothing could be stored or printed with them."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,6 @@
-"""Prompts that a server cut without saying so: it makes prompting look bad, so such answers are missing, never scores.
+"""Prompts that did not fit a server's context: it makes prompting look bad, so such answers are missing, never scores.
+
+Some servers refuse them (:func:`refused`); some cut them without saying so (:func:`cut`).
 
 Ollama reads at most its context (4,096 tokens unless told otherwise), drops the beginning of a longer prompt, with the
 instructions in it, and answers as if nothing had happened. What it reports is what it read (measured by others:
@@ -8,6 +10,7 @@ https://github.com/itayinbarr/little-coder/issues/128). So the host's count is h
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -32,11 +35,31 @@ CACHED_WITHIN = 0.3
 """Some servers count only what they had not in their cache: then the count is that of the last message, this near."""
 
 REASON = "the host cut the prompt"
+REFUSED = "the prompt is longer than the host's context"
 FIX = (
-    "The host reads only as much of a prompt as fits its context, and drops the rest. Give it a longer context "
-    "(Ollama: OLLAMA_CONTEXT_LENGTH=16384 before `ollama serve`, or num_ctx in a Modelfile), then run again: only "
-    "these rows are asked again."
+    "The host reads only as much of a prompt as fits its context, and drops or refuses the rest. Give it a longer "
+    "context (Ollama: OLLAMA_CONTEXT_LENGTH=16384 before `ollama serve`, or num_ctx in a Modelfile; llama.cpp: "
+    "-c 16384 for each of its -np slots; LM Studio: lms load NAME --context-length 16384; Docker: docker model "
+    "configure --context-size 16384 NAME; vLLM: --max-model-len), then run again: only these rows are asked again."
 )
+
+_TOO_LONG = re.compile(r"context (size|length|window)|maximum context|n_ctx", re.IGNORECASE)
+
+
+def refused(body: Any) -> str:
+    """Why a prompt was refused, where an error of the host says that it is too long; empty for other errors.
+
+    llama.cpp gives it a type of its own and both counts (``tools/server``), OpenAI and those who follow it a code, the
+    others (vLLM, LM Studio) a message.
+    """
+    said = body if isinstance(body, dict) else {}
+    named = "exceed_context_size_error" in (said.get("type"), said.get("code")) or (
+        said.get("code") == "context_length_exceeded"
+    )
+    if not named and not _TOO_LONG.search(str(said.get("message") or body or "")):
+        return ""
+    context = said.get("n_ctx")
+    return f"{REFUSED} of {context:,} tokens" if isinstance(context, int) else REFUSED
 
 
 def cut(model: str, prompts: Sequence[Sequence[Mapping[str, Any]]], replies: Sequence[Reply]) -> dict[int, str]:

@@ -12,6 +12,7 @@ import openai
 from helpers import providers, tokens
 from helpers.errors import AssetError
 from helpers.evaluate.asking import Request, ask
+from helpers.evaluate.pace import pace_of
 from helpers.evaluate.runner import requests_of
 from helpers.evaluate.spending import CHARACTERS_A_TOKEN, Price, Spending
 from helpers.evaluate.store import Store
@@ -53,18 +54,20 @@ def forecast(
 
     Args:
         client, candidates, examples, store, concurrency, price, spend_limit_usd: as for ``run``.
-        probe: measure the minutes with the first :data:`PROBED` rows of each candidate; None: where calls are free.
+        probe: measure the minutes with the first :data:`PROBED` rows of each candidate; None: where calls are free
+            without limits.
 
     Raises:
         ConsentError: the price is not known, or a probe was asked for that costs more than the limit.
         HostError: the probe's host refuses the key or the model, or is gone.
     """
-    host, free = providers.identity(client), providers.is_free(client)
+    host, called = providers.identity(client), {candidate.model for candidate in candidates}
     asked = [requests_of(candidate, examples) for candidate in candidates]
     todo = _new(asked, host, store)
+    free = providers.costs_nothing(client, price, called)
     usd = Spending(price, spend_limit_usd, local=free).forecast([one for some in todo for one in some])
-    minutes = None
-    if free if probe is None else probe:
+    minutes, pace = None, pace_of(client, price, [one for some in todo for one in some])
+    if (providers.is_free(client) and not pace) if probe is None else probe:
         options = {"store": store, "concurrency": concurrency, "price": price, "spend_limit_usd": spend_limit_usd}
         first = next((some.pop(0) for some in todo if some), None)
         _seconds_a_row(client, [first] if first else [], options)  # not counted: the host may load its model for it
@@ -74,9 +77,10 @@ def forecast(
     left = [one for some in todo for one in some]
     kept = len({one.key(host) for some in asked for one in some}) - len(left)
     prompt = _prompt_tokens(left)
-    return Forecast(
-        len(left), kept, prompt, usd, minutes, _sentence(len(left), kept, prompt, usd, minutes, len(examples))
-    )
+    sentence = _sentence(len(left), kept, prompt, usd, minutes, len(examples))
+    if pace and left:
+        sentence = pace.plan(left).sentence + f" ({kept:,} answers are kept already.)" * bool(kept)
+    return Forecast(len(left), kept, prompt, usd, minutes, sentence)
 
 
 def _new(asked: Sequence[Sequence[Request]], host: str, store: Path | str) -> list[list[Request]]:

@@ -53,8 +53,8 @@ def run(
         store: an SQLite file; made when missing.
         concurrency: calls under way at the same time. A server that batches (the local API) likes more.
         price: USD per million tokens, ``{"input": …, "output": …}``, or for several models one such mapping each;
-            needed unless the host is known to be free (``providers.is_free``: this kit's own API, a model server of
-            this machine).
+            needed unless the host is known to be free (``providers.costs_nothing``: this kit's own API, a model server
+            of this machine, a free tier). At a host with a free tier, a price says that the account pays.
         spend_limit_usd: the most that this run may cost; nothing is sent when the forecast is above it.
         sample: which draw of a sampled answer: 0 is the first, and another number asks afresh.
 
@@ -62,11 +62,13 @@ def run(
         EvaluationError: no candidates, examples or metrics, names that are used twice, or one price for several models.
         ConsentError: the forecast is above the limit, or the price is not known.
         HostError: the host refuses the key or the model, or is gone; run again to go on from there.
+        AllowanceError: the day's allowance at a free tier is used up; the message says when to run again.
     """
     _check(candidates, examples)
     check_metrics(metrics)
-    spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
-    spending.cover({candidate.model for candidate in candidates})
+    asked = {candidate.model for candidate in candidates}
+    spending = Spending(price, spend_limit_usd, local=providers.costs_nothing(client, price, asked))
+    spending.cover(asked)
     requests = [requests_of(candidate, examples, sample) for candidate in candidates]
     host = identity(client)
     openings = _open(store, split, examples, host, [request for some in requests for request in some])
@@ -98,7 +100,7 @@ def run(
 
 def run_elsewhere(
     targets: Sequence[tuple[str, str]], candidates: Sequence[Candidate], examples: Sequence[Example],
-    metrics: Sequence[Metric], *, declared: str = "", **options: Any,
+    metrics: Sequence[Metric], *, declared: str = "", may_train_on_prompts: str = "", **options: Any,
 ) -> list[Results]:  # fmt: skip
     """The same prompts, asked of other models on the same rows: one Results a target, to be merged.
 
@@ -106,13 +108,15 @@ def run_elsewhere(
         targets: pairs of a host (its name or address, as ``providers.connect`` takes it) and a model's id there.
         candidates: the prompts; each is called by its name and the target's model.
         declared: what the reader says of these models, where nothing is known: see ``Candidate``.
+        may_train_on_prompts: as for ``providers.connect``.
         options: as for :func:`run`.
 
     Raises:
         EvaluationError, ConsentError, HostError: as :func:`run`.
     """
-    clients = [(connect(host), model) for host, model in targets]
-    one_each(options.get("price"), [model for client, model in clients if not providers.is_free(client)])
+    clients = [(connect(host, may_train_on_prompts=may_train_on_prompts), model) for host, model in targets]
+    price = options.get("price")
+    one_each(price, [model for client, model in clients if not providers.costs_nothing(client, price, [model])])
     found = []
     for client, model in clients:
         asked = [replace(one, name=f"{one.name}, {model}", model=model, declared=declared) for one in candidates]
@@ -228,8 +232,9 @@ def _gaps(results: Results) -> list[str]:
             notes.append(f"{name}: {why}")
         elif line["missing"]:
             notes.append(f"{name}: {line['missing']} of {total} answers are missing (see .missing()).")
-        if results.rows.loc[results.rows["candidate"] == name, "missing"].str.startswith(clipping.REASON).any():
-            notes.append(f"{name}: {clipping.FIX}")
+        reasons = results.rows.loc[results.rows["candidate"] == name, "missing"]
+        if clipped := int(reasons.str.startswith((clipping.REASON, clipping.REFUSED)).sum()):
+            notes.append(f"{name}: {plural(clipped, 'prompt')} did not fit the host's context. {clipping.FIX}")
         if line["cut_off"]:
             notes.append(f"{name}: {plural(line['cut_off'], 'answer')} cut off at max_tokens.")
     return notes

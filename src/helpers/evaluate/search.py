@@ -114,7 +114,8 @@ class Purse:
         self.client, self.host, self.expected = client, identity(client), expected
         self.store, self.concurrency, self.price, self.limit = store, concurrency, price, spend_limit_usd
         self.progress, self.consented = progress, False
-        self.spending = Spending(price, spend_limit_usd, local=providers.is_free(client))
+        asked = {one.model for _, some in expected for one in some}
+        self.spending = Spending(price, spend_limit_usd, local=providers.costs_nothing(client, price, asked))
         self.costs: dict[str, float] = {}
         self.missing = 0
         self.bar = progress_bar(sum(calls for calls, _ in expected), progress, leave=False)

@@ -78,7 +78,7 @@ def hosting_table(on: date | None = None) -> pandas.DataFrame:
 
 
 def free_tiers(on: date | None = None) -> pandas.DataFrame:
-    """Where prompts cost nothing, within limits: requests a minute and a day, tokens a day (NaN: not known).
+    """Where prompts cost nothing, within limits: requests and tokens a minute and a day (NaN: not known).
 
     ``card``: whether a card is asked for; ``trains_on_prompts``: whether what you send may be trained on (``depends``:
     on the host behind the model); ``state``: ``"open"`` or ``"ended"``.

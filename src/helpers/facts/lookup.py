@@ -142,6 +142,18 @@ def default(name: str, provider: str = "openai") -> FactRow:
     raise _unknown(f"default of {provider}", name, [row["name"] for row in rows("defaults")])
 
 
+def free_tier(provider: str) -> FactRow:
+    """What a free tier allows: a row of ``free_tiers``.
+
+    Raises:
+        FactsError: the table has none of this provider.
+    """
+    for row in rows("free_tiers"):
+        if row["provider"] == provider:
+            return row
+    raise _unknown("free tier of", provider, [row["provider"] for row in rows("free_tiers")])
+
+
 def next_shutdown(on: date | None = None) -> str:
     """The nearest coming day on which a model stops answering, as ISO text; ``"none"`` where none is known."""
     coming = ending(on)

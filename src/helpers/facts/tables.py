@@ -40,8 +40,8 @@ COLUMNS = {
     "hosting": ("item", "provider", "label", "kind", "usd", "per", *KNOWN, "remark"),
     "life": ("provider", "model", "event", "date", "precision", "what", *KNOWN, "remark"),
     "free_tiers": (
-        "provider", "name", "requests_per_minute", "requests_per_day", "tokens_per_day", "card", "trains_on_prompts",
-        "ended", *KNOWN, "remark",
+        "provider", "name", "requests_per_minute", "requests_per_day", "tokens_per_minute", "tokens_per_day", "card",
+        "trains_on_prompts", "ended", *KNOWN, "remark",
     ),
     "defaults": ("provider", "name", "value", "unit", *KNOWN, "remark"),
     "durations": ("provider", "model", "trained_tokens", "minutes", "hardware", *KNOWN, "remark"),
@@ -81,7 +81,8 @@ HOW_KNOWN = (
 NUMBERS = {
     "train", "train_hour", "input", "cached", "cache_write", "output", "batch_input", "batch_cached", "batch_output",
     "long_over", "long_input", "long_cached", "long_output", "usd", "min_job_usd", "trained_tokens", "minutes",
-    "min_tokens", "requests_per_minute", "requests_per_day", "tokens_per_day",
+    "min_tokens", "requests_per_minute", "requests_per_day", "tokens_per_minute",
+    "tokens_per_day",
 }  # fmt: skip
 DATES = {"as_of", "from", "until", "date", "ended"}
 

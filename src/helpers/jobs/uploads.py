@@ -65,7 +65,7 @@ def obstacle(host: str) -> str:
     Asks the host for its list of files, which costs nothing: an API that only answers prompts has none.
     """
     try:
-        client = connect(host)
+        client = connect(host, may_train_on_prompts=host)  # no prompt is sent
         host_of(client).refuse_training()
         patiently(client, lambda c: c.files.list(purpose="fine-tune", limit=1))
     except KitError as error:

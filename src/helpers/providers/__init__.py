@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,15 +21,23 @@ from helpers import facts
 from helpers.errors import ConsentError, FactsError, HostError
 from helpers.project import kit_home
 from helpers.providers import local, models
+from helpers.providers.free_tier import TRAINS, FreeTier, ended, require_consent, tier_of
 from helpers.providers.host import LOOPBACK, Host, address_problem, hosts, in_domains, shipped, with_address
 from helpers.providers.keys import key_for, key_variable_of, private_http
 from helpers.providers.overview import page
+from helpers.providers.servers import LocalServer, local_servers, server_at, server_table, traps
+from helpers.providers.trying import try_out
 
 __all__ = [
     "HOSTS",
     "LOCAL",
+    "TRAINS",
+    "FreeTier",
     "Host",
+    "LocalServer",
     "connect",
+    "costs_nothing",
+    "free_tier",
     "host_of",
     "hosts",
     "identity",
@@ -36,11 +45,17 @@ __all__ = [
     "key_for",
     "key_variable_of",
     "local",
+    "local_servers",
     "models",
     "page",
     "rehearsal_home",
     "rehearse",
     "rules_of",
+    "server_at",
+    "server_table",
+    "tier_of",
+    "traps",
+    "try_out",
 ]
 
 HOSTS = shipped()
@@ -48,7 +63,13 @@ HOSTS = shipped()
 LOCAL = HOSTS["local"]
 
 
-def connect(name: str = "local", *, key_variable: str | None = None) -> openai.OpenAI:
+def connect(
+    name: str = "local",
+    *,
+    key_variable: str | None = None,
+    may_train_on_prompts: str = "",
+    limits: Mapping[str, float] | None = None,
+) -> openai.OpenAI:
     """A client for the named host; for ``"local"`` the API is started when it is not running.
 
     The address and the key are always explicit: ``OPENAI_BASE_URL`` is ignored, a key is sent to its own host only,
@@ -58,12 +79,17 @@ def connect(name: str = "local", *, key_variable: str | None = None) -> openai.O
         name: one of :func:`hosts`, or the address of any other OpenAI-shaped API (``https://host/v1``).
         key_variable: for such an address: the environment variable with its key. When not given it is that of
             :func:`key_variable_of`, and no key is sent where it is not set.
+        may_train_on_prompts: name of the host that may train on what it is sent; asked for at free tiers that do.
+        limits: of your account at a free tier, where they differ from the table's: ``{"requests_per_day": 250}``.
 
     Raises:
-        HostError: the name is unknown, the key is missing, or the local API does not start.
-        ConsentError: ``KIT_STAY_LOCAL`` is set (the tests set it) and the host is another machine.
+        HostError: the name is unknown, the key is missing, the limits make no sense, or the local API does not start.
+        ConsentError: ``KIT_STAY_LOCAL`` is set (the tests set it) and the host is another machine; or the host may
+            train on what it is sent, and nothing allows that.
     """
     host = _named(name, key_variable)
+    require_consent(host, may_train_on_prompts)
+    tier_of(host, limits)  # says now what is wrong with the limits
     if host.leaves_machine and os.environ.get("KIT_STAY_LOCAL"):
         raise ConsentError(
             f"KIT_STAY_LOCAL is set, so nothing may be sent to {name}.", fix="Unset it to allow other hosts."
@@ -72,7 +98,9 @@ def connect(name: str = "local", *, key_variable: str | None = None) -> openai.O
         server = local.start()
         return _client(replace(host, base_url=server.base_url), server.key)
     host = with_address(host)
-    return _client(host, key_for(host))
+    client = _client(host, key_for(host))
+    client._client.kit_limits = limits
+    return client
 
 
 def rehearse(name: str, shutdown_date: date | None = None) -> openai.OpenAI:
@@ -105,6 +133,9 @@ def host_of(client: openai.OpenAI) -> Host:
     """
     url = str(client.base_url).rstrip("/")
     address = urlsplit(url)
+    made_for = hosts().get(_made_for(client))  # two names may stand for one address: a paid and a free account
+    if made_for and made_for.base_url and urlsplit(made_for.base_url).netloc == address.netloc:
+        return made_for
     for host in hosts().values():
         anybodys = host.name in HOSTS and not host.leaves_machine and host.name != _made_for(client)
         if host.base_url and urlsplit(host.base_url).netloc == address.netloc and not anybodys:
@@ -135,6 +166,23 @@ def is_free(client: openai.OpenAI) -> bool:
     """
     known = host_of(client)
     return bool(_own_api(client)) or (known.free and known.name != LOCAL.name)
+
+
+def free_tier(client: openai.OpenAI, asked: Iterable[str] = ()) -> FreeTier | None:
+    """The free tier under which these models answer this client; None where there is none, or one of them is paid for.
+
+    That the account has no paid plan is for the reader to know: one who pays gives a price.
+    """
+    host = hosts().get(_made_for(client))
+    if host is None or not all(model.endswith(host.free_models) for model in asked):
+        return None
+    return tier_of(host, getattr(client._client, "kit_limits", None))
+
+
+def costs_nothing(client: openai.OpenAI, price: Mapping | None, asked: Iterable[str]) -> bool:
+    """Whether calls of these models need no price: the host is free (:func:`is_free`), or has a free tier and no price
+    was given."""
+    return is_free(client) or (price is None and free_tier(client, asked) is not None)
 
 
 def _own_api(client: openai.OpenAI) -> str:
@@ -169,7 +217,7 @@ def _named(name: str, key_variable: str | None) -> Host:
         address_problem(name)
         return _unnamed(name, key_variable or "")
     raise HostError(
-        f"There is no host called {name!r}.",
+        f"There is no host called {name!r}. {ended(name)}".rstrip(),
         fix=f"Use one of {', '.join(known)}, an address such as https://host/v1, or name it in .local/hosts.toml.",
     )
 

@@ -19,7 +19,17 @@ from helpers.project import kit_home
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHIPPED = Path(__file__).with_name("hosts.toml")
-NOT_INHERITED = ("base_url", "address_variable", "domains", "key_variable", "facts_name", "priced_as", "free", "seen")
+NOT_INHERITED = (
+    "base_url",
+    "address_variable",
+    "domains",
+    "key_variable",
+    "facts_name",
+    "priced_as",
+    "free",
+    "seen",
+    "free_tier",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Host:
         default_model: the base model that the lessons use there.
         leaves_machine: whether data sent there leaves this machine.
         free: whether calls cost nothing. A loopback address alone does not say so: a paid proxy has one, too.
+        free_tier: its row in the table of free tiers, whose calls cost nothing within limits.
     """
 
     name: str
@@ -45,6 +56,8 @@ class Host:
     priced_as: str = ""
     leaves_machine: bool = True
     free: bool = False
+    free_tier: str = ""
+    free_models: str = ""
     key_optional: bool = False
     address_variable: str = ""
     path: str = ""

@@ -1,8 +1,9 @@
 """What is known of a model, and what its scores therefore count as: found out, never typed by hand.
 
 A prompted model under one billion parameters teaches mechanics and misleads about prompting, whatever a reader calls
-it. So its size is looked up: at the local API, at Ollama, in its name. Models that are sold by the call stand in the
-dated table of prices. Only where nothing of that helps does a reader's own word count, and then it is said so.
+it. So its size is looked up: at the local API, at another server of this machine, in its name. Models that are sold by
+the call stand in the dated table of prices. Only where nothing of that helps does a reader's own word count, and then
+it is said so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from helpers import facts
 from helpers.errors import HostError
 from helpers.facts.names import TEACHING_BELOW, base_of, is_tuned, size_in_name
 from helpers.providers.host import LOOPBACK
+from helpers.providers.serving import LLAMA_CPP, answering
 from helpers.records import Candidate, Role
 
 OLLAMA_PORT = 11434
@@ -42,8 +44,13 @@ class Known:
 def known(client: openai.OpenAI, model: str) -> Known:
     """What the host, the model's name or the facts say of ``model``; a tuned model is looked up by its base."""
     base = base_of(model)
-    if (told := _told_by_host(client, base)) is not None:
-        return Known(told, f"its host says {told:.3g} billion parameters")
+    return known_as(base, _told_by_host(client, base))
+
+
+def known_as(base: str, told: float | None, teller: str = "its host") -> Known:
+    """What is known of a base model by its name, and by the billions of parameters that a host gives, if it does."""
+    if told is not None:
+        return Known(told, f"{teller} says {told:.3g} billion parameters")
     if (named := size_in_name(base)) is not None:
         return Known(named, f"its name says {named:.3g} billion parameters")
     if row := _sold(base):
@@ -73,7 +80,8 @@ def role(candidate: Candidate, about: Known) -> tuple[Role, str]:
 
 
 def _told_by_host(client: openai.OpenAI, model: str) -> float | None:
-    """Billions of parameters that the host itself gives: Ollama at ``/api/show``, the local API with its models."""
+    """Billions of parameters that the host itself gives: Ollama at ``/api/show``, the local API with its models, other
+    servers on this machine each in its own way (``serving``)."""
     address, asked = client.base_url, client.with_options(max_retries=0, timeout=10)
     if address.host not in LOOPBACK:
         return None
@@ -83,7 +91,17 @@ def _told_by_host(client: openai.OpenAI, model: str) -> float | None:
             shown: Any = asked.post(page, body={"model": model}, cast_to=object)
             return float(shown["model_info"]["general.parameter_count"]) / 1e9
         return float(asked.models.retrieve(model).model_extra["parameters"]) / 1e9
-    return None
+    return _served(address.port, model)
+
+
+def _served(port: int | None, model: str) -> float | None:
+    """What the model server at this port says; llama.cpp's answers with its one model whatever name is asked for."""
+    found = answering(f"http://127.0.0.1:{port}") if port else None
+    if found is None:
+        return None
+    sizes = {one.name: one.parameters for one in found.models}
+    only = next(iter(sizes.values()), None) if found.kind == LLAMA_CPP and len(sizes) == 1 else None
+    return sizes.get(model, only)
 
 
 def _sold(model: str) -> facts.FactRow | None:

@@ -19,6 +19,7 @@ from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, measurements, scores
 from helpers.show.say import document, say
 from helpers.show.seen import answers_seen, ladder
+from helpers.show.servers import servers
 from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
 from helpers.show.traffic import drift
@@ -65,6 +66,7 @@ __all__ = [
     "say",
     "scores",
     "scores_svg",
+    "servers",
     "table",
     "token_lengths",
     "training_sums",
