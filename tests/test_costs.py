@@ -178,7 +178,6 @@ WRONG = {
         costs.Workload(), MINI, LUNA, {"batch_share": (0, 2)}, TODAY
     ),
     "a factor below 1": lambda: costs.sensitivity(costs.Workload(), MINI, LUNA, TODAY, factor=0.5),
-    "no speed": lambda: costs.training_hours(1000, 0),
 }
 
 

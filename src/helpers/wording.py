@@ -4,7 +4,12 @@ from __future__ import annotations
 
 
 def number(value: float, share: bool = True) -> str:
-    """``0.123`` as "12" when it is a share (in points), as "0.123" otherwise."""
+    """``0.123`` as "12" when it is a share (in points), as "0.123" otherwise.
+
+    Args:
+        value: a share from 0 to 1, or any number.
+        share: which of the two it is.
+    """
     if share:
         value *= 100
         text = f"{value:.0f}" if abs(value) >= 0.95 else f"{value:.1f}"
@@ -14,7 +19,12 @@ def number(value: float, share: bool = True) -> str:
 
 
 def amount(value: float, share: bool = True) -> str:
-    """The number with its unit: "12 points", or "0.123" without one."""
+    """The number with its unit: "12 points", or "0.123" without one.
+
+    Args:
+        value: a share from 0 to 1, or any number.
+        share: which of the two it is.
+    """
     text = number(value, share)
     return f"{text} point{'' if text.lstrip(chr(0x2212)) in ('1', '1.0') else 's'}" if share else text
 
@@ -25,5 +35,10 @@ def percent(level: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """ "1 row", "2 rows"."""
+    """ "1 row", "2 rows".
+
+    Args:
+        count: how many.
+        noun: its singular; the plural adds an s.
+    """
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -82,15 +82,12 @@ __all__ = [
     "total_cost",
     "training_cost",
     "training_durations",
-    "training_hours",
     "tuned_against_base",
     "unsure",
 ]
 
 _AROUND = {
-    "article": (
-        "article_training", "short_against_cached", "training_durations", "training_hours", "tuned_against_base",
-    ),
+    "article": ("article_training", "short_against_cached", "training_durations", "tuned_against_base"),
     "counted": ("Counted", "count"),
     "frames": ("compare", "sensitivity"),
 }  # fmt: skip

@@ -91,7 +91,12 @@ def default_pair(bills: Bills) -> tuple[str | None, str | None]:
 
 
 def cheapest(bills: Bills, months: float) -> str:
-    """The cheapest option that somebody can have, as a sentence; empty where no bill is known."""
+    """The cheapest option that somebody can have, as a sentence; empty where no bill is known.
+
+    Args:
+        bills: from :func:`helpers.costs.bills`, cheapest first.
+        months: how long the job runs; only said, not computed with.
+    """
     best = next((one for one in bills if _known(one) and one["state"] not in OVER), None)
     if best is None:
         return ""
@@ -108,8 +113,14 @@ def parts_shown(bills: Bills) -> list[str]:
 def unsure(workload: Workload, pair: tuple[str, str], on: date | None = None) -> tuple[Chance, str]:
     """How often the first of the pair is the cheaper one when :data:`RANGES` may each be half or double, and in words.
 
+    Args:
+        workload: the job; its numbers are the middles of the ranges.
+        pair: ids of two options.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     ranges = {}
     for name in RANGES:

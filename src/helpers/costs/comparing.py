@@ -29,8 +29,14 @@ def bills(
     """Every option's whole bill as a mapping, cheapest first, unknown totals last (NaN, never 0), and in words how old
     the newest price is, if stale. The keys are the columns of :func:`helpers.costs.compare`.
 
+    Args:
+        workload: the job.
+        chosen: options or their ids; :func:`~helpers.costs.options.options` by default.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     day = on or facts.today()
     chosen = [Option.parse(one) for one in (options(day) if chosen is None else chosen)]
@@ -98,8 +104,15 @@ def _line(workload: Workload, option: Option, day: date) -> tuple[float | None, 
 def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, on: date | None = None) -> BreakEven:
     """At how many calls a month the first option becomes cheaper than the second over the whole job, or why never.
 
+    Args:
+        workload: the job; all but its calls a month is kept.
+        tuned: the first option or its id.
+        prompted: the second.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     day = on or facts.today()
     tuned, prompted = Option.parse(tuned), Option.parse(prompted)
@@ -179,7 +192,13 @@ def probability_cheaper(
     numbers that were given as points.
 
     Args:
+        workload: the job; numbers without a range stay as they are.
+        first: the option that may be cheaper, or its id.
+        second: the one that it is compared with.
         ranges: workload name → ``(low, high)``.
+        on: the day whose prices count; today by default.
+        n: how many jobs are drawn, at least 2.
+        seed: the same one draws the same jobs.
 
     Raises:
         CostError: a range of an unknown name, upside down, or with ends that make no sense; or not an option.

@@ -27,10 +27,13 @@ def compare(
     ``how_known``, ``source``, ``remarks``. Money in USD. ``attrs["age"]``: how old the newest price is, if stale.
 
     Args:
+        workload: the job.
         chosen: options or their ids; default :func:`~helpers.costs.options.options`.
+        on: the day whose prices count; today by default.
 
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     rows, age = bills(workload, chosen, on)
     table = pandas.DataFrame(rows)
@@ -47,8 +50,16 @@ def sensitivity(
     ``now``, ``high`` (values), ``saving_low``, ``saving_now``, ``saving_high`` (USD), ``flips`` (whether the cheaper
     option changes). Widest swing first; NaN where a price is not known.
 
+    Args:
+        workload: the job.
+        first: an option or its id.
+        second: the one that it is compared with.
+        on: the day whose prices count; today by default.
+        factor: above 1; 2 halves and doubles.
+
     Raises:
-        CostError: a factor of at most 1, or not an option. FactsError: as :func:`compare`.
+        CostError: a factor of at most 1, or not an option.
+        FactsError: as :func:`compare`.
     """
     day = on or facts.today()
     number("factor", factor, least=1)

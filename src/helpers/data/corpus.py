@@ -63,7 +63,15 @@ class Corpus:
         self._interned: dict[Any, Any] = {}
 
     def add(self, line: int, messages: list[dict], texts: Sequence[str], tokens: int | None, row: Shaped) -> None:
-        """Take note of one well-formed example. Its answer is the last message's text, or its tool calls."""
+        """Take note of one well-formed example. Its answer is the last message's text, or its tool calls.
+
+        Args:
+            line: where the row begins in its file, from 1.
+            messages: its chat messages.
+            texts: the text of each message.
+            tokens: of the whole example; None where they are not counted.
+            row: the example in chat shape, for its tools and its other columns.
+        """
         at = len(self.lines)
         answered = messages[-1].get("role") == "assistant"
         answer = (texts[-1] or _calls(messages[-1])) if answered else ""
@@ -176,7 +184,13 @@ def _calls(message: dict) -> str:
 
 
 def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> None:
-    """All checks that need every row; ``others`` are the splits, by name, that may share no prompt with this one."""
+    """All checks that need every row; ``others`` are the splits, by name, that may share no prompt with this one.
+
+    Args:
+        corpus: the rows of the file that is checked.
+        others: splits that may share no prompt with this one, by name.
+        found: takes the problems.
+    """
     _check_same_prompts(corpus, found)
     leaked = {at for name, other in others.items() for at in _check_leaks(corpus, other, name, found)}
     if corpus.keep_texts:

@@ -82,7 +82,12 @@ def near_pairs(texts: Sequence[bytes]) -> list[Pair]:
 
 
 def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of ``size`` positions the smallest position that it is connected with by ``pairs``."""
+    """For each of ``size`` positions the smallest position that it is connected with by ``pairs``.
+
+    Args:
+        size: how many positions there are, from 0.
+        pairs: positions that belong together.
+    """
     root = list(range(size))
 
     def find(i: int) -> int:

@@ -31,6 +31,11 @@ def write(examples: Iterable[Example], path: str | Path, provider: str = "openai
     question, answer, other columns), in which a cell that a spreadsheet would run as a formula gets an apostrophe in
     front. Columns of ``extra`` (labels, ids) are left out of provider formats: they do not know them.
 
+    Args:
+        examples: what is written, in this order.
+        path: the file to write; its ending decides on the format.
+        provider: whose format ``.jsonl`` has.
+
     Raises:
         DataError: there is no example, the provider or ending is not known, or an example cannot be said in the format.
         FactsError: nothing is known of the provider.

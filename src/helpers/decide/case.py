@@ -87,7 +87,12 @@ class Case:
         return {"worth": USUAL_WORTH, **self.answers, **{name: value for name, (value, _) in self.measured.items()}}
 
     def says(self, question: str, *options: str) -> bool:
-        """Whether the effective answer to ``question`` is one of ``options``."""
+        """Whether the effective answer to ``question`` is one of ``options``.
+
+        Args:
+            question: its id.
+            options: values of that question's options.
+        """
         return self.effective.get(question) in options
 
     def knows(self, question: str) -> bool:
@@ -223,7 +228,12 @@ class Case:
         return {(c.a_id, c.b_id): c for c in self.evidence.comparisons}
 
     def lead_of(self, one: Measurement, over: Measurement) -> Lead | None:
-        """One against the other, or None where they were not compared on the same rows."""
+        """One against the other, or None where they were not compared on the same rows.
+
+        Args:
+            one: a measurement.
+            over: the one that it is compared with, on the same rows by the same metric.
+        """
         if found := self._pairs.get((one.id, over.id)):
             ends = (found.difference, found.low, found.high)
         elif found := self._pairs.get((over.id, one.id)):

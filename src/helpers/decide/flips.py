@@ -47,6 +47,9 @@ def suppose(evidence: Evidence | None, score: float, *, rows: int = 200, plateau
     For "what if" questions only: the supposed model is called "a target model", and its interval is Wilson's.
 
     Args:
+        evidence: what was measured; None for nothing.
+        score: share of right rows, 0 to 1.
+        rows: how many rows it is supposed to be measured on; they set the width of the interval.
         plateau: what its plateau test would have said ("plateaued", "still rising", "cannot tell"); None: not made.
 
     Raises:
@@ -76,6 +79,11 @@ def flips(answers: Mapping[str, Any], evidence: Evidence | None = None, today: d
 
     Of several changes of one input that lead to the same choice, the smallest is listed.
 
+    Args:
+        answers: question's id → option's value.
+        evidence: what was measured; None for nothing.
+        today: the day whose facts count; today by default.
+
     Raises:
         DecisionError: as :func:`decide`.
     """
@@ -84,6 +92,12 @@ def flips(answers: Mapping[str, Any], evidence: Evidence | None = None, today: d
 
 
 def what_would_change_it(case: Case, ruling: Ruling) -> tuple[str, ...]:
+    """The nearest flips as sentences, and the nearest one to training where none of these leads there.
+
+    Args:
+        case: the inputs.
+        ruling: what :func:`helpers.decide.rules.rule` made of them.
+    """
     found = _flips(case, ruling)
     shown = tuple(flip.sentence for flip in found[:SHOWN_FLIPS])
     if ruling.choice in TRAINING or any(flip.choice in TRAINING for flip in found[:SHOWN_FLIPS]):

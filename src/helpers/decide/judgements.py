@@ -372,6 +372,8 @@ def price_of_measuring(rows: int, today: date, prompts: int = 3) -> str:
     """What a prompt ladder costs on the cheapest small frontier model, in cents, with date and source.
 
     Args:
+        rows: how many rows each prompt is asked on.
+        today: the day whose prices count.
         prompts: how many prompts are asked; one is priced as the longest.
     """
     try:

@@ -120,6 +120,10 @@ class Record:
     def write(self, folder: str | Path, name: str = "record") -> dict[str, Path]:
         """Write the three files; returns ``{"json": path, "html": path, "md": path}``.
 
+        Args:
+            folder: where to write; it is made where it is missing.
+            name: of the files, without their endings.
+
         Raises:
             DecisionError: the answers or charts cannot be used, or the page would be over 6 MB.
         """
@@ -147,7 +151,11 @@ class Record:
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     def html(self) -> str:
-        """The record as one page without scripts of its own and without anything to fetch."""
+        """The record as one page without scripts of its own and without anything to fetch.
+
+        Raises:
+            DecisionError: the page would be over 6 MB.
+        """
         page = _templates().get_template("record.html").render(self._view())
         if (size := len(page.encode())) > LARGEST_BYTES:
             raise DecisionError(

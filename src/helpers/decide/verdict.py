@@ -82,7 +82,13 @@ def deciding(
     answers: Mapping[str, Any], evidence: Evidence, today: date | None = None
 ) -> tuple[tuple[Measurement, ...], tuple[Comparison, ...]]:
     """What a verdict rests on: the measurements by one metric on one set of rows, and what the judged tuned model (else
-    the best rival without a language model) was compared with there."""
+    the best rival without a language model) was compared with there.
+
+    Args:
+        answers: question's id → option's value.
+        evidence: what was measured.
+        today: the day whose facts count; today by default.
+    """
     case = Case(checked(answers), checked_evidence(evidence), today or facts.today())
     here = tuple(one for one in case.deciding if one.rows == case.rows)
     first = case.judged or case.best_code
@@ -90,7 +96,13 @@ def deciding(
 
 
 def rule_name(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> str:
-    """Name of the rule that decides: the function of that name in ``helpers.decide.rules`` says why it does."""
+    """Name of the rule that decides: the function of that name in ``helpers.decide.rules`` says why it does.
+
+    Args:
+        answers: question's id → option's value.
+        evidence: what was measured; None for nothing.
+        today: the day whose facts count; today by default.
+    """
     return rule(Case(checked(answers), checked_evidence(evidence), today or facts.today()))[0]
 
 

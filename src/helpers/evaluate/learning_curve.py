@@ -68,6 +68,14 @@ def draw(
     The same arguments draw the same rows in the same order, so that files and jobs are found again. A draw of *all*
     rows differs from its repeats by the job's seed only: there the repeats show less luck than there is.
 
+    Args:
+        examples: all training rows.
+        sizes: rows of a run.
+        repeats: runs of each size.
+        steps: optimiser steps that each run should have.
+        most_epochs: the most passes over the rows of a small run.
+        seed: the same one draws the same rows.
+
     Raises:
         EvaluationError: a size below 1 or above the number of examples, or no repeat.
     """
@@ -150,6 +158,8 @@ def fit(
         sizes: training rows, one a run; at least five different ones, with repeats (other rows, another seed).
         scores: the score of each run, 0 to 1, higher is better.
         worth: the smallest gain from doubling the data that would be worth having.
+        level: confidence of the band, between 0 and 1.
+        seed: the same one flips the same signs.
 
     Raises:
         EvaluationError: too few runs or sizes, or values out of range.
@@ -189,6 +199,12 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
 
     The measured score is the mean of the largest size's runs. It has scatter of its own, which the band does not cover,
     so a near miss is no disproof.
+
+    Args:
+        sizes: training rows, one a run.
+        scores: the score of each run, 0 to 1.
+        worth: as for :func:`fit`.
+        level: confidence of the forecast's band.
 
     Raises:
         EvaluationError: all of it is too little for a curve.

@@ -116,6 +116,10 @@ def limits(provider: str, model: str | None = None) -> dict[str, int | str | tup
     A row that names a model applies to models whose name begins with it, before the provider's general row. A limit
     that is missing is not known, not absent.
 
+    Args:
+        provider: its id in the tables.
+        model: whose rows to add to the provider's general ones; None for these alone.
+
     Raises:
         FactsError: no row names this provider.
     """

@@ -75,7 +75,12 @@ def cost_curves(
 
 
 def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its largest parts first") -> HTML:
-    """``costs.compare(…)`` as a table: each part that any option has, with dates and sources one click away."""
+    """``costs.compare(…)`` as a table: each part that any option has, with dates and sources one click away.
+
+    Args:
+        table: from ``costs.compare``.
+        caption: what the table is called by those who cannot see it.
+    """
     parts = costs.parts_shown(table.to_dict("records"))
     head = ["option", "total", "a month", "a call", *parts]
     cells = "".join(f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in head)

@@ -98,7 +98,12 @@ class ErrorsPanel(widgets.VBox):
         self._do(lambda: self.tagging.tag(name))
 
     def choose(self, tag: str, remedy: str) -> None:
-        """Say what may help against a tag: prompt, data, label wrong, rule unclear, needs facts or plain code."""
+        """Say what may help against a tag: prompt, data, label wrong, rule unclear, needs facts or plain code.
+
+        Args:
+            tag: one that stands on a row.
+            remedy: one of ``tagging.REMEDIES``, or "" for none yet.
+        """
         self._do(lambda: self.tagging.choose(tag, remedy))
 
     @property
@@ -265,7 +270,12 @@ def pareto(counted: pd.DataFrame, tagged: int, candidate: str = "") -> go.Figure
 
 
 def finding(counted: pd.DataFrame, tagged: int) -> str:
-    """What the tags say in one sentence, without its full stop."""
+    """What the tags say in one sentence, without its full stop.
+
+    Args:
+        counted: one line a tag, most rows first: see ``tagging.Tagging.table``.
+        tagged: rows that have a tag.
+    """
     if counted.empty:
         return "No row is tagged yet"
     first = counted.iloc[0]

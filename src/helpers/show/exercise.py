@@ -39,6 +39,7 @@ def guess(project: Project, key: str, question: str, value: float | None, unit: 
     """Keep a reader's guess, to be shown with the result (in the same lesson or in lesson 06); ``...`` leaves it open.
 
     Args:
+        project: keeps the guess.
         key: what the guess is kept under, in the project's ``guesses``.
         question: what was asked.
         value: a number in ``unit``.
@@ -58,6 +59,7 @@ def guesses(project: Project, results: Mapping[str, float]) -> pd.DataFrame:
     """Each kept guess beside its result (in the guess's own unit) and how far off it was.
 
     Args:
+        project: keeps the guesses.
         results: measured values by the guesses' keys; what is missing is shown as not measured.
     """
     rows = [

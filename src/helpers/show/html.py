@@ -46,18 +46,33 @@ def bullets(sentences: Iterable[str]) -> str:
 
 
 def section(title: str, sentences: Iterable[str]) -> str:
-    """A small heading and its list; nothing when the list is empty."""
+    """A small heading and its list; nothing when the list is empty.
+
+    Args:
+        title: plain text.
+        sentences: plain text; addresses become links.
+    """
     listed = bullets(sentences)
     return f"<p style='margin:6px 0 0'><b>{escape(title)}</b></p>{listed}" if listed else ""
 
 
 def folded(title: str, content: str) -> str:
-    """Content that opens at a click or with the space bar; ``content`` is HTML already."""
+    """Content that opens at a click or with the space bar; ``content`` is HTML already.
+
+    Args:
+        title: plain text.
+        content: HTML; "" makes nothing at all.
+    """
     return f"<details><summary style='cursor:pointer'>{escape(title)}</summary>{content}</details>" if content else ""
 
 
 def wide(label: str, table: str) -> str:
-    """A table that may be wider than the page: it can be scrolled, by keyboard too."""
+    """A table that may be wider than the page: it can be scrolled, by keyboard too.
+
+    Args:
+        label: what the table is called by those who cannot see it.
+        table: HTML.
+    """
     return (
         f'<div tabindex="0" role="region" aria-label="{escape(label)}" style="overflow-x:auto;line-height:1.35">'
         f"{table}</div>"

@@ -25,6 +25,10 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
 
     The output is set as a value, not captured: that also works in the middle of a running cell and from any thread, and
     the old chart stays until the new one is there.
+
+    Args:
+        area: where the chart goes.
+        chart: made by ``theme.figure``.
     """
     words, drawing = on_page(chart)
     content = {
@@ -126,6 +130,10 @@ def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
     ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with. Text of the
     class ``kit-live`` is read out by screen readers whenever it changes. Where scripts are not run, fields and buttons
     still work. When the kernel is restarted, the panel says that it is dead.
+
+    Args:
+        panel: all of the panel; marked as one.
+        css_class: its own class, for its own styles.
     """
     panel.add_class("kit-panel")
     panel.add_class(css_class)

@@ -161,7 +161,13 @@ def _said(score: float, share: bool) -> str:
 
 
 def score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
-    """Who scores highest, in how many of how many rows; ``table`` is sorted by score, the best last."""
+    """Who scores highest, in how many of how many rows; ``table`` is sorted by score, the best last.
+
+    Args:
+        table: from ``Results.table``, sorted by score, the best last.
+        metric: its name.
+        share: whether scores are shares, shown in %.
+    """
     if table.empty:
         return "Nothing has been measured yet"
     best = table.iloc[-1]

@@ -88,7 +88,12 @@ def _share_or_number(score: float, share: bool) -> str:
 
 
 def bills_svg(bills: pd.DataFrame, workload: costs.Workload) -> str:
-    """``costs.compare()`` as a mark an option, cheapest on top; options without a known price are left out."""
+    """``costs.compare()`` as a mark an option, cheapest on top; options without a known price are left out.
+
+    Args:
+        bills: from ``costs.compare``.
+        workload: the job; its months stand at the axis.
+    """
     colours = {"prompt": BLUE, "few-shot": BLUE}
     lines = [
         Line(row["label"], *[row["total"]] * 3, colours.get(row["kind"], VERMILION), row["kind"] in colours)

@@ -47,6 +47,10 @@ def number(value: Real, name: str = "") -> str:
 
     >>> number(1234567), number(0.12345), number(84.26), number(12.5, "a month (USD)")
     ('1,234,567', '0.123', '84.3', '12.50')
+
+    Args:
+        value: whole or real, also infinite or ``nan``.
+        name: its column's; one that speaks of dollars changes the form.
     """
     if isinstance(value, Integral):
         return f"{value:,}"
