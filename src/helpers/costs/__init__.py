@@ -28,13 +28,13 @@ from helpers.costs.choosing import (
     DIALS,
     FIELDS,
     Dial,
+    amounts,
     cheapest,
     compared_first,
     default_pair,
-    parts_shown,
     unsure,
 )
-from helpers.costs.comparing import BreakEven, Chance, bills, break_even, probability_cheaper
+from helpers.costs.comparing import BreakEven, Chance, bills, break_even, dearest_last, probability_cheaper
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
 from helpers.costs.curves import Curve, Curves, curves
 from helpers.costs.options import PARTS, Option, monthly_cost, most_calls, options, total_cost
@@ -58,6 +58,7 @@ __all__ = [
     "Option",
     "Workload",
     "about",
+    "amounts",
     "article_training",
     "bills",
     "break_even",
@@ -66,6 +67,7 @@ __all__ = [
     "compared_first",
     "count",
     "curves",
+    "dearest_last",
     "default_pair",
     "dollars",
     "job_estimate",
@@ -74,7 +76,6 @@ __all__ = [
     "most_calls",
     "one_call_cost",
     "options",
-    "parts_shown",
     "predicted_epochs",
     "probability_cheaper",
     "sensitivity",

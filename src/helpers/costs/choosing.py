@@ -104,10 +104,16 @@ def cheapest(bills: Bills, months: float) -> str:
     return f"Cheapest of your options over {months:g} months: {best['label']}, {dollars(best['total'])}{mark}."
 
 
-def parts_shown(bills: Bills) -> list[str]:
-    """The parts that any of these bills has, the largest first."""
-    shown = [part for part in PARTS if any(one[part] != 0 for one in bills)]
-    return sorted(shown, key=lambda part: -_most(one[part] for one in bills))
+def amounts(bills: Bills) -> tuple[list[str], list[list[str]]]:
+    """Bills as a table for people: what its columns are called behind the option's name, and each bill's amounts.
+
+    Of the parts there are those that any of these bills has, the largest first.
+    """
+    parts = [part for part in PARTS if any(one[part] != 0 for one in bills)]
+    parts.sort(key=lambda part: -_most(one[part] for one in bills))
+    columns = {"total": "total", "per_month": "a month", "per_call": "a call"} | {part: part for part in parts}
+    cells = [["$0" if one[column] == 0 else dollars(one[column]) for column in columns] for one in bills]
+    return list(columns.values()), cells
 
 
 def unsure(workload: Workload, pair: tuple[str, str], on: date | None = None) -> tuple[Chance, str]:

@@ -42,8 +42,13 @@ def bills(
     chosen = [Option.parse(one) for one in (options(day) if chosen is None else chosen)]
     found = [total_cost(workload, option, day) for option in chosen]
     rows = [_row(workload, option, cost, day) for option, cost in zip(chosen, found, strict=True)]
-    rows.sort(key=lambda row: (math.isnan(row["total"]), 0 if math.isnan(row["total"]) else row["total"]))
-    return rows, _age(found, day)
+    return sorted(rows, key=dearest_last), _age(found, day)
+
+
+def dearest_last(bill: Mapping[str, Any]) -> tuple[bool, float]:
+    """What to sort bills by: the total, an unknown one behind all others."""
+    unknown = math.isnan(bill["total"])
+    return unknown, 0 if unknown else bill["total"]
 
 
 def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str, Any]:
@@ -64,6 +69,7 @@ def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str,
         "how_known": cost.how_known,
         "source": cost.source,
         "remarks": "; ".join(cost.remarks),
+        "notes": cost.notes,
     }
 
 

@@ -62,6 +62,12 @@ class Cost:
         """How those facts are known, in plain words."""
         return "; ".join(dict.fromkeys(row.how_known for row in self.rows))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands beside the number, one thing each: addresses, how the facts are known, remarks."""
+        sources, ways = ([getattr(row, name) for row in self.rows] for name in ("source", "how_known"))
+        return tuple(dict.fromkeys([*sources, *ways, *self.remarks]))
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
         return {

@@ -24,7 +24,8 @@ def compare(
     Columns: ``option`` (id), ``label``, ``kind``, ``state`` (of tuning there), ``mark`` (that and the date on which
     something ends, where it matters for this job), ``total``, ``per_call`` (total over all calls), ``per_month``, every
     one of :data:`~helpers.costs.options.PARTS`, ``unknown`` (parts without a price), ``as_of`` (the oldest fact),
-    ``how_known``, ``source``, ``remarks``. Money in USD. ``attrs["age"]``: how old the newest price is, if stale.
+    ``how_known``, ``source``, ``remarks``, ``notes`` (these three as a tuple, for a list). Money in USD.
+    ``attrs["age"]``: how old the newest price is, if stale.
 
     Args:
         workload: the job.
