@@ -457,7 +457,7 @@ def _told_apart(paired: _Paired, a: str, b: str, scale: _Scale, interval: Interv
     if math.isclose(low, high):
         return f"{told} on each of the {paired.rows} rows."
     ends = f"{number(low, scale.share)} to {number(high, scale.share)}"
-    return f"{told}, {percent(level)} interval {ends} ({paired.rows} rows)."
+    return f"{told}, {percent(level, None)} interval {ends} ({paired.rows} rows)."
 
 
 def _word(scale: _Scale, higher: bool) -> str:
@@ -473,8 +473,8 @@ def _cannot_tell(paired: _Paired, a: str, b: str, scale: _Scale, interval: Inter
     share = scale.share
     text = (
         f"These {paired.rows} rows cannot tell {a} from {b}: the difference is "
-        f"{scale.said(paired.score_a - paired.score_b)}, {percent(level)} interval {number(interval.low, share)} to "
-        f"{number(interval.high, share)}."
+        f"{scale.said(paired.score_a - paired.score_b)}, {percent(level, None)} interval "
+        f"{number(interval.low, share)} to {number(interval.high, share)}."
     )
     if math.isfinite(paired.detectable):
         text += f" Only a difference of about {scale.said(paired.detectable)} would show 4 times in 5."

@@ -19,6 +19,7 @@ from helpers.costs.draws import Draws
 from helpers.costs.options import PARTS, Option, bill, most_calls, options, rates, total_cost
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
+from helpers.wording import percent
 
 SHARES = ("cache_hit_rate", "batch_share")
 
@@ -221,7 +222,7 @@ def probability_cheaper(
     share = sum([usd > 0 for usd in savings]) / n
     twentieths = quantiles(savings, n=20, method="inclusive")
     low, middle, high = twentieths[0], twentieths[9], twentieths[18]
-    often = {0.0: "none", 1.0: "all"}.get(share, f"{share:.0%}")
+    often = {0.0: "none", 1.0: "all"}.get(share, percent(share))
     sentence = (
         f"“{first.label}” is cheaper than “{second.label}” in {often} of {n:,} draws. In the median draw it "
         f"{_saves(middle)}; nine of ten draws lie between “{_saves(low)}” and “{_saves(high)}”."

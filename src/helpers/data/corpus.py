@@ -13,6 +13,7 @@ from helpers.data.duplicates import clusters, near_pairs, normalise, tidy
 from helpers.data.languages import language
 from helpers.data.report import Findings
 from helpers.data.shapes import Shaped
+from helpers.wording import percent
 
 MOST_LABELS = 50
 MOST_FIELD_VALUES = 1_000
@@ -204,7 +205,7 @@ def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> N
         found.add("answer_in_prompt", line, "messages", "The whole answer is in the prompt.")
     n, refusals = len(corpus.lines), found.counts["refusal_answer"]
     if n >= 20 and refusals > REFUSAL_SHARE * n:
-        found.add("refusal_share", 0, "file", f"{refusals:,} of {n:,} answers refuse ({refusals / n:.0%}).")
+        found.add("refusal_share", 0, "file", f"{refusals:,} of {n:,} answers refuse ({percent(refusals / n)}).")
     if len(corpus.licences) > 1:
         listed = ", ".join(f"{count:,} × {name}" for name, count in corpus.licences.most_common(8))
         found.add("licence", 0, "file", f"Rows name {listed}.")
@@ -263,7 +264,7 @@ def _check_near(corpus: Corpus, others: dict[str, Corpus], leaked: set[int], fou
     for a, b, similarity in sorted(pairs, key=lambda pair: -pair.similarity):
         if b < size and corpus.prompts[a] != corpus.prompts[b] and b not in told:
             told.add(b)
-            message = f"The prompt resembles line {corpus.lines[a]} ({similarity:.0%})."
+            message = f"The prompt resembles line {corpus.lines[a]} ({percent(similarity)})."
             found.add("near_duplicate", corpus.lines[b], "messages", message, other=corpus.lines[a])
     roots = clusters(len(places), ((pair.a, pair.b) for pair in pairs))
     elsewhere = dict(zip(roots[size:], places[size:], strict=True))

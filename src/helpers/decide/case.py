@@ -17,6 +17,7 @@ from helpers.decide.checklist import questions
 from helpers.errors import DecisionError
 from helpers.facts.names import TEACHING_BELOW
 from helpers.records import PROMPTED, Comparison, DataSummary, Evidence, Measurement, PlateauTest
+from helpers.wording import percent
 
 BUCKETS = ((1000, "1000_plus"), (200, "200_999"), (50, "50_199"), (10, "10_49"), (0, "under_10"))
 PLATEAU = {
@@ -351,16 +352,6 @@ class Case:
         """Validation rows that no target was asked about; 0 where that is not known."""
         asked = max((one.n for one in self.targets if one.split != "test"), default=0)
         return max(0, (self.data.validation or 0) - asked)
-
-
-def percent(share: float) -> str:
-    """A share as whole percent."""
-    return f"{share:.0%}".replace("%", " %")
-
-
-def points(share: float) -> str:
-    """A difference of shares as points, with its sign."""
-    return f"{share * 100:+.1f}".replace("-", "−") + " points"
 
 
 def checked_evidence(evidence: Evidence | None) -> Evidence:

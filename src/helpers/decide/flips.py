@@ -8,13 +8,14 @@ from datetime import date
 from typing import Any
 
 from helpers import facts, proportions
-from helpers.decide.case import Case, checked_evidence, percent
+from helpers.decide.case import Case, checked_evidence
 from helpers.decide.checklist import checked, questions
 from helpers.decide.judgements import enough_rows
 from helpers.decide.rules import rule
 from helpers.decide.ruling import CHOICES, TRAINING, Ruling
 from helpers.errors import DecisionError
 from helpers.records import Comparison, CostForecast, Evidence, Measurement, PlateauTest, Role
+from helpers.wording import percent
 
 SHOWN_FLIPS = 6
 SUPPOSED = "a target model"

@@ -213,7 +213,7 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
     _check(x, y, worth)
     top = x.max()
     measured = float(y[x == top].mean())
-    told = f"Measured with {top:,.0f}: {percent(round(measured, 3))}."
+    told = f"Measured with {top:,.0f}: {percent(round(measured, 3), None)}."
     if not _enough(x[x < top]):
         least = f"it takes at least {LEAST_RUNS} of {LEAST_SIZES} sizes"
         return f"Without the runs of {top:,.0f} rows too few are left for a forecast: {least}. {told}"
@@ -225,10 +225,10 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
         return f"{too_far}: no forecast reaches that far. {told}"
     forecast = before.predict(top)
     inside = "inside" if forecast.low <= measured <= forecast.high else "outside"
-    band = f"{percent(level)} band {number(forecast.low)} to {number(forecast.high)}"
+    band = f"{percent(level, None)} band {number(forecast.low)} to {number(forecast.high)}"
     return (
         f"From the runs up to {before.sizes.max():,.0f} rows, {top:,.0f} rows were forecast to reach "
-        f"{percent(round(forecast.value, 3))} ({band}). {told} That is {inside} the band."
+        f"{percent(round(forecast.value, 3), None)} ({band}). {told} That is {inside} the band."
     )
 
 
@@ -290,7 +290,7 @@ def _rises(y: np.ndarray, fitted: np.ndarray) -> bool:
 def _answer(gain: Estimate, top: int, worth: float, level: float) -> tuple[str, str]:
     said = (
         f"doubling from {top:,} to {2 * top:,} rows is expected to gain {amount(gain.value)} "
-        f"({percent(level)} band {number(gain.low)} to {number(gain.high)})"
+        f"({percent(level, None)} band {number(gain.low)} to {number(gain.high)})"
     )
     if gain.low >= worth:
         return "more data helps", f"More data helps: {said}."

@@ -21,7 +21,7 @@ from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import identity
 from helpers.records import Candidate, Example
-from helpers.wording import number, plural
+from helpers.wording import plural, score_text
 
 COPIED_WORDS = 8
 """So many words in a row that stand in a training row, too, are a copy and no rule."""
@@ -73,8 +73,8 @@ class Search:
     @property
     def sentence(self) -> str:
         """The finding in words."""
-        scores, share = self.best.scores, statistics.is_right_or_wrong(self.best.scores)
-        reached = number(float(scores.mean()), share) + " %" * share
+        scores = self.best.scores
+        reached = score_text(float(scores.mean()), statistics.is_right_or_wrong(scores))
         return (
             f"{plural(len(self.tries), 'prompt')} tried in {plural(self.calls, 'call')} (${self.usd:.4f}). The best, "
             f"{self.best.candidate.name}, reached {reached} in {self.metric.replace('_', ' ')} on "

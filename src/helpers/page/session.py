@@ -20,6 +20,7 @@ from helpers.page.chart import svg
 from helpers.page.linking import segments
 from helpers.page.state import IN_RECORD, UNNAMED, State
 from helpers.records import CostForecast, Evidence, Verdict
+from helpers.wording import percent
 
 
 class Session:
@@ -196,7 +197,7 @@ def _opened(state: State) -> dict[str, Any] | None:
         return None
     shown = Record(state.question, state.answers, state.opened.evidence, facts.today()).case.shown()
     rows = [
-        [one.name, one.model, role, f"{one.score:.1%}".replace("%", " %"), f"{one.n:,} {one.split}"]
+        [one.name, one.model, role, percent(one.score, 1), f"{one.n:,} {one.split}"]
         for one, role in shown
         if one.unit in ("share", "likeness")
     ]

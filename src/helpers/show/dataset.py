@@ -10,7 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from helpers.records import Example
-from helpers.show.theme import BLUE, INK, PATTERNS, SERIES, VERMILION, figure, plain, plural, shorten
+from helpers.show.theme import BLUE, INK, PATTERNS, SERIES, VERMILION, figure, plain, shorten
+from helpers.wording import plural
 
 MOST_LABELS = 15
 OTHERS = "all others"

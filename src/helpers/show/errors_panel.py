@@ -20,7 +20,8 @@ from helpers.show.html import CARD, html_output, texts_side_by_side, wide
 from helpers.show.keys import SPACE, keyboard
 from helpers.show.output import Words, draw, for_keyboards
 from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
-from helpers.show.theme import BLUE, VERMILION, figure, plural, shorten
+from helpers.show.theme import BLUE, VERMILION, figure, shorten
+from helpers.wording import plural
 
 NUMBERED = "123456789"
 _HEAVY = "font-weight:bold;background:rgba(213,94,0,.16)"  # vermilion, thin enough for text on light and dark pages

@@ -14,7 +14,8 @@ from helpers.evaluate.free_text.profile import ARCHIVE, Copies
 from helpers.evaluate.rules import Rule
 from helpers.records import Example
 from helpers.show.html import html_output, texts_side_by_side
-from helpers.show.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, plural, shorten
+from helpers.show.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, shorten
+from helpers.wording import plural
 
 FAINT = "#EEF2F6"
 OFTEN = 0.5

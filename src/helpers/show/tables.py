@@ -11,6 +11,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from helpers.show.html import html_output, wide
+from helpers.wording import percent
 
 MOST_ROWS = 200
 
@@ -77,7 +78,7 @@ def _cell(value: object, name: str = "", share: bool = False) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Real):
-        return f"{100 * float(value):.1f} %" if share else number(value, name)
+        return percent(float(value), 1) if share else number(value, name)
     return escape(str(value))
 
 

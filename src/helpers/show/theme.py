@@ -147,13 +147,3 @@ def wrapped(text: object, letters: int = 34) -> str:
         letters: the most on one line.
     """
     return "<br>".join(map(plain, textwrap.wrap(str(text), letters, max_lines=2, placeholder=" …")))
-
-
-def plural(count: int, noun: str) -> str:
-    """The count with its noun: 1 row, 1,200 rows.
-
-    Args:
-        count: how many.
-        noun: its singular; the plural adds an s.
-    """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -9,6 +9,7 @@ from helpers.costs import Workload, article
 from helpers.trial import rules
 from helpers.trial.bench import Bench
 from helpers.trial.finding import Finding, mark
+from helpers.wording import plural
 
 NAMED = ("openai", "anthropic")
 """The hosts that the article names."""
@@ -109,8 +110,7 @@ def four_dollars() -> Finding:
             *(f"{event['date']}: {event['what']} ({event.cite})." for event in ended),
         ),
         marks=tuple(
-            mark(one.state, f"{one.model}, {one.epochs} epoch{'s' if one.epochs > 1 else ''}", one.usd)
-            for one in table.itertuples()
+            mark(one.state, f"{one.model}, {plural(one.epochs, 'epoch')}", one.usd) for one in table.itertuples()
         ),
         axis="USD for training on 1,000 examples of 500 tokens",
         reading="Epochs multiply the bill. The colour says who can still start such a job.",
