@@ -37,7 +37,7 @@ from helpers.costs.choosing import (
 from helpers.costs.comparing import BreakEven, Chance, bills, break_even, dearest_last, probability_cheaper
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
 from helpers.costs.curves import Curve, Curves, curves
-from helpers.costs.options import PARTS, Option, monthly_cost, most_calls, options, total_cost
+from helpers.costs.options import PARTS, Option, most_calls, options, total_cost
 from helpers.costs.workload import Workload
 
 __all__ = [
@@ -72,7 +72,6 @@ __all__ = [
     "dollars",
     "job_estimate",
     "ladder_cost",
-    "monthly_cost",
     "most_calls",
     "one_call_cost",
     "options",

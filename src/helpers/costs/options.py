@@ -285,34 +285,3 @@ def total_cost(workload: Workload, option: Option | str, on: date | None = None)
     rate = rates(option, on or facts.today())
     usd = {part: None if value is None else float(value) for part, value in bill(workload, option, rate).items()}
     return Cost(f"{option.label}, {workload.months:g} months", usd, rate.rows, _remarks(workload, option, rate))
-
-
-def monthly_cost(workload: Workload, option: Option | str, on: date | None = None) -> Cost:
-    """What a month costs once the job runs: the whole bill without first training, labelling and setting up, by month.
-
-    Retraining, evaluation and review are in it, spread evenly.
-
-    Args:
-        workload: the job.
-        option: one way to do it, or its id.
-        on: the day whose prices count; today by default.
-
-    Raises:
-        CostError: not an option.
-        FactsError: a model, provider or day without a row.
-    """
-    option = Option.parse(option)
-    rate = rates(option, on or facts.today())
-    usd = bill(workload, option, rate)
-    retrainings = workload.retrainings_per_year * workload.months / 12
-    if usd["training"] is not None:
-        usd["training"] *= retrainings / (1 + retrainings)
-    if option.kind == "own":
-        first = workload.training_hours * workload.machine_watts / 1000 * workload.usd_per_kwh
-        usd["electricity"] -= 0 if rate.hosting else first
-    monthly = {
-        part: None if value is None else float(value) / workload.months
-        for part, value in usd.items()
-        if part not in ("labelling", "setting up")
-    }
-    return Cost(f"{option.label}, a month", monthly, rate.rows, _remarks(workload, option, rate))

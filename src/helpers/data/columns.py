@@ -39,8 +39,6 @@ LISTED = 12
 OTHERS = 3
 MOST = 0.8
 LABEL_LENGTH = 80
-SHORT_TEXT = 3
-"""Words from which a text is more than a name or a number."""
 
 DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
 """How dates begin, whatever their order; an amount has at most one such mark."""

@@ -31,7 +31,6 @@ NEIGHBOURS = 3
 ESTIMATE_FLOOR = 0.3
 """Estimated shingle overlap below which a proposed pair is not verified."""
 
-SHINGLE = 4
 BATCH = 1_024
 SAID_BY_MOST = 0.5
 FRAME_SAMPLE = 5_000

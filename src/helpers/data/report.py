@@ -134,12 +134,6 @@ class CheckReport:
         """How many problems are of this severity."""
         return int((self.problems["severity"] == severity).sum())
 
-    @property
-    def faulty_rows(self) -> int:
-        """Rows with an error: says whether the examples are good. A file that is too small has none for that."""
-        errors = self.problems[(self.problems["severity"] == "error") & (self.problems["line"] > 0)]
-        return int(errors["line"].nunique())
-
     def summary(self) -> str:
         """The verdict and the number of problems of each kind, as text."""
         lines = [self._headline()]

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +180,3 @@ def _write_workbook(table: list[list[Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     book.save(temporary)
     temporary.replace(path)
-
-
-def replay_row(row: Mapping[str, Any]) -> str:
-    """One row as the line that ``write`` and ``repair`` write."""
-    return json.dumps(row, ensure_ascii=False)

@@ -95,17 +95,6 @@ def deciding(
     return here, tuple(pair for pair in case.evidence.comparisons if first is not None and pair.a_id == first.id)
 
 
-def rule_name(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> str:
-    """Name of the rule that decides: the function of that name in ``helpers.decide.rules`` says why it does.
-
-    Args:
-        answers: question's id → option's value.
-        evidence: what was measured; None for nothing.
-        today: the day whose facts count; today by default.
-    """
-    return rule(Case(checked(answers), checked_evidence(evidence), today or facts.today()))[0]
-
-
 def _headline(case: Case, ruling: Ruling) -> str:
     approval = f", which {TO_BE_APPROVED}" if _names_a_host_to_approve(case, ruling) else ""
     where = f" ({ruling.where}{approval})" if ruling.where else ""

@@ -36,12 +36,6 @@ def label_of(examples: Sequence[Example]) -> Callable[[Example], str] | None:
     return task(examples).label()
 
 
-def label_schema(examples: Sequence[Example]) -> dict[str, Any] | None:
-    """A JSON schema that allows the labels of these rows and nothing else; None for other kinds of task."""
-    about = task(examples)
-    return _labels_only(about) if about.kind == "labels" else None
-
-
 def rungs(
     examples: Sequence[Example], model: str, instructions: str, *, pool: Sequence[Example], declared: str = "",
     seed: int = 1, about: Task | None = None, context: int = CONTEXT_TOKENS,

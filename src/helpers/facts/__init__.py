@@ -73,7 +73,6 @@ __all__ = [
     "load",
     "next_shutdown",
     "price",
-    "prompt_models",
     "prompted",
     "provider",
     "rows",
@@ -89,7 +88,7 @@ __all__ = [
     "who_may_train",
 ]
 
-_FRAMES = ("free_tiers", "hosting_table", "load", "prompt_models", "shutdowns", "stale", "tunable")
+_FRAMES = ("free_tiers", "hosting_table", "load", "shutdowns", "stale", "tunable")
 """Tables, which need pandas: they are put around the rest, which needs the standard library alone."""
 
 

@@ -45,14 +45,6 @@ def tunable(on: date | None = None, method: str | None = "supervised") -> pandas
     return table
 
 
-def prompt_models(on: date | None = None) -> pandas.DataFrame:
-    """Models that answer on the day and are prompted instead of tuned, with that day's prices, cheapest input first.
-
-    ``kind`` is "small frontier" (its maker's newest small model), "frontier", "small" or "open weights".
-    """
-    return _frame(lookup.prompted(on), "prompting")
-
-
 def stale(on: date | None = None, days: int = STALE_DAYS) -> pandas.DataFrame:
     """Rows whose source was read more than ``days`` days before: table, line, what, as_of, age in days, source.
 
