@@ -17,8 +17,7 @@ from helpers.evaluate.mistakes import FieldMark, WrongRow, field_marks, wrong_ro
 from helpers.evaluate.results import Results
 from helpers.records import Example
 from helpers.show.html import CARD, html_output, texts_side_by_side, wide
-from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import Words, draw, for_keyboards
+from helpers.show.output import SPACE, Words, draw, for_keyboards, keyboard
 from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
 from helpers.show.theme import BLUE, VERMILION, figure, shorten
 from helpers.wording import plural

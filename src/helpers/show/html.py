@@ -1,10 +1,14 @@
-"""Small pieces of escaped HTML. Colours are the page's own or translucent, so they suit light and dark themes."""
+"""Small pieces of escaped HTML, and the plainest views: sentences and written files.
+
+Colours are the page's own or translucent, so they suit light and dark themes.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 
 from IPython.display import HTML
 
@@ -88,3 +92,19 @@ def texts_side_by_side(texts: Iterable[tuple[str, str]]) -> str:
     )
     columns = "grid-template-columns:repeat(auto-fit,minmax(240px,1fr))"
     return f'<div style="display:grid;{columns};gap:0 12px">{cards}</div>'
+
+
+_WRAP = "overflow-wrap:break-word"  # a long web address goes on in the next line
+
+
+def say(*sentences: str) -> HTML:
+    """One sentence as a paragraph, several as a list."""
+    if len(sentences) == 1:
+        return html_output(f'<p style="{_WRAP}">{escape(sentences[0])}</p>')
+    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return html_output(f'<ul style="{_WRAP}">{listed}</ul>')
+
+
+def document(path: Path | str) -> HTML:
+    """A text file, such as a model card, as it was written: its headings are its own, not the notebook's."""
+    return html_output(texts_side_by_side([(Path(path).name, Path(path).read_text(encoding="utf-8"))]))
