@@ -1,6 +1,12 @@
-"""How numbers are put into words: percent and points for shares, three digits for all else, a true minus sign."""
+"""How numbers are put into words: percent and points for shares, three digits for all else, a true minus sign.
+
+And what a web address in a sentence looks like.
+"""
 
 from __future__ import annotations
+
+WEB_ADDRESS = r"https?://[^\s<>\"')]+[^\s<>\"').,;:]"
+"""A regular expression for a web address within a sentence: punctuation that ends the sentence is no part of it."""
 
 
 def number(value: float, share: bool = True) -> str:

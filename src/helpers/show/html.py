@@ -12,6 +12,8 @@ from pathlib import Path
 
 from IPython.display import HTML
 
+from helpers.wording import WEB_ADDRESS
+
 CARD = (
     "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;line-height:1.4"
 )
@@ -27,13 +29,10 @@ def html_output(content: str) -> HTML:
     return HTML(literal(content))
 
 
-_ADDRESS = re.compile(r"https?://[^\s<>\"')]+[^\s<>\"').,;:]")
-
-
 def linked(text: str) -> str:
     """Escaped text whose web addresses can be followed."""
     parts, at = [], 0
-    for found in _ADDRESS.finditer(text):
+    for found in re.finditer(WEB_ADDRESS, text):
         address = escape(found.group())
         parts += [
             escape(text[at : found.start()]),
