@@ -27,7 +27,7 @@ def columnar(data: bytes, largest: int, found: Findings) -> Iterator[dict[str, A
     Args:
         data: the file's bytes.
         largest: the most bytes that the table may take unpacked.
-        found: takes what the file is said to be read as.
+        found: takes notes of what was replaced or left out.
 
     Raises:
         DataError: the file is damaged, or unpacks to more than ``largest`` bytes.

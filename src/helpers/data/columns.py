@@ -446,11 +446,11 @@ def resolved(columns: Columns | None, sample: Sequence[Any]) -> Guess:
 
 
 def sample_of(rows: Iterable[Mapping[str, Any]], most: int = 1000) -> list[Mapping[str, Any]]:
-    """At most so many of the rows, spread over all of them in their order: the first ones may all be alike.
+    """Some of the rows, spread over all of them in their order: the first ones may all be alike.
 
     Args:
         rows: read once, one at a time.
-        most: how many are wanted; up to twice as many are kept on the way.
+        most: so many at least, where there are so many, and less than twice as many.
     """
     kept, step = [], 1
     for at, row in enumerate(rows):

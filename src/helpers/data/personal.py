@@ -121,7 +121,7 @@ def mask(value: str) -> str:
 def check(
     line: int, texts: list[str], place: Callable[[int, str], str], found: Findings, *, system: bool = False
 ) -> None:
-    """Report the finds of one row's messages, masked. ``system``: the first is a system prompt, alike in many rows.
+    """Report the finds of one row's messages, masked.
 
     Args:
         line: where the row begins in its file, from 1.

@@ -163,7 +163,7 @@ def classifier(features: Features, wanted: Sequence[str]) -> Guess:
 
     Args:
         features: of training rows and of those that are asked.
-        wanted: ideal values, one a training row; two different ones at least.
+        wanted: ideal values, one a training row.
     """
     answers = np.array(wanted, dtype=object)
     some = np.random.default_rng(0).permutation(len(answers))

@@ -118,7 +118,7 @@ def plateau_of(
             ``Results.history`` gives them.
         worth: the smallest gain worth having, as a share: 0.02 is two points.
         last: how many of the latest prompts must have gained nothing.
-        role: the model's; it is only passed on.
+        role: of the model whose prompts these are; of a teaching model's the sentence says what they cannot show.
         level: confidence of the bounds, before the correction for several prompts.
         tries: prompt's name → how many prompts it is the best of; 1 where nothing is said.
 

@@ -56,7 +56,7 @@ def train_editor(ours: Sequence[str], theirs: Sequence[str]) -> Editor:
 
     Args:
         ours: texts of the archive.
-        theirs: texts that were prompted, of other products.
+        theirs: texts that models wrote when they were prompted.
 
     Raises:
         EvaluationError: fewer than ten texts of either kind.
