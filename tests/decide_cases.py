@@ -8,7 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from helpers import statistics
+from helpers import facts, statistics
+from helpers.decide.case import Case, checked_evidence
+from helpers.decide.checklist import checked
+from helpers.decide.rules import rule
 from helpers.facts.names import base_of, size_in_name
 from helpers.records import Comparison, CostForecast, DataGain, DataSummary, Evidence, Measurement, PlateauTest
 
@@ -26,6 +29,11 @@ class Scenario:
     why: str
     must_say: tuple[str, ...]
     must_not_say: tuple[str, ...]
+
+
+def rule_name(answers: dict[str, str], evidence: Evidence | None = None, today: date | None = None) -> str:
+    """Name of the rule that decides."""
+    return rule(Case(checked(answers), checked_evidence(evidence), today or facts.today()))[0]
 
 
 def measurement(role: str, *, key: str = "", model: str = "", rows: str = "test", n: int = 200, score: float = 0.5,

@@ -10,12 +10,12 @@ from random import Random
 from time import process_time
 
 import pytest
-from decide_cases import cases, evidence_from, measurement, pair, plateau
+from decide_cases import cases, evidence_from, measurement, pair, plateau, rule_name
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers import facts
-from helpers.decide import CHOICES, RULES, article, decide, flips, groups, load, questions, rule_name, save, unanswered
+from helpers.decide import CHOICES, RULES, article, decide, flips, groups, load, questions, save, unanswered
 from helpers.decide.case import Case
 from helpers.decide.hosts import name as host_name
 from helpers.errors import DecisionError

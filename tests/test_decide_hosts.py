@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from decide_cases import rule_name
 
-from helpers.decide import decide, hosts, rule_name
+from helpers.decide import decide, hosts
 
 NOW = date(2026, 11, 29)
 

@@ -130,7 +130,7 @@ def test_two_labels_stand_evenly_and_in_no_pattern():
 def test_free_text_gets_no_schema_and_room_for_its_longest_answer():
     rungs = evaluate.rungs(FREE, "m", "Write.", pool=FREE[:6])
     assert [one.name for one in rungs] == ["question only", "instructions", "+ 4 examples", "+ 4 nearest"]
-    assert evaluate.label_of(FREE) is None and evaluate.label_schema(FREE) is None
+    assert evaluate.label_of(FREE) is None
     assert all(one.max_tokens > len(FREE[0].answer) / 3 for one in rungs)
 
 

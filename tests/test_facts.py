@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlparse
 
+import pandas
 import pytest
 
 from helpers import facts
@@ -178,7 +179,7 @@ def test_tunable_keeps_the_ended_and_marks_them() -> None:
 
 
 def test_prompt_models_and_the_first_one_to_measure() -> None:
-    table = facts.prompt_models(TODAY)
+    table = pandas.DataFrame(row.values for row in facts.prompted(TODAY))
     models = set(table["model"])
     assert {"gpt-6-luna", "claude-haiku-5-5"} <= models and "gpt-4o-mini-2024-07-18" not in models
     assert table["model"].is_unique and table["input"].is_monotonic_increasing
@@ -280,7 +281,7 @@ def test_what_has_ended_is_no_rival_and_no_first_model_to_measure(model: str) ->
     ended = [e for e in facts.rows("life") if e["model"] == model and e["event"] in ("shut down", "rerouted")]
     for event in ended:
         if event["precision"] == "exactly":
-            assert model not in set(facts.prompt_models(event["date"])["model"])
+            assert model not in {row["model"] for row in facts.prompted(event["date"])}
 
 
 def test_a_small_frontier_model_that_ends_makes_room_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +293,7 @@ def test_a_small_frontier_model_that_ends_makes_room_for_the_next(monkeypatch: p
     monkeypatch.setattr("helpers.facts.events.rows", lambda table: more if table == "life" else rows(table))
     assert facts.cheapest_target(date(2027, 1, 31))["model"] == first["model"]
     assert facts.cheapest_target(date(2027, 2, 1))["model"] != first["model"]
-    assert first["model"] not in set(facts.prompt_models(date(2027, 2, 1))["model"])
+    assert first["model"] not in {row["model"] for row in facts.prompted(date(2027, 2, 1))}
 
 
 def test_training_that_ends_is_no_shutdown_and_no_earlier_than_is_kept() -> None:

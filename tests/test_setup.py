@@ -86,6 +86,12 @@ def test_every_dependency_says_why():
     assert [line for line in lines if "#" not in line] == []
 
 
+@pytest.mark.parametrize("name", ["torch", "transformers", "peft"])
+def test_what_the_local_api_reaches_into_has_an_upper_bound(name):
+    (line,) = [line for line in PROJECT["dependencies"] if NAME.match(line).group() == name]
+    assert "==" in line or ("<" in line and ">=" in line), line
+
+
 @pytest.mark.parametrize("group", [None, "test"])
 def test_what_is_installed_here_is_what_is_locked(group):
     pins = locked()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ import plotly.graph_objects as go
 import pytest
 
 from helpers import assets, costs, show, statistics
+from helpers.errors import DataError, HostError
 from helpers.local_api.template import ChatTemplate
 from helpers.project import Project
 from helpers.records import Example, Verdict
-from helpers.show import chat, theme
+from helpers.show import calculator_panel, chat, theme
 from helpers.show.tables import number
 
 NASTY = "<img src=x onerror=alert(1)> & <b>bold</b>"
@@ -243,6 +245,49 @@ def test_checks_never_raise_and_say_what_to_do(capsys):
         "Right. Three it is.",
         "Not quite. count the rows",
     ]
+
+
+def test_a_check_passes_on_what_the_answer_did_not_cause():
+    """A lesson that is broken, or was run out of order, must not look like a wrong answer."""
+
+    def unreachable(_):
+        raise HostError("The host does not answer.")
+
+    def refused(_):
+        raise DataError("This row cannot be read.")
+
+    with pytest.raises(NameError):
+        show.check(3, lambda a: a == curve_of_an_earlier_cell, "Yes.", "No.")  # noqa: F821
+    with pytest.raises(FileNotFoundError):
+        show.check(3, lambda a: Path("/no/such/file").read_text() == a, "Yes.", "No.")
+    with pytest.raises(HostError):
+        show.check(3, unreachable, "Yes.", "No.")
+    show.check(3, refused, "Yes.", "No.")
+
+
+def test_what_another_notebook_writes_in_between_is_not_lost(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    project, other = Project("two"), Project("two")
+    panel = show.checklist(project, "first")
+    sums = show.calculator(costs.Workload(months=3), project)
+    theirs = costs.Workload(months=5).to_dict()
+    begun = {"workload": theirs, calculator_panel.BEGAN: theirs}
+
+    def read_then_overtaken(key: str, default=None):
+        value = Project.get(project, key, default)
+        other.keep("guesses", "theirs", {"question": "?", "value": 1, "unit": ""})
+        other.keep("checklist", "second", {"gap": "nothing"})
+        other.change("calculator", lambda kept: begun | {"others": [{k: v for k, v in kept.items() if k != "others"}]})
+        return value
+
+    monkeypatch.setattr(project, "get", read_then_overtaken)
+    show.guess(project, "mine", "How many?", 2)
+    panel.choices["gap"].value = "knowledge"
+    sums.numbers["months"].value = 4
+    kept = other.read()
+    assert set(kept["guesses"]) == {"mine", "theirs"}
+    assert kept["checklist"] == {"first": {"gap": "knowledge"}, "second": {"gap": "nothing"}}
+    assert kept["calculator"]["workload"]["months"] == 4 and begun in kept["calculator"]["others"]
 
 
 def test_guesses_are_kept_and_put_beside_results(tmp_path, monkeypatch, capsys):

@@ -71,6 +71,13 @@ def test_the_largest_parts_of_the_bill_come_first():
     assert "$0<" in html and "$17,280" in html
 
 
+def test_a_remark_of_a_bill_stays_in_one_piece_whatever_its_punctuation():
+    table = costs.compare(costs.Workload(), ["tuned:nebius/under-20b"], TODAY)
+    said = "1 deployment(s) up 720 hours a month; load not checked"
+    assert said in table.loc[0, "remarks"]
+    assert f"<li>{said}</li>" in show.bill(table).data
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.setenv("KIT_HOME", str(tmp_path))

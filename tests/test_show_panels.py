@@ -16,7 +16,7 @@ from helpers import costs, data, decide, facts, show
 from helpers.errors import DataError, EvaluationError
 from helpers.project import Project
 from helpers.show.checklist_panel import KEY as CHECKLIST
-from helpers.show.keys import keyboard
+from helpers.show.output import keyboard
 from helpers.show.rating import Rating
 
 TODAY = date(2026, 11, 23)

@@ -165,20 +165,26 @@ def test_a_finding_is_kept_under_its_inputs_and_not_measured_twice(tmp_path, mon
 
 @dataclass
 class Measured:
-    """What the sums take from the workbench: the rows, and a model that was trained in so many seconds."""
+    """What the sums take from a trial and its workbench: rows, a model trained in so many seconds, lengths."""
 
     train: list
 
+    @property
+    def bench(self) -> Measured:
+        return self
+
     def triage_model(self) -> bench.Tuned:
         return bench.Tuned("ft:x", seconds=180.0, tokens=90_000)
+
+    def run(self, claim: str) -> Finding:
+        lengths = {"short": 60.0, "long": 900.0, "question": 60.0, "answer": 25.0}
+        return Finding(claim, HOLDS, numbers=lengths)
 
 
 @pytest.mark.parametrize("claim", COUNTED)
 def test_what_is_counted_has_a_verdict_sources_and_a_chart(claim, monkeypatch):
     monkeypatch.setenv("KIT_TODAY", "2026-11-23")
-    lengths = {"short": 60.0, "long": 900.0, "question": 60.0, "answer": 25.0}
-    before = {"prompt_length": Finding("prompt_length", HOLDS, numbers=lengths)}
-    found = COUNTED[claim](Measured(bench.triage("train")[:120]), before)
+    found = COUNTED[claim](Measured(bench.triage("train")[:120]))
     assert found.claim == claim and found.verdict in VERDICTS and found.marks
     assert found.sources and all("as of 20" in source and "http" in source for source in found.sources)
     chart = showing.chart_of(found)
@@ -187,10 +193,10 @@ def test_what_is_counted_has_a_verdict_sources_and_a_chart(claim, monkeypatch):
 
 def test_the_verdicts_of_the_tables_on_a_frozen_day(monkeypatch):
     monkeypatch.setenv("KIT_TODAY", "2026-11-23")
-    found = sums.hosts(Measured([]), {})
+    found = sums.hosts()
     assert found.verdict == OVERTAKEN and "2026-05-07" in " ".join(found.details)
-    assert sums.four_dollars(Measured([]), {}).verdict == OVERTAKEN
-    assert "2026-10-23" in sums.four_dollars(Measured([]), {}).because
+    assert sums.four_dollars().verdict == OVERTAKEN
+    assert "2026-10-23" in sums.four_dollars().because
     assert facts.door("anthropic", date(2026, 11, 23)) == "nobody"
 
 

@@ -17,7 +17,7 @@ from threading import Thread
 import nbformat
 import pandas as pd
 import pytest
-from decide_cases import cases
+from decide_cases import cases, rule_name
 from evaluate_host import Host, completion
 from job_host import JobHost
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
@@ -243,9 +243,7 @@ def test_the_record_gives_the_same_steps(tmp_path):
 
 
 def test_no_labelling_while_validation_rows_lie_unused():
-    unsure = [
-        case for case in cases() if decide.rule_name(case.answers, case.evidence, case.today) == "the_rows_cannot_tell"
-    ]
+    unsure = [case for case in cases() if rule_name(case.answers, case.evidence, case.today) == "the_rows_cannot_tell"]
     assert unsure
     for case in unsure:
         used = max(one.n for one in case.evidence.measurements if one.role == "target")

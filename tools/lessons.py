@@ -39,6 +39,7 @@ def own_home(home: Path, *, fresh: bool = True):
     """A home that shares the fetched assets, so that nobody's own projects and jobs are touched.
 
     Args:
+        home: the folder that ``$KIT_HOME`` names meanwhile.
         fresh: start with nothing in it; else what earlier runs left is used again.
     """
     from helpers import assets
@@ -81,6 +82,8 @@ def execute(
     """Run one notebook from top to bottom in the folder it lies in; raises at the first error.
 
     Args:
+        path: the notebook's file.
+        say: takes one line of progress at a time.
         parameters: values for names of the parameters cell, in place of the notebook's own.
     """
     notebook = nbformat.read(path, as_version=4)

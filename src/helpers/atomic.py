@@ -7,7 +7,12 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to a temporary file beside ``path``, flush it to disk, and rename it into place."""
+    """Write ``text`` as UTF-8 to a temporary file beside ``path``, flush it to disk, and rename it into place.
+
+    Args:
+        path: the file to write; its folder is made where it is missing.
+        text: all of its content.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

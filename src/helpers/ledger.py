@@ -37,6 +37,11 @@ class Entry:
 def add(project: Project, entries: Sequence[Entry], plateau: PlateauTest | None = None) -> None:
     """Add measurements, and a plateau test. What is there already, to the last score, is not written twice.
 
+    Args:
+        project: whose ledger.
+        entries: measurements with their scores.
+        plateau: a plateau test made on them, if one was.
+
     Raises:
         ProjectError: the project file is damaged.
     """

@@ -66,7 +66,11 @@ class Project:
 
     @staticmethod
     def check_name(name: str) -> None:
-        """Pass when a project may be called so, without making one; ``ProjectError`` otherwise."""
+        """Pass when a project may be called so, without making one; ``ProjectError`` otherwise.
+
+        Raises:
+            ProjectError: it cannot be a folder's name.
+        """
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
             raise ProjectError(
                 "The project's name cannot be a folder name.",
@@ -94,15 +98,30 @@ class Project:
         )
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value under ``key``, or ``default``."""
+        """The value under ``key``, or ``default``.
+
+        Args:
+            key: a top-level key of the state file.
+            default: what stands for nothing.
+        """
         return self.read().get(key, default)
 
     def set(self, key: str, value: Any) -> None:
-        """Store a JSON value under ``key``; other keys keep what they have on disk."""
+        """Store a JSON value under ``key``; other keys keep what they have on disk.
+
+        Args:
+            key: a top-level key of the state file.
+            value: anything that JSON can hold.
+        """
         self.change(key, lambda _: value)
 
     def change(self, key: str, changed: Callable[[Any], Any]) -> None:
-        """Replace the value under ``key`` by ``changed`` of what is on disk now (an empty mapping where nothing is)."""
+        """Replace the value under ``key`` by ``changed`` of what is on disk now (an empty mapping where nothing is).
+
+        Args:
+            key: a top-level key of the state file.
+            changed: makes the new value from the old one; called under the lock.
+        """
         with FileLock(self.folder / ".lock", timeout=10):
             state = self.read()
             state[key] = changed(state.get(key, {}))
@@ -218,7 +237,13 @@ class Project:
         )
 
     def keep(self, group: str, key: str, value: Any) -> None:
-        """Store a JSON value under ``key`` inside ``group`` (such as "evidence"); the group's other keys stay."""
+        """Store a JSON value under ``key`` inside ``group`` (such as "evidence"); the group's other keys stay.
+
+        Args:
+            group: a top-level key whose value is an object.
+            key: a key of that object.
+            value: anything that JSON can hold.
+        """
         self.change(group, lambda kept: {**kept, key: value})
 
     def require(self, key: str) -> Any:

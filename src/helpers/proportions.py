@@ -31,6 +31,11 @@ def normal_quantile(level: float) -> float:
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """Wilson's score interval for a share, between 0 and 1.
 
+    Args:
+        successes: rows that are right.
+        n: all rows, at least 1.
+        level: the interval's confidence, between 0 and 1.
+
     Raises:
         EvaluationError: no rows, or more successes than rows.
     """
@@ -45,7 +50,10 @@ def power(n: int, difference: float, disagree: float, level: float = 0.95) -> fl
     """Chance that the exact McNemar test on ``n`` rows finds a true ``difference`` of shares.
 
     Args:
+        n: rows that both candidates answer.
+        difference: the true difference of their shares, above 0.
         disagree: share of rows that exactly one of the two candidates gets right; at least ``difference``.
+        level: 1 minus the test's significance level.
 
     Walks over the number of rows on which the two may disagree. From one number to the next the test's edge moves by at
     most one row and each sum of chances by one term, so that the walk takes a few operations a step.
@@ -69,7 +77,17 @@ def power(n: int, difference: float, disagree: float, level: float = 0.95) -> fl
 
 
 def rows_needed(difference: float, *, disagree: float = 0.3, level: float = 0.95, chance: float = 0.8) -> int:
-    """How many paired rows let the exact McNemar test find a true ``difference`` with probability ``chance``."""
+    """How many paired rows let the exact McNemar test find a true ``difference`` with probability ``chance``.
+
+    Args:
+        difference: the true difference of shares, above 0.
+        disagree: share of rows that exactly one of the two gets right; at least ``difference``.
+        level: 1 minus the test's significance level.
+        chance: the power that is wanted, between 0 and 1.
+
+    Raises:
+        EvaluationError: the two shares do not fit together, or more than four million rows would be needed.
+    """
     if not 0 < difference <= disagree <= 1:
         raise EvaluationError(
             "The difference must be above 0 and at most the share of rows that the two candidates disagree on.",
@@ -88,7 +106,13 @@ def rows_needed(difference: float, *, disagree: float = 0.3, level: float = 0.95
 
 
 def binomial(k: int, n: int, p: float) -> float:
-    """Binomial probability of exactly ``k`` successes in ``n`` trials."""
+    """Binomial probability of exactly ``k`` successes in ``n`` trials.
+
+    Args:
+        k: successes; outside 0 to ``n`` the probability is 0.
+        n: trials.
+        p: chance of one success.
+    """
     if k < 0 or k > n:
         return 0.0
     if p in (0.0, 1.0):
@@ -136,13 +160,25 @@ def _edge(n: int, tail: float) -> int:
 
 
 def check_count(count: int, n: int) -> None:
-    """Pass when ``count`` of ``n`` is a share; ``EvaluationError`` otherwise."""
+    """Pass when ``count`` of ``n`` is a share; ``EvaluationError`` otherwise.
+
+    Args:
+        count: successes.
+        n: trials.
+
+    Raises:
+        EvaluationError: no trial, or a count outside 0 to ``n``.
+    """
     if n < 1 or not 0 <= count <= n:
         raise EvaluationError("A share needs rows, and no more successes than rows.", got=f"{count} of {n}")
 
 
 def checked_level(level: float) -> float:
-    """A confidence level, between 0 and 1; ``EvaluationError`` otherwise."""
+    """A confidence level, between 0 and 1; ``EvaluationError`` otherwise.
+
+    Raises:
+        EvaluationError: it is not.
+    """
     if not 0 < level < 1:
         raise EvaluationError("A confidence level lies between 0 and 1.", got=str(level), fix="Use 0.95.")
     return level

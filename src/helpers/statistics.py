@@ -68,6 +68,13 @@ def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, level: floa
     """Newcombe's interval for share *a* minus share *b* on two **different** sets of rows.
 
     For two candidates on the same rows use :func:`paired_difference`, which is much sharper.
+
+    Args:
+        successes_a: rows of the first set that are right.
+        n_a: all rows of the first set.
+        successes_b: the same of the second set.
+        n_b: all rows of the second set.
+        level: the interval's confidence, between 0 and 1.
     """
     check_count(successes_a, n_a)
     check_count(successes_b, n_b)
@@ -82,7 +89,15 @@ def newcombe(successes_a: int, n_a: int, successes_b: int, n_b: int, level: floa
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided p-value of an exact sign test; ties are left out. 1.0 when there is neither win nor loss."""
+    """Two-sided p-value of an exact sign test; ties are left out. 1.0 when there is neither win nor loss.
+
+    Args:
+        wins: rows on which the first is better.
+        losses: rows on which the second is.
+
+    Raises:
+        EvaluationError: a count below 0.
+    """
     if wins < 0 or losses < 0:
         raise EvaluationError("Wins and losses are counts.", got=f"{wins} and {losses}")
     return float(stats.binomtest(wins, wins + losses, 0.5).pvalue) if wins + losses else 1.0
@@ -103,6 +118,12 @@ def paired_difference(b: int, c: int, n: int, level: float = 0.95) -> Interval:
 
     Wald's interval with the Laplace adjustment of Bonett and Price (2012), which Fagerland, Lydersen and Laake (2014,
     doi:10.1002/sim.6148) recommend.
+
+    Args:
+        b: rows that only the first candidate got right.
+        c: rows that only the second one got right.
+        n: all rows that both answered.
+        level: the interval's confidence, between 0 and 1.
     """
     check_count(b + c, n)
     only_a, only_b = (b + 1) / (n + 2), (c + 1) / (n + 2)
@@ -126,8 +147,12 @@ def paired_bootstrap(
     """Mean of ``a - b`` over the rows, with a bootstrap interval.
 
     Args:
-        a, b: scores of the same rows, ``nan`` where there is none.
+        a: the first candidate's score of each row, ``nan`` where there is none.
+        b: the second's of the same rows, in the same order.
         clusters: a label a row; rows with one label (one customer, one document) are drawn together.
+        level: the interval's confidence, between 0 and 1.
+        repeats: how often rows (or clusters) are drawn.
+        seed: the same one draws the same rows.
 
     Raises:
         EvaluationError: different lengths, or fewer than two rows (or clusters) with both scores.
@@ -140,6 +165,11 @@ def score_interval(scores: ArrayLike, *, clusters: Sequence[Hashable] | None = N
     """The mean score with its interval: Wilson for right/wrong rows, bootstrap otherwise or when rows are clustered.
 
     ``nan`` in all three places when no row has a score; no interval (``nan``) for a single real-valued row.
+
+    Args:
+        scores: one a row, ``nan`` where there is none.
+        clusters: a label a row; rows with one label are drawn together.
+        level: the interval's confidence, between 0 and 1.
     """
     values = np.asarray(scores, dtype=float)
     kept = ~np.isnan(values)
@@ -179,6 +209,11 @@ def _bootstrap_mean(values: np.ndarray, labels: np.ndarray | None, level: float,
 def sign_flip(difference: ArrayLike, *, clusters: Sequence[Hashable] | None = None, seed: int = 0) -> float:
     """Two-sided p-value of the paired randomisation test: how often chance alone, flipping the sign of whole rows (or
     clusters), makes a mean at least as far from zero. 10,000 flips, the observed one counted.
+
+    Args:
+        difference: one a row, without ``nan``.
+        clusters: a label a row; the signs of rows with one label are flipped together.
+        seed: the same one flips the same signs.
     """
     sums, _ = _cluster_sums(np.asarray(difference, dtype=float), None if clusters is None else np.asarray(clusters))
     repeats, rng = 10_000, np.random.default_rng(seed)
@@ -196,9 +231,17 @@ def sign_flip(difference: ArrayLike, *, clusters: Sequence[Hashable] | None = No
 def smallest_detectable(n: int, *, disagree: float = 0.3, level: float = 0.95, chance: float = 0.8) -> float:
     """The smallest true difference of shares that ``n`` paired rows find with probability ``chance``.
 
-    ``disagree`` is the share of rows that exactly one of the two candidates gets right: close prompts disagree on about
-    a tenth of the rows, unlike rivals on a third or more. ``inf`` when even the largest possible difference would be
-    missed too often.
+    ``inf`` when even the largest possible difference would be missed too often.
+
+    Args:
+        n: rows that both candidates answer.
+        disagree: the share of rows that exactly one of the two gets right: close prompts disagree on about a tenth of
+            the rows, unlike rivals on a third or more.
+        level: 1 minus the test's significance level.
+        chance: the power that is wanted, between 0 and 1.
+
+    Raises:
+        EvaluationError: no rows, or ``disagree`` outside (0, 1].
     """
     check_count(0, n)
     if not 0 < disagree <= 1:
@@ -224,6 +267,14 @@ def cohen_kappa(first: Sequence[Hashable], second: Sequence[Hashable], level: fl
     """Agreement of two raters beyond chance: 1 is perfect, 0 is what chance gives.
 
     ``nan`` when both used one and the same label throughout: agreement beyond chance is then undefined.
+
+    Args:
+        first: one rater's label of each row.
+        second: the other's, in the same order.
+        level: the interval's confidence, between 0 and 1.
+
+    Raises:
+        EvaluationError: no rows, or not as many labels of one as of the other.
     """
     if len(first) != len(second) or not len(first):
         raise EvaluationError("Two raters must rate the same rows.", got=f"{len(first)} and {len(second)} ratings")
@@ -255,9 +306,16 @@ def compare(
     """Compare two candidates on the same rows, in numbers and in a sentence.
 
     Args:
+        a_scores: the first candidate's score of each row, ``nan`` where there is none.
+        b_scores: the second's of the same rows, in the same order.
+        a: what the sentence calls the first.
+        b: what it calls the second.
+        metric: what it calls the score.
         unit: "share" for scores from 0 to 1 (differences are then told in points), else the unit of the numbers, such
             as "s". Right-or-wrong scores are shares by themselves; other numbers without a unit have no direction.
         better: which direction is better, for a metric with a unit.
+        clusters: a label a row; rows with one label (one customer, one document) count as one draw.
+        level: the interval's confidence; 1 minus the test's significance level.
 
     "Better" is said only when the test's p-value is below ``1 - level`` *and* the interval leaves out zero. Where the
     test does not reject, the interval is widened to reach zero, so that number, chart and sentence never disagree.
@@ -280,7 +338,20 @@ def compare_many(
     clusters: Sequence[Hashable] | None = None,
     level: float = 0.95,
 ) -> list[Comparison]:
-    """``reference`` against every other candidate, each p-value adjusted by Holm's method for their number."""
+    """``reference`` against every other candidate, each p-value adjusted by Holm's method for their number.
+
+    Args:
+        scores: candidate's name → one score a row, ``nan`` where there is none; all on the same rows.
+        reference: the name that all others are compared with.
+        metric: what the sentences call the score.
+        unit: as for :func:`compare`.
+        better: which direction is better, for a metric with a unit.
+        clusters: a label a row, as for :func:`compare`.
+        level: the intervals' confidence.
+
+    Raises:
+        EvaluationError: no such reference, or as :func:`compare`.
+    """
     if reference not in scores:
         raise EvaluationError(f"There is no candidate {reference!r}.", got=", ".join(scores))
     rivals = [name for name in scores if name != reference]
@@ -386,7 +457,7 @@ def _told_apart(paired: _Paired, a: str, b: str, scale: _Scale, interval: Interv
     if math.isclose(low, high):
         return f"{told} on each of the {paired.rows} rows."
     ends = f"{number(low, scale.share)} to {number(high, scale.share)}"
-    return f"{told}, {percent(level)} interval {ends} ({paired.rows} rows)."
+    return f"{told}, {percent(level, None)} interval {ends} ({paired.rows} rows)."
 
 
 def _word(scale: _Scale, higher: bool) -> str:
@@ -402,8 +473,8 @@ def _cannot_tell(paired: _Paired, a: str, b: str, scale: _Scale, interval: Inter
     share = scale.share
     text = (
         f"These {paired.rows} rows cannot tell {a} from {b}: the difference is "
-        f"{scale.said(paired.score_a - paired.score_b)}, {percent(level)} interval {number(interval.low, share)} to "
-        f"{number(interval.high, share)}."
+        f"{scale.said(paired.score_a - paired.score_b)}, {percent(level, None)} interval "
+        f"{number(interval.low, share)} to {number(interval.high, share)}."
     )
     if math.isfinite(paired.detectable):
         text += f" Only a difference of about {scale.said(paired.detectable)} would show 4 times in 5."

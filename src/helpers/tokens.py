@@ -69,6 +69,10 @@ class TokenCounter:
         SmolLM2: exact, by the kit's chat template. Others: four a message beside its content (see ``PER_MESSAGE``); the
         provider may add up to three an example (``PER_EXAMPLE_BAND``). Tool declarations and calls are counted as their
         JSON, pictures not at all: how providers count those is not published.
+
+        Args:
+            messages: chat messages, the answer among them.
+            tools: declarations of the tools that it may call.
         """
         return self.examples([(messages, tools)])[0]
 
@@ -135,6 +139,10 @@ def between_marks(role: str, content: str) -> list[str]:
 
     The trainer and the local API tokenise these, the counter counts them: an answer by itself, as it is when the model
     writes it, everything else together with its role.
+
+    Args:
+        role: "system", "developer", "user", "assistant" or "tool".
+        content: the message's text.
     """
     if role == "assistant":
         return ["assistant\n", content]

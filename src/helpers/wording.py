@@ -1,10 +1,21 @@
-"""How differences are put into words: points for shares, three digits for everything else, a true minus sign."""
+"""How numbers are put into words: percent and points for shares, three digits for all else, a true minus sign.
+
+And what a web address in a sentence looks like.
+"""
 
 from __future__ import annotations
 
+WEB_ADDRESS = r"https?://[^\s<>\"')]+[^\s<>\"').,;:]"
+"""A regular expression for a web address within a sentence: punctuation that ends the sentence is no part of it."""
+
 
 def number(value: float, share: bool = True) -> str:
-    """``0.123`` as "12" when it is a share (in points), as "0.123" otherwise."""
+    """``0.123`` as "12" when it is a share (in points), as "0.123" otherwise.
+
+    Args:
+        value: a share from 0 to 1, or any number.
+        share: which of the two it is.
+    """
     if share:
         value *= 100
         text = f"{value:.0f}" if abs(value) >= 0.95 else f"{value:.1f}"
@@ -14,16 +25,51 @@ def number(value: float, share: bool = True) -> str:
 
 
 def amount(value: float, share: bool = True) -> str:
-    """The number with its unit: "12 points", or "0.123" without one."""
+    """The number with its unit: "12 points", or "0.123" without one.
+
+    Args:
+        value: a share from 0 to 1, or any number.
+        share: which of the two it is.
+    """
     text = number(value, share)
     return f"{text} point{'' if text.lstrip(chr(0x2212)) in ('1', '1.0') else 's'}" if share else text
 
 
-def percent(level: float) -> str:
-    """``0.95`` as "95 %"."""
-    return f"{100 * level:g} %"
+def score_text(value: float, share: bool = True) -> str:
+    """A score by itself: "12 %" when it is a share, "0.123" otherwise.
+
+    Args:
+        value: a share from 0 to 1, or any number.
+        share: which of the two it is.
+    """
+    return number(value, share) + " %" * share
+
+
+def percent(share: float, digits: int | None = 0) -> str:
+    """``0.953`` as "95 %".
+
+    Args:
+        share: usually from 0 to 1.
+        digits: behind the point; None for as many as it has.
+    """
+    return f"{100 * share:g} %" if digits is None else f"{100 * share:.{digits}f} %"
+
+
+def signed(difference: float) -> str:
+    """A difference of shares in points, with its sign and one digit: "+1.2"."""
+    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def points(difference: float) -> str:
+    """A difference of shares with its sign: "+1.2 points"."""
+    return f"{signed(difference)} points"
 
 
 def plural(count: int, noun: str) -> str:
-    """ "1 row", "2 rows"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    """ "1 row", "2,000 rows".
+
+    Args:
+        count: how many.
+        noun: its singular; the plural adds an s.
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

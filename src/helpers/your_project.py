@@ -68,6 +68,14 @@ def parameters(
 ) -> tuple[dict[str, Any], list[str]]:
     """What the copy's parameters cell is to say, by name, and what was found out, one sentence a line.
 
+    Args:
+        file: a path, or an address.
+        name: what the project will be called.
+        columns: part → column, where the reader says it; found out when None.
+        kind: of task, where the reader says it; found out when None.
+        answers: to the checklist: question's id → option's value.
+        may_download: whether an address may be fetched.
+
     Raises:
         DataError: the file cannot be read, its columns are not known, ``kind`` is none, or it is an address that may
             not be fetched.
@@ -150,6 +158,11 @@ def slug(file: str) -> str:
 def write_copy(copy: Path, values: Mapping[str, Any], *, overwrite: bool = False) -> None:
     """The notebook with these parameters and no outputs.
 
+    Args:
+        copy: the notebook to write.
+        values: parameter's name → value.
+        overwrite: whether a notebook of that name may be lost.
+
     Raises:
         ProjectError: it is there already, and nobody asked for it to be overwritten; or there is no such parameter.
     """
@@ -170,6 +183,10 @@ def write_copy(copy: Path, values: Mapping[str, Any], *, overwrite: bool = False
 
 def filled(source: str, values: Mapping[str, Any]) -> str:
     """A parameters cell with other values behind the same names; comments, and what is not named, stay.
+
+    Args:
+        source: the parameters cell's text.
+        values: parameter's name → value.
 
     Raises:
         ProjectError: a name that the cell does not have.
@@ -205,6 +222,10 @@ def _parts(line: ast.Assign) -> list[str]:
 
 def run(copy: Path, name: str) -> Sequence[str]:
     """Run the copy from top to bottom and keep its outputs; the verdict and where its record lies.
+
+    Args:
+        copy: the notebook, which is written again with its outputs.
+        name: the project's.
 
     Raises:
         ProjectError: a cell failed; the message is that of its error.

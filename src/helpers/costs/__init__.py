@@ -28,16 +28,16 @@ from helpers.costs.choosing import (
     DIALS,
     FIELDS,
     Dial,
+    amounts,
     cheapest,
     compared_first,
     default_pair,
-    parts_shown,
     unsure,
 )
-from helpers.costs.comparing import BreakEven, Chance, bills, break_even, probability_cheaper
+from helpers.costs.comparing import BreakEven, Chance, bills, break_even, dearest_last, probability_cheaper
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
 from helpers.costs.curves import Curve, Curves, curves
-from helpers.costs.options import PARTS, Option, monthly_cost, most_calls, options, total_cost
+from helpers.costs.options import PARTS, Option, most_calls, options, total_cost
 from helpers.costs.workload import Workload
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Option",
     "Workload",
     "about",
+    "amounts",
     "article_training",
     "bills",
     "break_even",
@@ -66,15 +67,14 @@ __all__ = [
     "compared_first",
     "count",
     "curves",
+    "dearest_last",
     "default_pair",
     "dollars",
     "job_estimate",
     "ladder_cost",
-    "monthly_cost",
     "most_calls",
     "one_call_cost",
     "options",
-    "parts_shown",
     "predicted_epochs",
     "probability_cheaper",
     "sensitivity",
@@ -82,15 +82,12 @@ __all__ = [
     "total_cost",
     "training_cost",
     "training_durations",
-    "training_hours",
     "tuned_against_base",
     "unsure",
 ]
 
 _AROUND = {
-    "article": (
-        "article_training", "short_against_cached", "training_durations", "training_hours", "tuned_against_base",
-    ),
+    "article": ("article_training", "short_against_cached", "training_durations", "tuned_against_base"),
     "counted": ("Counted", "count"),
     "frames": ("compare", "sensitivity"),
 }  # fmt: skip

@@ -89,8 +89,18 @@ def short_against_cached(
     but the question read from the cache, the best case; nothing where that is too short for the provider's cache).
     ``attrs``: ``sentence`` states the finding, ``names`` and ``cite`` say what was compared and whence the prices come.
 
+    Args:
+        long_prompts: tokens of the prompted model's prompts, the question among them.
+        question: tokens of one question, which no cache holds.
+        short_prompt: tokens of the tuned model's prompt.
+        tokens_out: tokens of one answer of either.
+        tuned: the tuned model, as ``ft:BASE``.
+        prompted: id of the prompted model; :func:`helpers.facts.cheapest_target` by default.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: numbers that make no sense. FactsError: a model or day without a row.
+        CostError: numbers that make no sense.
+        FactsError: a model or day without a row.
     """
     day = on or facts.today()
     target = facts.cheapest_target(day) if prompted is None else facts.price(prompted, on=day)
@@ -132,15 +142,6 @@ def _stretches(lengths: pandas.Series, holds: pandas.Series) -> str:
     if not ends:
         return "at no length here"
     return " and ".join(f"from {low:,.0f} to {high:,.0f}" for low, high in ends) + " tokens"
-
-
-def training_hours(trained_tokens: float, tokens_per_second: float) -> float:
-    """Hours of a training run: all trained tokens, epochs among them, over the speed that the engine measured.
-
-    Raises:
-        CostError: numbers that make no sense, a speed of 0 among them.
-    """
-    return number("trained_tokens", trained_tokens) / number("tokens_per_second", tokens_per_second, 1e-9) / 3600
 
 
 def training_durations() -> pandas.DataFrame:

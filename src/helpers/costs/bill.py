@@ -53,7 +53,12 @@ def call_usd(price: FactRow, tokens_in: Any, tokens_out: Any, prefix: Any = 0, h
 
 
 def caching_remarks(price: FactRow, prefix: float) -> tuple[str, ...]:
-    """What must be said about a prefix that may not be cached, or not for less."""
+    """What must be said about a prefix that may not be cached, or not for less.
+
+    Args:
+        price: a row of ``prompting`` or ``tunable``.
+        prefix: opening tokens that every prompt shares; 0 leaves nothing to say.
+    """
     if not prefix:
         return ()
     if price.get("cached") is None:
@@ -98,9 +103,13 @@ def one_call_cost(
         tokens_in: all prompt tokens.
         tokens_out: all answer tokens, reasoning among them.
         cached: those of ``tokens_in`` that were read from the provider's cache.
+        batch: whether it may wait for a cheaper batch.
+        provider: where the model is called; needed for a name that several providers have.
+        on: the day whose prices count; today by default.
 
     Raises:
-        CostError: numbers that make no sense. FactsError: a model or a day without a row.
+        CostError: numbers that make no sense.
+        FactsError: a model or a day without a row.
     """
     day = on or facts.today()
     tokens_in, tokens_out = number("tokens_in", tokens_in), number("tokens_out", tokens_out)
@@ -121,7 +130,16 @@ def _float(value: Any) -> float | None:
 
 
 def training_usd(row: FactRow, file_tokens: Any, epochs: Any, validation: Any, evaluations: Any, hours: Any) -> Any:
-    """USD of one training job, or None when no price is known; numbers and draws alike."""
+    """USD of one training job, or None when no price is known; numbers and draws alike.
+
+    Args:
+        row: a row of ``tunable``.
+        file_tokens: tokens of the training file, once.
+        epochs: passes over it.
+        validation: tokens of the validation file.
+        evaluations: how often the job looks at it.
+        hours: hours of training, for a model billed by the hour; else None.
+    """
     if row.get("train") is None:
         return None if row.get("train_hour") is None or hours is None else row["train_hour"] * hours
     owner = facts.provider(row["provider"])
@@ -132,7 +150,13 @@ def training_usd(row: FactRow, file_tokens: Any, epochs: Any, validation: Any, e
 
 
 def training_remarks(row: FactRow, validation: Any, day: date) -> tuple[str, ...]:
-    """What must be said beside the price of a job on this row."""
+    """What must be said beside the price of a job on this row.
+
+    Args:
+        row: a row of ``tunable``.
+        validation: tokens of the validation file.
+        day: the day on which the job would start.
+    """
     owner = facts.provider(row["provider"])
     said = list(remarks_on([row], day))
     if owner["min_job_usd"] is not None:
@@ -164,15 +188,18 @@ def training_cost(
 
     Args:
         model: a tunable model of ``provider``, or a row of ``tunable``.
-        file_tokens: tokens of the training file, once. A job's ``trained_tokens`` already includes its epochs: pass
-            it with ``epochs=1``.
+        file_tokens: tokens of the training file, once. A job's ``trained_tokens`` already includes its epochs: pass it
+            with ``epochs=1``.
         epochs: passes over the file, at least 1.
+        provider: where it is tuned.
+        on: the day whose prices count; today by default.
         validation_tokens: tokens of the validation file.
         evaluations: how often the job looks at it.
         hours: hours of training, for the few models that are billed by the hour.
 
     Raises:
-        CostError: numbers that make no sense. FactsError: a model or a day without a row.
+        CostError: numbers that make no sense.
+        FactsError: a model or a day without a row.
     """
     day = on or facts.today()
     row = model if isinstance(model, FactRow) else facts.tuning_price(model, provider, day)
@@ -208,8 +235,13 @@ def predicted_epochs(examples: int, provider: str = "openai") -> Epochs:
 
     OpenAI's cookbook: 3, but at least 100 and at most 25,000 examples x epochs, within 1 to 25 epochs.
 
+    Args:
+        examples: rows of the training file, at least 1.
+        provider: whose rule.
+
     Raises:
-        CostError: no examples. FactsError: no rule is known for the provider.
+        CostError: no examples.
+        FactsError: no rule is known for the provider.
     """
     n = int(number("examples", examples, least=1))
     if provider not in {row["provider"] for row in facts.rows("defaults") if row["name"] == "target_epochs"}:
@@ -263,11 +295,19 @@ def job_estimate(
     """What a training job may cost, with its band where the provider's way of counting is not public.
 
     Args:
+        model: a tunable model of ``provider``.
         file_tokens: tokens of the training file, or ``(low, high)``.
+        provider: where it is tuned.
         examples: rows of the file; needed to predict the epochs when ``epochs`` is None.
+        epochs: passes over the file; predicted when None.
+        validation_tokens: tokens of the validation file.
+        evaluations: how often the job looks at it.
+        hours: hours of training, for the few models that are billed by the hour.
+        on: the day whose prices count; today by default.
 
     Raises:
-        CostError: numbers that make no sense, or epochs neither named nor predictable. FactsError: no such row.
+        CostError: numbers that make no sense, or epochs neither named nor predictable.
+        FactsError: no such row.
     """
     low, high = file_tokens if isinstance(file_tokens, tuple) else (file_tokens, file_tokens)
     if number("file_tokens, low", low) > number("file_tokens, high", high):
@@ -316,9 +356,12 @@ def ladder_cost(
         prompt_tokens: tokens of one prompt, rung by rung.
         tokens_out: tokens of one answer.
         model: default :func:`helpers.facts.cheapest_target`.
+        provider: where the model is called; needed for a name that several providers have.
+        on: the day whose prices count; today by default.
 
     Raises:
-        CostError: numbers that make no sense. FactsError: a model or a day without a row.
+        CostError: numbers that make no sense.
+        FactsError: a model or a day without a row.
     """
     n = number("rows", rows)
     day = on or facts.today()

@@ -91,7 +91,12 @@ def default_pair(bills: Bills) -> tuple[str | None, str | None]:
 
 
 def cheapest(bills: Bills, months: float) -> str:
-    """The cheapest option that somebody can have, as a sentence; empty where no bill is known."""
+    """The cheapest option that somebody can have, as a sentence; empty where no bill is known.
+
+    Args:
+        bills: from :func:`helpers.costs.bills`, cheapest first.
+        months: how long the job runs; only said, not computed with.
+    """
     best = next((one for one in bills if _known(one) and one["state"] not in OVER), None)
     if best is None:
         return ""
@@ -99,17 +104,29 @@ def cheapest(bills: Bills, months: float) -> str:
     return f"Cheapest of your options over {months:g} months: {best['label']}, {dollars(best['total'])}{mark}."
 
 
-def parts_shown(bills: Bills) -> list[str]:
-    """The parts that any of these bills has, the largest first."""
-    shown = [part for part in PARTS if any(one[part] != 0 for one in bills)]
-    return sorted(shown, key=lambda part: -_most(one[part] for one in bills))
+def amounts(bills: Bills) -> tuple[list[str], list[list[str]]]:
+    """Bills as a table for people: what its columns are called behind the option's name, and each bill's amounts.
+
+    Of the parts there are those that any of these bills has, the largest first.
+    """
+    parts = [part for part in PARTS if any(one[part] != 0 for one in bills)]
+    parts.sort(key=lambda part: -_most(one[part] for one in bills))
+    columns = {"total": "total", "per_month": "a month", "per_call": "a call"} | {part: part for part in parts}
+    cells = [["$0" if one[column] == 0 else dollars(one[column]) for column in columns] for one in bills]
+    return list(columns.values()), cells
 
 
 def unsure(workload: Workload, pair: tuple[str, str], on: date | None = None) -> tuple[Chance, str]:
     """How often the first of the pair is the cheaper one when :data:`RANGES` may each be half or double, and in words.
 
+    Args:
+        workload: the job; its numbers are the middles of the ranges.
+        pair: ids of two options.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     ranges = {}
     for name in RANGES:

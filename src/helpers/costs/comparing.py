@@ -19,6 +19,7 @@ from helpers.costs.draws import Draws
 from helpers.costs.options import PARTS, Option, bill, most_calls, options, rates, total_cost
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
+from helpers.wording import percent
 
 SHARES = ("cache_hit_rate", "batch_share")
 
@@ -29,15 +30,26 @@ def bills(
     """Every option's whole bill as a mapping, cheapest first, unknown totals last (NaN, never 0), and in words how old
     the newest price is, if stale. The keys are the columns of :func:`helpers.costs.compare`.
 
+    Args:
+        workload: the job.
+        chosen: options or their ids; :func:`~helpers.costs.options.options` by default.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     day = on or facts.today()
     chosen = [Option.parse(one) for one in (options(day) if chosen is None else chosen)]
     found = [total_cost(workload, option, day) for option in chosen]
     rows = [_row(workload, option, cost, day) for option, cost in zip(chosen, found, strict=True)]
-    rows.sort(key=lambda row: (math.isnan(row["total"]), 0 if math.isnan(row["total"]) else row["total"]))
-    return rows, _age(found, day)
+    return sorted(rows, key=dearest_last), _age(found, day)
+
+
+def dearest_last(bill: Mapping[str, Any]) -> tuple[bool, float]:
+    """What to sort bills by: the total, an unknown one behind all others."""
+    unknown = math.isnan(bill["total"])
+    return unknown, 0 if unknown else bill["total"]
 
 
 def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str, Any]:
@@ -58,6 +70,7 @@ def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str,
         "how_known": cost.how_known,
         "source": cost.source,
         "remarks": "; ".join(cost.remarks),
+        "notes": cost.notes,
     }
 
 
@@ -98,8 +111,15 @@ def _line(workload: Workload, option: Option, day: date) -> tuple[float | None, 
 def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, on: date | None = None) -> BreakEven:
     """At how many calls a month the first option becomes cheaper than the second over the whole job, or why never.
 
+    Args:
+        workload: the job; all but its calls a month is kept.
+        tuned: the first option or its id.
+        prompted: the second.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     day = on or facts.today()
     tuned, prompted = Option.parse(tuned), Option.parse(prompted)
@@ -179,7 +199,13 @@ def probability_cheaper(
     numbers that were given as points.
 
     Args:
+        workload: the job; numbers without a range stay as they are.
+        first: the option that may be cheaper, or its id.
+        second: the one that it is compared with.
         ranges: workload name → ``(low, high)``.
+        on: the day whose prices count; today by default.
+        n: how many jobs are drawn, at least 2.
+        seed: the same one draws the same jobs.
 
     Raises:
         CostError: a range of an unknown name, upside down, or with ends that make no sense; or not an option.
@@ -196,7 +222,7 @@ def probability_cheaper(
     share = sum([usd > 0 for usd in savings]) / n
     twentieths = quantiles(savings, n=20, method="inclusive")
     low, middle, high = twentieths[0], twentieths[9], twentieths[18]
-    often = {0.0: "none", 1.0: "all"}.get(share, f"{share:.0%}")
+    often = {0.0: "none", 1.0: "all"}.get(share, percent(share))
     sentence = (
         f"“{first.label}” is cheaper than “{second.label}” in {often} of {n:,} draws. In the median draw it "
         f"{_saves(middle)}; nine of ten draws lie between “{_saves(low)}” and “{_saves(high)}”."

@@ -62,6 +62,12 @@ class Cost:
         """How those facts are known, in plain words."""
         return "; ".join(dict.fromkeys(row.how_known for row in self.rows))
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands beside the number, one thing each: addresses, how the facts are known, remarks."""
+        sources, ways = ([getattr(row, name) for row in self.rows] for name in ("source", "how_known"))
+        return tuple(dict.fromkeys([*sources, *ways, *self.remarks]))
+
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON values."""
         return {
@@ -101,7 +107,12 @@ def about(amount: float) -> str:
 
 
 def remarks_on(rows: Iterable[FactRow], on: date) -> tuple[str, ...]:
-    """What must be said about rows: models that are gone, their own remarks, "not verified", how old they are."""
+    """What must be said about rows: models that are gone, their own remarks, "not verified", how old they are.
+
+    Args:
+        rows: facts that a sum rests on.
+        on: the day from which their age is counted.
+    """
     said = []
     for row in rows:
         if row.table in ("prompting", "tunable") and gone(row, on):
@@ -119,6 +130,12 @@ def remarks_on(rows: Iterable[FactRow], on: date) -> tuple[str, ...]:
 def number(name: str, value: Any, least: float = 0.0, most: float = math.inf) -> float:
     """``value`` as a float, if it is a finite number between ``least`` and ``most``.
 
+    Args:
+        name: what the message calls it.
+        value: what was given, of any type.
+        least: the smallest that is allowed.
+        most: the largest that is allowed.
+
     Raises:
         CostError: it is not.
     """
@@ -129,7 +146,14 @@ def number(name: str, value: Any, least: float = 0.0, most: float = math.inf) ->
 
 
 def problem_with(name: str, value: Any, least: float = 0.0, most: float = math.inf) -> str:
-    """What is wrong with a number, in words; empty when nothing is."""
+    """What is wrong with a number, in words; empty when nothing is.
+
+    Args:
+        name: what the message calls it.
+        value: what was given, of any type.
+        least: the smallest that is allowed.
+        most: the largest that is allowed.
+    """
     try:
         fine = not isinstance(value, (bool, str, bytes)) and math.isfinite(value) and least <= value <= most
     except (TypeError, OverflowError):

@@ -55,6 +55,7 @@ def count(path: str | Path, model: str | None = None) -> Counted:
     """Count a JSONL file of chat examples for a model, in one pass.
 
     Args:
+        path: the file, in UTF-8.
         model: whose vocabulary to count with; a present OpenAI model by default.
 
     Raises:
@@ -80,7 +81,14 @@ def count(path: str | Path, model: str | None = None) -> Counted:
 
 
 def numbers(train: str | Path, validation: str | Path | None, instructions: str, model: str | None) -> dict[str, float]:
-    """What files tell of a workload, by its names: see :meth:`helpers.costs.Workload.from_files`."""
+    """What files tell of a workload, by its names: see :meth:`helpers.costs.Workload.from_files`.
+
+    Args:
+        train: JSONL file of chat examples.
+        validation: the same for the validation file, or None.
+        instructions: the prompt of a model that was not tuned; "" for none.
+        model: whose vocabulary to count with; a present OpenAI model when None.
+    """
     file = count(train, model)
     told = tokens.counter(model).example([{"role": "system", "content": instructions}]) if instructions else 0
     found = {

@@ -53,8 +53,15 @@ def curves(
 ) -> Curves:
     """The chart of these options; see :func:`helpers.show.cost_curves` for the arguments.
 
+    Args:
+        workload: the job; its volume is marked.
+        chosen: options or their ids; :func:`~helpers.costs.options.options` by default.
+        pair: two of them, whose break-even is marked; chosen by :func:`~helpers.costs.choosing.default_pair` when None.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     chosen = [Option.parse(option) for option in (options(on) if chosen is None else chosen)]
     first, second = pair or default_pair(bills(workload, chosen, on)[0])

@@ -24,13 +24,17 @@ def compare(
     Columns: ``option`` (id), ``label``, ``kind``, ``state`` (of tuning there), ``mark`` (that and the date on which
     something ends, where it matters for this job), ``total``, ``per_call`` (total over all calls), ``per_month``, every
     one of :data:`~helpers.costs.options.PARTS`, ``unknown`` (parts without a price), ``as_of`` (the oldest fact),
-    ``how_known``, ``source``, ``remarks``. Money in USD. ``attrs["age"]``: how old the newest price is, if stale.
+    ``how_known``, ``source``, ``remarks``, ``notes`` (these three as a tuple, for a list). Money in USD.
+    ``attrs["age"]``: how old the newest price is, if stale.
 
     Args:
+        workload: the job.
         chosen: options or their ids; default :func:`~helpers.costs.options.options`.
+        on: the day whose prices count; today by default.
 
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     rows, age = bills(workload, chosen, on)
     table = pandas.DataFrame(rows)
@@ -47,8 +51,16 @@ def sensitivity(
     ``now``, ``high`` (values), ``saving_low``, ``saving_now``, ``saving_high`` (USD), ``flips`` (whether the cheaper
     option changes). Widest swing first; NaN where a price is not known.
 
+    Args:
+        workload: the job.
+        first: an option or its id.
+        second: the one that it is compared with.
+        on: the day whose prices count; today by default.
+        factor: above 1; 2 halves and doubles.
+
     Raises:
-        CostError: a factor of at most 1, or not an option. FactsError: as :func:`compare`.
+        CostError: a factor of at most 1, or not an option.
+        FactsError: as :func:`compare`.
     """
     day = on or facts.today()
     number("factor", factor, least=1)

@@ -111,6 +111,10 @@ class Rates:
 def rates(option: Option, day: date) -> Rates:
     """Look an option's prices up.
 
+    Args:
+        option: one way to do the job.
+        day: the day whose prices count.
+
     Raises:
         FactsError: a model, provider or day without a row.
     """
@@ -132,19 +136,28 @@ def rates(option: Option, day: date) -> Rates:
 
 
 def most_calls(w: Any, option: Option) -> float | None:
-    """Calls a month that machines of one's own can answer, one after the other; None where nothing limits them here."""
+    """Calls a month that machines of one's own can answer, one after the other; None where nothing limits them here.
+
+    Args:
+        w: a :class:`Workload`: its ``seconds_per_call`` and ``replicas`` count.
+        option: any; all but the kind "own" have no limit here.
+    """
     if option.kind != "own" or not w.seconds_per_call:
         return None
     return HOURS_A_MONTH * w.replicas * 3600 / w.seconds_per_call
 
 
 def options(on: date | None = None, *, every: bool = False) -> list[Option]:
-    """Ways to do the job that are worth comparing; ``every=True``: all that the tables know.
+    """Ways to do the job that are worth comparing.
 
     The short list, of what can be had on that day: the cheapest small frontier model prompted with and without caching
     and with worked examples, one rival, at each provider that lets somebody tune the model that is cheapest to train
     among those that are most open and have a complete price, and the reader's own machine or a rented GPU. Everything
     in it comes from the tables.
+
+    Args:
+        on: the day whose facts count; today by default.
+        every: True for all that the tables know.
     """
     day = on or facts.today()
     cheapest = facts.cheapest_target(day)
@@ -185,7 +198,10 @@ def _preference(row: FactRow, day: date) -> tuple[int, int, float, float]:
 def bill(w: Any, option: Option, rate: Rates) -> dict[str, Any]:
     """USD by part over the whole job; None where a price is not known.
 
-    ``w`` has the attributes of a :class:`Workload`; each may also be a :class:`~helpers.costs.draws.Draws`.
+    Args:
+        w: has the attributes of a :class:`Workload`; each may also be a :class:`~helpers.costs.draws.Draws`.
+        option: one way to do the job.
+        rate: its prices, from :func:`rates`.
     """
     tuned = option.kind in ("tuned", "own")
     trainings = 1 + w.retrainings_per_year * w.months / 12
@@ -256,35 +272,16 @@ def _remarks(w: Workload, option: Option, rate: Rates) -> tuple[str, ...]:
 def total_cost(workload: Workload, option: Option | str, on: date | None = None) -> Cost:
     """The whole bill of the job, over all its months, by :data:`PARTS`.
 
+    Args:
+        workload: the job.
+        option: one way to do it, or its id.
+        on: the day whose prices count; today by default.
+
     Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
+        CostError: not an option.
+        FactsError: a model, provider or day without a row.
     """
     option = Option.parse(option)
     rate = rates(option, on or facts.today())
     usd = {part: None if value is None else float(value) for part, value in bill(workload, option, rate).items()}
     return Cost(f"{option.label}, {workload.months:g} months", usd, rate.rows, _remarks(workload, option, rate))
-
-
-def monthly_cost(workload: Workload, option: Option | str, on: date | None = None) -> Cost:
-    """What a month costs once the job runs: the whole bill without first training, labelling and setting up, by month.
-
-    Retraining, evaluation and review are in it, spread evenly.
-
-    Raises:
-        CostError: not an option. FactsError: a model, provider or day without a row.
-    """
-    option = Option.parse(option)
-    rate = rates(option, on or facts.today())
-    usd = bill(workload, option, rate)
-    retrainings = workload.retrainings_per_year * workload.months / 12
-    if usd["training"] is not None:
-        usd["training"] *= retrainings / (1 + retrainings)
-    if option.kind == "own":
-        first = workload.training_hours * workload.machine_watts / 1000 * workload.usd_per_kwh
-        usd["electricity"] -= 0 if rate.hosting else first
-    monthly = {
-        part: None if value is None else float(value) / workload.months
-        for part, value in usd.items()
-        if part not in ("labelling", "setting up")
-    }
-    return Cost(f"{option.label}, a month", monthly, rate.rows, _remarks(workload, option, rate))

@@ -21,6 +21,7 @@ from helpers.data.rules import Rules
 from helpers.data.shapes import Shaped, recognise, text_of
 from helpers.data.sources import Source, rows, size_of
 from helpers.errors import AssetError, DataError
+from helpers.wording import percent
 
 ENOUGH_TO_LEARN = 50
 """OpenAI's guide sees improvements from 50 to 100 examples."""
@@ -198,7 +199,7 @@ def _check_file(
     if whole.truncated > TRUNCATED_SHARE * max(n, 1):
         share = whole.truncated / n
         found.add(
-            "truncated_share", 0, "file", f"{whole.truncated:,} of {n:,} examples ({share:.0%}) would be cut off."
+            "truncated_share", 0, "file", f"{whole.truncated:,} of {n:,} examples ({percent(share)}) would be cut off."
         )
     _check_shapes(limits, shapes, found)
 

@@ -24,6 +24,11 @@ def columnar(data: bytes, largest: int, found: Findings) -> Iterator[dict[str, A
     nulls of a struct count as absent keys where at least one of its keys is null in most of the rows that have the
     struct; where every key is filled in most rows a null is a value, and stays.
 
+    Args:
+        data: the file's bytes.
+        largest: the most bytes that the table may take unpacked.
+        found: takes notes of what was replaced or left out.
+
     Raises:
         DataError: the file is damaged, or unpacks to more than ``largest`` bytes.
     """

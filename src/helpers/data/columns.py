@@ -39,8 +39,6 @@ LISTED = 12
 OTHERS = 3
 MOST = 0.8
 LABEL_LENGTH = 80
-SHORT_TEXT = 3
-"""Words from which a text is more than a name or a number."""
 
 DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}")
 """How dates begin, whatever their order; an amount has at most one such mark."""
@@ -100,6 +98,10 @@ def paste(columns: Mapping[str, str]) -> str:
 
 def checked(columns: Any, sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The reader's ``COLUMNS``, lists of columns as templates, or as a tuple for the answer's fields.
+
+    Args:
+        columns: ``COLUMNS`` of the parameters cell, as the reader wrote it.
+        sample: rows of the table; their keys are its columns.
 
     Raises:
         DataError: it names an unknown part or column, or leaves out a part; the message says what to write.
@@ -208,7 +210,12 @@ def _last_speaker(cells: Sequence[Any]) -> str:
 
 
 def profile(name: str, sample: Sequence[Mapping[str, Any]]) -> Profile:
-    """What a column holds."""
+    """What a column holds.
+
+    Args:
+        name: the column's.
+        sample: rows of the table.
+    """
     cells = [row.get(name) for row in sample]
     texts = [text.strip() for text in map(cell_text, cells)]
     filled = [text for text in texts if text]
@@ -418,6 +425,10 @@ def _joined(told: Guess, profiles: list[Profile]) -> Guess:
 def resolved(columns: Columns | None, sample: Sequence[Any]) -> Guess:
     """The columns of these rows: the reader's own, or what is found out; none for rows that are conversations already.
 
+    Args:
+        columns: the reader's own; None where they are to be found out.
+        sample: rows of the file, of any type.
+
     Raises:
         DataError: as ``checked`` and ``guess``.
     """
@@ -435,7 +446,12 @@ def resolved(columns: Columns | None, sample: Sequence[Any]) -> Guess:
 
 
 def sample_of(rows: Iterable[Mapping[str, Any]], most: int = 1000) -> list[Mapping[str, Any]]:
-    """At most so many of the rows, spread over all of them in their order: the first ones may all be alike."""
+    """Some of the rows, spread over all of them in their order: the first ones may all be alike.
+
+    Args:
+        rows: read once, one at a time.
+        most: so many at least, where there are so many, and less than twice as many.
+    """
     kept, step = [], 1
     for at, row in enumerate(rows):
         if at % step == 0:

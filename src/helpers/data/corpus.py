@@ -13,6 +13,7 @@ from helpers.data.duplicates import clusters, near_pairs, normalise, tidy
 from helpers.data.languages import language
 from helpers.data.report import Findings
 from helpers.data.shapes import Shaped
+from helpers.wording import percent
 
 MOST_LABELS = 50
 MOST_FIELD_VALUES = 1_000
@@ -63,7 +64,15 @@ class Corpus:
         self._interned: dict[Any, Any] = {}
 
     def add(self, line: int, messages: list[dict], texts: Sequence[str], tokens: int | None, row: Shaped) -> None:
-        """Take note of one well-formed example. Its answer is the last message's text, or its tool calls."""
+        """Take note of one well-formed example. Its answer is the last message's text, or its tool calls.
+
+        Args:
+            line: where the row begins in its file, from 1.
+            messages: its chat messages.
+            texts: the text of each message.
+            tokens: of the whole example; None where they are not counted.
+            row: the example in chat shape, for its tools and its other columns.
+        """
         at = len(self.lines)
         answered = messages[-1].get("role") == "assistant"
         answer = (texts[-1] or _calls(messages[-1])) if answered else ""
@@ -176,7 +185,13 @@ def _calls(message: dict) -> str:
 
 
 def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> None:
-    """All checks that need every row; ``others`` are the splits, by name, that may share no prompt with this one."""
+    """All checks that need every row; ``others`` are the splits, by name, that may share no prompt with this one.
+
+    Args:
+        corpus: the rows of the file that is checked.
+        others: splits that may share no prompt with this one, by name.
+        found: takes the problems.
+    """
     _check_same_prompts(corpus, found)
     leaked = {at for name, other in others.items() for at in _check_leaks(corpus, other, name, found)}
     if corpus.keep_texts:
@@ -190,7 +205,7 @@ def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> N
         found.add("answer_in_prompt", line, "messages", "The whole answer is in the prompt.")
     n, refusals = len(corpus.lines), found.counts["refusal_answer"]
     if n >= 20 and refusals > REFUSAL_SHARE * n:
-        found.add("refusal_share", 0, "file", f"{refusals:,} of {n:,} answers refuse ({refusals / n:.0%}).")
+        found.add("refusal_share", 0, "file", f"{refusals:,} of {n:,} answers refuse ({percent(refusals / n)}).")
     if len(corpus.licences) > 1:
         listed = ", ".join(f"{count:,} × {name}" for name, count in corpus.licences.most_common(8))
         found.add("licence", 0, "file", f"Rows name {listed}.")
@@ -249,7 +264,7 @@ def _check_near(corpus: Corpus, others: dict[str, Corpus], leaked: set[int], fou
     for a, b, similarity in sorted(pairs, key=lambda pair: -pair.similarity):
         if b < size and corpus.prompts[a] != corpus.prompts[b] and b not in told:
             told.add(b)
-            message = f"The prompt resembles line {corpus.lines[a]} ({similarity:.0%})."
+            message = f"The prompt resembles line {corpus.lines[a]} ({percent(similarity)})."
             found.add("near_duplicate", corpus.lines[b], "messages", message, other=corpus.lines[a])
     roots = clusters(len(places), ((pair.a, pair.b) for pair in pairs))
     elsewhere = dict(zip(roots[size:], places[size:], strict=True))

@@ -70,8 +70,11 @@ def draw(
     first: so the last places may stay empty, and no row that was not drawn is nearly one that was.
 
     Args:
+        examples: all rows.
         n: how many.
-        label, group: a row's label and group, as for ``split``.
+        seed: the same one draws the same rows.
+        label: a row's label, as for ``split``.
+        group: a row's group, as for ``split``.
 
     Raises:
         DataError: ``n`` is below 1.

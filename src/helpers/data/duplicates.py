@@ -31,7 +31,6 @@ NEIGHBOURS = 3
 ESTIMATE_FLOOR = 0.3
 """Estimated shingle overlap below which a proposed pair is not verified."""
 
-SHINGLE = 4
 BATCH = 1_024
 SAID_BY_MOST = 0.5
 FRAME_SAMPLE = 5_000
@@ -82,7 +81,12 @@ def near_pairs(texts: Sequence[bytes]) -> list[Pair]:
 
 
 def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of ``size`` positions the smallest position that it is connected with by ``pairs``."""
+    """For each of ``size`` positions the smallest position that it is connected with by ``pairs``.
+
+    Args:
+        size: how many positions there are, from 0.
+        pairs: positions that belong together.
+    """
     root = list(range(size))
 
     def find(i: int) -> int:

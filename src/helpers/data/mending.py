@@ -165,7 +165,12 @@ def _decode_again(text: str) -> str:
 
 
 def spell_label(draft: Draft, report: CheckReport) -> None:
-    """Give the answer, or the JSON answer's fields, the spelling that most rows use; all else keeps every letter."""
+    """Give the answer, or the JSON answer's fields, the spelling that most rows use; all else keeps every letter.
+
+    Args:
+        draft: the row; its last message is changed.
+        report: says which spelling of a label most rows use.
+    """
     usual = report.usual_labels
     answer = draft.messages[-1].get("content")
     if not isinstance(answer, str):

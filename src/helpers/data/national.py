@@ -125,6 +125,7 @@ def is_national(written: str, before: str, after: str, other: bool) -> bool:
     """Whether ``written`` is a national number.
 
     Args:
+        written: a run of digits, letters and their separators.
         before: the text in front of it.
         after: the text behind it.
         other: whether these say that it is something else (an order, an invoice): then only a naming word counts.

@@ -74,6 +74,11 @@ class Opened(NamedTuple):
 def opened(source: str | Path | bytes | bytearray, found: Findings) -> Iterator[Opened]:
     """The file that ``source`` names, out of its archives.
 
+    Args:
+        source: a path, with ``#SHEET`` or ``#FILE`` behind it for one part of a workbook or archive; or the file's
+            bytes.
+        found: takes what was unpacked or passed over.
+
     Raises:
         DataError: it is not there, is damaged, is locked, or holds several files.
     """
@@ -230,7 +235,15 @@ def _listed(names: list[str]) -> str:
 
 
 def refuse_foreign(head: bytes, called: str) -> None:
-    """Raise for a file that begins as no table does."""
+    """Raise for a file that begins as no table does.
+
+    Args:
+        head: the file's first bytes.
+        called: its name, "" where there is none.
+
+    Raises:
+        DataError: it is an archive, a picture, a page, a pickle or another file without rows; the message says which.
+    """
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:64]
     for mark, what, fix in FOREIGN:
         if start.lower().startswith(mark.lower()) if mark.startswith(b"<") else head.startswith(mark):

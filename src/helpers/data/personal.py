@@ -121,7 +121,15 @@ def mask(value: str) -> str:
 def check(
     line: int, texts: list[str], place: Callable[[int, str], str], found: Findings, *, system: bool = False
 ) -> None:
-    """Report the finds of one row's messages, masked. ``system``: the first is a system prompt, alike in many rows."""
+    """Report the finds of one row's messages, masked.
+
+    Args:
+        line: where the row begins in its file, from 1.
+        texts: its messages' texts.
+        place: from ``rules.places``: a message's number and its key → what a report calls that place.
+        found: takes the finds, masked.
+        system: whether the first text is a system prompt, alike in many rows.
+    """
     first = 1 if system and _is_clean(texts[0]) else 0
     joined = JOINT.join(texts[first:])
     for hit in find(joined):
@@ -136,7 +144,12 @@ def check(
 
 
 def remove(text: str, kinds: frozenset[str] | None = None) -> str:
-    """``text`` with every find (of ``kinds``, or all) replaced by ``REMOVED``; invented ones stay."""
+    """``text`` with every find (of ``kinds``, or all) replaced by ``REMOVED``; invented ones stay.
+
+    Args:
+        text: any text.
+        kinds: which kinds of finds; None for all.
+    """
     for hit in reversed(find(text)):
         if not hit.invented and (kinds is None or hit.kind in kinds):
             text = text[: hit.start] + REMOVED[hit.kind] + text[hit.end :]

@@ -97,6 +97,10 @@ def _as_seen(example: Example) -> str:
 def mapping(source: Source, columns: Columns | None = None) -> Understood:
     """How ``read`` would understand ``source``: look before you read; name ``columns`` where it guesses wrong.
 
+    Args:
+        source: as for ``read``.
+        columns: the reader's own; None where they are to be found out.
+
     Raises:
         DataError: as ``read``.
     """
@@ -147,7 +151,12 @@ def _sample(read: Iterator[Row]) -> list[Row]:
 
 
 def shape_of(value: Any, told: naming.Guess) -> Shaped | None:
-    """The row in chat shape; columns that were found out count for the rows that have them."""
+    """The row in chat shape; columns that were found out count for the rows that have them.
+
+    Args:
+        value: one record of the file.
+        told: the columns that were set or found out.
+    """
     strict = told.sure == "set by you" or fits(told.columns, value)
     row = shaped(value, told.columns if strict else None)
     lone_text = told.columns and row is not None and row.shape == "text"  # a row of a table that lacks its answer
@@ -155,7 +164,12 @@ def shape_of(value: Any, told: naming.Guess) -> Shaped | None:
 
 
 def missing(value: Any, told: naming.Guess) -> str:
-    """Why a row is of no known shape, in a sentence."""
+    """Why a row is of no known shape, in a sentence.
+
+    Args:
+        value: one record of the file.
+        told: the columns that were set or found out.
+    """
     wanted = [name for spec in told.columns.values() if spec not in value for name in named(spec, value)]
     absent = [name for name in wanted if name not in value]
     if absent:
@@ -255,7 +269,12 @@ def _unknown(value: dict) -> DataError:
 
 
 def as_example(line: int, row: Shaped) -> Example:
-    """The example of a row in chat shape."""
+    """The example of a row in chat shape.
+
+    Args:
+        line: where the row begins in its file, from 1.
+        row: in chat shape.
+    """
     extra = dict(row.extra)
     for key in ("parallel_tool_calls", "functions"):
         if key in row.chat:

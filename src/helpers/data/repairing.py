@@ -116,7 +116,15 @@ def repair(source: Source, report: CheckReport, fixes: Collection[str] | None = 
 def replay(
     source: Source, log: pd.DataFrame, provider: str, to: str | Path, columns: Mapping[str, str] | None = None
 ) -> Path:
-    """Make the repaired file again from the original and the change log alone."""
+    """Make the repaired file again from the original and the change log alone.
+
+    Args:
+        source: the original, as it was given to ``repair``.
+        log: the change log of that repair.
+        provider: whose format to write.
+        to: the file to write.
+        columns: as they were given to ``repair``.
+    """
     final = {entry.line: entry.after for entry in log.itertuples() if entry.code not in FILE_CODES}
     lines = []
     for row in rows(source, Findings()):
@@ -270,8 +278,10 @@ def resolve(source: str | Path, decisions: pd.DataFrame, to: str | Path) -> Path
     """Write ``source`` (JSON Lines, as ``repair`` wrote it) with a person's decisions carried out.
 
     Args:
+        source: the repaired file.
         decisions: ``queue``'s table; ``decision`` is "" or "keep" (nothing happens), "drop" (leave ``line`` out),
             "drop_other" (leave ``other`` out), or "edit" (``new_answer`` becomes the answer of ``line``).
+        to: the file to write; another than the source.
 
     Raises:
         DataError: a decision is none of these, or ``to`` is the source.

@@ -57,7 +57,17 @@ class Findings:
         severity: Severity | None = None,
         other: int = 0,
     ) -> None:
-        """Add a problem, or only count it when its code has filled its share."""
+        """Add a problem, or only count it when its code has filled its share.
+
+        Args:
+            code: one of :data:`CODES`.
+            line: where the row begins in its file, from 1; 0 for the whole file.
+            where: the place in the row, such as ``messages[1].content``.
+            message: what was found.
+            fix: what to do; the code's own by default.
+            severity: the code's own by default.
+            other: line of the row that it is about as well, such as the first of two alike; 0 for none.
+        """
         self.counts[code] += 1
         if self.counts[code] <= MOST_OF_ONE_CODE:
             known = CODES[code]
@@ -66,7 +76,12 @@ class Findings:
             )
 
     def blank(self, first: int, last: int) -> None:
-        """Add one problem for a run of blank lines."""
+        """Add one problem for a run of blank lines.
+
+        Args:
+            first: number of the first blank line.
+            last: number of the last one.
+        """
         which = f"Line {first} is blank." if first == last else f"Lines {first} to {last} are blank."
         self.add("blank_line", first, "line", which)
 
@@ -118,12 +133,6 @@ class CheckReport:
     def count(self, severity: Severity) -> int:
         """How many problems are of this severity."""
         return int((self.problems["severity"] == severity).sum())
-
-    @property
-    def faulty_rows(self) -> int:
-        """Rows with an error: says whether the examples are good. A file that is too small has none for that."""
-        errors = self.problems[(self.problems["severity"] == "error") & (self.problems["line"] > 0)]
-        return int(errors["line"].nunique())
 
     def summary(self) -> str:
         """The verdict and the number of problems of each kind, as text."""

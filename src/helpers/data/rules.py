@@ -73,6 +73,10 @@ def rules_for(provider: str, model: str | None = None) -> Rules:
     :data:`GENERAL` names the rules that hold wherever chat rows are used: for a host that trains nothing, or of which
     no limits are known.
 
+    Args:
+        provider: a host's id, or :data:`GENERAL`.
+        model: the one that will be trained, where limits depend on it.
+
     Raises:
         FactsError: no limits of this provider are known.
     """
@@ -95,7 +99,14 @@ def rules_for(provider: str, model: str | None = None) -> Rules:
 
 
 def check_row(line: int, row: Shaped, rules: Rules, found: Findings) -> bool:
-    """Check one row in chat shape. Returns whether its messages are well enough formed for the checks of the whole."""
+    """Check one row in chat shape. Returns whether its messages are well enough formed for the checks of the whole.
+
+    Args:
+        line: where the row begins in its file, from 1.
+        row: in chat shape.
+        rules: the provider's.
+        found: takes the problems.
+    """
     messages = row.chat.get("messages")
     if not isinstance(messages, list) or not messages:
         what = "is missing or empty" if not messages else f"is {type(messages).__name__}, not a list"
@@ -381,7 +392,14 @@ def _check_pair(line: int, messages: list[dict], rejected: Any, found: Findings)
 
 
 def check_text(line: int, messages: list[dict], place: Callable, found: Findings) -> None:
-    """Placeholders, refusals, white space, control characters, mojibake and HTML, in every message's text."""
+    """Placeholders, refusals, white space, control characters, mojibake and HTML, in every message's text.
+
+    Args:
+        line: where the row begins in its file, from 1.
+        messages: well-formed chat messages.
+        place: from ``rules.places``: a message's number and its key → what a report calls that place.
+        found: takes the problems.
+    """
     for i, message in enumerate(messages):
         text = text_of(message.get("content"))
         if not text:

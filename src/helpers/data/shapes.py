@@ -74,7 +74,12 @@ class Shaped(NamedTuple):
 
 
 def shaped(row: Mapping[str, Any] | Example, columns: Mapping[str, Any] | None = None) -> Shaped | None:
-    """The row in chat shape, or None when it is of no known shape. Values are passed on unchecked."""
+    """The row in chat shape, or None when it is of no known shape. Values are passed on unchecked.
+
+    Args:
+        row: one record of a file, or an example.
+        columns: part → column, template or tuple; None where only shapes of their own count.
+    """
     if isinstance(row, Example):
         return _from_example(row)
     if columns and (fits(columns, row) or not has_own_shape(row)):
@@ -98,7 +103,12 @@ def has_own_shape(row: Mapping[str, Any]) -> bool:
 
 
 def fits(columns: Mapping[str, Any] | None, row: Mapping[str, Any] | Example) -> bool:
-    """Whether a row has what ``columns`` name: every column that stands for a part, one at least of a template's."""
+    """Whether a row has what ``columns`` name: every column that stands for a part, one at least of a template's.
+
+    Args:
+        columns: part → column, template or tuple.
+        row: one record of a file, or an example.
+    """
     if not columns or isinstance(row, Example):
         return False
     return all(_is_there(spec, row) for part, spec in columns.items() if part != "system")
@@ -111,7 +121,12 @@ def _is_there(spec: str | tuple[str, ...], row: Mapping[str, Any]) -> bool:
 
 
 def named(spec: str | tuple[str, ...], names: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    """The columns that a part is made from: the one of that name, those in a template's braces, or a tuple's."""
+    """The columns that a part is made from: the one of that name, those in a template's braces, or a tuple's.
+
+    Args:
+        spec: a column's name, a template with names in braces, or a tuple of names.
+        names: the columns that there are.
+    """
     if isinstance(spec, tuple):
         return list(spec)
     return [spec] if spec in names else PLACE.findall(spec) or [spec]

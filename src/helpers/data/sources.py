@@ -54,6 +54,10 @@ class Row(NamedTuple):
 def rows(source: Source, found: Findings) -> Iterator[Row]:
     """Every record of ``source``; problems of files and lines go to ``found``.
 
+    Args:
+        source: a path, the bytes of a file, a table, or examples or records.
+        found: takes the problems.
+
     Raises:
         DataError: the file is missing, or is of no known kind.
     """

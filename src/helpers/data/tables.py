@@ -107,7 +107,13 @@ def _evenness(rows: Any) -> tuple[float, int]:
 
 
 def text_lines(file: io.TextIOBase, mark: str, found: Findings) -> Iterator[Line]:
-    """The rows of separated text; one that cannot be read is a problem of that row."""
+    """The rows of separated text; one that cannot be read is a problem of that row.
+
+    Args:
+        file: open at any place; it is read from its start.
+        mark: what separates the cells: a comma, semicolon, tab or bar.
+        found: takes the problems.
+    """
     quotes = _quotes(file, mark)
     file.seek(0)
     reader = csv.reader(file, delimiter=mark, **quotes)
@@ -150,6 +156,12 @@ def fixed_lines(text: str) -> list[Line] | None:
 
 def workbook_lines(data: bytes, sheet: str, largest: int, found: Findings) -> Iterator[Line]:
     """The rows of the sheet that is named, or of the one with most rows of two cells at least.
+
+    Args:
+        data: the .xlsx file's bytes.
+        sheet: its title; "" for the largest.
+        largest: the most bytes that it may unpack to.
+        found: takes the problems.
 
     Raises:
         DataError: the workbook is damaged or too large, or has no such sheet, or no table.
@@ -212,6 +224,10 @@ def records(lines: Iterable[Line], found: Findings) -> Iterator[tuple[int, dict[
     """Line, record and the row's text: the record is None where a row has too many or too few cells.
 
     Lines of title above the heading are passed over. A table without heading has its columns named 1, 2, ….
+
+    Args:
+        lines: number and cells of each row, a heading among them or not.
+        found: takes the problems, and says whether the first row is taken for a heading.
     """
     rest = _without_blanks(lines, found)
     first = _below_title(list(islice(rest, LOOKED_AT)), found)

@@ -136,6 +136,7 @@ def task(examples: Sequence[Example], kind: str | None = None, *, chosen: bool |
     row, which is named in ``odd``.
 
     Args:
+        examples: all rows.
         kind: one of :data:`KINDS` to set it; None finds it out.
         chosen: whether it was the reader who set ``kind``; False for a kind that was found out before and kept. It
             changes the words, never which rows fit.
@@ -263,6 +264,11 @@ def cases(examples: Sequence[Example], kind: Kind, which: Literal["last", "all"]
     only, of chats with tools the last one that calls any. Tool calls: name and arguments are asked for as JSON,
     ``{"calls": [{"name": …, "arguments": {…}}]}``, and the tools stand in the question, so that a model without a place
     for tools (the local one) can be measured, too. Rows of other kinds are passed on.
+
+    Args:
+        examples: rows of one kind.
+        kind: theirs: of :func:`task`.
+        which: "last" or "all" answers of a conversation.
 
     Raises:
         DataError: ``which`` is neither "last" nor "all".

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,11 @@ def write(examples: Iterable[Example], path: str | Path, provider: str = "openai
     The ending decides: ``.jsonl`` is the provider's own format; ``.csv`` and ``.xlsx`` are tables for people (system,
     question, answer, other columns), in which a cell that a spreadsheet would run as a formula gets an apostrophe in
     front. Columns of ``extra`` (labels, ids) are left out of provider formats: they do not know them.
+
+    Args:
+        examples: what is written, in this order.
+        path: the file to write; its ending decides on the format.
+        provider: whose format ``.jsonl`` has.
 
     Raises:
         DataError: there is no example, the provider or ending is not known, or an example cannot be said in the format.
@@ -175,8 +180,3 @@ def _write_workbook(table: list[list[Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     book.save(temporary)
     temporary.replace(path)
-
-
-def replay_row(row: Mapping[str, Any]) -> str:
-    """One row as the line that ``write`` and ``repair`` write."""
-    return json.dumps(row, ensure_ascii=False)

@@ -13,7 +13,7 @@ from helpers.decide.checklist import Option, Question, article, checked, groups,
 from helpers.decide.flips import Flip, flips, suppose
 from helpers.decide.rules import RULES
 from helpers.decide.ruling import CHOICES
-from helpers.decide.verdict import decide, deciding, rule_name, worth
+from helpers.decide.verdict import decide, deciding, worth
 
 __all__ = [
     "CHOICES",
@@ -34,7 +34,6 @@ __all__ = [
     "load",
     "load_record",
     "questions",
-    "rule_name",
     "save",
     "suppose",
     "unanswered",

@@ -42,7 +42,16 @@ class Answers:
 
 
 def save(path: str | Path, answers: Mapping[str, Any], name: str = "") -> Path:
-    """Write answers atomically; raises DecisionError when they do not fit the checklist."""
+    """Write answers atomically.
+
+    Args:
+        path: the file to write.
+        answers: question's id → option's value.
+        name: what the reader calls this decision.
+
+    Raises:
+        DecisionError: the answers do not fit the checklist.
+    """
     path = Path(path)
     content = {"kind": KIND, "version": checklist.version(), "name": name, "answers": checklist.checked(answers)}
     write_atomically(path, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
@@ -74,7 +83,16 @@ def load(path: str | Path) -> Answers:
 
 
 def read_json(path: Path, kind: str, newest: int) -> dict[str, Any]:
-    """The JSON object in ``path``, when it is of this ``kind`` and of no later version than ``newest``."""
+    """The JSON object in ``path``, when it is of this ``kind`` and of no later version than ``newest``.
+
+    Args:
+        path: the file.
+        kind: what its ``kind`` must say.
+        newest: the latest version that this kit can read.
+
+    Raises:
+        DecisionError: it cannot be read, is too large, is no JSON, or is of another kind or a later version.
+    """
     again = f"Choose a file that this kit has written ({kind})."
     try:
         size = path.stat().st_size

@@ -17,6 +17,7 @@ from helpers.decide.checklist import questions
 from helpers.errors import DecisionError
 from helpers.facts.names import TEACHING_BELOW
 from helpers.records import PROMPTED, Comparison, DataSummary, Evidence, Measurement, PlateauTest
+from helpers.wording import percent
 
 BUCKETS = ((1000, "1000_plus"), (200, "200_999"), (50, "50_199"), (10, "10_49"), (0, "under_10"))
 PLATEAU = {
@@ -87,7 +88,12 @@ class Case:
         return {"worth": USUAL_WORTH, **self.answers, **{name: value for name, (value, _) in self.measured.items()}}
 
     def says(self, question: str, *options: str) -> bool:
-        """Whether the effective answer to ``question`` is one of ``options``."""
+        """Whether the effective answer to ``question`` is one of ``options``.
+
+        Args:
+            question: its id.
+            options: values of that question's options.
+        """
         return self.effective.get(question) in options
 
     def knows(self, question: str) -> bool:
@@ -223,7 +229,12 @@ class Case:
         return {(c.a_id, c.b_id): c for c in self.evidence.comparisons}
 
     def lead_of(self, one: Measurement, over: Measurement) -> Lead | None:
-        """One against the other, or None where they were not compared on the same rows."""
+        """One against the other, or None where they were not compared on the same rows.
+
+        Args:
+            one: a measurement.
+            over: the one that it is compared with, on the same rows by the same metric.
+        """
         if found := self._pairs.get((one.id, over.id)):
             ends = (found.difference, found.low, found.high)
         elif found := self._pairs.get((over.id, one.id)):
@@ -341,16 +352,6 @@ class Case:
         """Validation rows that no target was asked about; 0 where that is not known."""
         asked = max((one.n for one in self.targets if one.split != "test"), default=0)
         return max(0, (self.data.validation or 0) - asked)
-
-
-def percent(share: float) -> str:
-    """A share as whole percent."""
-    return f"{share:.0%}".replace("%", " %")
-
-
-def points(share: float) -> str:
-    """A difference of shares as points, with its sign."""
-    return f"{share * 100:+.1f}".replace("-", "−") + " points"
 
 
 def checked_evidence(evidence: Evidence | None) -> Evidence:

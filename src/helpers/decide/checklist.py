@@ -133,5 +133,10 @@ LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neit
 
 
 def leaning(question: str, value: str) -> str:
-    """For which side an answer speaks, as a sentence."""
+    """For which side an answer speaks, as a sentence.
+
+    Args:
+        question: its id.
+        value: one of its options' values.
+    """
     return f"It {LEANS[questions()[question].option(value).leans]}."

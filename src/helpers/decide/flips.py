@@ -8,13 +8,14 @@ from datetime import date
 from typing import Any
 
 from helpers import facts, proportions
-from helpers.decide.case import Case, checked_evidence, percent
+from helpers.decide.case import Case, checked_evidence
 from helpers.decide.checklist import checked, questions
 from helpers.decide.judgements import enough_rows
 from helpers.decide.rules import rule
 from helpers.decide.ruling import CHOICES, TRAINING, Ruling
 from helpers.errors import DecisionError
 from helpers.records import Comparison, CostForecast, Evidence, Measurement, PlateauTest, Role
+from helpers.wording import percent
 
 SHOWN_FLIPS = 6
 SUPPOSED = "a target model"
@@ -47,6 +48,9 @@ def suppose(evidence: Evidence | None, score: float, *, rows: int = 200, plateau
     For "what if" questions only: the supposed model is called "a target model", and its interval is Wilson's.
 
     Args:
+        evidence: what was measured; None for nothing.
+        score: share of right rows, 0 to 1.
+        rows: how many rows it is supposed to be measured on; they set the width of the interval.
         plateau: what its plateau test would have said ("plateaued", "still rising", "cannot tell"); None: not made.
 
     Raises:
@@ -76,6 +80,11 @@ def flips(answers: Mapping[str, Any], evidence: Evidence | None = None, today: d
 
     Of several changes of one input that lead to the same choice, the smallest is listed.
 
+    Args:
+        answers: question's id → option's value.
+        evidence: what was measured; None for nothing.
+        today: the day whose facts count; today by default.
+
     Raises:
         DecisionError: as :func:`decide`.
     """
@@ -84,6 +93,12 @@ def flips(answers: Mapping[str, Any], evidence: Evidence | None = None, today: d
 
 
 def what_would_change_it(case: Case, ruling: Ruling) -> tuple[str, ...]:
+    """The nearest flips as sentences, and the nearest one to training where none of these leads there.
+
+    Args:
+        case: the inputs.
+        ruling: what :func:`helpers.decide.rules.rule` made of them.
+    """
     found = _flips(case, ruling)
     shown = tuple(flip.sentence for flip in found[:SHOWN_FLIPS])
     if ruling.choice in TRAINING or any(flip.choice in TRAINING for flip in found[:SHOWN_FLIPS]):

@@ -35,7 +35,12 @@ def name(host: str) -> str:
 
 
 def open_to_new(host: str, today: date) -> bool:
-    """Whether somebody new can train there on this day: at least one model stands open in the facts."""
+    """Whether somebody new can train there on this day: at least one model stands open in the facts.
+
+    Args:
+        host: an id of ``providers``.
+        today: the day that is asked about.
+    """
     return any(facts.standing(model, host, today).state == "open" for model in _trainable(host))
 
 
@@ -44,6 +49,10 @@ def end_in_sight(host: str, today: date) -> str:
 
     The end is in sight when nothing can be trained there a year from now: a tuned model that cannot be made again dies
     with its base model.
+
+    Args:
+        host: an id of ``providers``, or a name that no table knows.
+        today: the day that is asked about.
     """
     row = _known(host)
     if row is None or facts.door(host, today + END_IN_SIGHT) not in ("nobody", "perhaps nobody"):
@@ -52,13 +61,23 @@ def end_in_sight(host: str, today: date) -> str:
 
 
 def end_in_words(host: str, today: date) -> str:
-    """That fine-tuning at this host has ended, may have, or will: what :func:`end_in_sight` found, as a clause."""
+    """That fine-tuning at this host has ended, may have, or will: what :func:`end_in_sight` found, as a clause.
+
+    Args:
+        host: an id of ``providers``.
+        today: the day that is asked about.
+    """
     over = {"nobody": "has ended", "perhaps nobody": "may have ended"}.get(facts.door(host, today))
     return f"fine-tuning at {name(host)} {over}" if over else f"the end of fine-tuning at {name(host)} is announced"
 
 
 def still_answers(host: str, today: date) -> bool:
-    """Whether anything tuned at this host may answer on this day, so that its answers can be recorded."""
+    """Whether anything tuned at this host may answer on this day, so that its answers can be recorded.
+
+    Args:
+        host: an id of ``providers``, or a name that no table knows: of that nothing speaks against it.
+        today: the day that is asked about.
+    """
     return _known(host) is None or facts.answers(host, today)
 
 
@@ -66,6 +85,10 @@ def dying_models(host: str, today: date) -> str:
     """Models of a host that goes on which have ended, or end within a year, as sentences; empty where none does.
 
     Which of them the reader has tuned is not asked, so the sentence says "if yours is among them".
+
+    Args:
+        host: an id of ``providers``, or a name that no table knows.
+        today: the day that is asked about.
     """
     if _known(host) is None or end_in_sight(host, today):
         return ""
@@ -92,6 +115,11 @@ def obstacle(host: str, today: date, customer: bool) -> str:
 
     Empty when nothing does as far as the facts know: a door that is closed to newcomers is no obstacle to customers. A
     customer of a host that goes on hears of the models there that do not.
+
+    Args:
+        host: an id of ``providers``, or a name that no table knows.
+        today: the day that is asked about.
+        customer: whether the reader has a tuned model there.
     """
     door = facts.door(host, today) if _known(host) else ""
     if door in ("nobody", "perhaps nobody"):
@@ -118,7 +146,12 @@ def best_host(today: date) -> str | None:
 
 
 def about(host: str, today: date) -> str:
-    """What the facts say on training at this host: who may, until when, what becomes of the weights, and the source."""
+    """What the facts say on training at this host: who may, until when, what becomes of the weights, and the source.
+
+    Args:
+        host: an id of ``providers``.
+        today: the day that is asked about.
+    """
     row = _known(host)
     over = not facts.answers(host, today)
     weights = {
@@ -141,7 +174,12 @@ def _hosting(host: str, today: date) -> str:
 
 
 def coming_dates(host: str, today: date) -> list[tuple[date, str]]:
-    """Announced dates at this host from today on, each with what happens, earliest first; equal ones once."""
+    """Announced dates at this host from today on, each with what happens, earliest first; equal ones once.
+
+    Args:
+        host: an id of ``providers``, or a name that no table knows.
+        today: the day from which dates count.
+    """
     if _known(host) is None:
         return []
     coming = {

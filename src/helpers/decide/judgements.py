@@ -9,10 +9,11 @@ from functools import cache
 from helpers import facts, proportions
 from helpers.costs import ladder_cost
 from helpers.decide import hosts
-from helpers.decide.case import Case, Lead, percent, points
+from helpers.decide.case import Case, Lead
 from helpers.decide.ruling import LESSON
 from helpers.errors import KitError
 from helpers.records import Measurement
+from helpers.wording import amount, percent, points
 
 AS_GOOD = 0.03
 """A tuned model counts as "as good" when its interval rules out a loss of more than 3 points: money saved for a loss
@@ -203,7 +204,7 @@ def room_sentence(case: Case) -> tuple[str, ...]:
     return (
         f"above {percent(case.best_target.score)} at most {100 * left:.1f} points are left to win, because about "
         f"{100 * LABEL_ERRORS:.1f} % of labels in test sets are wrong (arXiv 2103.14749); the smallest gain worth "
-        f"having is {100 * case.worth:.0f} point{'' if case.worth == 0.01 else 's'}",
+        f"having is {amount(case.worth)}",
     )
 
 
@@ -372,6 +373,8 @@ def price_of_measuring(rows: int, today: date, prompts: int = 3) -> str:
     """What a prompt ladder costs on the cheapest small frontier model, in cents, with date and source.
 
     Args:
+        rows: how many rows each prompt is asked on.
+        today: the day whose prices count.
         prompts: how many prompts are asked; one is priced as the longest.
     """
     try:

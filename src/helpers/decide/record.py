@@ -30,6 +30,7 @@ from helpers.decide.stored import evidence_from
 from helpers.decide.verdict import decide
 from helpers.errors import DecisionError
 from helpers.records import Evidence, Verdict
+from helpers.wording import percent, plural, signed
 
 KIND = "prompt-or-fine-tune record"
 VERSION = 2
@@ -120,6 +121,10 @@ class Record:
     def write(self, folder: str | Path, name: str = "record") -> dict[str, Path]:
         """Write the three files; returns ``{"json": path, "html": path, "md": path}``.
 
+        Args:
+            folder: where to write; it is made where it is missing.
+            name: of the files, without their endings.
+
         Raises:
             DecisionError: the answers or charts cannot be used, or the page would be over 6 MB.
         """
@@ -147,7 +152,11 @@ class Record:
         return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
     def html(self) -> str:
-        """The record as one page without scripts of its own and without anything to fetch."""
+        """The record as one page without scripts of its own and without anything to fetch.
+
+        Raises:
+            DecisionError: the page would be over 6 MB.
+        """
         page = _templates().get_template("record.html").render(self._view())
         if (size := len(page.encode())) > LARGEST_BYTES:
             raise DecisionError(
@@ -179,10 +188,10 @@ class Record:
     def _rests_on(self) -> list[str]:
         """How much is known, and the first sentence of the two reasons that weigh most."""
         answered, measured = len(checklist.checked(self.answers)), len(self.case.shown())
-        scores = f"{_counted(measured, 'score')} measured" if measured else "nothing measured yet"
+        scores = f"{plural(measured, 'score')} measured" if measured else "nothing measured yet"
         said = f"{answered} of {len(checklist.questions())} questions answered, {scores}."
         if missing := len(self.verdict.not_measured):
-            said += f" {_counted(missing, 'thing')} would make it surer: see “Not measured” below."
+            said += f" {plural(missing, 'thing')} would make it surer: see “Not measured” below."
         return [said, *(f"{reason.split('. ')[0].rstrip('.')}." for reason in self.verdict.reasons[:2])]
 
     def _waiting(self) -> list[str]:
@@ -194,9 +203,9 @@ class Record:
                 "Whether waiting costs money is not known: the probability that tuning is cheaper was not computed."
             )
         elif chance >= 0.5:
-            saving = f"Each month may cost a saving: tuning is cheaper with a probability of {_percent(chance)}."
+            saving = f"Each month may cost a saving: tuning is cheaper with a probability of {_tenths(chance)}."
         else:
-            saving = f"Little money: the probability that tuning is cheaper is only {_percent(chance)}."
+            saving = f"Little money: the probability that tuning is cheaper is only {_tenths(chance)}."
         return [*ends, saving]
 
     def _tuning_costs(self) -> list[str]:
@@ -255,21 +264,13 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "md": _markdown, "html": _html, "name": _name, "percent": _percent, "points": _points, "count": _count
+        "md": _markdown, "html": _html, "name": _name, "percent": _tenths, "points": signed, "count": _count
     }  # fmt: skip
     return environment
 
 
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
-
-
-def _points(share: float) -> str:
-    return f"{share * 100:+.1f}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+def _tenths(share: float) -> str:
+    return percent(share, 1)
 
 
 def titled(text: str) -> str:

@@ -6,7 +6,7 @@ They end with the rule that no verdict says "fine-tune" before a target model wa
 from __future__ import annotations
 
 from helpers.decide import hosts
-from helpers.decide.case import Case, percent
+from helpers.decide.case import Case
 from helpers.decide.judgements import (
     PROBABLY,
     bill_forbids,
@@ -27,6 +27,7 @@ from helpers.decide.judgements import (
     won,
 )
 from helpers.decide.ruling import LESSON, Ruling, ask
+from helpers.wording import percent, plural
 
 # ------------------------------------------------------------------ dates, wrong tool, no need, wrong time
 
@@ -155,7 +156,7 @@ def prompting_has_not_been_tried(case: Case) -> Ruling | None:
 def _which_got_answers(case: Case) -> tuple[str, ...]:
     tries, model = case.plateau_test.tries, case.best_target.model
     return (
-        f"Only {tries} prompt{'s' if tries > 1 else ''} of {model} got answers: see which did not, and why. A host "
+        f"Only {plural(tries, 'prompt')} of {model} got answers: see which did not, and why. A host "
         "that cuts long prompts is named in the notes of the run, with the way out.",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.decide.case import Case, points
+from helpers.decide.case import Case
 from helpers.decide.checklist import questions
 from helpers.decide.judgements import (
     as_good,
@@ -32,6 +32,7 @@ from helpers.decide.judgements import (
 from helpers.decide.other_ways import other_ways
 from helpers.decide.places import place
 from helpers.decide.ruling import CHECK_EXAMPLES, LESSON, Ruling, ask
+from helpers.wording import points
 
 BEFORE_TRAINING = (
     "flexibility", "consistency", "techniques", "examples", "quality", "rights", "privacy", "maintenance",

@@ -49,7 +49,12 @@ OWN_PROJECT = {
 
 
 def placed(text: str, project: str) -> str:
-    """A step as the lessons say it, sent to where it can be taken in this project; as it is when there is none."""
+    """A step as the lessons say it, sent to where it can be taken in this project; as it is when there is none.
+
+    Args:
+        text: a step that may name a lesson.
+        project: name of the reader's own project; "" in the lessons.
+    """
     for name, where in OWN_PROJECT.items() if project else ():
         text = text.replace(LESSON[name], where.format(project))
     return text

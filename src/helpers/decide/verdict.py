@@ -82,16 +82,17 @@ def deciding(
     answers: Mapping[str, Any], evidence: Evidence, today: date | None = None
 ) -> tuple[tuple[Measurement, ...], tuple[Comparison, ...]]:
     """What a verdict rests on: the measurements by one metric on one set of rows, and what the judged tuned model (else
-    the best rival without a language model) was compared with there."""
+    the best rival without a language model) was compared with there.
+
+    Args:
+        answers: question's id → option's value.
+        evidence: what was measured.
+        today: the day whose facts count; today by default.
+    """
     case = Case(checked(answers), checked_evidence(evidence), today or facts.today())
     here = tuple(one for one in case.deciding if one.rows == case.rows)
     first = case.judged or case.best_code
     return here, tuple(pair for pair in case.evidence.comparisons if first is not None and pair.a_id == first.id)
-
-
-def rule_name(answers: Mapping[str, Any], evidence: Evidence | None = None, today: date | None = None) -> str:
-    """Name of the rule that decides: the function of that name in ``helpers.decide.rules`` says why it does."""
-    return rule(Case(checked(answers), checked_evidence(evidence), today or facts.today()))[0]
 
 
 def _headline(case: Case, ruling: Ruling) -> str:

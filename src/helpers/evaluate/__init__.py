@@ -39,7 +39,7 @@ from helpers.evaluate.optimising import optimise
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
 from helpers.evaluate.rivals import without_llm
-from helpers.evaluate.rungs import forced_schema, label_of, label_schema, rungs
+from helpers.evaluate.rungs import forced_schema, label_of, rungs
 from helpers.evaluate.runner import run, run_elsewhere
 from helpers.evaluate.search import Search
 from helpers.evaluate.targets import Target, free_tiers, local_target, measure_target
@@ -68,7 +68,6 @@ __all__ = [
     "judge",
     "keep",
     "label_of",
-    "label_schema",
     "learning_curve",
     "local_target",
     "material",

@@ -21,6 +21,10 @@ def messages(candidate: Candidate, example: Example) -> list[dict[str, Any]]:
 
     The row's own instructions are kept unless the candidate brings its own. The ideal answer is never sent, and a row
     is never its own nearest shot.
+
+    Args:
+        candidate: whose prompt.
+        example: the row that asks; its ideal answer is left out.
     """
     sent = [{"role": "system", "content": candidate.system}] if candidate.system else []
     if not candidate.system:
@@ -34,6 +38,11 @@ def nearest(pool: tuple[Example, ...], example: Example, count: int) -> list[Exa
     """The ``count`` rows of ``pool`` whose questions are most like this one, the most similar last.
 
     Similarity is the cosine of TF-IDF over words and word pairs. Rows with the very same question are passed over.
+
+    Args:
+        pool: training rows that may be shown.
+        example: the row that asks.
+        count: how many; 0 shows none.
     """
     if count <= 0 or not pool:
         return []

@@ -23,8 +23,10 @@ def coverage(results: Results, name: str, metric: str | None = None, *, level: f
     validation rows, then use it on others: the best of many thresholds is partly luck.
 
     Args:
+        results: of rows whose answers have a confidence.
         name: a candidate that says how sure it is: one of ``without_llm``.
         metric: None: the headline.
+        level: confidence of the interval.
 
     Returns:
         One line a tenth of the rows, by ``answered`` (share of the rows): ``rows``, the ``threshold`` (the least
@@ -55,6 +57,7 @@ def cascade(results: Results, first: str, then: str, threshold: float, *, name: 
     Args:
         results: both candidates on the same rows; see ``Results.merge``.
         first: one that says how sure it is: of ``without_llm``.
+        then: the one that answers the other rows.
         threshold: the least confidence, 0 to 1, with which ``first`` answers. Choose it on other rows: ``coverage``.
         name: what tables call it.
 

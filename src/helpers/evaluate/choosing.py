@@ -39,6 +39,7 @@ def choose_examples(
         budget_calls: the most calls that the search may take.
         shots: examples in a set.
         part: rows to score by; at most half of the pool.
+        seed: the same one draws the same sets.
         asking: ``store``, ``concurrency``, ``price``, ``spend_limit_usd``, ``progress``, as for ``evaluate.run``. The
             limit is that of the whole search, and so is the forecast that is shown first.
 

@@ -45,9 +45,17 @@ def over_repeats(
     """Ask each question ``times`` times.
 
     Args:
+        client: from ``helpers.providers.connect``.
+        candidate: whose answers.
+        examples: the questions.
+        store: file of the answer store: what is in it is not asked again.
+        times: answers a question, at least 2.
         temperature: 0.7 for instance; None keeps the candidate's. At 0 a local model repeats itself exactly, a hosted
             one not always.
         options: as in ``run``: concurrency, price, spend_limit_usd, progress.
+
+    Raises:
+        EvaluationError: fewer than two answers a question.
     """
     if times < 2:
         raise EvaluationError("Consistency takes at least two answers per question.", got=str(times))
@@ -57,7 +65,13 @@ def over_repeats(
 
 
 def difference(a: Consistency, b: Consistency, names: tuple[str, str]) -> str:
-    """Whether one is more consistent than the other, on the same questions, in a sentence."""
+    """Whether one is more consistent than the other, on the same questions, in a sentence.
+
+    Args:
+        a: one candidate's, from :func:`over_repeats` or :func:`over_paraphrases`.
+        b: the other's, on the same questions in the same order.
+        names: what the sentence calls the two.
+    """
     both = ~(np.isnan(a.agreement) | np.isnan(b.agreement))
     if both.sum() < 2:
         return f"{names[0]} and {names[1]} cannot be compared: fewer than two questions were answered twice by both."
@@ -69,7 +83,18 @@ def over_paraphrases(
     client: openai.OpenAI, candidate: Candidate, groups: Sequence[Sequence[Example]], *, store: Path | str,
     **options: Any,
 ) -> Consistency:  # fmt: skip
-    """Ask the same question in several wordings: each group holds the examples that should get one answer."""
+    """Ask the same question in several wordings: each group holds the examples that should get one answer.
+
+    Args:
+        client: from ``helpers.providers.connect``.
+        candidate: whose answers.
+        groups: wordings of one question each, two at least.
+        store: file of the answer store: what is in it is not asked again.
+        options: as in ``run``: concurrency, price, spend_limit_usd, progress.
+
+    Raises:
+        EvaluationError: no group, or one with a single wording.
+    """
     if not groups or min(map(len, groups)) < 2:
         raise EvaluationError("Each group needs at least two wordings of one question.")
     requests = [_request(candidate, example, 0) for group in groups for example in group]

@@ -73,6 +73,11 @@ def is_closed(values: Sequence[str | None]) -> bool:
 def tfidf(train: Sequence[str], asked: Sequence[str], *, letters: bool = True) -> Features:
     """TF-IDF of words and word pairs and, with ``letters``, of runs of 2 to 5 letters: these see that "delivrd" is
     like "delivered". The vocabulary is the training rows'.
+
+    Args:
+        train: training texts.
+        asked: texts that are to be answered.
+        letters: whether runs of letters count beside words.
     """
     most = MOST_TERMS if len(train) > MOST_ROWS_TURNED else {}
     train, asked = ([text[:LONGEST_TEXT] for text in some] for some in (train, asked))
@@ -108,7 +113,12 @@ def turned(features: Features) -> Features:
 
 
 def most_frequent(wanted: Sequence[str], count: int) -> Guess:
-    """Always the most frequent value; of equals the first."""
+    """Always the most frequent value; of equals the first.
+
+    Args:
+        wanted: ideal values, one a training row.
+        count: rows that are asked.
+    """
     common = _common(wanted)
     sure = list(wanted).count(common) / len(wanted)
     values = np.array(wanted, dtype=object)
@@ -121,6 +131,12 @@ def plain_code(given: Sequence[str], wanted: Sequence[str], asked: Sequence[str]
 
     How sure it is: how often it is right on training rows where it finds something, and on those where it finds
     nothing (with one row of each outcome added, so that never wrong on three rows is not certainty).
+
+    Args:
+        given: what the code gives for each training row.
+        wanted: ideal values, one a training row.
+        asked: what it gives for each row that is asked.
+        nothing: what stands for "nothing found".
     """
     right = np.array([one == other for one, other in zip(given, wanted, strict=True)])
     found = np.array([one != nothing for one in given])
@@ -129,7 +145,12 @@ def plain_code(given: Sequence[str], wanted: Sequence[str], asked: Sequence[str]
 
 
 def nearest(features: Features, wanted: Sequence[str]) -> Guess:
-    """The value of the training row that is most alike; how sure it is: their cosine."""
+    """The value of the training row that is most alike; how sure it is: their cosine.
+
+    Args:
+        features: of training rows and of those that are asked.
+        wanted: ideal values, one a training row.
+    """
     asked = _nearest_rows(features.asked, features.train)
     own = _nearest_rows(features.train, features.train, but_itself=True)
     sure = np.clip([likeness for _, likeness in asked], 0, 1)
@@ -138,7 +159,12 @@ def nearest(features: Features, wanted: Sequence[str]) -> Guess:
 
 
 def classifier(features: Features, wanted: Sequence[str]) -> Guess:
-    """Logistic regression, its strength chosen by cross-validation on the training rows."""
+    """Logistic regression, its strength chosen by cross-validation on the training rows.
+
+    Args:
+        features: of training rows and of those that are asked.
+        wanted: ideal values, one a training row.
+    """
     answers = np.array(wanted, dtype=object)
     some = np.random.default_rng(0).permutation(len(answers))
     some = some if len(some) <= MOST_ROWS_TURNED else some[:MOST_ROWS_CHOSEN_BY]

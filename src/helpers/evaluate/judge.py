@@ -86,11 +86,20 @@ def pairwise(
     """Which of two answers is better, asked in both orders.
 
     Args:
+        client: from ``helpers.providers.connect``: the judge's host.
         model: the judge's id at the host.
-        answers_a, answers_b: one an example, as ``Results.answers`` gives them; rows with a None are missing.
+        examples: the rows whose answers are judged.
+        answers_a: one an example, as ``Results.answers`` gives them; rows with a None are missing.
+        answers_b: the other candidate's, the same.
+        store: file of the answer store: what is in it is not asked again.
+        a: what tables and sentences call the first.
+        b: what they call the second.
         criterion: what "better" means, in a sentence.
         max_tokens: a reasoning model needs far more, for its thoughts.
         options: as in ``run``: concurrency, price, spend_limit_usd, progress.
+
+    Raises:
+        EvaluationError: not one answer an example from both.
     """
     if not len(examples) == len(answers_a) == len(answers_b):
         raise EvaluationError(
@@ -137,7 +146,20 @@ def rubric(
 ) -> np.ndarray:  # fmt: skip
     """Whether each answer meets a yes/no criterion, by the judge: 1, 0, or ``nan`` where there is no verdict.
 
-    One criterion a call: "The answer names the day of delivery." Arguments as in :func:`pairwise`.
+    One criterion a call: "The answer names the day of delivery."
+
+    Args:
+        client: from ``helpers.providers.connect``: the judge's host.
+        model: the judge's id at the host.
+        examples: the rows whose answers are judged.
+        answers: one an example; a None is not judged.
+        criterion: what an answer must do, in one sentence.
+        store: file of the answer store: what is in it is not asked again.
+        max_tokens: a reasoning model needs far more, for its thoughts.
+        options: as in ``run``: concurrency, price, spend_limit_usd, progress.
+
+    Raises:
+        EvaluationError: not one answer an example.
     """
     if len(examples) != len(answers):
         raise EvaluationError("There must be one answer per example.", got=f"{len(answers)} for {len(examples)}")
@@ -184,6 +206,10 @@ class Agreement:
 def agreement(judged: Sequence[float], human: Sequence[float]) -> Agreement:
     """The judge's verdicts (1, 0, ``nan``) against the reader's labels (1, 0, ``nan`` where there is none).
 
+    Args:
+        judged: the judge's verdict on each row: 1, 0, or ``nan`` for none.
+        human: the reader's label of each row, the same.
+
     Raises:
         EvaluationError: there are no labels, or values other than these.
     """
@@ -216,6 +242,10 @@ def pairs_agreement(judged: Sequence[float], rated: Sequence[float]) -> Agreemen
 
     Agreement counts all three verdicts; sensitivity and specificity have no meaning here and are ``nan``.
 
+    Args:
+        judged: the judge's verdict on each pair: 1, -1, 0 for a tie, ``nan`` for none.
+        rated: the reader's, the same.
+
     Raises:
         EvaluationError: different numbers of pairs.
     """
@@ -246,6 +276,7 @@ def corrected(judged: Sequence[float], human: Sequence[float], level: float = 0.
     Args:
         judged: the judge's verdicts on all rows: 1, 0 or ``nan``.
         human: the reader's labels: 1, 0, ``nan`` where there is none. Label rows picked at random, 50 to 100.
+        level: the interval's confidence, between 0 and 1.
 
     Raises:
         EvaluationError: no labels of one kind, or a judge that is no better than a coin.

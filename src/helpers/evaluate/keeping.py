@@ -15,8 +15,10 @@ def keep(project: Project, results: Results, tested: Plateau | None = None) -> N
     """Add what was measured to the project's ledger. Nothing is overwritten.
 
     Args:
-        tested: the plateau test that was made on these results, by their first metric. One on scores that are no
-            shares of right rows (likeness) is not kept: it decides nothing.
+        project: whose ledger.
+        results: all of their measurements are added.
+        tested: the plateau test that was made on these results, by their first metric. One on scores that are no shares
+            of right rows (likeness) is not kept: it decides nothing.
 
     Raises:
         ProjectError: the project file is damaged.

@@ -55,6 +55,13 @@ def plateau(
     It "cannot tell" where the metric is no share of right rows (free text without rules or a rating is compared by
     likeness, which finds odd rows and no more), and where no prompt was answered.
 
+    Args:
+        results: a ladder of one model, on development rows.
+        worth: the smallest gain worth having, as a share: 0.02 is two points.
+        last: how many of the latest prompts must have gained nothing.
+        metric: None: the headline.
+        level: confidence of the bounds, before the correction for several prompts.
+
     Raises:
         EvaluationError: the results hold prompts of several models, or as :func:`plateau_of`.
     """
@@ -69,7 +76,11 @@ def plateau(
 
 
 def prompted_model(results: Results) -> dict[str, Any]:
-    """What is known of the one model whose prompts these are."""
+    """What is known of the one model whose prompts these are.
+
+    Raises:
+        EvaluationError: prompts of several models, or none.
+    """
     asked = {(about["host"], about["model"]): about for name, about in results.candidates.items()
              if name in results.history()}  # fmt: skip
     if len(asked) != 1:
@@ -107,6 +118,8 @@ def plateau_of(
             ``Results.history`` gives them.
         worth: the smallest gain worth having, as a share: 0.02 is two points.
         last: how many of the latest prompts must have gained nothing.
+        role: of the model whose prompts these are; of a teaching model's the sentence says what they cannot show.
+        level: confidence of the bounds, before the correction for several prompts.
         tries: prompt's name → how many prompts it is the best of; 1 where nothing is said.
 
     Raises:
@@ -160,6 +173,12 @@ def second_look(picked: Results, fresh: Results, name: str, metric: str | None =
     """Whether the best of several prompts keeps its score on fresh rows.
 
     The best of several is partly the luckiest. The same prompt on rows that had no part in picking it is not.
+
+    Args:
+        picked: results on the rows by which the prompt was picked.
+        fresh: results on other rows.
+        name: the prompt's.
+        metric: None: the headline.
 
     Raises:
         EvaluationError: the two share rows, or one of them has no score of this prompt.

@@ -68,6 +68,14 @@ def draw(
     The same arguments draw the same rows in the same order, so that files and jobs are found again. A draw of *all*
     rows differs from its repeats by the job's seed only: there the repeats show less luck than there is.
 
+    Args:
+        examples: all training rows.
+        sizes: rows of a run.
+        repeats: runs of each size.
+        steps: optimiser steps that each run should have.
+        most_epochs: the most passes over the rows of a small run.
+        seed: the same one draws the same rows.
+
     Raises:
         EvaluationError: a size below 1 or above the number of examples, or no repeat.
     """
@@ -150,6 +158,8 @@ def fit(
         sizes: training rows, one a run; at least five different ones, with repeats (other rows, another seed).
         scores: the score of each run, 0 to 1, higher is better.
         worth: the smallest gain from doubling the data that would be worth having.
+        level: confidence of the band, between 0 and 1.
+        seed: the same one flips the same signs.
 
     Raises:
         EvaluationError: too few runs or sizes, or values out of range.
@@ -190,6 +200,12 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
     The measured score is the mean of the largest size's runs. It has scatter of its own, which the band does not cover,
     so a near miss is no disproof.
 
+    Args:
+        sizes: training rows, one a run.
+        scores: the score of each run, 0 to 1.
+        worth: as for :func:`fit`.
+        level: confidence of the forecast's band.
+
     Raises:
         EvaluationError: all of it is too little for a curve.
     """
@@ -197,7 +213,7 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
     _check(x, y, worth)
     top = x.max()
     measured = float(y[x == top].mean())
-    told = f"Measured with {top:,.0f}: {percent(round(measured, 3))}."
+    told = f"Measured with {top:,.0f}: {percent(round(measured, 3), None)}."
     if not _enough(x[x < top]):
         least = f"it takes at least {LEAST_RUNS} of {LEAST_SIZES} sizes"
         return f"Without the runs of {top:,.0f} rows too few are left for a forecast: {least}. {told}"
@@ -209,10 +225,10 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
         return f"{too_far}: no forecast reaches that far. {told}"
     forecast = before.predict(top)
     inside = "inside" if forecast.low <= measured <= forecast.high else "outside"
-    band = f"{percent(level)} band {number(forecast.low)} to {number(forecast.high)}"
+    band = f"{percent(level, None)} band {number(forecast.low)} to {number(forecast.high)}"
     return (
         f"From the runs up to {before.sizes.max():,.0f} rows, {top:,.0f} rows were forecast to reach "
-        f"{percent(round(forecast.value, 3))} ({band}). {told} That is {inside} the band."
+        f"{percent(round(forecast.value, 3), None)} ({band}). {told} That is {inside} the band."
     )
 
 
@@ -274,7 +290,7 @@ def _rises(y: np.ndarray, fitted: np.ndarray) -> bool:
 def _answer(gain: Estimate, top: int, worth: float, level: float) -> tuple[str, str]:
     said = (
         f"doubling from {top:,} to {2 * top:,} rows is expected to gain {amount(gain.value)} "
-        f"({percent(level)} band {number(gain.low)} to {number(gain.high)})"
+        f"({percent(level, None)} band {number(gain.low)} to {number(gain.high)})"
     )
     if gain.low >= worth:
         return "more data helps", f"More data helps: {said}."

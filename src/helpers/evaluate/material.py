@@ -99,7 +99,12 @@ class Material:
 
     def rungs(self, model: str, declared: str = "") -> list[Candidate]:
         """The ladder of ``your_project`` for the reader's own rows, the prompt that was chosen there word for word;
-        nothing for the sample, which has its own."""
+        nothing for the sample, which has its own.
+
+        Args:
+            model: the one that is asked.
+            declared: what the reader says that it is: see ``Candidate``.
+        """
         if not self.own:
             return []
         rows = [*self.train, *self.held_out]
@@ -107,7 +112,12 @@ class Material:
         return _with(self.prompt, ladder, self.train) if self.prompt else ladder
 
     def found(self, model: str, declared: str = "") -> list[Candidate]:
-        """The prompts that lesson 0's searches found, asked of this model; empty where nothing was searched."""
+        """The prompts that lesson 0's searches found, asked of this model; empty where nothing was searched.
+
+        Args:
+            model: the one that is asked.
+            declared: what the reader says that it is: see ``Candidate``.
+        """
         return [replace(prompt, model=model, declared=declared) for prompt in self.searched]
 
     def today(self, results: Results) -> str:
@@ -121,6 +131,10 @@ class Material:
 
 def material(project: Project, sample: Path) -> Material:
     """What this project is about: the reader's rows where ``your_project`` has begun it, else the sample's.
+
+    Args:
+        project: whose rows.
+        sample: folder of the sample's splits.
 
     Raises:
         ProjectError: a file of the project's own splits is gone.

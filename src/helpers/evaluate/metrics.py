@@ -132,7 +132,12 @@ def suggest_check(examples: Sequence[Example]) -> str:
 
 
 def parsed(answer: str, *, fenced: bool = True) -> Any:
-    """The JSON value of an answer, or :data:`NOT_JSON`. ``fenced`` also reads one inside a Markdown code fence."""
+    """The JSON value of an answer, or :data:`NOT_JSON`.
+
+    Args:
+        answer: a model's answer.
+        fenced: whether one inside a Markdown code fence is read, too.
+    """
     text = answer.strip()
     if fenced and (match := re.fullmatch(r"```(?:json)?\s*\n(.*?)\n?```", text, re.DOTALL)):
         text = match[1]
@@ -165,6 +170,7 @@ def field(name: str, *, optional: bool = False) -> Metric:
     """One field of a JSON answer equals the ideal answer's; a code fence around the JSON is forgiven.
 
     Args:
+        name: the field's, and the metric's.
         optional: rows may lack the field: then absent, or null, is the right answer to these rows. Else the metric does
             not apply (``None``) to rows whose ideal answer lacks it.
     """
@@ -286,8 +292,10 @@ def macro_f1(answers: Sequence[str], wanted: Sequence[str], field: str | None = 
     """F1 averaged over the labels that the ideal answers use, rare ones counting as much as frequent ones.
 
     Args:
-        answers, wanted: answers and ideal answers, one a row.
+        answers: one a row.
+        wanted: the ideal answers, one a row.
         field: the field of a JSON answer that holds the label; None: the whole answer is the label.
+        level: confidence of the interval.
 
     Returns:
         The value and its bootstrap interval (500 draws of the rows); ``nan`` without rows.
@@ -309,7 +317,12 @@ def _f1(gold: np.ndarray, got: np.ndarray) -> float:
 
 
 def label_of(text: str, field: str | None = None) -> str | None:
-    """The label that a text gives, as a string; None when a JSON answer does not have the field."""
+    """The label that a text gives, as a string; None when a JSON answer does not have the field.
+
+    Args:
+        text: an answer.
+        field: the field of a JSON answer that holds the label; None: the whole answer is the label.
+    """
     if field is None:
         return _label(text)
     value = parsed(text)
@@ -332,7 +345,12 @@ def _column(name: str) -> str:
 
 
 def default(examples: Sequence[Example], rules: Any = None) -> list[Metric]:
-    """A sensible set for rows of this kind; the first one is the headline. See :func:`for_task`."""
+    """A sensible set for rows of this kind; the first one is the headline. See :func:`for_task`.
+
+    Args:
+        examples: all rows: they say which kind of task it is.
+        rules: as for :func:`for_task`.
+    """
     return for_task(task(examples), rules)
 
 

@@ -49,6 +49,8 @@ def wrong_rows(
     """The rows without the full score, and those without an answer, in the rows' order.
 
     Args:
+        results: in which the candidate was measured.
+        candidate: its name.
         examples: the rows that were measured, in their order.
         metric: one that says right or wrong; the headline when None.
 
@@ -102,6 +104,8 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> pd.
     there are any.
 
     Args:
+        results: in which the candidate was measured.
+        candidate: its name.
         field: the field of a JSON answer that holds the label; None: the whole answer is the label.
 
     Raises:
@@ -147,6 +151,7 @@ def field_losses(results: Results, fields: Sequence[str | Metric]) -> pd.DataFra
     that a mended field would win so many rows.
 
     Args:
+        results: in which those fields were measured.
         fields: metrics of single fields, or their names; ``all_fields`` and ``valid_json`` are passed over.
 
     Raises:

@@ -72,6 +72,7 @@ def optimise(
             a billion parameters cannot do it.
         minibatch: rows that are reflected on together. With few of them the telling one is rarely among them.
         part: rows to score by; at most half of the pool.
+        seed: the same one divides the pool and draws the rows in the same way.
         reflection_tokens: cap on a reply of the reflection model, its thinking included.
         asking: ``store``, ``concurrency``, ``price`` (for two models one each), ``spend_limit_usd``, ``progress``, as
             for ``evaluate.run``. The limit is that of the whole search, and so is the forecast that is shown first.

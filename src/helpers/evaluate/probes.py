@@ -47,7 +47,16 @@ def run(
     client: openai.OpenAI, before: Candidate, after: Candidate, *, store: Path | str,
     probes: Sequence[Example] | None = None, **options: Any,
 ) -> Results:  # fmt: skip
-    """Ask both models all probes; both candidates should have no instructions and about 100 ``max_tokens``."""
+    """Ask both models all probes; both candidates should have no instructions and about 100 ``max_tokens``.
+
+    Args:
+        client: from ``helpers.providers.connect``.
+        before: the model before the step.
+        after: the model after it.
+        store: file of the answer store: what is in it is not asked again.
+        probes: questions that both should still answer; the kit's own by default.
+        options: as in ``evaluate.run``.
+    """
     return run_candidates(client, [before, after], probes or load(), [kept], store=store, split="probes", **options)
 
 
@@ -72,6 +81,12 @@ class Damage:
 
 def damage(results: Results, before: str, after: str, probes: Sequence[Example] | None = None) -> Damage:
     """What the step from ``before`` to ``after`` broke, from the results of :func:`run`.
+
+    Args:
+        results: from :func:`run`.
+        before: that candidate's name.
+        after: the other's.
+        probes: those that were asked; the kit's own by default.
 
     Raises:
         EvaluationError: the results are of other probes, or lack a candidate.
@@ -108,6 +123,14 @@ def adapter_effect(results: Results, base: str, tuned: str) -> str:
     """Is the adapter doing anything? Says how many answers differ from the base model's **on the same prompt**.
 
     Both candidates must send the same messages, or the prompt's effect is taken for the tuning's.
+
+    Args:
+        results: in which both were measured.
+        base: that candidate's name.
+        tuned: the other's.
+
+    Raises:
+        EvaluationError: no row that both answered.
     """
     both = pd.DataFrame({"base": results.answers(base), "tuned": results.answers(tuned)}).dropna()
     if both.empty:

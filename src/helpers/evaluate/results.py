@@ -67,7 +67,12 @@ class Results:
     # --- reading ---
 
     def scores(self, candidate: str, metric: str | None = None) -> np.ndarray:
-        """One score a row, in the rows' order; ``nan`` where there is none."""
+        """One score a row, in the rows' order; ``nan`` where there is none.
+
+        Args:
+            candidate: its name.
+            metric: None: the headline.
+        """
         return self._of(candidate)[self._metric(metric)].to_numpy(dtype=float)
 
     def answers(self, candidate: str) -> list[str | None]:
@@ -81,6 +86,10 @@ class Results:
         right/wrong, bootstrap otherwise); then the means of the other metrics; ``missing`` answers; answers ``cut_off``
         at ``max_tokens``; mean tokens a call, median seconds a call, USD for 1,000 calls; where there is a cascade, the
         share of rows ``handed_on``.
+
+        Args:
+            metric: None: the headline.
+            level: confidence of the intervals.
         """
         headline = self._metric(metric)
         return pd.DataFrame([self._line(name, headline, level) for name in self.candidates]).set_index("candidate")
@@ -142,7 +151,13 @@ class Results:
         return f"{total} {self.split} rows, {'; '.join(short) or 'all answered by all'}"
 
     def macro_f1(self, candidate: str, field: str | None = None, level: float = 0.95) -> statistics.Estimate:
-        """F1 averaged over the labels of the ideal answers, over the answered rows: see :func:`metrics.macro_f1`."""
+        """F1 averaged over the labels of the ideal answers, over the answered rows: see :func:`metrics.macro_f1`.
+
+        Args:
+            candidate: its name.
+            field: the field of a JSON answer that holds the label; None: the whole answer is the label.
+            level: confidence of the interval.
+        """
         rows = self._of(candidate)
         rows = rows[rows["missing"] == ""]
         return scoring.macro_f1(rows["answer"].tolist(), rows["expected"].tolist(), field, level)
@@ -186,6 +201,8 @@ class Results:
         """Rows on which the two gave different answers, with *a*'s and *b*'s answers: what a rater or judge is shown.
 
         Args:
+            a: one candidate's name.
+            b: the other's.
             examples: the rows that were measured, in their order.
             most: how many rows at most, taken evenly over the file.
 
@@ -208,7 +225,15 @@ class Results:
         self, a: str, b: str, metric: str | None = None, *, clusters: Sequence[Hashable] | None = None,
         level: float = 0.95,
     ) -> Comparison:  # fmt: skip
-        """*a* against *b* on the rows that both answered; ``clusters`` labels rows that belong together."""
+        """*a* against *b* on the rows that both answered.
+
+        Args:
+            a: one candidate's name.
+            b: the other's.
+            metric: None: the headline.
+            clusters: a label a row; rows with one label (one customer, one document) count as one draw.
+            level: confidence of the interval.
+        """
         name = self._metric(metric)
         unit, better = self.scale(name)
         return statistics.compare(
@@ -220,7 +245,14 @@ class Results:
         self, reference: str, metric: str | None = None, *, clusters: Sequence[Hashable] | None = None,
         level: float = 0.95,
     ) -> list[Comparison]:  # fmt: skip
-        """``reference`` against every other candidate that answered two of its rows or more, with Holm's correction."""
+        """``reference`` against every other candidate that answered two of its rows or more, with Holm's correction.
+
+        Args:
+            reference: the name of the candidate that all others are compared with.
+            metric: None: the headline.
+            clusters: a label a row; rows with one label (one customer, one document) count as one draw.
+            level: confidence of the intervals.
+        """
         name = self._metric(metric)
         scores = {candidate: self.scores(candidate, name) for candidate in self.candidates}
         own = ~np.isnan(self.scores(reference, name))
@@ -234,6 +266,10 @@ class Results:
         """Scores by candidate in the order tried, as ``plateau`` wants them; by default all prompted candidates.
 
         A cascade is no prompt that was tried, though a prompted model answers a part of its rows.
+
+        Args:
+            names: which candidates, in this order; all prompted ones by default.
+            metric: None: the headline.
         """
         prompted = [n for n, about in self.candidates.items() if about["role"] in PROMPTED and "handed_on" not in about]
         return {name: self.scores(name, metric) for name in names or prompted}
@@ -356,7 +392,18 @@ def score_replies(
     metrics: Sequence[Metric], *, split: str, usd: Sequence[float] | None = None,
     confidence: Sequence[float] | None = None,
 ) -> Results:  # fmt: skip
-    """The results of one candidate from its replies, one an example, with what each cost and how sure it was."""
+    """The results of one candidate from its replies, one an example, with what each cost and how sure it was.
+
+    Args:
+        name: the candidate's.
+        about: what is known of it: model, host, role and so on.
+        examples: the rows that were asked.
+        replies: one an example.
+        metrics: the first one is the headline.
+        split: what the rows are called, such as "validation".
+        usd: what each reply cost; None where nothing is known.
+        confidence: how sure each answer is, 0 to 1; None where nothing is known.
+    """
     lines = [
         {
             "candidate": name,
@@ -404,7 +451,11 @@ def rows_hash(ids: Sequence[str]) -> str:
 
 
 def check_metrics(metrics: Sequence[Metric]) -> None:
-    """Raises EvaluationError unless there are metrics, each with a name of its own that is no other column's."""
+    """Pass when there are metrics, each with a name of its own that is no other column's.
+
+    Raises:
+        EvaluationError: no metric, a name twice, or the name of another column.
+    """
     names = [metric.name for metric in metrics]
     if not names or len(set(names)) < len(names) or set(names) & scoring.COLUMNS:
         raise EvaluationError(

@@ -70,7 +70,10 @@ def without_llm(
     Each says how sure it is of every answer: the fields' probabilities multiplied. See ``coverage`` and ``cascade``.
 
     Args:
+        train: training rows; what they teach is all that these rivals know.
         rows: what is scored. Only the questions are used before scoring.
+        metrics: the first one is the headline.
+        split: what the scored rows are called.
         extract: field → a ``suggest_pattern``, a regular expression (its first group, if it has one, is the value) or a
             function from message to value (None for none). A field with None is passed over. ``""`` is the field of
             answers that are not JSON objects.

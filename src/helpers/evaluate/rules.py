@@ -92,17 +92,32 @@ PARAMETERS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def keeps(rule: Rule, text: str) -> bool:
-    """Whether a text keeps one rule (already checked by :func:`check_rules`)."""
+    """Whether a text keeps one rule (already checked by :func:`check_rules`).
+
+    Args:
+        rule: one that was checked.
+        text: a model's answer.
+    """
     return KINDS[rule["kind"]][1](rule, text)
 
 
 def broken(rules: Sequence[Rule], text: str) -> list[str]:
-    """The ids of the rules that a text breaks."""
+    """The ids of the rules that a text breaks.
+
+    Args:
+        rules: checked ones.
+        text: a model's answer.
+    """
     return [rule["id"] for rule in rules if not keeps(rule, text)]
 
 
 def rule_check(rules: Sequence[Rule] | Path | str, name: str = "rules") -> Metric:
-    """A metric: 1 when a text keeps all rules, else 0. ``rules`` is a list, or a TOML file with ``[[rule]]`` tables."""
+    """A metric: 1 when a text keeps all rules, else 0.
+
+    Args:
+        rules: a list, or a TOML file with ``[[rule]]`` tables.
+        name: the metric's.
+    """
     checked = load_rules(rules) if isinstance(rules, Path | str) else check_rules(rules)
     return Metric(name, lambda answer, example: float(not broken(checked, answer)), version=version(checked))
 

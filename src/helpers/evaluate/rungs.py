@@ -36,12 +36,6 @@ def label_of(examples: Sequence[Example]) -> Callable[[Example], str] | None:
     return task(examples).label()
 
 
-def label_schema(examples: Sequence[Example]) -> dict[str, Any] | None:
-    """A JSON schema that allows the labels of these rows and nothing else; None for other kinds of task."""
-    about = task(examples)
-    return _labels_only(about) if about.kind == "labels" else None
-
-
 def rungs(
     examples: Sequence[Example], model: str, instructions: str, *, pool: Sequence[Example], declared: str = "",
     seed: int = 1, about: Task | None = None, context: int = CONTEXT_TOKENS,
@@ -55,9 +49,12 @@ def rungs(
 
     Args:
         examples: all rows: they say what kind of answers there are, which labels, and how long an answer may be.
+        model: the one that is asked.
+        instructions: what to do, in words; the ladder adds the form of the answer.
         pool: training rows that prompts may show; never rows that are scored. Keys and values that are listed, or
             forced by a schema, are those of these rows alone.
         declared: what the reader says that the model is: see ``Candidate``.
+        seed: the same one shows the same examples.
         about: the kind of task, where it is known already (``data.task``).
         context: tokens that a prompt and its answer may have together.
     """

@@ -21,7 +21,7 @@ from helpers.evaluate.spending import Price, Spending
 from helpers.evaluate.store import Reply, Store
 from helpers.providers import identity
 from helpers.records import Candidate, Example
-from helpers.wording import number, plural
+from helpers.wording import plural, score_text
 
 COPIED_WORDS = 8
 """So many words in a row that stand in a training row, too, are a copy and no rule."""
@@ -73,8 +73,8 @@ class Search:
     @property
     def sentence(self) -> str:
         """The finding in words."""
-        scores, share = self.best.scores, statistics.is_right_or_wrong(self.best.scores)
-        reached = number(float(scores.mean()), share) + " %" * share
+        scores = self.best.scores
+        reached = score_text(float(scores.mean()), statistics.is_right_or_wrong(scores))
         return (
             f"{plural(len(self.tries), 'prompt')} tried in {plural(self.calls, 'call')} (${self.usd:.4f}). The best, "
             f"{self.best.candidate.name}, reached {reached} in {self.metric.replace('_', ' ')} on "
@@ -103,8 +103,13 @@ class Purse:
     store. So a search that is taken up again, or repeated for nothing, says so by its silence.
 
     Args:
+        client: from ``helpers.providers.connect``.
         expected: pairs of a number of calls and some such calls; the dearest of them stands for all in the forecast.
-        store, concurrency, price, spend_limit_usd, progress: as for ``evaluate.run``.
+        store: file of the answer store: what is in it is not asked again.
+        concurrency: calls under way at once.
+        price: of a call, or one for each model; None where it is not known.
+        spend_limit_usd: the limit of the whole search.
+        progress: whether to show a bar.
     """
 
     def __init__(
@@ -193,7 +198,16 @@ class Purse:
 
 
 def check(candidate: Candidate, pool: Sequence[Example], metrics: Sequence[Metric]) -> None:
-    """Raises EvaluationError for what no search can use."""
+    """Pass for what a search can use.
+
+    Args:
+        candidate: the prompt to begin with.
+        pool: training rows.
+        metrics: the first one chooses.
+
+    Raises:
+        EvaluationError: a metric of which more is not better, a tuned candidate, or a row without an ideal answer.
+    """
     check_metrics(metrics)
     if metrics[0].better != "higher":
         raise EvaluationError(
@@ -212,7 +226,10 @@ def divide(
     """Training rows to score by, and the others; rows that ask the same are not torn apart, and none is ``shown``.
 
     Args:
+        pool: training rows.
         part: rows to score by; at most half of the pool.
+        seed: the same one divides in the same way.
+        shown: rows that the prompt shows already.
 
     Raises:
         EvaluationError: too few rows.
@@ -230,14 +247,29 @@ def divide(
 
 
 def score(metric: Metric, reply: Reply, row: Example) -> float:
-    """A missing answer is as good as a wrong one, and so is a row that the metric says nothing about."""
+    """A missing answer is as good as a wrong one, and so is a row that the metric says nothing about.
+
+    Args:
+        metric: a share.
+        reply: the answer, or why it is missing.
+        row: the row that was asked.
+    """
     return float((None if reply.missing else metric(reply.text, row)) or 0.0)
 
 
 def found(
     name: str, first: Candidate, tries: Sequence[Try], metric: Metric, purse: Purse, notes: Sequence[str] = ()
 ) -> Search:
-    """The result: the best try of those that were scored on all rows, the earliest of equals."""
+    """The result: the best try of those that were scored on all rows, the earliest of equals.
+
+    Args:
+        name: what the winner is called.
+        first: the prompt that the search began with.
+        tries: all prompts that were tried; unscored rows are ``nan``.
+        metric: the one that chooses.
+        purse: knows what was asked and paid.
+        notes: what else is to be said.
+    """
     best = max((one for one in tries if not np.isnan(one.scores).any()), key=lambda one: one.scores.mean())
     said = [*purse.notes(), *notes]
     if best.copied:
@@ -253,6 +285,11 @@ def copied(text: str, rows: Sequence[Example], known: str = "") -> tuple[str, ..
     """Passages of ``text``, :data:`COPIED_WORDS` words or longer, that a row's question or answer holds, too.
 
     Case and punctuation do not count. What ``known``, the first prompt, says already is no copy.
+
+    Args:
+        text: instructions that a model wrote.
+        rows: the training rows that it was shown.
+        known: the first prompt's instructions.
     """
     grams = {gram for row in rows for part in (row.question, row.answer) for gram in _grams(part)} - set(_grams(known))
     words = list(_WORD.finditer(text))

@@ -79,7 +79,12 @@ class Store:
         return {key: Reply(*row) for key, row in rows.items() if row}
 
     def put(self, key: str, reply: Reply) -> None:
-        """Keep an answer. One that is missing is not kept: the next run asks again."""
+        """Keep an answer. One that is missing is not kept: the next run asks again.
+
+        Args:
+            key: of the request.
+            reply: the answer, or why it is missing.
+        """
         if reply.missing:
             return
         with self._lock:
@@ -96,6 +101,7 @@ class Store:
         """How often these rows have been opened under this name of a split, this time included.
 
         Args:
+            split: "test", or another name.
             rows: a hash of the rows.
             requests: a hash of all that is asked now; the same one (an interrupted run taken up again) counts once.
                 None: nothing new is asked, so nothing new can be learnt from the rows.

@@ -10,10 +10,7 @@ A fact that is not known is None (NaN in a DataFrame), never 0; where sources co
 
 from __future__ import annotations
 
-import csv
-from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from helpers.errors import FactsError
@@ -78,7 +75,6 @@ __all__ = [
     "load",
     "next_shutdown",
     "price",
-    "prompt_models",
     "prompted",
     "provider",
     "rows",
@@ -94,9 +90,7 @@ __all__ = [
     "who_may_train",
 ]
 
-HERE = Path(__file__).parent
-
-_FRAMES = ("free_tiers", "hosting_table", "load", "prompt_models", "shutdowns", "stale", "tunable")
+_FRAMES = ("free_tiers", "hosting_table", "load", "shutdowns", "stale", "tunable")
 """Tables, which need pandas: they are put around the rest, which needs the standard library alone."""
 
 
@@ -106,30 +100,28 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-@cache
-def _limits_table() -> tuple[dict[str, str], ...]:
-    with open(HERE / "limits.csv", encoding="utf-8", newline="") as table:
-        return tuple(csv.DictReader(table))
-
-
 def limits(provider: str, model: str | None = None) -> dict[str, int | str | tuple[str, ...] | bool]:
     """What a provider takes: limit → value; numbers as int, yes/no as bool, word lists as tuples.
 
     A row that names a model applies to models whose name begins with it, before the provider's general row. A limit
     that is missing is not known, not absent.
 
+    Args:
+        provider: its id in the tables.
+        model: whose rows to add to the provider's general ones; None for these alone.
+
     Raises:
         FactsError: no row names this provider.
     """
-    rows = [row for row in _limits_table() if row["provider"] == provider]
-    if not rows:
-        known = sorted({row["provider"] for row in _limits_table()})
-        raise FactsError(f"No limits are known for {provider!r}.", fix=f"Use one of {', '.join(known)}.")
-    rows = [row for row in rows if not row["model"] or (model or "").startswith(row["model"])]
-    return {row["limit"]: _value(row) for row in sorted(rows, key=lambda row: len(row["model"]))}
+    known = [row for row in rows("limits") if row["provider"] == provider]
+    if not known:
+        names = sorted({row["provider"] for row in rows("limits")})
+        raise FactsError(f"No limits are known for {provider!r}.", fix=f"Use one of {', '.join(names)}.")
+    apply = [row for row in known if (model or "").startswith(row.get("model", ""))]
+    return {row["limit"]: _value(row) for row in sorted(apply, key=lambda row: len(row.get("model", "")))}
 
 
-def _value(row: dict[str, str]) -> int | str | tuple[str, ...] | bool:
+def _value(row: FactRow) -> int | str | tuple[str, ...] | bool:
     if row["unit"] == "yes or no":
         return row["value"] == "yes"
     return int(row["value"]) if row["value"].isdigit() else tuple(row["value"].split())

@@ -99,7 +99,13 @@ def _differences(compared: pandas.DataFrame, name: str) -> str:
 
 
 def look_first(on: date, first: int, price_list: Path | None = None) -> str:
-    """What to look at first, with the address and what to compare, then the differences to the price libraries."""
+    """What to look at first, with the address and what to compare, then the differences to the price libraries.
+
+    Args:
+        on: the day from which ages are counted.
+        first: how many rows to show.
+        price_list: litellm's price list (JSON) to compare with, or None.
+    """
     table = review(on)
     head = (
         f"{len(table)} rows on {on}. Look at these {min(first, len(table))} first: much rests on them, or they are old."

@@ -90,6 +90,10 @@ def life(model: str | None = None, provider: str | None = None) -> list[FactRow]
     """Dated events, soonest first: those of ``model``, and those that hold for all of its provider.
 
     Without a model: every event (of ``provider``, if named).
+
+    Args:
+        model: an id, or None for all.
+        provider: a host's id, or None for every host.
     """
     hosts = {provider} if provider else {row["provider"] for row in rows("tunable") if model in (None, row["model"])}
     found = [
@@ -104,6 +108,11 @@ def life(model: str | None = None, provider: str | None = None) -> list[FactRow]
 @cache
 def standing(model: str, provider: str, on: date) -> Life:
     """Whether jobs on ``model`` can be started at ``provider`` on a day, and what ends when.
+
+    Args:
+        model: its id, or ``*`` for the host as a whole.
+        provider: the host's id.
+        on: the day that is asked about.
 
     Raises:
         FactsError: no such provider.
@@ -196,6 +205,10 @@ def door(provider: str, on: date) -> str:
 
     A provider of which no model for supervised fine-tuning is listed is judged as a whole, and by what else it tunes.
 
+    Args:
+        provider: the host's id.
+        on: the day that is asked about.
+
     Raises:
         FactsError: no such provider.
     """
@@ -206,6 +219,10 @@ def door(provider: str, on: date) -> str:
 
 def answers(provider: str, on: date) -> bool:
     """Whether anything tuned at a provider may answer on a day, as far as is known.
+
+    Args:
+        provider: the host's id.
+        on: the day that is asked about.
 
     Raises:
         FactsError: no such provider.
@@ -224,7 +241,12 @@ def _silent(model: str, provider: str, on: date) -> bool:
 
 
 def answering(row: FactRow, on: date) -> Life:
-    """Whether the model of a price row answers on a day: ``"open"``, ``"may have ended"`` or ``"ended"``."""
+    """Whether the model of a price row answers on a day: ``"open"``, ``"may have ended"`` or ``"ended"``.
+
+    Args:
+        row: a row of ``prompting`` or ``tunable``.
+        on: the day that is asked about.
+    """
     event = shutdown(row)
     if event is None:
         return Life("open", "")
@@ -240,12 +262,22 @@ def shutdown(row: FactRow) -> FactRow | None:
 
 
 def shutdown_of(model: str, provider: str) -> FactRow | None:
-    """The event after which a model at a provider, and what was tuned from it, no longer answers; None: not known."""
+    """The event after which a model at a provider, and what was tuned from it, no longer answers; None: not known.
+
+    Args:
+        model: its id.
+        provider: the host's id.
+    """
     return next((event for event in life(model, provider) if event["event"] in SILENT), None)
 
 
 def gone(row: FactRow, on: date) -> str:
-    """That the model of a price row no longer answers on that day, or may not; empty while it does."""
+    """That the model of a price row no longer answers on that day, or may not; empty while it does.
+
+    Args:
+        row: a row of ``prompting`` or ``tunable``.
+        on: the day that is asked about.
+    """
     event = shutdown(row)
     if event is None or event["date"] > on:
         return ""
@@ -253,18 +285,33 @@ def gone(row: FactRow, on: date) -> str:
 
 
 def has_ended(row: FactRow, on: date) -> bool:
-    """Whether the model of a price row has certainly stopped answering on that day."""
+    """Whether the model of a price row has certainly stopped answering on that day.
+
+    Args:
+        row: a row of ``prompting`` or ``tunable``.
+        on: the day that is asked about.
+    """
     event = shutdown(row)
     return event is not None and is_certain(event) and event["date"] <= on
 
 
 def beside_label(row: FactRow, on: date) -> str:
-    """The label of a price row, with the words that must stand beside it once its model no longer answers."""
+    """The label of a price row, with the words that must stand beside it once its model no longer answers.
+
+    Args:
+        row: a row of ``prompting`` or ``tunable``.
+        on: the day that is asked about.
+    """
     return f"{row['label']} ({gone(row, on).partition(':')[0]})" if gone(row, on) else row["label"]
 
 
 def age(about: Iterable[FactRow], on: date) -> str:
-    """How old the newest of some facts is, as a sentence that comes before all others; empty while it is not stale."""
+    """How old the newest of some facts is, as a sentence that comes before all others; empty while it is not stale.
+
+    Args:
+        about: rows of any tables.
+        on: the day from which their age is counted; stale after :data:`STALE_DAYS` days.
+    """
     newest = max((row.as_of for row in about), default=on)
     days = (on - newest).days
     if days <= STALE_DAYS:
@@ -274,6 +321,10 @@ def age(about: Iterable[FactRow], on: date) -> str:
 
 def who_may_train(provider: str, on: date) -> str:
     """Dated sentences on who may start a fine-tuning job at ``provider``, what has ended there and what ends when.
+
+    Args:
+        provider: the host's id.
+        on: the day that is asked about.
 
     Raises:
         FactsError: no such provider.
@@ -293,7 +344,12 @@ def who_may_train(provider: str, on: date) -> str:
 
 
 def who_in_words(row: FactRow, who: str) -> str:
-    """Whom a provider lets in, in a reader's words."""
+    """Whom a provider lets in, in a reader's words.
+
+    Args:
+        row: the host's row of ``providers``.
+        who: one of the values of :data:`WHO`.
+    """
     return {
         "anyone": row["who"],
         "by invitation": "by invitation only",

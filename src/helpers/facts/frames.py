@@ -28,7 +28,11 @@ def _frame(found: Sequence[FactRow], table: str) -> pandas.DataFrame:
 def tunable(on: date | None = None, method: str | None = "supervised") -> pandas.DataFrame:
     """Every tunable model with prices and where it stands on the day: ``state``, ``standing``, ``days_left``.
 
-    Ended ones stay in the table, marked. ``method=None`` shows reinforcement fine-tuning too.
+    Ended ones stay in the table, marked.
+
+    Args:
+        on: the day that is asked about; today by default.
+        method: "supervised" or another of the column's; None for all, reinforcement fine-tuning too.
     """
     day = on or today()
     table = load("tunable")
@@ -41,16 +45,13 @@ def tunable(on: date | None = None, method: str | None = "supervised") -> pandas
     return table
 
 
-def prompt_models(on: date | None = None) -> pandas.DataFrame:
-    """Models that answer on the day and are prompted instead of tuned, with that day's prices, cheapest input first.
-
-    ``kind`` is "small frontier" (its maker's newest small model), "frontier", "small" or "open weights".
-    """
-    return _frame(lookup.prompted(on), "prompting")
-
-
 def stale(on: date | None = None, days: int = STALE_DAYS) -> pandas.DataFrame:
-    """Rows whose source was read more than ``days`` days before: table, line, what, as_of, age in days, source."""
+    """Rows whose source was read more than ``days`` days before: table, line, what, as_of, age in days, source.
+
+    Args:
+        on: the day from which ages are counted; today by default.
+        days: the age from which a row is listed.
+    """
     day = on or today()
     old = [
         {

@@ -78,8 +78,11 @@ def compare_with_library(on: date) -> pandas.DataFrame:
 def compare_with_list(path: Path, on: date) -> pandas.DataFrame:
     """The same beside litellm's price list, a JSON file: also batch prices, and tuned models at OpenAI.
 
-    The file is ``model_prices_and_context_window.json`` of litellm's repository; it is read, nothing of litellm is run.
-    ``library`` is NaN where the list has the model and not this price.
+    Nothing of litellm is run. ``library`` is NaN where the list has the model and not this price.
+
+    Args:
+        path: ``model_prices_and_context_window.json`` of litellm's repository.
+        on: the day whose rows of ours count.
 
     Raises:
         FactsError: there is no such file, or it is no list of prices.

@@ -54,6 +54,11 @@ def price(model: str, provider: str | None = None, on: date | None = None) -> Fa
     Columns in USD per 1M tokens: ``input``, ``cached`` (input served from a prompt cache), ``cache_write``, ``output``,
     ``batch_…``; above ``long_over`` prompt tokens the ``long_…`` prices hold for the whole call.
 
+    Args:
+        model: an id as the host knows it.
+        provider: the host; needed for a name that several have.
+        on: the day whose price counts; today by default.
+
     Raises:
         FactsError: unknown model, several providers and none named, or a day before the table begins.
     """
@@ -67,6 +72,11 @@ def tuning_price(model: str, provider: str | None = None, on: date | None = None
     ``train`` is USD per 1M trained tokens, ``train_hour`` USD per hour of training; ``input``, ``cached``, ``output``
     and ``batch_…`` are prices of the tuned model; ``hosting`` and ``storage`` name items of the table ``hosting``.
 
+    Args:
+        model: an id as the host knows it, with or without its date.
+        provider: the host; needed for a name that several have.
+        on: the day whose price counts; today by default.
+
     Raises:
         FactsError: as :func:`price`.
     """
@@ -78,6 +88,10 @@ def cached_from(provider: str, model: str) -> FactRow | None:
     """From how many equal opening tokens on a provider caches a prompt: a row with ``min_tokens``; None: not known.
 
     A row that names a model counts for models whose name begins with it, before the provider's general row.
+
+    Args:
+        provider: the host's id.
+        model: an id as the host knows it.
     """
     found = [row for row in rows("caching") if row["provider"] == provider and model.startswith(row.get("model", ""))]
     return max(found, key=lambda row: len(row.get("model", "")), default=None)
@@ -99,6 +113,10 @@ def who_may_train(provider: str, on: date | None = None) -> str:
     """Dated sentences on who may start a fine-tuning job at ``provider``, what has ended there and what ends when.
 
     Facts that are stale on the day say so first.
+
+    Args:
+        provider: the host's id.
+        on: the day that is asked about; today by default.
 
     Raises:
         FactsError: no such provider.
@@ -132,6 +150,10 @@ def cheapest_target(on: date | None = None) -> FactRow:
 
 def default(name: str, provider: str = "openai") -> FactRow:
     """One documented default: ``value`` as text.
+
+    Args:
+        name: as in the column of that name.
+        provider: the host's id, or "local" for this machine.
 
     Raises:
         FactsError: not in the table.

@@ -107,7 +107,12 @@ class FactRow:
         return self.values[column]
 
     def get(self, column: str, default: Any = None) -> Any:
-        """The value of a column; ``default`` where the table has no such column or the cell is empty."""
+        """The value of a column; ``default`` where the table has no such column or the cell is empty.
+
+        Args:
+            column: a column's name, known to this table or not.
+            default: what stands for nothing.
+        """
         value = self.values.get(column)
         return default if value is None else value
 

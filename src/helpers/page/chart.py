@@ -29,7 +29,12 @@ DASHES = ("", "8 4", "2 4", "10 4 2 4")
 
 
 def svg(found: Curves, months: float) -> str:
-    """Bills against calls a month, both on logarithmic axes, with a legend below."""
+    """Bills against calls a month, both on logarithmic axes, with a legend below.
+
+    Args:
+        found: what :func:`helpers.costs.curves` computes.
+        months: how long the job runs.
+    """
     drawn = [curve for curve in found.curves if len(curve.calls) > 1]
     amounts = [usd for curve in drawn for usd in curve.usd if usd > 0] or [1, 100]
     calls = [at for curve in drawn for at in curve.calls] or [1, 100]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from helpers.decide.ruling import LESSON
+from helpers.wording import WEB_ADDRESS
 
 SECTIONS = {
     "decide": "The prompt ladder",
@@ -18,9 +19,7 @@ SECTIONS = {
 }
 """The heading in each lesson below which the cell stands that takes the step; see ``LESSON``."""
 
-_PIECE = re.compile(
-    r"https?://[^\s<>\"')]+[^\s<>\"').,;:]|" + "|".join(re.escape(name) for name in sorted(LESSON.values(), key=len))
-)
+_PIECE = re.compile("|".join([WEB_ADDRESS, *(re.escape(name) for name in sorted(LESSON.values(), key=len))]))
 
 
 def segments(sentence: str) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import helpers
 from helpers import costs, decide, facts
-from helpers.costs import Workload, dollars
+from helpers.costs import Workload
 from helpers.decide import Record, checklist
 from helpers.errors import DecisionError, KitError
 from helpers.page import state as states
@@ -20,6 +20,7 @@ from helpers.page.chart import svg
 from helpers.page.linking import segments
 from helpers.page.state import IN_RECORD, UNNAMED, State
 from helpers.records import CostForecast, Evidence, Verdict
+from helpers.wording import percent
 
 
 class Session:
@@ -196,7 +197,7 @@ def _opened(state: State) -> dict[str, Any] | None:
         return None
     shown = Record(state.question, state.answers, state.opened.evidence, facts.today()).case.shown()
     rows = [
-        [one.name, one.model, role, f"{one.score:.1%}".replace("%", " %"), f"{one.n:,} {one.split}"]
+        [one.name, one.model, role, percent(one.score, 1), f"{one.n:,} {one.split}"]
         for one, role in shown
         if one.unit in ("share", "likeness")
     ]
@@ -229,7 +230,7 @@ def _calculator(workload: Workload, chosen: tuple[str, ...], pair: tuple[str, st
     """Bills, chart and findings of one workload."""
     every, _ = _all_bills(workload, day)
     extra = [one for one in (*chosen, *pair) if one not in {row["option"] for row in every}]
-    every = sorted([*every, *costs.bills(workload, dict.fromkeys(extra), day)[0]], key=_dearest_last)
+    every = sorted([*every, *costs.bills(workload, dict.fromkeys(extra), day)[0]], key=costs.dearest_last)
     shown = [row for row in every if row["option"] in chosen]
     drawn = costs.curves(workload, [row["option"] for row in shown], pair, day)
     finding = costs.break_even(workload, *pair, day)
@@ -252,30 +253,18 @@ def _calculator(workload: Workload, chosen: tuple[str, ...], pair: tuple[str, st
     }
 
 
-def _dearest_last(row: Mapping[str, Any]) -> tuple[bool, float]:
-    return math.isnan(row["total"]), 0 if math.isnan(row["total"]) else row["total"]
-
-
 def _table(shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    parts = costs.parts_shown(shown)
+    head, amounts = costs.amounts(shown)
     return {
-        "head": ["option", "total", "a month", "a call", *parts],
+        "head": ["option", *head],
         "rows": [
             {
                 "label": row["label"],
                 "mark": row["mark"],
-                "cells": [_amount(row[part]) for part in ("total", "per_month", "per_call", *parts)],
+                "cells": cells,
                 "dated": f"prices as of {row['as_of']}" if row["as_of"] else "",
-                "sources": [
-                    segments(text)
-                    for text in (*row["source"].split("; "), *row["how_known"].split("; "), *row["remarks"].split("; "))
-                    if text
-                ],
+                "sources": [segments(text) for text in row["notes"]],
             }
-            for row in shown
+            for row, cells in zip(shown, amounts, strict=True)
         ],
     }
-
-
-def _amount(usd: float) -> str:
-    return "$0" if usd == 0 else dollars(usd)

@@ -92,7 +92,8 @@ def from_fragment(text: str) -> State:
     """The state that an address holds.
 
     Raises:
-        DecisionError, CostError: it is too long, of another version, or says what nobody could have set here.
+        DecisionError: it is too long, of another version, or says what nobody could have set here.
+        CostError: it says what no workload can be.
     """
     text = text.removeprefix("#")
     if not text:
@@ -135,7 +136,8 @@ def known_options(ids: list[str]) -> tuple[str, ...]:
     """These ids, when each is an option that can be billed.
 
     Raises:
-        CostError, FactsError: one is not.
+        CostError: they are too many, or one is no option.
+        FactsError: one has a model or provider without a row.
     """
     if len(ids) > MOST_OPTIONS:
         raise CostError("So many options cannot be compared.", got=f"{len(ids):,}", fix=f"At most {MOST_OPTIONS}.")
@@ -145,7 +147,11 @@ def known_options(ids: list[str]) -> tuple[str, ...]:
 
 
 def known_pair(ids: list[str]) -> tuple[str, str]:
-    """A pair of options; raises as :func:`known_options`, and when they are not two."""
+    """A pair of options; raises as :func:`known_options`, and when they are not two.
+
+    Raises:
+        CostError: as :func:`known_options`, or they are not two.
+    """
     if len(ids) != 2:
         raise CostError("A pair is two options.", got=f"{len(ids)}", fix="Start again.")
     first, second = known_options(ids)
@@ -159,6 +165,11 @@ def plain(name: str) -> str:
 
 def opened(state: State, name: str, text: str) -> State:
     """The state with a file taken over: a record with all that it holds, or answers alone.
+
+    Args:
+        state: what the page holds now.
+        name: the file's name, as the browser gives it.
+        text: the file's content.
 
     Raises:
         DecisionError: the file is too large, is not JSON, holds what is not a number, is of another kind or version, or

@@ -7,22 +7,21 @@ from helpers.show.chat import what_the_model_sees
 from helpers.show.checklist_panel import checklist
 from helpers.show.confusions import confusion, fields
 from helpers.show.curves import learning_curve
-from helpers.show.dataset import answer_lengths, balance, token_lengths
+from helpers.show.dataset import answer_lengths, balance, drift, token_lengths
 from helpers.show.errors_panel import errors
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.free_text import heard, passes, rules_broken
+from helpers.show.html import document, say
 from helpers.show.prompts import prompt_diff
 from helpers.show.provider_page import provider_page
 from helpers.show.rater_panel import rater
 from helpers.show.repairs import changes, pairs
 from helpers.show.review_panel import review
 from helpers.show.rivals import comparisons, measurements, scores
-from helpers.show.say import document, say
 from helpers.show.seen import answers_seen, ladder
 from helpers.show.servers import servers
 from helpers.show.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.tables import table
-from helpers.show.traffic import drift
 from helpers.show.training import loss
 from helpers.show.trial import finding
 from helpers.show.verdicts import verdict

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from helpers.costs import dollars
 from helpers.show.theme import BLUE, DASHES, GREY, INK, PATTERNS, SHAPES, VERMILION, figure, plain
+from helpers.wording import plural
 
 
 def training_sums(table: pd.DataFrame) -> go.Figure:
@@ -23,7 +24,7 @@ def training_sums(table: pd.DataFrame) -> go.Figure:
         y="",
         height=300,
     )
-    labels = [f"{_bare(row.model)}, {row.epochs} epoch{'s' * (row.epochs > 1)}" for row in table.itertuples()]
+    labels = [f"{_bare(row.model)}, {plural(row.epochs, 'epoch')}" for row in table.itertuples()]
     old = table["model"] == first["model"]
     chart.add_bar(
         y=labels, x=table["usd"], orientation="h", text=[dollars(usd) for usd in table["usd"]], textposition="outside",

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from IPython.display import HTML
 
 from helpers import costs
-from helpers.costs import Option, Workload, dollars
+from helpers.costs import Option, Workload
 from helpers.show.html import bullets, folded, html_output, wide
 from helpers.show.theme import BLUE, DASHES, GREEN, GREY, INK, SHAPES, VERMILION, figure, plain
 
@@ -75,11 +75,18 @@ def cost_curves(
 
 
 def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its largest parts first") -> HTML:
-    """``costs.compare(…)`` as a table: each part that any option has, with dates and sources one click away."""
-    parts = costs.parts_shown(table.to_dict("records"))
-    head = ["option", "total", "a month", "a call", *parts]
-    cells = "".join(f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in head)
-    body = "".join(_bill_row(row, parts) for row in table.to_dict("records"))
+    """``costs.compare(…)`` as a table: each part that any option has, with dates and sources one click away.
+
+    Args:
+        table: from ``costs.compare``.
+        caption: what the table is called by those who cannot see it.
+    """
+    rows = table.to_dict("records")
+    head, amounts = costs.amounts(rows)
+    cells = "".join(
+        f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in ("option", *head)
+    )
+    body = "".join(map(_bill_row, rows, amounts))
     old = table.attrs.get("age", "")
     return html_output(
         (f"<p><b>{escape(old)}</b></p>" if old else "")
@@ -101,10 +108,9 @@ def _ticks(values: Sequence[float]) -> dict:
 _TOP = "vertical-align:top;text-align"
 
 
-def _bill_row(row: dict, parts: Sequence[str]) -> str:
+def _bill_row(row: dict, amounts: Sequence[str]) -> str:
     mark = f"<br>⚠ {escape(row['mark'])}" if row["mark"] else ""
-    amounts = [row["total"], row["per_month"], row["per_call"], *(row[part] for part in parts)]
-    cells = "".join(f'<td style="{_TOP}:right">{escape("$0" if usd == 0 else dollars(usd))}</td>' for usd in amounts)
+    cells = "".join(f'<td style="{_TOP}:right">{escape(amount)}</td>' for amount in amounts)
     return (
         f'<tr><td style="{_TOP}:left;min-width:13em;max-width:22em;white-space:normal">'
         f"<b>{escape(row['label'])}{mark}</b>{_source(row)}</td>{cells}</tr>"
@@ -114,6 +120,5 @@ def _bill_row(row: dict, parts: Sequence[str]) -> str:
 def _source(row: dict) -> str:
     """Date, how it is known, remarks and addresses of an option's prices, folded away."""
     if row["as_of"] is None:
-        return f"<br>{escape(row['remarks'])}"
-    said = [*row["source"].split("; "), *row["how_known"].split("; "), *row["remarks"].split("; ")]
-    return folded(f"prices as of {row['as_of']}", bullets(text for text in said if text))
+        return f"<br>{escape('; '.join(row['notes']))}"
+    return folded(f"prices as of {row['as_of']}", bullets(row["notes"]))

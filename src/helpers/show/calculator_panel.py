@@ -55,7 +55,7 @@ class Calculator(Panel):
         self.project, self.on = project, on
         self.numbers: dict[str, widgets.BoundedFloatText] = {}
         self._loading = True
-        self._began, kept = _begin(workload, _kept(project))
+        self._began, kept = _begin(workload, _states(project.get(KEY, {}) if project else {}))
         start = workload or _from_project(project) or Workload()
         dials = [self._dial(name, dial, getattr(start, name)) for name, dial in DIALS.items()]
         more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
@@ -230,10 +230,14 @@ class Calculator(Panel):
         self.table.value = "Tick at least one option." if table is None else bill(table, _caption(workload)).data
         self.sure.value = folded("How sure is this?", f"<p>{escape(costs.unsure(workload, self.pair, self.on)[1])}</p>")
         if self.project:
-            others = [one for one in _kept(self.project) if one.get(BEGAN) not in (None, self._began)][:MOST]
-            kept = self.state() | {BEGAN: self._began}
-            self.project.set(KEY, kept | {OTHERS: others} if others else kept)
+            self.project.change(KEY, self._beside_others)
         self.repicture()
+
+    def _beside_others(self, before: dict[str, Any]) -> dict[str, Any]:
+        """What to keep: this state first, then the newest of each other workload that a cell gave."""
+        others = [one for one in _states(before) if one.get(BEGAN) not in (None, self._began)][:MOST]
+        kept = self.state() | {BEGAN: self._began}
+        return kept | {OTHERS: others} if others else kept
 
     # --- keeping ---
 
@@ -253,9 +257,8 @@ class Calculator(Panel):
         return f"loaded from {self.file.value}"
 
 
-def _kept(project: Project | None) -> list[dict[str, Any]]:
-    """The states that the project keeps, one for each workload that a cell gave; the latest first."""
-    latest = (project.get(KEY) if project else None) or {}
+def _states(latest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The states that a project keeps, one for each workload that a cell gave; the latest first."""
     own = {name: value for name, value in latest.items() if name != OTHERS}
     return [own, *latest.get(OTHERS, [])] if own else []
 

@@ -95,8 +95,8 @@ class Checklist(Panel):
     ) -> None:  # fmt: skip
         self.project, self.evidence, self.today = project, evidence, today
         self._loading = False
-        if answers and not self._stored().get(name):
-            self._store(name, _known(answers))
+        if answers:
+            self.project.change(KEY, lambda saved: saved if saved.get(name) else {**saved, name: _known(answers)})
         if given is not None:
             self._take(name, decide.checked(given))
         names = list(dict.fromkeys([name, *self._stored()]))
@@ -141,11 +141,16 @@ class Checklist(Panel):
 
     def _take(self, name: str, given: dict[str, str]) -> None:
         """Bring what has changed in the parameters cell since the last time into the saved answers."""
-        saved, before = self._stored().get(name, {}), self.project.get(GIVEN_KEY, {}).get(name, {})
+        before = self.project.get(GIVEN_KEY, {}).get(name, {})
         changed = {question: value for question, value in given.items() if before.get(question) != value}
         removed = {question for question, value in before.items() if question not in given}
-        kept = {q: value for q, value in saved.items() if q not in removed or value != before[q]}
-        self._store(name, kept | changed)
+
+        def taken(saved: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+            own = _known(saved.get(name, {}))
+            kept = {q: value for q, value in own.items() if q not in removed or value != before[q]}
+            return {**saved, name: kept | changed}
+
+        self.project.change(KEY, taken)
         self.project.keep(GIVEN_KEY, name, given)
 
     @property
@@ -256,7 +261,7 @@ class Checklist(Panel):
         return {name: _known(given) for name, given in self.project.get(KEY, {}).items()}
 
     def _store(self, name: str, answers: Mapping[str, str]) -> None:
-        self.project.set(KEY, self.project.get(KEY, {}) | {name: dict(answers)})
+        self.project.keep(KEY, name, dict(answers))
 
 
 def _why(question: Question) -> str:

@@ -14,7 +14,8 @@ from helpers.evaluate.mistakes import INVALID, MISSING, OTHER, field_losses
 from helpers.evaluate.mistakes import confusion as confusion_counts
 from helpers.evaluate.results import Results
 from helpers.show.tables import table
-from helpers.show.theme import BLUE, figure, plural, shorten
+from helpers.show.theme import BLUE, figure, shorten
+from helpers.wording import plural
 
 MOST_LABELS = 15
 """More lines than this cannot be read; those with the most wrong rows are drawn."""

@@ -1,16 +1,21 @@
-"""What is in the data: label balance of each split, and how long the examples and their answers are."""
+"""What is in the data: label balance of each split, how long examples and answers are, and whether that has moved."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from helpers.records import Example
-from helpers.show.theme import BLUE, INK, PATTERNS, SERIES, VERMILION, figure, plain, plural, shorten
+from helpers.show.theme import BLUE, INK, PATTERNS, SERIES, VERMILION, figure, plain, shorten
+from helpers.wording import plural
+
+if TYPE_CHECKING:
+    from helpers.deploy import Drift
 
 MOST_LABELS = 15
 OTHERS = "all others"
@@ -157,3 +162,40 @@ def _spread_finding(medians: pd.Series) -> str:
         f"Half of the answers under {long!r} have at least {medians[long]:,.0f} characters, "
         f"under {short!r} at least {medians[short]:,.0f}"
     )
+
+
+def drift(found: Drift) -> go.Figure:
+    """The share of each label in training and now; the title says which checks alarm.
+
+    Args:
+        found: ``deploy.drift(…)``.
+    """
+    labels = found.labels.assign(most=found.labels[["training", "now"]].max(axis=1)).nlargest(MOST_LABELS, "most")
+    labels = labels.sort_values("training", ascending=False)
+    was, is_now = found.lengths
+    chart = figure(
+        _finding(found),
+        "Each bar is a label's share; like bars side by side mean that nothing moved. "
+        f"Inputs have {is_now:.0f} characters now (median) and had {was:.0f} in training.",
+        x="share of the messages (%)",
+        y="label",
+        height=110 + 34 * len(labels),
+        legend=True,
+    )
+    for number, (side, name) in enumerate((("training", "training rows, ideal answers"), ("now", "now, answered"))):
+        chart.add_bar(
+            y=[shorten(label, 28) for label in labels["label"]], x=(100 * labels[side]).round(1), orientation="h",
+            name=name, hovertemplate="%{y}: %{x} %<extra></extra>",
+            marker=dict(
+                color=SERIES[number], pattern=dict(shape=PATTERNS[number], fillmode="replace", solidity=0.5)
+            ),
+        )  # fmt: skip
+    chart.update_yaxes(autorange="reversed", showgrid=False, title_text=None)
+    return chart
+
+
+def _finding(found: Drift) -> str:
+    alarms = found.table.loc[found.table["alarm"], "check"].tolist()
+    if not alarms:
+        return "No alarm: JSON, label mix and input length are as in training, as far as these rows can tell"
+    return f"Alarm: {' and '.join(alarms)} {'is' if len(alarms) == 1 else 'are'} not as in training"

@@ -17,10 +17,10 @@ from helpers.evaluate.mistakes import FieldMark, WrongRow, field_marks, wrong_ro
 from helpers.evaluate.results import Results
 from helpers.records import Example
 from helpers.show.html import CARD, html_output, texts_side_by_side, wide
-from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import Words, draw, for_keyboards
+from helpers.show.output import SPACE, Words, draw, for_keyboards, keyboard
 from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
-from helpers.show.theme import BLUE, VERMILION, figure, plural, shorten
+from helpers.show.theme import BLUE, VERMILION, figure, shorten
+from helpers.wording import plural
 
 NUMBERED = "123456789"
 _HEAVY = "font-weight:bold;background:rgba(213,94,0,.16)"  # vermilion, thin enough for text on light and dark pages
@@ -98,7 +98,12 @@ class ErrorsPanel(widgets.VBox):
         self._do(lambda: self.tagging.tag(name))
 
     def choose(self, tag: str, remedy: str) -> None:
-        """Say what may help against a tag: prompt, data, label wrong, rule unclear, needs facts or plain code."""
+        """Say what may help against a tag: prompt, data, label wrong, rule unclear, needs facts or plain code.
+
+        Args:
+            tag: one that stands on a row.
+            remedy: one of ``tagging.REMEDIES``, or "" for none yet.
+        """
         self._do(lambda: self.tagging.choose(tag, remedy))
 
     @property
@@ -265,7 +270,12 @@ def pareto(counted: pd.DataFrame, tagged: int, candidate: str = "") -> go.Figure
 
 
 def finding(counted: pd.DataFrame, tagged: int) -> str:
-    """What the tags say in one sentence, without its full stop."""
+    """What the tags say in one sentence, without its full stop.
+
+    Args:
+        counted: one line a tag, most rows first: see ``tagging.Tagging.table``.
+        tagged: rows that have a tag.
+    """
     if counted.empty:
         return "No row is tagged yet"
     first = counted.iloc[0]

@@ -1,4 +1,4 @@
-"""Exercises and guesses: the reader's side of a lesson. Plain text, and never an exception."""
+"""Exercises and guesses: the reader's side of a lesson. Plain text, and no exception for whatever a reader answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from helpers.errors import HostError, KitError
 from helpers.project import Project
+
+UNUSABLE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, KitError)
+"""What an answer of another type, size or sense raises; an exercise must not stop the lesson for that."""
 
 
 def check(answer: Any, is_right: bool | Callable[[Any], Any], yes: str, hint: str) -> None:
@@ -16,7 +20,9 @@ def check(answer: Any, is_right: bool | Callable[[Any], Any], yes: str, hint: st
 
     Args:
         answer: the reader's; ``...`` means that it is still open.
-        is_right: the verdict, or a function of the answer that gives it. A function that fails counts as "no".
+        is_right: the verdict, or a function of the answer that gives it. A function that cannot use the answer (of
+            another type or size, or refused by the kit) counts as "no"; any other error of it is the lesson's own, such
+            as a name of a cell that was not run, and is passed on.
         yes: printed when it is right.
         hint: printed when it is not.
     """
@@ -31,7 +37,9 @@ def check(answer: Any, is_right: bool | Callable[[Any], Any], yes: str, hint: st
 def _holds(is_right: bool | Callable[[Any], Any], answer: Any) -> bool:
     try:
         return bool(is_right(answer) if callable(is_right) else is_right)
-    except Exception:  # the reader's answer may be of any type, and an exercise must not stop the lesson
+    except HostError:
+        raise
+    except UNUSABLE:
         return False
 
 
@@ -39,6 +47,7 @@ def guess(project: Project, key: str, question: str, value: float | None, unit: 
     """Keep a reader's guess, to be shown with the result (in the same lesson or in lesson 06); ``...`` leaves it open.
 
     Args:
+        project: keeps the guess.
         key: what the guess is kept under, in the project's ``guesses``.
         question: what was asked.
         value: a number in ``unit``.
@@ -50,7 +59,7 @@ def guess(project: Project, key: str, question: str, value: float | None, unit: 
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         print(f"{question} A guess is a number, such as 50; this is {value!r}.")
         return
-    project.set("guesses", project.get("guesses", {}) | {key: {"question": question, "value": value, "unit": unit}})
+    project.keep("guesses", key, {"question": question, "value": value, "unit": unit})
     print(f"{question} Your guess: {_with_unit(value, unit)}. It is kept, to be shown with the result.")
 
 
@@ -58,6 +67,7 @@ def guesses(project: Project, results: Mapping[str, float]) -> pd.DataFrame:
     """Each kept guess beside its result (in the guess's own unit) and how far off it was.
 
     Args:
+        project: keeps the guesses.
         results: measured values by the guesses' keys; what is missing is shown as not measured.
     """
     rows = [

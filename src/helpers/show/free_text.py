@@ -14,7 +14,8 @@ from helpers.evaluate.free_text.profile import ARCHIVE, Copies
 from helpers.evaluate.rules import Rule
 from helpers.records import Example
 from helpers.show.html import html_output, texts_side_by_side
-from helpers.show.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, plural, shorten
+from helpers.show.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, shorten
+from helpers.wording import plural
 
 FAINT = "#EEF2F6"
 OFTEN = 0.5
@@ -82,7 +83,9 @@ def heard(
     """The same sheet, and what each rival made of it, with the rules that it breaks and what it invents.
 
     Args:
-        copies, rows: from ``free_text.copies``, and the rows that they belong to.
+        copies: from ``free_text.copies``.
+        rows: those that they belong to, in the same order.
+        rules: what a copy must keep; none leaves rules out.
         rivals: which ones, in this order; all when not given.
         places: which rows, by their place; the first three when not given.
     """
@@ -95,7 +98,13 @@ def heard(
 
 
 def with_remarks(copy: str | None, sheet: str, rules: Sequence[Rule]) -> str:
-    """A text, and below it what there is to say of it."""
+    """A text, and below it what there is to say of it.
+
+    Args:
+        copy: the text; None where there was no answer.
+        sheet: the facts that it was written from.
+        rules: what it must keep; none leaves rules out.
+    """
     if copy is None:
         return "(no answer)"
     return "\n".join([copy.strip(), "", *(f"→ {one}" for one in free_text.remarks(copy, sheet, rules))])

@@ -1,12 +1,18 @@
-"""Small pieces of escaped HTML. Colours are the page's own or translucent, so they suit light and dark themes."""
+"""Small pieces of escaped HTML, and the plainest views: sentences and written files.
+
+Colours are the page's own or translucent, so they suit light and dark themes.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 
 from IPython.display import HTML
+
+from helpers.wording import WEB_ADDRESS
 
 CARD = (
     "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;line-height:1.4"
@@ -23,13 +29,10 @@ def html_output(content: str) -> HTML:
     return HTML(literal(content))
 
 
-_ADDRESS = re.compile(r"https?://[^\s<>\"')]+[^\s<>\"').,;:]")
-
-
 def linked(text: str) -> str:
     """Escaped text whose web addresses can be followed."""
     parts, at = [], 0
-    for found in _ADDRESS.finditer(text):
+    for found in re.finditer(WEB_ADDRESS, text):
         address = escape(found.group())
         parts += [
             escape(text[at : found.start()]),
@@ -46,18 +49,33 @@ def bullets(sentences: Iterable[str]) -> str:
 
 
 def section(title: str, sentences: Iterable[str]) -> str:
-    """A small heading and its list; nothing when the list is empty."""
+    """A small heading and its list; nothing when the list is empty.
+
+    Args:
+        title: plain text.
+        sentences: plain text; addresses become links.
+    """
     listed = bullets(sentences)
     return f"<p style='margin:6px 0 0'><b>{escape(title)}</b></p>{listed}" if listed else ""
 
 
 def folded(title: str, content: str) -> str:
-    """Content that opens at a click or with the space bar; ``content`` is HTML already."""
+    """Content that opens at a click or with the space bar; ``content`` is HTML already.
+
+    Args:
+        title: plain text.
+        content: HTML; "" makes nothing at all.
+    """
     return f"<details><summary style='cursor:pointer'>{escape(title)}</summary>{content}</details>" if content else ""
 
 
 def wide(label: str, table: str) -> str:
-    """A table that may be wider than the page: it can be scrolled, by keyboard too."""
+    """A table that may be wider than the page: it can be scrolled, by keyboard too.
+
+    Args:
+        label: what the table is called by those who cannot see it.
+        table: HTML.
+    """
     return (
         f'<div tabindex="0" role="region" aria-label="{escape(label)}" style="overflow-x:auto;line-height:1.35">'
         f"{table}</div>"
@@ -73,3 +91,19 @@ def texts_side_by_side(texts: Iterable[tuple[str, str]]) -> str:
     )
     columns = "grid-template-columns:repeat(auto-fit,minmax(240px,1fr))"
     return f'<div style="display:grid;{columns};gap:0 12px">{cards}</div>'
+
+
+_WRAP = "overflow-wrap:break-word"  # a long web address goes on in the next line
+
+
+def say(*sentences: str) -> HTML:
+    """One sentence as a paragraph, several as a list."""
+    if len(sentences) == 1:
+        return html_output(f'<p style="{_WRAP}">{escape(sentences[0])}</p>')
+    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return html_output(f'<ul style="{_WRAP}">{listed}</ul>')
+
+
+def document(path: Path | str) -> HTML:
+    """A text file, such as a model card, as it was written: its headings are its own, not the notebook's."""
+    return html_output(texts_side_by_side([(Path(path).name, Path(path).read_text(encoding="utf-8"))]))

@@ -1,6 +1,8 @@
-"""Put a chart into a widget's output area, from a callback or a long-running cell."""
+"""The parts that panels are made of: words, a chart that changes, a picture of the state, and keys."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
@@ -9,6 +11,11 @@ from traitlets import validate
 
 from helpers.show.html import html_output, literal
 from helpers.show.theme import CONFIG, on_page
+
+Action = Callable[[], None]
+SPACE = " "
+KEYS = "kit-keys"
+"""CSS class of the field, by which a panel's script finds it."""
 
 
 class Words(widgets.HTML):
@@ -25,6 +32,10 @@ def draw(area: widgets.Output, chart: go.Figure) -> None:
 
     The output is set as a value, not captured: that also works in the middle of a running cell and from any thread, and
     the old chart stays until the new one is there.
+
+    Args:
+        area: where the chart goes.
+        chart: made by ``theme.figure``.
     """
     words, drawing = on_page(chart)
     content = {
@@ -126,6 +137,10 @@ def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
     ipywidgets' sliders (8.1) have no accessible name: they get the one of the field that they stand with. Text of the
     class ``kit-live`` is read out by screen readers whenever it changes. Where scripts are not run, fields and buttons
     still work. When the kernel is restarted, the panel says that it is dead.
+
+    Args:
+        panel: all of the panel; marked as one.
+        css_class: its own class, for its own styles.
     """
     panel.add_class("kit-panel")
     panel.add_class(css_class)
@@ -133,3 +148,40 @@ def for_keyboards(panel: widgets.Box, css_class: str) -> widgets.Output:
     return widgets.Output(
         outputs=tuple({"output_type": "display_data", "data": data, "metadata": {}} for data in parts)
     )
+
+
+def keyboard(actions: Mapping[str, tuple[str, Action]], keys: str | None = None) -> widgets.Box:
+    """A row of buttons with a field that takes their keys. A click beside the controls of a panel goes to this field.
+
+    Plain ipywidgets cannot listen to the keyboard elsewhere; a field needs no script, works in every front end and is
+    read out by a screen reader.
+
+    Args:
+        actions: key (one letter, or a space) → (what it does, in a few words; the function that does it).
+        keys: how the field names its keys, where listing them all would be long.
+    """
+    buttons = []
+    for key, (label, act) in actions.items():
+        button = widgets.Button(description=f"{_key_name(key)}: {label}", layout=widgets.Layout(width="auto"))
+        button.on_click(lambda _, act=act: act())
+        buttons.append(button)
+    field = widgets.Text(
+        description=f"Type here: {keys or ', '.join(map(_key_name, actions))}", style={"description_width": "initial"},
+        layout=widgets.Layout(width="auto", max_width="380px"),
+    )  # fmt: skip
+
+    def typed(change: Mapping[str, str]) -> None:
+        if not change["new"]:
+            return
+        field.value = ""
+        for letter in change["new"]:
+            if letter in actions:
+                actions[letter][1]()
+
+    field.observe(typed, names="value")
+    field.add_class(KEYS)
+    return widgets.VBox([widgets.HBox(buttons, layout=widgets.Layout(flex_flow="row wrap")), field])
+
+
+def _key_name(key: str) -> str:
+    return "space" if key == SPACE else key

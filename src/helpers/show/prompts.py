@@ -12,7 +12,13 @@ from helpers.show.html import CARD, html_output
 
 
 def prompt_diff(before: str, after: str, title: str = "What has become of the instructions") -> HTML:
-    """A prompt against an earlier one, word by word: what is gone is struck through, what is new is underlined."""
+    """A prompt against an earlier one, word by word: what is gone is struck through, what is new is underlined.
+
+    Args:
+        before: the earlier instructions.
+        after: what has become of them.
+        title: stands above.
+    """
     if before == after:
         return html_output("<p>The instructions are the same as before.</p>")
     old, new = (re.findall(r"\S+|\s+", text) for text in (before, after))

@@ -10,8 +10,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers.show.html import CARD, texts_side_by_side
-from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import Panel, Words, for_keyboards
+from helpers.show.output import SPACE, Panel, Words, for_keyboards, keyboard
 from helpers.show.rating import Choice, Pair, Rating, Ratings
 
 

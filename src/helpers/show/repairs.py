@@ -11,7 +11,7 @@ from IPython.display import HTML
 
 from helpers.data.personal import REMOVED, find, remove
 from helpers.show.html import html_output, texts_side_by_side
-from helpers.show.theme import plural
+from helpers.wording import plural
 
 MOST_PAIRS = 4
 AROUND, LONGEST = 24, 120

@@ -9,8 +9,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from helpers.show.html import CARD, texts_side_by_side
-from helpers.show.keys import SPACE, keyboard
-from helpers.show.output import Panel, Words, for_keyboards
+from helpers.show.output import SPACE, Panel, Words, for_keyboards, keyboard
 from helpers.show.reviewing import Decision, Review
 
 

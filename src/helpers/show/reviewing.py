@@ -51,7 +51,12 @@ class Review:
         return bool(self.queue.loc[self.at, "other"])
 
     def decide(self, decision: Decision, new_answer: str = "") -> None:
-        """Decide the present item; written to the file at once. "second" needs a pair."""
+        """Decide the present item; written to the file at once. "second" needs a pair.
+
+        Args:
+            decision: what the person chose.
+            new_answer: with "edit", the answer to use.
+        """
         if not self.done and (self.is_pair or decision != "second"):
             self.steps.append([self.at, decision, new_answer if decision == "edit" else ""])
             self._save()

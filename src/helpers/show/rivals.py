@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from helpers.records import PROMPTED, Comparison, Measurement
 from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten, wrapped
 from helpers.statistics import SHARES
+from helpers.wording import score_text
 
 MAJORITY = "most frequent answer"
 """The candidate whose score is drawn as a line through all others: always the most frequent answer."""
@@ -58,11 +59,11 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
                 array=(factor * (lines["high"] - lines["score"])).round(2), color=color, thickness=2,
                 arrayminus=(factor * (lines["score"] - lines["low"])).round(2), symmetric=False,
             ),
-            mode="markers+text", name=kind, text=[_said(score, share) for score in lines["score"]],
+            mode="markers+text", name=kind, text=[score_text(score, share) for score in lines["score"]],
             textposition="top center", textfont=dict(size=11, color=color), cliponaxis=False,
             marker=dict(color=color, size=12, symbol=[symbol + h for h in hollow], line_width=2),
             customdata=[
-                f"{plain(model)}<br>{_said(low, share)} to {_said(high, share)}, {rows} rows"
+                f"{plain(model)}<br>{score_text(low, share)} to {score_text(high, share)}, {rows} rows"
                 for model, low, high, rows in lines[["model", "low", "high", "rows"]].itertuples(index=False)
             ],
             hovertemplate="%{y}<br>%{text}<br>%{customdata}<extra></extra>",
@@ -156,16 +157,18 @@ def _room(names: Iterable[str]) -> int:
     return max([34, *(17 * (name.count("<br>") + 1) for name in names)])
 
 
-def _said(score: float, share: bool) -> str:
-    return f"{100 * score:.0f} %" if share else f"{score:.3g}"
-
-
 def score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
-    """Who scores highest, in how many of how many rows; ``table`` is sorted by score, the best last."""
+    """Who scores highest, in how many of how many rows; ``table`` is sorted by score, the best last.
+
+    Args:
+        table: from ``Results.table``, sorted by score, the best last.
+        metric: its name.
+        share: whether scores are shares, shown in %.
+    """
     if table.empty:
         return "Nothing has been measured yet"
     best = table.iloc[-1]
-    score, low, high = (_said(best[name], share) for name in ("score", "low", "high"))
+    score, low, high = (score_text(best[name], share) for name in ("score", "low", "high"))
     name = metric.replace("_", " ")
     return f"{best.name} scores highest in {name}: {score} (interval {low} to {high}) on {int(best['rows'])} rows"
 

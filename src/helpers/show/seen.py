@@ -26,6 +26,10 @@ def ladder(results: Results, metric: str | None = None) -> HTML:
 
     The seconds are from sending a call to having its answer, without waiting in this notebook or for a rate limit. A
     server that was sent many calls at once has its own queue, which is in them.
+
+    Args:
+        results: of one rung or more.
+        metric: None: the headline.
     """
     name = metric or results.metrics[0]
     unit, total, lines = results.scale(name)[0], len(results.row_ids), results.table(name)
@@ -65,7 +69,9 @@ def answers_seen(results: Results, examples: Sequence[Example], metric: str | No
     without a measure those least and most like the ideal. They are taken evenly over the rows.
 
     Args:
+        results: whose answers.
         examples: the rows that were measured, in their order.
+        metric: None: the headline.
         each: how many of a sort.
     """
     name = metric or results.metrics[0]

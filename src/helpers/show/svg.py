@@ -15,6 +15,7 @@ from helpers.records import Comparison
 from helpers.show.rivals import comparison_finding, is_told_apart, kind_of, score_finding
 from helpers.show.theme import BLUE, GREY, GRID, INK, PAPER, VERMILION
 from helpers.statistics import SHARES
+from helpers.wording import score_text
 
 _WIDTH, _NAMES, _RIGHT, _ROW, _TOP, _BOTTOM = 720, 250, 60, 34, 14, 46
 MOST_BILLS = 8
@@ -51,9 +52,7 @@ def record_charts(
     """
     ranked = table.dropna(subset=["score"]).sort_values("score")
     share = bool(ranked["score"].between(0, 1).all())
-    worst = (
-        f"{ranked.index[0]} stands last with {_share_or_number(ranked['score'].iloc[0], share)}." if len(ranked) else ""
-    )
+    worst = f"{ranked.index[0]} stands last with {score_text(ranked['score'].iloc[0], share)}." if len(ranked) else ""
     found = [
         {
             "title": f"{score_finding(ranked, metric, share)}.",
@@ -83,12 +82,13 @@ def _bills_chart(bills: pd.DataFrame, workload: costs.Workload) -> dict[str, str
     }
 
 
-def _share_or_number(score: float, share: bool) -> str:
-    return f"{100 * score:.0f} %" if share else f"{score:.3g}"
-
-
 def bills_svg(bills: pd.DataFrame, workload: costs.Workload) -> str:
-    """``costs.compare()`` as a mark an option, cheapest on top; options without a known price are left out."""
+    """``costs.compare()`` as a mark an option, cheapest on top; options without a known price are left out.
+
+    Args:
+        bills: from ``costs.compare``.
+        workload: the job; its months stand at the axis.
+    """
     colours = {"prompt": BLUE, "few-shot": BLUE}
     lines = [
         Line(row["label"], *[row["total"]] * 3, colours.get(row["kind"], VERMILION), row["kind"] in colours)

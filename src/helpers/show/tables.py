@@ -11,6 +11,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from helpers.show.html import html_output, wide
+from helpers.wording import percent
 
 MOST_ROWS = 200
 
@@ -47,6 +48,10 @@ def number(value: Real, name: str = "") -> str:
 
     >>> number(1234567), number(0.12345), number(84.26), number(12.5, "a month (USD)")
     ('1,234,567', '0.123', '84.3', '12.50')
+
+    Args:
+        value: whole or real, also infinite or ``nan``.
+        name: its column's; one that speaks of dollars changes the form.
     """
     if isinstance(value, Integral):
         return f"{value:,}"
@@ -73,7 +78,7 @@ def _cell(value: object, name: str = "", share: bool = False) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Real):
-        return f"{100 * float(value):.1f} %" if share else number(value, name)
+        return percent(float(value), 1) if share else number(value, name)
     return escape(str(value))
 
 

@@ -144,7 +144,12 @@ class Tagging:
             self._add({"row": self.at, "tag": name, "on": name not in self.on(self.at)})
 
     def choose(self, tag: str, remedy: str) -> None:
-        """Say what helps against a tag: one of :data:`REMEDIES`, or nothing yet."""
+        """Say what helps against a tag: one of :data:`REMEDIES`, or nothing yet.
+
+        Args:
+            tag: one that stands on a row.
+            remedy: one of :data:`REMEDIES`; anything else is none yet.
+        """
         self._add({"tag": tag, "remedy": remedy if remedy in REMEDIES else ""})
 
     def undo(self) -> None:

@@ -78,7 +78,8 @@ def figure(title: str, sentence: str, *, x: str, y: str, height: int = 360, lege
     Args:
         title: the finding, one plain sentence.
         sentence: how to read the chart; shown below the title and kept in ``layout.meta["sentence"]``.
-        x, y: axis titles with their units.
+        x: title of the horizontal axis, with its unit.
+        y: title of the vertical axis, with its unit.
         height: of the plotting area and its axes, in pixels; room for the words is added.
         legend: whether to leave room for a legend above the plot.
     """
@@ -128,16 +129,21 @@ def plain(text: object) -> str:
 
 
 def shorten(text: object, letters: int = 40) -> str:
-    """At most so many letters, the rest as an ellipsis; escaped."""
+    """At most so many letters, the rest as an ellipsis; escaped.
+
+    Args:
+        text: of any type; its white space is folded.
+        letters: the most that are left.
+    """
     text = " ".join(str(text).split())
     return plain(text if len(text) <= letters else text[: letters - 1].rstrip() + "…")
 
 
 def wrapped(text: object, letters: int = 34) -> str:
-    """A name beside a chart: on two lines at most where it is long, then an ellipsis; escaped."""
+    """A name beside a chart: on two lines at most where it is long, then an ellipsis; escaped.
+
+    Args:
+        text: of any type.
+        letters: the most on one line.
+    """
     return "<br>".join(map(plain, textwrap.wrap(str(text), letters, max_lines=2, placeholder=" …")))
-
-
-def plural(count: int, noun: str) -> str:
-    """The count with its noun: 1 row, 1,200 rows."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from helpers.show.theme import BLUE, GREY, VERMILION, figure, plural
+from helpers.show.theme import BLUE, GREY, VERMILION, figure
+from helpers.wording import plural
 
 MOST_POINTS = 400
 """Steps drawn; of a longer curve every n-th is taken (the smoothed line still uses all of them)."""

@@ -159,6 +159,7 @@ def words(progress: Progress, now: float | None = None, expected: float | None =
     """Where a job stands, in one line.
 
     Args:
+        progress: from ``jobs.watch``.
         now: the present as seconds since 1970, for tests.
         expected: minutes that were predicted for the whole job.
     """

@@ -28,7 +28,12 @@ def _sizes(bench: Bench) -> dict[str, int]:
 
 
 def in_the_prompt(bench: Bench, size: int) -> Candidate:
-    """A prompt that uses the first ``size`` training rows: all of them where they are few, else the nearest."""
+    """A prompt that uses the first ``size`` training rows: all of them where they are few, else the nearest.
+
+    Args:
+        bench: rows and base model of this run.
+        size: how many of the training rows.
+    """
     rows = bench.train[:size]
     given = {"shots": tuple(rows)} if size <= SHOTS else {"nearest": NEAREST, "pool": tuple(rows)}
     return Candidate(

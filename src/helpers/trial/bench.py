@@ -69,7 +69,12 @@ class Tuned:
     tokens: int
 
     def candidate(self, name: str, **more: Any) -> Candidate:
-        """The tuned model as a rival."""
+        """The tuned model as a rival.
+
+        Args:
+            name: what tables call it.
+            more: other fields of a ``Candidate``, such as ``max_tokens``.
+        """
         return Candidate(name, self.model, tuned=True, **{"max_tokens": ANSWER_TOKENS, **more})
 
 
@@ -89,7 +94,13 @@ class Bench:
         self.validation = triage("validation")[: sizes.rows]
 
     def tuned(self, name: str, rows: Sequence[Example], epochs: int) -> Tuned:
-        """The model trained on these rows, found again when there is one already."""
+        """The model trained on these rows, found again when there is one already.
+
+        Args:
+            name: of the training file, and of the model's suffix.
+            rows: training rows.
+            epochs: passes over them.
+        """
         file, suffix = self._uploaded(name, rows), f"trial-{name.replace('_', '-')}"
         settings = _settings(len(rows), epochs)
         job = jobs.start(self.client, file, model=self.base, suffix=suffix, seed=1, hyperparameters=settings)
@@ -115,7 +126,13 @@ class Bench:
         return self.tuned(f"triage_{size}", self.train[:size], self.sizes.curve[size])
 
     def ask(self, candidates: Sequence[Candidate], rows: Sequence[Example], scores: Sequence[Metric]) -> Results:
-        """Answers of all candidates on these rows."""
+        """Answers of all candidates on these rows.
+
+        Args:
+            candidates: prompts and tuned models.
+            rows: what each of them is asked.
+            scores: the first one is the headline.
+        """
         names = ", ".join(candidate.name for candidate in candidates)
         print(f"asking {len(rows)} rows: {names}", file=sys.stderr, flush=True)
         return evaluate.run(
@@ -161,7 +178,12 @@ def labels(row: Example) -> dict[str, Any]:
 
 
 def relabelled(row: Example, **changes: Any) -> Example:
-    """The row with other labels in its ideal answer."""
+    """The row with other labels in its ideal answer.
+
+    Args:
+        row: of the triage sample.
+        changes: field → its new value.
+    """
     answer = {"role": "assistant", "content": json.dumps(labels(row) | changes)}
     return Example((*row.prompt, answer), extra=row.extra, line=row.line)
 

@@ -78,5 +78,14 @@ def claims() -> tuple[Claim, ...]:
 
 
 def mark(series: str, label: str, value: float, low: float | None = None, high: float | None = None, **more) -> dict:
-    """One mark of a chart."""
+    """One mark of a chart.
+
+    Args:
+        series: marks of one series share a colour.
+        label: what stands beside the mark.
+        value: in the unit of the chart's axis.
+        low: lower end of the interval; None where there is none.
+        high: its upper end.
+        more: ``x``, where the chart is a curve.
+    """
     return {"series": series, "label": label, "value": value, "low": low, "high": high, **more}

@@ -68,7 +68,12 @@ def _examples(lost: Any) -> tuple[str, ...]:
 
 
 def after_the_change(row: Example, wrong: set[str]) -> Example:
-    """The row's label as the shop wants it now."""
+    """The row's label as the shop wants it now.
+
+    Args:
+        row: of the triage sample.
+        wrong: questions that the new category takes over.
+    """
     old = labels(row)["category"]
     new = NEW if row.question in wrong else RENAMED.get(old, old)
     return relabelled(row, category=new)
@@ -162,7 +167,12 @@ def invented_facts() -> list[dict[str, Any]]:
 
 
 def questions(facts: Sequence[dict[str, Any]], wording: str) -> list[Example]:
-    """The facts asked in one wording, each with the words that its answer must hold."""
+    """The facts asked in one wording, each with the words that its answer must hold.
+
+    Args:
+        facts: from :func:`invented_facts`.
+        wording: "asked", "asked_too", "other_words" or "turned".
+    """
     words = "turned_key" if wording == "turned" else "key"
     return [
         Example(

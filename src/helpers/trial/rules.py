@@ -36,7 +36,12 @@ def by_direction(comparison: Comparison) -> str:
 
 
 def behaviour(against_explained: Sequence[Comparison], against_bare: Comparison) -> str:
-    """Tuned and asked without a word of explanation, against explained prompts, and against the same bare question."""
+    """Tuned and asked without a word of explanation, against explained prompts, and against the same bare question.
+
+    Args:
+        against_explained: tuned against each prompt that explains the task.
+        against_bare: tuned against the base, both asked the bare question.
+    """
     if all(told(comparison) > 0 for comparison in against_explained):
         return HOLDS
     if told(against_bare) > 0:
@@ -48,6 +53,10 @@ def prompt_length(tokens: Comparison, quality: Comparison) -> str:
     """Tokens of the tuned model's prompts against the explained prompt's, and the scores beside them.
 
     "As good" is said only where the rows rule out a loss of ten points or more; that they cannot tell is no evidence.
+
+    Args:
+        tokens: of prompts: tuned against the explained one.
+        quality: scores: tuned against the explained prompt.
     """
     if told(tokens) >= 0:
         return NOT
@@ -58,7 +67,12 @@ def prompt_length(tokens: Comparison, quality: Comparison) -> str:
 
 
 def plateau(state: str, tuned_against_best: Comparison) -> str:
-    """A signal is right when tuning gains after it, or when tuning gains nothing before it."""
+    """A signal is right when tuning gains after it, or when tuning gains nothing before it.
+
+    Args:
+        state: what ``evaluate.plateau`` said: "plateaued", "still rising" or "cannot tell".
+        tuned_against_best: tuned against the best prompt of that ladder.
+    """
     gains = told(tuned_against_best)
     if state == "cannot tell" or gains == 0:
         return UNTESTED
@@ -66,7 +80,12 @@ def plateau(state: str, tuned_against_best: Comparison) -> str:
 
 
 def few_rows(at_few: Comparison, at_many: Comparison) -> str:
-    """Prompt against tuned on the fewest rows, tuned against prompt on the most."""
+    """Prompt against tuned on the fewest rows, tuned against prompt on the most.
+
+    Args:
+        at_few: prompt against tuned, both with the fewest rows.
+        at_many: tuned against prompt, both with the most.
+    """
     if told(at_few) < 0:
         return NOT
     if told(at_few) > 0:
@@ -78,6 +97,11 @@ def hundreds(below: Comparison, above: Comparison, more: Comparison) -> str:
     """Tuned against the prompt with the same rows, below and above 100 rows; and the most rows against few.
 
     The run ends at a few hundred rows, so the upper end of the range stays open: never more than "partly".
+
+    Args:
+        below: tuned against prompt, both with rows below 100.
+        above: the same with the most rows.
+        more: tuned on the most rows against tuned on those below 100.
     """
     if told(below) > 0 and more.high < CLOSE_ENOUGH:
         return NOT
@@ -85,7 +109,12 @@ def hundreds(below: Comparison, above: Comparison, more: Comparison) -> str:
 
 
 def quality(half_clean: Comparison, all_clean: Comparison) -> str:
-    """Half of the rows, all right, against all rows with wrong ones; and all rows right against the same."""
+    """Half of the rows, all right, against all rows with wrong ones; and all rows right against the same.
+
+    Args:
+        half_clean: half of the rows, all right, against all rows with wrong ones.
+        all_clean: all rows, all right, against the same.
+    """
     if told(half_clean) > 0:
         return HOLDS
     if told(all_clean) > 0:
@@ -94,7 +123,13 @@ def quality(half_clean: Comparison, all_clean: Comparison) -> str:
 
 
 def goalposts(new_names_said: int, edited: Comparison, retrained: Comparison) -> str:
-    """How often the old tuned model says a new name; the edited prompt and the retrained model against the old ones."""
+    """How often the old tuned model says a new name; the edited prompt and the retrained model against the old ones.
+
+    Args:
+        new_names_said: answers of the old tuned model that hold a new name.
+        edited: the edited prompt against the old one.
+        retrained: the retrained model against the old one.
+    """
     if new_names_said:
         return NOT
     if told(edited) > 0:
@@ -103,7 +138,13 @@ def goalposts(new_names_said: int, edited: Comparison, retrained: Comparison) ->
 
 
 def new_facts(other_words: Comparison, turned: Comparison, in_the_prompt: Comparison) -> str:
-    """Tuned on invented facts against before: in other words, and turned round; and the facts in the prompt instead."""
+    """Tuned on invented facts against before: in other words, and turned round; and the facts in the prompt instead.
+
+    Args:
+        other_words: tuned against before, asked in other words.
+        turned: tuned against before, asked the other way round.
+        in_the_prompt: the facts in the prompt against tuned.
+    """
     if told(other_words) <= 0:
         return HOLDS if other_words.high < CLOSE_ENOUGH else UNTESTED
     weak = told(turned) <= 0 or told(in_the_prompt) > 0
@@ -111,7 +152,12 @@ def new_facts(other_words: Comparison, turned: Comparison, in_the_prompt: Compar
 
 
 def old_facts(after: Sequence[Comparison], known: int) -> str:
-    """Each tuned model against the base on plain facts, of which the base says so many: too few can hardly be lost."""
+    """Each tuned model against the base on plain facts, of which the base says so many: too few can hardly be lost.
+
+    Args:
+        after: each tuned model against the base.
+        known: plain facts that the base answers.
+    """
     if known < ENOUGH_KNOWN:
         return UNTESTED
     lost = [told(comparison) < 0 for comparison in after]
@@ -123,7 +169,12 @@ def old_facts(after: Sequence[Comparison], known: int) -> str:
 
 
 def cheap_training(people: float, training: Sequence[float]) -> str:
-    """USD of the people who make the examples, against what training on them costs at several places."""
+    """USD of the people who make the examples, against what training on them costs at several places.
+
+    Args:
+        people: USD of the people who make the examples.
+        training: USD of training on them, at each place.
+    """
     dearer = [people / CARE > usd for usd in training]
     return HOLDS if all(dearer) else PARTLY if any(dearer) else NOT
 
@@ -135,7 +186,12 @@ def hours_to_days(minutes: Sequence[float]) -> str:
 
 
 def four_dollars(usd: float, state: str) -> str:
-    """The sum done again, and whether its model can still be tuned."""
+    """The sum done again, and whether its model can still be tuned.
+
+    Args:
+        usd: the sum at its dated price.
+        state: whether jobs on its model can be started: see ``facts.standing``.
+    """
     if round(usd) != 4:
         return NOT
     return OVERTAKEN if state == "ended" else HOLDS
@@ -148,7 +204,13 @@ def dearer_calls(times: Sequence[float]) -> str:
 
 
 def shorter_saves(tuned: float, fresh: float, cached: float) -> str:
-    """USD of the same calls: short prompts on a tuned model, long ones on a prompted model, uncached and cached."""
+    """USD of the same calls: short prompts on a tuned model, long ones on a prompted model, uncached and cached.
+
+    Args:
+        tuned: USD of the calls with short prompts on a tuned model.
+        fresh: USD of the same calls with long prompts on a prompted model, nothing cached.
+        cached: the same with all cached that can be.
+    """
     if tuned < cached:
         return HOLDS
     return PARTLY if tuned < fresh else NOT

@@ -9,13 +9,14 @@ from helpers.costs import Workload, article
 from helpers.trial import rules
 from helpers.trial.bench import Bench
 from helpers.trial.finding import Finding, mark
+from helpers.wording import plural
 
 NAMED = ("openai", "anthropic")
 """The hosts that the article names."""
 JOULES_A_KWH = 3.6e6
 
 
-def cheap_training(bench: Bench, found: Mapping[str, Finding]) -> Finding:
+def cheap_training(bench: Bench) -> Finding:
     """USD of the people who make the rows, and of training on them: here, and where everybody may train."""
     model, job = bench.triage_model(), Workload()
     electricity = model.seconds * job.machine_watts / JOULES_A_KWH * job.usd_per_kwh
@@ -59,7 +60,7 @@ def _open_prices() -> list[tuple]:
     return [(line, facts.tuning_price(line.model, line.provider)) for line in table.itertuples()]
 
 
-def hours_to_days(bench: Bench, found: Mapping[str, Finding]) -> Finding:
+def hours_to_days(bench: Bench) -> Finding:
     """Minutes of the job here, of the article's file at this machine's speed, and of runs that others wrote down."""
     model = bench.triage_model()
     tokens = article.EXAMPLES * article.TOKENS_EACH * costs.predicted_epochs(article.EXAMPLES).n
@@ -67,7 +68,7 @@ def hours_to_days(bench: Bench, found: Mapping[str, Finding]) -> Finding:
     written = written[written["provider"] != "local"]
     minutes = {
         f"{len(bench.train)} rows, this machine": model.seconds / 60,
-        "the article's file, this machine": 60 * costs.training_hours(tokens, model.tokens / model.seconds),
+        "the article's file, this machine": model.seconds / 60 * tokens / model.tokens,
         **{f"the article's file, {one.provider}: {one.model}": one.article_minutes for one in written.itertuples()},
     }
     longest = max(minutes, key=minutes.get)
@@ -87,12 +88,12 @@ def hours_to_days(bench: Bench, found: Mapping[str, Finding]) -> Finding:
         log=True,
         reading="Time in a provider's queue is not in it, and can be longer than the training.",
         sources=tuple(
-            f"as of {one.as_of}, {one.how_known}: {one.source} {one.remark}".strip() for one in written.itertuples()
+            f"{row.cite} {row.remark}".strip() for row in facts.rows("durations") if row["provider"] != "local"
         ),
     )
 
 
-def four_dollars(bench: Bench, found: Mapping[str, Finding]) -> Finding:
+def four_dollars() -> Finding:
     """The article's sum, done again on dated prices."""
     table = costs.article_training()
     first, usual, last = table.iloc[0], table.iloc[1], table.iloc[-1]
@@ -109,16 +110,15 @@ def four_dollars(bench: Bench, found: Mapping[str, Finding]) -> Finding:
             *(f"{event['date']}: {event['what']} ({event.cite})." for event in ended),
         ),
         marks=tuple(
-            mark(one.state, f"{one.model}, {one.epochs} epoch{'s' if one.epochs > 1 else ''}", one.usd)
-            for one in table.itertuples()
+            mark(one.state, f"{one.model}, {plural(one.epochs, 'epoch')}", one.usd) for one in table.itertuples()
         ),
         axis="USD for training on 1,000 examples of 500 tokens",
         reading="Epochs multiply the bill. The colour says who can still start such a job.",
-        sources=tuple(dict.fromkeys(f"as of {o.as_of}, {o.how_known}: {o.source}" for o in table.itertuples())),
+        sources=tuple(table.attrs["cite"]),
     )
 
 
-def dearer_calls(bench: Bench, found: Mapping[str, Finding]) -> Finding:
+def dearer_calls() -> Finding:
     """How many times its base's price a tuned model costs."""
     table = costs.tuned_against_base()
     times = [*table["times_input"], *table["times_output"]]
@@ -139,9 +139,11 @@ def dearer_calls(bench: Bench, found: Mapping[str, Finding]) -> Finding:
     )
 
 
-def shorter_saves(bench: Bench, found: Mapping[str, Finding]) -> Finding:
-    """The measured lengths at dated prices: short on a tuned model, long on a prompted one, cached and not."""
-    seen = found["prompt_length"].numbers
+def shorter_saves(seen: Mapping[str, float]) -> Finding:
+    """The measured lengths at dated prices: short on a tuned model, long on a prompted one, cached and not.
+
+    ``seen``: tokens of a ``short`` and a ``long`` prompt, of the ``question`` in them and of an ``answer``.
+    """
     table = costs.short_against_cached(
         long_prompts=[seen["long"]], question=seen["question"], short_prompt=seen["short"], tokens_out=seen["answer"]
     )
@@ -176,7 +178,7 @@ def shorter_saves(bench: Bench, found: Mapping[str, Finding]) -> Finding:
     )
 
 
-def hosts(bench: Bench, found: Mapping[str, Finding]) -> Finding:
+def hosts() -> Finding:
     """Who lets whom tune on this day."""
     day = facts.today()
     named = [facts.provider(name) for name in NAMED]

@@ -16,7 +16,12 @@ WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 
 
 def longest_shared(text: str, pool: Sequence[str]) -> int:
-    """The most words in a row that a text shares with any one of the pool, whatever their case and punctuation."""
+    """The most words in a row that a text shares with any one of the pool, whatever their case and punctuation.
+
+    Args:
+        text: a copy.
+        pool: texts that it may have learned from.
+    """
     words, runs = _words(text), _runs(tuple(pool))
     longest = 0
     for start in range(len(words)):  # a longer run than the best so far is all that is looked for

@@ -54,6 +54,10 @@ class Editor:
 def train_editor(ours: Sequence[str], theirs: Sequence[str]) -> Editor:
     """Learn to tell archive copy from prompted copy. Use none of the texts that it is to judge afterwards.
 
+    Args:
+        ours: texts of the archive.
+        theirs: texts that models wrote when they were prompted.
+
     Raises:
         EvaluationError: fewer than ten texts of either kind.
     """

@@ -41,7 +41,12 @@ class Mention:
 
 
 def mentions(copy: str, sheet: str) -> list[Mention]:
-    """What a copy says of numbers, materials and colours, in its order."""
+    """What a copy says of numbers, materials and colours, in its order.
+
+    Args:
+        copy: the text that is checked.
+        sheet: the facts that it was written from.
+    """
     plain = _without(COMPARING, copy)
     words = _without(OTHERWISE, plain)
     numbers = (*_figures(plain), *_in_words(plain, claims=True))
@@ -56,7 +61,12 @@ def mentions(copy: str, sheet: str) -> list[Mention]:
 
 
 def invented(copy: str, sheet: str) -> list[Mention]:
-    """The mentions that do not stand on the sheet."""
+    """The mentions that do not stand on the sheet.
+
+    Args:
+        copy: the text that is checked.
+        sheet: the facts that it was written from.
+    """
     return [one for one in mentions(copy, sheet) if not one.stands]
 
 

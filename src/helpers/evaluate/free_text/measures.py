@@ -26,6 +26,7 @@ def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = T
 
     Args:
         rules: what a text must keep; none leaves the measures of rules out.
+        train: training rows, with which copied words are looked for.
         facts: whether what an answer says of numbers, materials and colours must stand in its question. Without rules,
             likeness to the ideal answer comes first, and decides nothing: a text that says nothing would be the best.
 
@@ -50,7 +51,9 @@ def for_task(about: Task, rules: Any, train: Sequence[Example], *, facts: bool =
     else those of ``metrics.for_task``. A check or metrics of the reader's own come first, with facts after them.
 
     Args:
+        about: the kind of task, from ``data.task``.
         rules: as for ``metrics.for_task``: a TOML file or list of rules, the name of a check, metrics, or None.
+        train: training rows, with which copied words are looked for.
         facts: as for :func:`measures`.
 
     Raises:
@@ -96,7 +99,13 @@ A text that says nothing of the kind invents nothing: read it beside ``profile``
 
 
 def remarks(copy: str, sheet: str, rules: Sequence[Rule] = ()) -> list[str]:
-    """What there is to say of one text: the rules that it breaks, and what it says that is not on the sheet."""
+    """What there is to say of one text: the rules that it breaks, and what it says that is not on the sheet.
+
+    Args:
+        copy: the text that is checked.
+        sheet: the facts that it was written from.
+        rules: what it must keep; none leaves rules out.
+    """
     gone = broken(rules, copy)
     broke = "; ".join(rule.get("description", rule["id"]) for rule in rules if rule["id"] in gone)
     kept = f"Breaks {len(gone)} of {len(rules)} rules: {broke}." if gone else f"Keeps all {len(rules)} rules."

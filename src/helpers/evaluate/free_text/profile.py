@@ -31,6 +31,11 @@ Copies = Mapping[str, Sequence[str | None]]
 def copies(results: Results, rows: Sequence[Example], archive: str = ARCHIVE) -> dict[str, list[str | None]]:
     """Each candidate's answers, and the ideal ones under the name ``archive``.
 
+    Args:
+        results: of free-text candidates.
+        rows: those that were measured, in their order.
+        archive: the name under which the ideal answers stand.
+
     Raises:
         EvaluationError: other rows than those measured.
     """
@@ -41,7 +46,12 @@ def copies(results: Results, rows: Sequence[Example], archive: str = ARCHIVE) ->
 
 def rule_table(copies: Copies, rules: Sequence[Rule]) -> pd.DataFrame:
     """One line a rival and rule: ``rival``, ``rule``, ``description``, ``kept`` (share of its copies) with ``low`` to
-    ``high`` (Wilson), ``copies``."""
+    ``high`` (Wilson), ``copies``.
+
+    Args:
+        copies: from :func:`copies`.
+        rules: checked ones, from ``rules.load_rules``.
+    """
     lines = []
     for rival, texts in copies.items():
         for rule in rules:
@@ -54,7 +64,12 @@ def rule_table(copies: Copies, rules: Sequence[Rule]) -> pd.DataFrame:
 def fact_table(copies: Copies, rows: Sequence[Example]) -> pd.DataFrame:
     """One line a rival: facts told a copy (numbers, materials and colours), the share of them that stand on the sheet,
     how many of each kind do not, and the share of copies without an invented one, with its interval. What one copy
-    repeats counts once."""
+    repeats counts once.
+
+    Args:
+        copies: from :func:`copies`.
+        rows: the sheets, in the same order.
+    """
     lines = []
     for rival, texts in copies.items():
         said = _said(texts, rows)
@@ -77,7 +92,12 @@ def fact_table(copies: Copies, rows: Sequence[Example]) -> pd.DataFrame:
 
 def invented_table(copies: Copies, rows: Sequence[Example]) -> pd.DataFrame:
     """One line an invented fact: ``rival``, ``kind``, ``invented`` (its words), ``sheet``, ``copy``. Read them: the
-    check goes by patterns, and is wrong at times."""
+    check goes by patterns, and is wrong at times.
+
+    Args:
+        copies: from :func:`copies`.
+        rows: the sheets, in the same order.
+    """
     lines = [
         {"rival": rival, "kind": one.kind, "invented": one.text, "sheet": row.question, "copy": text}
         for rival, texts in copies.items()
@@ -99,6 +119,14 @@ def profile(
     sheet``, ``invent nothing`` (unless ``facts`` is False); ``copied`` (copies that share :data:`LONG` words in a row
     or more with a training copy); ``other openings`` and ``other endings`` (distinct first three words, distinct last
     sentences, as a share of the copies); ``words`` (mean); ``taken for ours`` (by the ``editor``, where there is one).
+
+    Args:
+        copies: from :func:`copies`.
+        rows: the sheets, in the same order.
+        train: training rows, with which copied words are looked for.
+        rules: what a copy must keep; none leaves their columns out.
+        editor: from ``train_editor``; None leaves its column out.
+        facts: False leaves the columns on facts out.
     """
     told = fact_table(copies, rows) if facts else pd.DataFrame()
     archive = [row.answer for row in train]

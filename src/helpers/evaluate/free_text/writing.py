@@ -20,10 +20,15 @@ def write(
     """Each candidate's reply to one sheet, all asked at once.
 
     Args:
+        client: from ``helpers.providers.connect``.
+        candidates: those that write; of different names.
+        sheet: the facts to write from.
+        store: file of the answer store: what is in it is not asked again.
         options: ``price`` and ``spend_limit_usd``, as for ``evaluate.run``.
 
     Raises:
-        ConsentError, HostError: as ``evaluate.run``.
+        ConsentError: as ``evaluate.run``.
+        HostError: as ``evaluate.run``.
     """
     row = Example(({"role": "user", "content": sheet}, {"role": "assistant", "content": ""}))
     requests = [Request(one.model, messages(one, row), one.temperature, one.max_tokens) for one in candidates]
