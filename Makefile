@@ -62,6 +62,8 @@ stop: ## stop the local fine-tuning API
 lock: ## maintainers: resolve requirements.lock again from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url --no-emit-find-links \
 	  --no-header --no-annotate pyproject.toml --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url --no-emit-find-links \
+	  --no-header --no-annotate --generate-hashes --constraint requirements.lock pyproject.toml --output-file requirements.hashes
 
 clean: ## remove caches and build leftovers; never your work in .local
 	@rm -rf .pytest_cache .ruff_cache .hypothesis build dist src/*.egg-info

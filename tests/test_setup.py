@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import setup
 import yaml
 
 TOP = Path(__file__).resolve().parents[1]
@@ -105,6 +106,19 @@ def test_conda_installs_the_same_package_under_the_same_lock():
     assert "--editable ." in pip
     assert "--constraint requirements.lock" in pip
     assert f"torch=={locked()['torch']}" in PROJECT["dependencies"]
+
+
+def test_the_hashed_list_is_the_lock_and_every_file_has_a_hash():
+    blocks = (TOP / "requirements.hashes").read_text().replace(" \\\n", " ").splitlines()
+    pins = [line.split(" --hash")[0].strip() for line in blocks]
+    assert pins == (TOP / "requirements.lock").read_text().splitlines()
+    assert [line for line in blocks if not re.search(r" --hash=sha256:[0-9a-f]{64}", line)] == []
+
+
+def test_setup_installs_what_is_declared():
+    assert {normal(NAME.match(line).group()) for line in setup.packages(["test", "maintain"])} == (
+        declared() | declared("test") | declared("maintain")
+    )
 
 
 def test_fixed_dependencies_are_all_there():

@@ -23,7 +23,6 @@ from helpers.decide import hosts
 from helpers.errors import HostError
 from helpers.jobs import bedrock, leftovers
 from helpers.trial import sums
-from helpers.trial.finding import Finding
 
 HERE = Path(__file__).parent
 LIFE = HERE.parent / "src" / "helpers" / "facts" / "life.csv"
@@ -151,13 +150,11 @@ def _article(day: date) -> Iterator[Said]:
     table = costs.short_against_cached(on=day)
     yield Said("short_against_cached", table.attrs["sentence"], "call price", "openai", "gpt-4o-mini-2024-07-18")
     lengths = {"short": 60.0, "long": 900.0, "question": 60.0, "answer": 25.0}
-    before = {"prompt_length": Finding("prompt_length", "holds", numbers=lengths)}
-    for count in (sums.hosts, sums.four_dollars, sums.dearer_calls, sums.shorter_saves):
-        found = count(None, before)
+    four = sums.four_dollars()
+    for found in (sums.hosts(), four, sums.dearer_calls(), sums.shorter_saves(lengths)):
         for text in (found.because, *found.details, found.reading):
             host = "openai" if "OpenAI" in text and "Anthropic" not in text else ""
             yield Said(f"the article on trial, {found.claim}", text, host=host)
-    four = sums.four_dollars(None, before)
     yield Said("the article on trial, four_dollars", four.because, "job price", "openai", "gpt-3.5-turbo")
 
 

@@ -2,6 +2,9 @@
 
 Does nothing when the last run with the same pyproject.toml, requirements.lock and extras succeeded. Says beforehand how
 much it will download. On Linux without an NVIDIA GPU it takes PyTorch's CPU build, which saves 2.5 GB.
+
+Every package is held to the hashes of PyPI's files, in requirements.hashes; not so PyTorch's CPU build, which is on an
+index of its own, where pip checks the hash that stands there.
 """
 
 from __future__ import annotations
@@ -24,6 +27,10 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "kit-setup.json"
 TORCH = "torch==2.13.0"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+PIP = """pip==26.3
+    --hash=sha256:6c36ae7da8695be67e3cd9f7d87919667ced53f57ce2ede75d89b5912ed2bc4c
+    --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"""
+"""Older ones (25.3 was tried) refuse constraints with hashes; any can install this one by its hash."""
 
 # Measured on Linux x86-64 with Python 3.11 by adding up the files that pip downloads (2026-11-23).
 PACKAGES_MB, EXTRA_MB, CPU_TORCH_MB, CUDA_TORCH_MB = 240, {"test": 100, "maintain": 25, "conformance": 5}, 190, 2700
@@ -59,10 +66,31 @@ def install(extras: list[str]) -> None:
     torch, torch_mb = torch_source()
     total = PACKAGES_MB + torch_mb + sum(EXTRA_MB[e] for e in extras)
     say(f"downloading about {total} MB of packages (cached ones are free)")
+    pinned = str(TOP / ("requirements.hashes" if pip_that_checks_hashes() else "requirements.lock"))
     if torch is not None:
         pip("install", "--no-deps", TORCH, *torch)
-    target = f"{TOP}[{','.join(extras)}]" if extras else str(TOP)
-    pip("install", "--constraint", str(TOP / "requirements.lock"), "--editable", target)
+    pip("install", "--constraint", pinned, *packages(extras))
+    pip("install", "--no-deps", "--editable", str(TOP))
+
+
+def packages(extras: list[str]) -> list[str]:
+    """What pyproject.toml names: the kit cannot be named with them, since an editable folder has no hash."""
+    import tomllib  # not there before Python 3.11, where this program only says so
+
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [*project["dependencies"], *(name for extra in extras for name in project["optional-dependencies"][extra])]
+
+
+def pip_that_checks_hashes() -> bool:
+    """Bring the environment's pip up to :data:`PIP`; False, said aloud, where that cannot be had."""
+    wanted = VENV / "pip.txt"
+    wanted.write_text(PIP.replace("\n", " \\\n"))
+    status = run([PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--require-hashes",
+                  "--requirement", wanted])  # fmt: skip
+    if status:
+        say("this pip could not be brought up to date (its message is above): packages keep their exact versions, but")
+        say("the hashes of their files are not checked")
+    return status == 0
 
 
 def torch_source() -> tuple[list[str] | None, int]:
@@ -113,7 +141,7 @@ def silence_news_prompt() -> None:
 def fingerprint() -> str:
     """Changes when the declared or the locked packages change."""
     return hashlib.sha256(
-        b"".join((TOP / name).read_bytes() for name in ("pyproject.toml", "requirements.lock"))
+        b"".join((TOP / name).read_bytes() for name in ("pyproject.toml", "requirements.lock", "requirements.hashes"))
     ).hexdigest()
 
 
