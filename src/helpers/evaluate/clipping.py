@@ -97,8 +97,8 @@ def _ceilings(pairs: Sequence[tuple[int, int]], shapes: Sequence[tuple[str, ...]
     for (theirs, own), shape in zip(pairs, shapes, strict=True):
         by_count[shape, theirs].append(own)
     return {
-        count
-        for count, lengths in by_count.items()
+        (shape, count)
+        for (shape, count), lengths in by_count.items()
         if len(lengths) >= ALIKE and max(lengths) - min(lengths) >= max(LEAST_SPREAD, SPREAD * count)
     }
 
