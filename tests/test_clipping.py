@@ -89,6 +89,17 @@ def test_what_counts_as_cut(reported, short, found):
     assert judged(*reported, short=short) == found
 
 
+def test_a_hidden_system_message_is_no_ceiling():
+    """llama.cpp applies the model's own template: SmolLM2's adds a system message of 25 tokens where none is given, so
+    a bare question counts as much as a shorter one with instructions."""
+    bare = [[{"role": "user", "content": "word " * (20 + n % 4)}] for n in range(12)]
+    told = [[{"role": "system", "content": "word " * 22}, *one] for one in bare]
+    own = tokens.counter("some-model").examples([(one, ()) for one in (*bare, *told)])
+    theirs = [*(n + 25 for n in own[:12]), *own[12:]]
+    assert len(set(theirs)) < 8, "the counts of both kinds coincide"
+    assert cut("some-model", [*bare, *told], [Reply("a", prompt_tokens=n) for n in theirs]) == {}
+
+
 def test_one_count_for_prompts_of_many_lengths_is_where_the_context_ends():
     """A cut of a few tokens is less than vocabularies differ by; that all end at the same count gives it away."""
     prompts = [[{"role": "user", "content": "word " * (230 + 5 * n)}] for n in range(8)]

@@ -73,11 +73,12 @@ def cut(model: str, prompts: Sequence[Sequence[Mapping[str, Any]]], replies: Seq
         ours = counter.examples([(prompts[place], ()) for place in counted])
         last = counter.examples([(prompts[place][-1:], ()) for place in counted])
         pairs = [(replies[place].prompt_tokens or 0, own) for place, own in zip(counted, ours, strict=True)]
-        scale, ceilings = _scale(pairs), _ceilings(pairs)
+        shapes = [tuple(message["role"] for message in prompts[place]) for place in counted]
+        scale, ceilings = _scale(pairs), _ceilings(pairs, shapes)
         return {
             place: f"{REASON} to {theirs:,} tokens"
-            for place, (theirs, own), end in zip(counted, pairs, last, strict=True)
-            if theirs in ceilings or (_too_few(theirs, own, scale) and not _only_uncached(theirs, end))
+            for place, (theirs, own), end, shape in zip(counted, pairs, last, shapes, strict=True)
+            if (shape, theirs) in ceilings or (_too_few(theirs, own, scale) and not _only_uncached(theirs, end))
         }
     return {}
 
@@ -86,14 +87,18 @@ def _too_few(theirs: int, own: int, scale: float) -> bool:
     return own >= LEAST_TOKENS and theirs < CUT_BELOW * scale * own
 
 
-def _ceilings(pairs: Sequence[tuple[int, int]]) -> set[int]:
-    """Counts that the host gives for prompts of clearly different lengths: where its context ends."""
-    by_count: dict[int, list[int]] = defaultdict(list)
-    for theirs, own in pairs:
-        by_count[theirs].append(own)
+def _ceilings(pairs: Sequence[tuple[int, int]], shapes: Sequence[tuple[str, ...]]) -> set[tuple[tuple[str, ...], int]]:
+    """Counts that the host gives for prompts of clearly different lengths: where its context ends.
+
+    Only prompts with the same roles are held against each other: a model's own template may add a system message where
+    there is none, which our count does not know of.
+    """
+    by_count: dict[tuple[tuple[str, ...], int], list[int]] = defaultdict(list)
+    for (theirs, own), shape in zip(pairs, shapes, strict=True):
+        by_count[shape, theirs].append(own)
     return {
-        count
-        for count, lengths in by_count.items()
+        (shape, count)
+        for (shape, count), lengths in by_count.items()
         if len(lengths) >= ALIKE and max(lengths) - min(lengths) >= max(LEAST_SPREAD, SPREAD * count)
     }
 
