@@ -177,7 +177,7 @@ def _traps(answer: Answering) -> Iterable[str]:
     yield from _CONTEXT[answer.kind](answer, short, unknown)
     if cloud := [one.name for one in answer.models if one.leaves]:
         yield (
-            f"{_some(cloud)}: the server passes it on to another machine, so **what you send leaves this one**. A "
+            f"{_some(cloud)}: the server passes it on to another machine, so what you send leaves this one. A "
             "schema is accepted there and not enforced, and a seed need not be kept: read the answers of rungs with a "
             "schema, or choose a model without “cloud” in its name."
         )
