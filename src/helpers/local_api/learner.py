@@ -75,11 +75,11 @@ class _AnswerLoss(torch.autograd.Function):
         ctx, hidden: Tensor, head: Tensor, rounded_head: Tensor, targets: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        loss, right = hidden.new_zeros(()), hidden.new_zeros(())
+        loss, right = (hidden.new_zeros((), dtype=torch.float32) for _ in range(2))
         for i in range(0, len(hidden), LOGITS_AT_ONCE):
             part = slice(i, i + LOGITS_AT_ONCE)
             at, weight = targets[part, None], weights[part, None]
-            logits = hidden[part] @ head.T
+            logits = (hidden[part] @ head.T).float()
             highest, guesses = logits.max(-1, keepdim=True)
             right += (guesses == at).sum()
             at_target = logits.gather(1, at) - highest
@@ -159,16 +159,26 @@ class Learner:
     def _loss(self, rows: Sequence[Row], frozen: FrozenOutputs | None) -> tuple[Tensor, Score]:
         pack = Pack.of(rows, self.decoder.device)
         if self.decoder.walkable:
-            hidden = self._upper(frozen.of(rows) if frozen else self.lower(pack), pack)
+            hidden = self._upper(frozen.of(rows).to(self.decoder.dtype) if frozen else self.lower(pack), pack)
             answers = self.decoder.normed(hidden[0, pack.at])
             loss, right = _AnswerLoss.apply(answers, self.decoder.head, self._head, pack.targets, pack.weights)
         else:
-            ids = padded(rows, self.decoder.device)
-            every = self.decoder.model(input_ids=ids, use_cache=False).logits
-            logits = torch.cat([every[i, : len(row)] for i, row in enumerate(rows)])[pack.at]
+            logits = self._logits(rows)
             loss = (F.cross_entropy(logits, pack.targets, reduction="none") * pack.weights).sum()
             right = (logits.argmax(-1) == pack.targets).sum()
         return loss, Score(float(pack.weights.sum()), float(loss.detach()), float(right), len(pack.targets))
+
+    def _logits(self, rows: Sequence[Row]) -> Tensor:
+        """Of the learned tokens, from the model's own ``forward``: (learned tokens, vocabulary).
+
+        Where no row learns at a position, its logits are not made: Gemma 3's would be a megabyte a token.
+        """
+        at = sorted({position for row in rows for position in row.at})
+        keep = torch.tensor(at, device=self.decoder.device)
+        ids = padded(rows, self.decoder.device)
+        every = self.decoder.model(input_ids=ids, use_cache=False, logits_to_keep=keep).logits
+        column = {position: n for n, position in enumerate(at)}
+        return torch.cat([every[i, [column[position] for position in row.at]] for i, row in enumerate(rows)]).float()
 
     @torch.no_grad()
     def lower(self, pack: Pack) -> Tensor:
