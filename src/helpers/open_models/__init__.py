@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from helpers.open_models.entries import File, OpenModel, on_shelf, shelf
 from helpers.open_models.fetching import announcement, damaged, fetch, fetched, folder, home
-from helpers.open_models.needs import Forecast, Needs, forecast, machine_rates, memory_of_this_machine, needs
-from helpers.open_models.shelf import File, OpenModel, on_shelf, shelf
+from helpers.open_models.sizing import Forecast, Needs, forecast, machine_rates, memory_of_this_machine, needs
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -27,8 +27,8 @@ from helpers import assets
 from helpers.atomic import write_atomically
 from helpers.errors import AssetError, ConsentError
 from helpers.open_models.downloading import NotThereError, download
-from helpers.open_models.needs import memory_of_this_machine, needs
-from helpers.open_models.shelf import File, OpenModel, on_shelf, shelf
+from helpers.open_models.entries import File, OpenModel, on_shelf, shelf
+from helpers.open_models.sizing import memory_of_this_machine, needs
 from helpers.project import kit_home
 
 HUB = "https://huggingface.co"

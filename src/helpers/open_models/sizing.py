@@ -19,7 +19,7 @@ from typing import Literal
 import psutil
 
 from helpers.errors import AssetError
-from helpers.open_models.shelf import OpenModel, on_shelf
+from helpers.open_models.entries import OpenModel, on_shelf
 
 Recipe = Literal["quick", "thorough"]
 
