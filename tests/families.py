@@ -64,6 +64,7 @@ ROLES = """{%- if messages[0]['role'] != 'system' %}
 {%- if add_generation_prompt %}{{- '<|start_of_role|>assistant<|end_of_role|>' }}{% endif %}"""
 
 MODES = """{%- set mode = '/think' if enable_thinking is not defined or enable_thinking else '/no_think' %}
+{%- if messages[0].role == 'system' and ' /think' in messages[0].content %}{% set mode = '/think' %}{% endif %}
 {{- '<|im_start|>system\\n## Metadata\\nDate: ' + strftime_now('%d %B %Y') + '\\nMode: ' + mode + '\\n' }}
 {%- if messages[0].role == 'system' %}{{- '\\n## Instructions\\n' + messages[0].content.rstrip() }}{% endif %}
 {{- '<|im_end|>\\n' }}

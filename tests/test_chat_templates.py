@@ -121,6 +121,19 @@ def test_reasoning_is_off_where_there_is_a_switch_and_stays_off_in_an_export(fol
         assert plain.apply_chat_template(ask, add_generation_prompt=True)["input_ids"] == ours.prompt(ask)
 
 
+def test_a_system_message_may_switch_reasoning_on_again(folders: dict[str, Path]):
+    ours = ChatTemplate(folders["smollm3"])
+    row = [
+        {"role": "system", "content": "Take your time. /think"},
+        {"role": "user", "content": "Well?"},
+        {"role": "assistant", "content": "<think>Hm.</think>Well."},
+    ]
+    ids, weights = ours.example(row)
+    learned = ours.tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w], skip_special_tokens=False)
+    assert learned == "<think>Hm.</think>Well.<|im_end|>"
+    assert ids[: len(ours.prompt(row[:2]))] == ours.prompt(row[:2])
+
+
 def test_stops_are_those_that_the_model_names(folders: dict[str, Path], tmp_path: Path):
     ours = ChatTemplate(folders["gemma3"])
     assert ours.stops == {ours.tokenizer.token_to_id("<end_of_turn>")}

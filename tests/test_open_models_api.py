@@ -16,10 +16,13 @@ from peft import PeftModel
 from running_api import Api, chat_rows, wait_until
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from helpers import assets, open_models
+from helpers import assets, jobs, open_models, show
+from helpers.errors import JobError
 from helpers.local_api import decoder, export, train
 from helpers.local_api.generate import Engine, GenerationRequest
+from helpers.local_api.template import ChatTemplate
 from helpers.open_models import entries
+from helpers.records import Example
 
 FETCHED = {
     "llama": "smollm2-360m-instruct", "qwen3": "qwen3-0.6b", "gemma3": "gemma-3-270m-it", "lfm2": "lfm2.5-350m",
@@ -101,6 +104,31 @@ def test_a_model_that_is_not_fetched_is_said_to_stand_on_the_shelf(world: World)
     file = world.client.files.create(file=("rows.jsonl", chat_rows(12)), purpose="fine-tune")
     with pytest.raises(openai.BadRequestError, match=fetch):
         world.client.fine_tuning.jobs.create(model="qwen3-4b", training_file=file.id)
+
+
+def test_what_a_model_sees_is_shown_by_its_own_template(world: World):
+    client = world.client
+    row = [*ASK[0], {"role": "assistant", "content": "delivery"}]
+    for name, folder in world.folders.items():
+        seen = jobs.seen(client, row, model_id(name))
+        ids, weights = ChatTemplate(folder).example(row)
+        assert (seen["tokens"], seen["learned_tokens"]) == (len(ids), sum(w > 0 for w in weights))
+        assert "".join(one["text"] for one in seen["segments"]) == AutoTokenizer.from_pretrained(folder).decode(ids)
+        assert [one["text"] for one in seen["segments"] if one["learned"]] == [f"delivery{FAMILIES[name].end}"]
+        assert seen["template"] == "the model's own"
+        assert seen["reasoning_switched_off"] == (name in ("qwen3", "smollm3"))
+        asked = jobs.seen(client, ASK[0], model_id(name))
+        assert asked["tokens"] == len(ChatTemplate(folder).prompt(ASK[0])) and not asked["learned_tokens"]
+    assert jobs.seen(client, row, "smollm2-135m-instruct")["template"] == "the kit's"
+    html = show.what_the_model_sees(Example(tuple(row)), client, "gemma-3-270m-it").data
+    assert "&lt;start_of_turn&gt;user" in html and "written by the model&#x27;s own chat template" in html
+    with pytest.raises(JobError, match="take turns"):
+        jobs.seen(client, [*ASK[0], *ASK[1]], "gemma-3-270m-it")
+    for bad in ([{"role": "x", "content": "a"}], [{"role": "user", "content": "a", "weight": 7}], []):
+        with pytest.raises(JobError):
+            jobs.seen(client, bad, "qwen3-0.6b")
+    with pytest.raises(JobError, match="qwen3-4b"):
+        jobs.seen(client, row, "qwen3-4b")
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -80,7 +80,7 @@ class JinjaTemplate:
         if not asked.startswith(unasked) or not self._control.match(self.opening):
             raise ValueError("nothing asks for an answer")
         first, second, rest = self.written([ask, answer, ask, answer], (), answering=False).split(ANSWER)
-        heads = {self.opening, _head(first, self.opening), _head(second, self.opening)}
+        heads = {self.opening, self._role_alone(), _head(first, self.opening), _head(second, self.opening)}
         ends = {found[0] for after in (second, rest) if (found := self._control.search(after))}
         if len(ends) != 1 or QUESTION in first.rpartition(_head(first, self.opening))[2]:
             raise ValueError("nothing ends an answer")
@@ -89,6 +89,11 @@ class JinjaTemplate:
             raise ValueError("text stands between an answer and its end")
         self._heads = sorted(heads, key=len, reverse=True)
         self._turn = re.compile(f"({'|'.join(map(re.escape, self._heads))})(.*?{re.escape(self.end)})", re.DOTALL)
+
+    def _role_alone(self) -> str:
+        """The opening without the words that switch reasoning off: a system message may switch it on again."""
+        words = (mark for mark in self._mark.finditer(self.opening) if not self._control.fullmatch(mark[0]))
+        return self.opening[: next((mark.start() for mark in words), len(self.opening))]
 
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """Token ids of the conversation, ending where the assistant's answer begins.

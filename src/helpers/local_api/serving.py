@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from helpers.local_api.generate import (
     UnknownAdapterError,
 )
 from helpers.local_api.refusal import Refusal
-from helpers.local_api.schemas import ChatRequest, Message
+from helpers.local_api.schemas import ChatRequest, Message, Seen
 from helpers.local_api.store import Model, Store
 from helpers.local_api.template import ChatTemplate
 
@@ -80,6 +81,7 @@ class Serving:
         self.started_at = int(time.time())
         self._engines: dict[str, Engine] = {}
         self._tools: dict[str, bool] = {}  # by base model
+        self._templates: dict[str, ChatTemplate] = {}  # those that were asked for what they show
         self._loading = threading.Lock()
 
     @property
@@ -133,6 +135,45 @@ class Serving:
             return _submit_all(engine, request, listeners)
         except KitError as error:
             raise refusal_of(error) from None
+
+    def seen(self, asked: Seen) -> dict[str, Any]:
+        """What a model sees of a conversation, in words: no weights are loaded for it.
+
+        Raises:
+            Refusal: the model does not exist, or its template cannot express this.
+        """
+        name = asked.model if asked.model in self.bases else self.tuned(asked.model).base
+        tools = [tool.model_dump() for tool in asked.tools or ()]
+        try:
+            template = self._template(name)
+            if asked.messages[-1]["role"] == "assistant":
+                ids, weights = template.example(asked.messages, tools)
+            else:
+                ids = template.prompt(asked.messages, tools)
+                weights = [0.0] * len(ids)
+        except KitError as error:
+            raise refusal_of(error) from None
+        segments = [
+            {"text": template.tokenizer.decode([i for i, _ in some], skip_special_tokens=False), "learned": learned}
+            for learned, some in groupby(zip(ids, weights, strict=True), key=lambda one: one[1] > 0)
+        ]
+        return {
+            "object": "chat.seen",
+            "model": asked.model,
+            "template": "the model's own" if template.own else "the kit's",
+            "reasoning_switched_off": bool(template.own and template.own.switched),
+            "segments": segments,
+            "tokens": len(ids),
+            "learned_tokens": sum(weight > 0 for weight in weights),
+        }
+
+    def _template(self, base: str) -> ChatTemplate:
+        if base not in self._templates:
+            found = self.bases.get(base)
+            if found is None:
+                raise AssetError(f"Its base model {base!r} is not served.", fix=how_to_get(base))
+            self._templates[base] = ChatTemplate(found.folder())
+        return self._templates[base]
 
     def knows_tools(self) -> bool:
         """Whether any base model's chat template has a place for tools (the default one's has none)."""
