@@ -19,6 +19,7 @@ from helpers.open_models import downloading, entries, fetching, sizing
 
 TINY = "tiny-model"
 REAL = entries.shelf()
+SHAPES = json.loads((Path(__file__).parents[1] / "benchmarks" / "shapes.json").read_text())
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ import json, torch, transformers as t
 shapes = json.loads(__import__("sys").argv[1])
 for name, (config, model, shape) in shapes.items():
     with torch.device("meta"):
-        made = getattr(t, model)(getattr(t, config)(**shape))
+        made = getattr(t, model)(getattr(t, config)(tie_word_embeddings=True, **shape))
     print(json.dumps([name, sum(p.numel() for p in made.parameters()), made.lm_head.weight.numel()]))
 """
     done = subprocess.run(
@@ -93,29 +94,6 @@ for name, (config, model, shape) in shapes.items():
         shape = SHAPES[name][2]
         assert (model.layers, model.width) == (shape["num_hidden_layers"], shape["hidden_size"])
     assert set(SHAPES) == {model.name for model in REAL}
-
-
-LLAMA, QWEN = ("LlamaConfig", "LlamaForCausalLM"), ("Qwen3Config", "Qwen3ForCausalLM")
-
-
-def _shape(width: int, inner: int, layers: int, heads: int, pairs: int, vocabulary: int, **more: object) -> dict:
-    return {
-        "hidden_size": width, "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": heads,
-        "num_key_value_heads": pairs, "vocab_size": vocabulary, "tie_word_embeddings": True, **more,
-    }  # fmt: skip
-
-
-SHAPES = {
-    "smollm2-135m-instruct": (*LLAMA, _shape(576, 1536, 30, 9, 3, 49152)),
-    "smollm2-360m-instruct": (*LLAMA, _shape(960, 2560, 32, 15, 5, 49152)),
-    "smollm2-1.7b-instruct": (*LLAMA, _shape(2048, 8192, 24, 32, 32, 49152)),
-    "qwen3-0.6b": (*QWEN, _shape(1024, 3072, 28, 16, 8, 151936, head_dim=128)),
-    "qwen3-1.7b": (*QWEN, _shape(2048, 6144, 28, 16, 8, 151936, head_dim=128)),
-    "qwen3-4b": (*QWEN, _shape(2560, 9728, 36, 32, 8, 151936, head_dim=128)),
-    "gemma-3-270m-it": ("Gemma3TextConfig", "Gemma3ForCausalLM", _shape(640, 2048, 18, 4, 1, 262144, head_dim=256)),
-    "lfm2.5-350m": ("Lfm2Config", "Lfm2ForCausalLM", _shape(1024, 6656, 16, 16, 8, 65536,
-                    full_attn_idxs=[2, 5, 8, 10, 12, 14])),
-}  # fmt: skip
 
 
 def test_the_table_says_what_there_is(hub: Hub):
