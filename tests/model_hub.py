@@ -17,12 +17,14 @@ class Hub:
         ranges: whether it knows ``Range``.
         wrong: names of files that it serves with a flipped byte.
         refuse: status for every request, or None.
+        elsewhere: address of another server that requests are sent on to, as the hub does for large files.
         asked: (path, Range header, Authorization header) of each request.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.cut_after, self.ranges, self.wrong = folder, [], True, set()
         self.refuse: int | None = None
+        self.elsewhere = ""
         self.asked: list[tuple[str, str | None, str | None]] = []
         hub = self
 
@@ -47,6 +49,11 @@ class Hub:
     def _answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
         span = request.headers.get("Range")
         self.asked.append((request.path, span, request.headers.get("Authorization")))
+        if self.elsewhere:
+            request.send_response(302)
+            request.send_header("Location", self.elsewhere + request.path)
+            request.end_headers()
+            return
         found = re.fullmatch(r"/(.+?/.+?)/resolve/(\w+)/(.+)", request.path)
         file = self.folder / found[1] / found[3] if found else self.folder / "none"
         if self.refuse or not file.is_file():

@@ -201,6 +201,19 @@ def test_the_hubs_token_goes_to_the_hub_only(hub: Hub, monkeypatch: pytest.Monke
     assert {token for _, _, token in hub.asked[-3:]} == {"Bearer hf_secret"}
 
 
+def test_the_token_is_not_sent_on_to_where_the_hub_keeps_its_files(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    front = Hub(hub.folder)
+    front.elsewhere, hub.cut_after = hub.address, [300_000]
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(fetching, "HUB", front.address)
+    assert same(open_models.fetch(TINY), hub)
+    front.close()
+    assert {token for _, _, token in front.asked} == {"Bearer hf_secret"} and {token for *_, token in hub.asked} == {
+        None
+    }
+    assert "bytes=300000-" in [span for _, span, _ in hub.asked]
+
+
 def test_a_file_that_is_not_pinned_is_taken_as_it_comes_first_and_must_match_later(hub, tmp_path, monkeypatch, capsys):
     use_shelf(tmp_path, monkeypatch, row(TINY, f"org/{TINY}", hub.folder / "org" / TINY, pinned=False))
     open_models.fetch(TINY, source=hub.address)

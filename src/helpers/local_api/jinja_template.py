@@ -2,8 +2,9 @@
 
 The template (Jinja) runs in a sandbox. What it needs is read off it by writing a few words with it, never known by the
 model's name: what asks for an answer, what stands before an answer and what ends one, and what a call of a tool looks
-like. Reasoning is switched off where the template has a switch for it. As everywhere, text stays text: what a user or
-a tool says never becomes a control token.
+like. Reasoning is switched off where the template has a switch for it; a template that writes the date (SmolLM3's,
+Granite's) writes today's, as it does in transformers. As everywhere, text stays text: what a user or a tool says never
+becomes a control token.
 """
 
 from __future__ import annotations

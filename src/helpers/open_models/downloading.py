@@ -18,6 +18,7 @@ FRUITLESS_TRIES = 4
 WAIT = 1.0
 """Seconds before a broken connection is tried again; twice as long each time."""
 CHUNK = 1 << 20
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "prompt-or-fine-tune"}
 
 
 class NotThereError(Exception):
@@ -69,7 +70,7 @@ def download(address: str, place: Path, bar: tqdm, secret: Mapping[str, str] | N
 def _more(address: str, place: Path, bar: tqdm, secret: Mapping[str, str]) -> bool:
     """One connection; whether the file is whole now."""
     have = place.stat().st_size if place.exists() else 0
-    request = urllib.request.Request(address, headers={"Accept-Encoding": "identity"})
+    request = urllib.request.Request(address, headers=HEADERS)
     if have:
         request.add_header("Range", f"bytes={have}-")
     for name, value in secret.items():

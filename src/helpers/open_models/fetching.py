@@ -16,14 +16,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 from tqdm.auto import tqdm
 
-from helpers import assets
+from helpers import assets, facts
 from helpers.atomic import write_atomically
 from helpers.errors import AssetError, ConsentError
 from helpers.open_models.downloading import NotThereError, download
@@ -224,7 +223,7 @@ def _fetch_all(model: OpenModel, where: str) -> Path:
             if sha256:
                 got[file.name] = {"sha256": sha256, "bytes": (coming / file.name).stat().st_size}
     _remember_first(model, got)
-    record = {"hub": model.hub, "revision": model.revision, "source": where, "on": date.today().isoformat()}
+    record = {"hub": model.hub, "revision": model.revision, "source": where, "on": facts.today().isoformat()}
     write_atomically(coming / RECORD, json.dumps(record | {"files": got}, indent=1) + "\n")
     shutil.rmtree(home() / model.name, ignore_errors=True)
     os.replace(coming, home() / model.name)

@@ -40,7 +40,10 @@ UNCERTAINTY = 0.3
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes of memory: to answer prompts, and to be tuned by each recipe."""
+    """Bytes of memory: to answer prompts with the base model, and to be tuned by each recipe.
+
+    A tuned model that answers takes a copy of its own of the layers that were trained, beside the base model's.
+    """
 
     prompt: int
     quick: int
