@@ -15,6 +15,7 @@ from model_hub import Hub, row
 
 from helpers import assets, open_models
 from helpers.errors import AssetError, ConsentError
+from helpers.local_api.serving import will_not_fit
 from helpers.open_models import downloading, entries, fetching, sizing
 
 TINY = "tiny-model"
@@ -326,6 +327,14 @@ def test_needs_grow_with_the_model_and_the_recipe():
         needed = sizing.needs(model)
         assert needed.prompt > model.parameters * 8 and needed.quick <= needed.thorough
         assert (needed.quick < needed.thorough) == model.layered, "a model that runs as a whole is trained as a whole"
+
+
+def test_a_job_that_cannot_fit_is_refused_with_what_would(monkeypatch: pytest.MonkeyPatch):
+    assert will_not_fit("smollm2-135m-instruct", "quick") == "" == will_not_fit("a-folder", "quick")
+    monkeypatch.setattr(open_models, "memory_of_this_machine", lambda: 5 * 10**9)
+    said = will_not_fit("qwen3-4b", "thorough")
+    assert re.search(r"qwen3-4b \(thorough\) needs about \d+\.\d GB of memory, this machine has 5.0", said)
+    assert "smollm2-360m-instruct" in said and "qwen3-1.7b" not in said
 
 
 def test_minutes_follow_from_the_rate():

@@ -88,8 +88,8 @@ def predict(
     Args:
         path: the training file on this machine; its tokens are counted for the price.
         training_file, validation_file: the ids of the uploads.
-        model: another base model than the host's default one; of this machine's API only.
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
+        model: another base model than the host's default one; of this machine's API only.
 
     Raises:
         JobError: the local API refuses the file, has lost it, or its probe fails; or a setting of the local API is

@@ -233,6 +233,20 @@ def how_to_get(name: str) -> str:
     return "GET /v1/models lists what does."
 
 
+def will_not_fit(name: str, recipe: str) -> str:
+    """Why a fetched model of the shelf cannot be tuned in this machine's memory, or nothing."""
+    model = next((one for one in open_models.shelf() if one.name == name and one.name != DEFAULT.id), None)
+    memory = open_models.memory_of_this_machine()
+    if model is None or getattr(open_models.needs(model), recipe) <= memory:
+        return ""
+    needed = getattr(open_models.needs(model), recipe)
+    fitting = [one.name for one in open_models.shelf() if getattr(open_models.needs(one), recipe) <= memory]
+    return (
+        f"Tuning {name} ({recipe}) needs about {needed / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}; "
+        f"these would fit: {', '.join(fitting) or 'none of the shelf'}"
+    )
+
+
 def _has_place_for_tools(base: Base) -> bool:
     try:
         return ChatTemplate(base.folder()).tools is not None
