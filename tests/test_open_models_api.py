@@ -60,7 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         patched.setattr(entries, "TABLE", place / "models.toml")
         entries.shelf.cache_clear()
         api = Api(home / "local_api", [f"--model={name}={made[named]}" for named, name in NAMED.items()]).start()
-        client = api.client(timeout=300)
+        client = api.client(timeout=1200)
         assert not {model.id for model in client.models.list()} & set(FETCHED.values())
         folders = {name: open_models.fetch(listed) for name, listed in FETCHED.items()}
         yield World(api, client, folders | {named: made[named] for named in NAMED})
@@ -143,7 +143,7 @@ def test_served_tuned_exported_and_loaded_elsewhere(name: str, world: World, tmp
     settings = {"n_epochs": 4, "batch_size": 4, "learning_rate_multiplier": 4}
     method = {"type": "supervised", "supervised": {"hyperparameters": settings}}
     made = world.client.fine_tuning.jobs.create(model=model, training_file=file.id, method=method, seed=1)
-    job = wait_until(lambda: (now := world.client.fine_tuning.jobs.retrieve(made.id)).finished_at and now)
+    job = wait_until(lambda: (now := world.client.fine_tuning.jobs.retrieve(made.id)).finished_at and now, 1200)
     assert job.status == "succeeded", job.error
     events = world.client.fine_tuning.jobs.list_events(made.id, limit=100).data
     losses = [event.data["train_loss"] for event in reversed(events) if event.type == "metrics"]
