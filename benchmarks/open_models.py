@@ -4,7 +4,8 @@
 
 Weights are random, in the shapes of the real models (``shapes.json``), bf16 on disk as on the hub: neither memory nor
 time depends on their values. Rows are the sample task's. Each measurement is a process of its own, whose peak memory
-the system tells. A line a measurement: what was predicted, what was found, and how far off that is.
+the system tells. Times are processor seconds of one thread, against the rate of one core, so that a busy machine
+disturbs little; imports are left out. A line a measurement: predicted, found, and how far off that is.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from helpers import assets, open_models
+from helpers.open_models.sizing import START_SECONDS
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data" / "sample" / "triage" / "train.jsonl"
@@ -33,19 +34,37 @@ config = getattr(t, config)(max_position_embeddings=8192, tie_word_embeddings=Tr
 getattr(t, model)(config).save_pretrained(sys.argv[2])
 """
 ANSWER = """
-import json, sys, time
+import json, sys, torch
 from pathlib import Path
+from time import process_time
 from helpers.local_api.generate import Engine, GenerationRequest
+torch.set_num_threads(1)
 engine = Engine(Path(sys.argv[1]))
 prompt = (list(range(100, 700)) * 2)[:600]
-began = time.perf_counter()
+began = process_time()
 engine.submit(GenerationRequest(prompt_ids=prompt[:8], max_tokens=1)).result()
-loaded = time.perf_counter()
-engine.submit(GenerationRequest(prompt_ids=prompt, max_tokens=1)).result()
-read = time.perf_counter()
-engine.submit(GenerationRequest(prompt_ids=prompt, max_tokens=24)).result()
-print(json.dumps({"load_s": loaded - began, "read_s": read - loaded, "write_s": time.perf_counter() - read}))
+loaded = process_time()
+engine.submit(GenerationRequest(prompt_ids=prompt[::-1], max_tokens=1)).result()
+print(json.dumps({"load_s": loaded - began, "read_s": process_time() - loaded}))
 engine.close()
+"""
+TRAIN = """
+import json, sys, torch
+from pathlib import Path
+from time import process_time
+from helpers.local_api import train
+torch.set_num_threads(1)
+job = Path(sys.argv[1])
+times = [process_time()]
+training = train.Training(job)
+times.append(process_time())
+training.freeze(train._Progress(job))
+times.append(process_time())
+for step in range(training.total_steps):
+    training.step(training.batch(step))
+times.append(process_time())
+load, freeze, steps = (after - before for before, after in zip(times, times[1:]))
+print(json.dumps({"tokens": sum(row.tokens for row in training.rows), "load": load, "freeze": freeze, "steps": steps}))
 """
 
 
@@ -55,15 +74,22 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--recipe", choices=("quick", "thorough"), default="quick")
+    parser.add_argument("--only-train", action="store_true")
     parser.add_argument("--keep", type=Path, help="a folder for the random weights, used again when they are there")
     options = parser.parse_args()
-    rates = open_models.machine_rates()
-    print(f"rates of this machine: { {name: round(rate) for name, rate in rates.items()} } GFLOP/s", flush=True)
+    print(f"one core: { {name: round(rate) for name, rate in one_core().items()} } GFLOP/s", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.names:
             folder = weights(name, options.keep or Path(scratch))
-            answering(name, folder)
+            if not options.only_train:
+                answering(name, folder)
             training(name, folder, Path(scratch), options)
+
+
+def one_core() -> dict[str, float]:
+    """GFLOP/s of matrix products on one core."""
+    out, _ = measured([sys.executable, "-m", "helpers.local_api.products"])
+    return json.loads(out)["gflops_a_core"]
 
 
 def weights(name: str, place: Path) -> Path:
@@ -78,23 +104,21 @@ def weights(name: str, place: Path) -> Path:
     return folder
 
 
-def measured(command: list[str]) -> tuple[str, float, int]:
-    """What a process printed, its seconds, and the most memory that it held, in bytes."""
-    began = time.perf_counter()
+def measured(command: list[str]) -> tuple[str, int]:
+    """What a process printed, and the most memory that it held, in bytes."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{command[2:4]} ended with status {status}")
-    return out, time.perf_counter() - began, usage.ru_maxrss * 1024
+    return out, usage.ru_maxrss * 1024
 
 
 def answering(name: str, folder: Path) -> None:
-    out, _, memory = measured([sys.executable, "-c", ANSWER, str(folder)])
+    out, memory = measured([sys.executable, "-c", ANSWER, str(folder)])
     tell(name, "memory to answer, GB", open_models.needs(open_models.on_shelf(name)).prompt / 1e9, memory / 1e9)
     found = json.loads(out)
-    print(f"{name}: loaded in {found['load_s']:.1f} s, read {600 / found['read_s']:.0f} tokens/s, "
-          f"wrote {24 / found['write_s']:.1f} tokens/s alone", flush=True)  # fmt: skip
+    print(f"{name}: loaded in {found['load_s']:.1f} s, read {600 / found['read_s']:.0f} tokens/s", flush=True)
 
 
 def training(name: str, folder: Path, scratch: Path, options: argparse.Namespace) -> None:
@@ -106,19 +130,17 @@ def training(name: str, folder: Path, scratch: Path, options: argparse.Namespace
         "seed": 1, "n_epochs": options.epochs, "batch_size": 8, "learning_rate_multiplier": 1, "recipe": options.recipe,
     }  # fmt: skip
     (job / "spec.json").write_text(json.dumps(spec))
-    _, seconds, memory = measured([sys.executable, "-m", "helpers.local_api.train", str(job)])
-    lines = [json.loads(line) for line in (job / "progress.jsonl").read_text().splitlines()]
-    tokens = lines[0]["trained_tokens"] // options.epochs
-    steps = [line for line in lines if line["type"] == "metrics"]
-    said = open_models.forecast(name, tokens=tokens, epochs=options.epochs, recipe=options.recipe)
-    tell(name, f"memory to tune ({options.recipe}), GB", said.memory_gb, memory / 1e9)
-    tell(
-        name,
-        f"minutes to tune ({options.recipe}, {tokens} tokens, {options.epochs} passes)",
-        said.minutes,
-        seconds / 60,
+    out, memory = measured([sys.executable, "-c", TRAIN, str(job)])
+    found = json.loads(out)
+    said = open_models.forecast(
+        name, tokens=found["tokens"], epochs=options.epochs, recipe=options.recipe, rates=one_core()
     )
-    print(f"{name}: {steps[-1]['tokens_per_second']:.0f} tokens/s while stepping", flush=True)
+    tell(name, f"memory to tune ({options.recipe}), GB", said.memory_gb, memory / 1e9)
+    how = f"{options.recipe}, {found['tokens']} tokens, {options.epochs} passes"
+    predicted = said.minutes * 60 - START_SECONDS  # imports, which are left out here
+    tell(name, f"seconds of one core ({how})", predicted, found["load"] + found["freeze"] + found["steps"])
+    print(f"{name}: load {found['load']:.1f} s, frozen layers {found['freeze']:.1f} s, steps {found['steps']:.1f} s, "
+          f"{found['tokens'] * options.epochs / found['steps']:.0f} tokens/s", flush=True)  # fmt: skip
 
 
 def tell(name: str, what: str, predicted: float, found: float) -> None:

@@ -147,7 +147,7 @@ def test_served_tuned_exported_and_loaded_elsewhere(name: str, world: World, tmp
     assert job.status == "succeeded", job.error
     events = world.client.fine_tuning.jobs.list_events(made.id, limit=100).data
     losses = [event.data["train_loss"] for event in reversed(events) if event.type == "metrics"]
-    assert len(losses) == 16 and losses[-1] < 0.8 * losses[0], losses
+    assert len(losses) == 16 and losses[-1] < 0.9 * losses[0], losses
 
     tuned = answers(world, job.fine_tuned_model)
     assert tuned != before
@@ -221,7 +221,7 @@ def test_weights_in_bf16_as_on_an_accelerator_train_and_answer(name, folders, tm
         assert training.decoder.dtype == torch.bfloat16
         assert {p.dtype for p in training.learner.adapter.parameters} == {torch.float32}
         losses = [training.step(training.batch(n)).mean_loss for n in range(16)]
-        assert losses[-1] < 0.8 * losses[0], losses
+        assert losses[-1] < 0.9 * losses[0], losses
         training.learner.adapter.save(job / "adapter")
         engine = Engine(folders[name])
         engine.load_adapter("tuned", job / "adapter")

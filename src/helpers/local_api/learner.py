@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
-from helpers.local_api.batches import Pack, Row, packs, padded
+from helpers.local_api.batches import Pack, Row, packs
 from helpers.local_api.decoder import Decoder
 from helpers.local_api.lora import Adapter
 from helpers.local_api.products import product_dtype
@@ -113,7 +113,7 @@ class Learner:
     """A base model with a fresh adapter.
 
     Rows are trained end to end, without padding. A model that cannot be walked layer by layer is trained through its
-    own ``forward``, padded, all layers, in any recipe.
+    own ``forward``, row by row, all layers, in any recipe.
 
     Args:
         decoder: the base model; it is adapted in place.
@@ -163,22 +163,19 @@ class Learner:
             answers = self.decoder.normed(hidden[0, pack.at])
             loss, right = _AnswerLoss.apply(answers, self.decoder.head, self._head, pack.targets, pack.weights)
         else:
-            logits = self._logits(rows)
+            logits = torch.cat([self._logits(row) for row in rows])
             loss = (F.cross_entropy(logits, pack.targets, reduction="none") * pack.weights).sum()
             right = (logits.argmax(-1) == pack.targets).sum()
         return loss, Score(float(pack.weights.sum()), float(loss.detach()), float(right), len(pack.targets))
 
-    def _logits(self, rows: Sequence[Row]) -> Tensor:
-        """Of the learned tokens, from the model's own ``forward``: (learned tokens, vocabulary).
+    def _logits(self, row: Row) -> Tensor:
+        """Of a row's learned tokens, from the model's own ``forward``: (learned tokens, vocabulary).
 
-        Where no row learns at a position, its logits are not made: Gemma 3's would be a megabyte a token.
+        The row runs by itself: nothing is padded, and no logits are made where nothing is learned (Gemma 3's are a
+        megabyte a token).
         """
-        at = sorted({position for row in rows for position in row.at})
-        keep = torch.tensor(at, device=self.decoder.device)
-        ids = padded(rows, self.decoder.device)
-        every = self.decoder.model(input_ids=ids, use_cache=False, logits_to_keep=keep).logits
-        column = {position: n for n, position in enumerate(at)}
-        return torch.cat([every[i, [column[position] for position in row.at]] for i, row in enumerate(rows)]).float()
+        ids, at = (torch.tensor(numbers, device=self.decoder.device) for numbers in (row.ids, row.at))
+        return self.decoder.model(input_ids=ids[None], use_cache=False, logits_to_keep=at).logits[0].float()
 
     @torch.no_grad()
     def lower(self, pack: Pack) -> Tensor:

@@ -1,8 +1,8 @@
 """What a model needs on this machine: memory to answer and to be tuned, and minutes, before anything is fetched.
 
 All of it is arithmetic over the numbers in ``models.toml`` and one measurement of the machine, the rate of matrix
-products (``processor.json``, made once by the local API). The few constants below were fitted to measurements on two
-machines' worth of models; ``benchmarks/LOG.md`` holds them, and how far predictions were off.
+products (``processor.json``, made once by the local API). The constants below were fitted to measurements of the
+lessons' model and of random weights in the shapes of others; ``benchmarks/LOG.md`` says how far off they leave it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import psutil
 
@@ -25,14 +25,25 @@ Recipe = Literal["quick", "thorough"]
 
 NUMBER = 4
 """Bytes of a number in fp32, as a CPU holds the weights."""
-PROGRAM_BYTES = 450_000_000
+PROGRAM_BYTES = 550_000_000
 """Python, torch and transformers, before a model is loaded."""
-WORK_BYTES = 700_000_000
+WORK_BYTES = 500_000_000
 """What training holds beside weights: activations and frozen outputs, both bounded by the trainer."""
+BYTES_A_WORD = 2560
+"""What training holds for each entry of the vocabulary: the logits of 160 tokens, and what becomes of them."""
 UPPER_SHARE = 0.4
 """The share of layers that the quick recipe trains (as in the local API's learner)."""
-EFFICIENCY = 0.7
-"""The share of the rate of plain products that training reaches, everything else included."""
+START_SECONDS = 6
+"""Until the trainer's process has imported what it needs."""
+LOAD_SECONDS = 5
+"""To load 10^9 parameters."""
+FORWARD = 0.78
+"""The share of the rate of plain products that a forward pass reaches."""
+BESIDE = 280
+"""What goes on beside the products of a training step (attention, norms, rounding), in products of fp32, times the
+width: a wider layer multiplies more for each number that it holds."""
+ANSWERS = 0.4
+"""The share of a row's tokens that is learned, where nothing is known of the rows: as in the sample task."""
 FASTER = 1.5
 """So many times as fast must bf16 be before training multiplies in it (as in the local API)."""
 UNCERTAINTY = 0.3
@@ -74,27 +85,34 @@ def needs(model: OpenModel) -> Needs:
     """Memory on a CPU, fp32 weights. The local API's server and its trainer are two processes: both hold the model
     while a job runs and somebody asks."""
     weights, layers = model.parameters * NUMBER, (model.parameters - model.embedding) * NUMBER
-    prompt = PROGRAM_BYTES + 2 * weights  # the weights, and a copy in the order that the processor reads fastest
-    upper = int(layers * _trained_share(model, "quick"))
-    return Needs(prompt, PROGRAM_BYTES + WORK_BYTES + weights + upper, PROGRAM_BYTES + WORK_BYTES + weights + layers)
+    answers = PROGRAM_BYTES + 2 * weights  # the weights, and a copy in the order that the processor reads fastest
+    training = PROGRAM_BYTES + WORK_BYTES + BYTES_A_WORD * (model.embedding // model.width) + weights
+    return Needs(answers, *(int(training + layers * _trained_share(model, recipe)) for recipe in get_args(Recipe)))
 
 
 def forecast(
-    name: str, *, tokens: int, epochs: int, recipe: Recipe = "quick", rates: Mapping[str, float] | None = None
+    name: str,
+    *,
+    tokens: int,
+    epochs: int,
+    recipe: Recipe = "quick",
+    answers: float = ANSWERS,
+    rates: Mapping[str, float] | None = None,
 ) -> Forecast:
     """How long tuning a model of the shelf would take here, and how much memory. Nothing is fetched.
 
     Args:
         tokens: of all training rows, one pass.
+        answers: the share of them that is learned.
         rates: GFLOP/s of the whole machine, ``float32`` and ``bfloat16``; None: as they were measured here.
 
     Raises:
         AssetError: no such model, or the machine could not be measured.
     """
     model, rates = on_shelf(name), rates or machine_rates()
-    rate = rates["bfloat16"] if rates["bfloat16"] >= FASTER * rates["float32"] else rates["float32"]
-    took = training_gflop(model, tokens, epochs, recipe) / rate / EFFICIENCY / 60
-    memory = getattr(needs(model), recipe) / 1e9
+    seconds = START_SECONDS + LOAD_SECONDS * model.parameters / 1e9
+    seconds += _training_seconds(model, tokens / 1e9, tokens * epochs / 1e9, recipe, answers, rates)
+    took, memory = seconds / 60, getattr(needs(model), recipe) / 1e9
     low, high = took * (1 - UNCERTAINTY), took * (1 + UNCERTAINTY)
     sentence = (
         f"{model.title}, {recipe}: about {took:.0f} minutes (between {low:.0f} and {high:.0f}) for {epochs} passes "
@@ -103,12 +121,19 @@ def forecast(
     return Forecast(took, memory, sentence)
 
 
-def training_gflop(model: OpenModel, tokens: int, epochs: int, recipe: Recipe) -> float:
-    """10^9 additions and multiplications of a job: the layers that are trained, forward and back, each pass; those
-    below them forward, once. Attention, and the output at the few learned tokens, are within the constant."""
+def _training_seconds(
+    model: OpenModel, once: float, passes: float, recipe: Recipe, answers: float, rates: Mapping[str, float]
+) -> float:
+    """The frozen layers forward, once; those that are trained, forward and back, each pass; and the output of the
+    tokens that are learned. ``once`` and ``passes`` are 10^9 tokens."""
+    exact = rates["float32"]
+    products = rates["bfloat16"] if rates["bfloat16"] >= FASTER * exact else exact
     layers, share = model.parameters - model.embedding, _trained_share(model, recipe)
-    each_pass, once = 4 * layers * share, 2 * layers * (1 - share)
-    return tokens * (each_pass * epochs + once) / 1e9
+    frozen = 2 * layers * (1 - share) * once / (FORWARD * exact)
+    trained = 4 * layers * share * passes * (1 / products + BESIDE / model.width / exact)
+    back = products if model.layered else FORWARD * exact
+    output = 2 * model.embedding * answers * passes * (1 / (FORWARD * exact) + 1 / back)
+    return frozen + trained + output
 
 
 def _trained_share(model: OpenModel, recipe: Recipe) -> float:
