@@ -301,7 +301,7 @@ def test_damage_is_found(hub: Hub):
     assert same(open_models.fetch(TINY, source=hub.address), hub)
 
 
-def test_an_unknown_name_is_told_what_there_is():
+def test_an_unknown_name_gets_the_list():
     with pytest.raises(AssetError, match="no model 'qwen9' on the shelf.*qwen3-0.6b"):
         open_models.fetch("qwen9")
 

@@ -29,7 +29,7 @@ FETCHED = {
 }  # fmt: skip
 """Names on the real shelf, which the server knows; a shelf of the test's own lists tiny models under them."""
 NAMED = {"granite": "granite", "smollm3": "smollm3"}
-"""These the server is told of by name and folder."""
+"""The server is started with these, by name and folder."""
 ASK = [
     [{"role": "system", "content": "Sort it."}, {"role": "user", "content": "Where is parcel 7? please"}],
     [{"role": "user", "content": "It came broken."}],

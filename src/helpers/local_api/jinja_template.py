@@ -57,7 +57,7 @@ class JinjaTemplate:
         switched: whether reasoning is switched off by the template's own switch.
 
     Raises:
-        ValueError, TemplateError, DataError: it cannot be told from the template where an answer begins and ends.
+        ValueError, TemplateError, DataError: the template does not show where an answer begins and ends.
     """
 
     def __init__(self, source: str, tokenizer: Tokenizer, special: Mapping[str, str]) -> None:

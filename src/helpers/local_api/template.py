@@ -1,6 +1,6 @@
 """The chat template: what the model really sees, the same in training, serving and export.
 
-Two kinds of models are told apart, by their templates and not by their names. Where a model's own template writes what
+There are two kinds of models, and their templates decide, not their names. Where a model's own template writes what
 the kit's writes, and at most adds a system message where none is given (SmolLM2's does), **the kit's** is used: each
 message becomes ``<|im_start|>ROLE\\nCONTENT<|im_end|>\\n``, an answer is asked for with ``<|im_start|>assistant\\n``,
 and nothing is added. Any other model is written to by **its own** (:mod:`helpers.local_api.jinja_template`): Qwen3

@@ -1,4 +1,4 @@
-"""A shelf of open models that the local API serves and trains beside its own small one.
+"""A shelf of open models that the local API serves and trains in addition to its own small one.
 
 Each is pinned (id, revision, sha256 of every file), and what it needs on this machine is known before it is fetched::
 

@@ -34,7 +34,7 @@ HUB = "https://huggingface.co"
 VARIABLE = "KIT_MODEL_SOURCE"
 RECORD, SEEN = "fetched.json", "first_seen.json"
 MEGABITS = 50
-"""A connection of this many megabits a second gives the minutes that are told beforehand."""
+"""A connection of this many megabits a second gives the minutes that are announced."""
 SPARE_BYTES = 200_000_000
 """What stays free on the disk."""
 
@@ -117,7 +117,7 @@ def damaged(name: str) -> list[str]:
 
 
 def announcement(model: OpenModel, where: str) -> str:
-    """What a reader is told before a model is fetched."""
+    """What a reader reads before a model is fetched."""
     gigabytes, minutes = model.download / 1e9, model.download * 8 / MEGABITS / 1e6 / 60
     lines = [
         f"{model.title}, {model.parameters / 1e9:.2f} billion parameters, licence: {model.licence}.",

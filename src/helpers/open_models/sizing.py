@@ -28,7 +28,7 @@ NUMBER = 4
 PROGRAM_BYTES = 550_000_000
 """Python, torch and transformers, before a model is loaded."""
 WORK_BYTES = 500_000_000
-"""What training holds beside weights: activations and frozen outputs, both bounded by the trainer."""
+"""What training holds in addition to weights: activations and frozen outputs, both bounded by the trainer."""
 BYTES_A_WORD = 2560
 """What training holds for each entry of the vocabulary: the logits of 160 tokens, and what becomes of them."""
 UPPER_SHARE = 0.4
@@ -39,8 +39,8 @@ LOAD_SECONDS = 5
 """To load 10^9 parameters."""
 FORWARD = 0.78
 """The share of the rate of plain products that a forward pass reaches."""
-BESIDE = 280
-"""What goes on beside the products of a training step (attention, norms, rounding), in products of fp32, times the
+APART = 280
+"""What a training step does apart from its products (attention, norms, rounding), in products of fp32, times the
 width: a wider layer multiplies more for each number that it holds."""
 ANSWERS = 0.4
 """The share of a row's tokens that is learned, where nothing is known of the rows: as in the sample task."""
@@ -56,7 +56,7 @@ by one, and it took 2.4 times as long."""
 class Needs:
     """Bytes of memory: to answer prompts with the base model, and to be tuned by each recipe.
 
-    A tuned model that answers takes a copy of its own of the layers that were trained, beside the base model's.
+    A tuned model that answers takes a copy of its own of the layers that were trained, in addition to the base model's.
     """
 
     prompt: int
@@ -133,7 +133,7 @@ def _training_seconds(
     products = rates["bfloat16"] if rates["bfloat16"] >= FASTER * exact else exact
     layers, share = model.parameters - model.embedding, _trained_share(model, recipe)
     frozen = 2 * layers * (1 - share) * once / (FORWARD * exact)
-    trained = 4 * layers * share * passes * (1 / products + BESIDE / model.width / exact)
+    trained = 4 * layers * share * passes * (1 / products + APART / model.width / exact)
     back = products if model.layered else FORWARD * exact
     output = 2 * model.embedding * answers * passes * (1 / (FORWARD * exact) + 1 / back)
     return frozen + trained + output
