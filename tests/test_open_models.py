@@ -338,13 +338,15 @@ def test_a_job_that_cannot_fit_is_refused_with_what_would(monkeypatch: pytest.Mo
 
 
 def test_minutes_follow_from_the_rate():
-    rates = {"float32": 200.0, "bfloat16": 200.0}
+    slow, mixed = {"float32": 200.0, "bfloat16": 200.0}, {"float32": 200.0, "bfloat16": 400.0}
 
-    def minutes(**how) -> float:
-        return sizing.forecast("qwen3-0.6b", tokens=10_000, epochs=2, rates=rates, **how).minutes
+    def minutes(rates: dict = slow, tokens: int = 10**6, **how) -> float:
+        return sizing.forecast("qwen3-0.6b", tokens=tokens, epochs=2, rates=rates, **how).minutes
 
     assert minutes(recipe="thorough") > 1.5 * minutes()
-    assert sizing.forecast("qwen3-0.6b", tokens=10_000, epochs=2, rates={"float32": 200, "bfloat16": 400}).minutes == (
-        pytest.approx(minutes() / 2)
-    )
-    assert "Qwen3-0.6B, quick: about" in sizing.forecast("qwen3-0.6b", tokens=10_000, epochs=2, rates=rates).sentence
+    assert minutes({name: 2 * rate for name, rate in slow.items()}) == pytest.approx(minutes() / 2, rel=0.01)
+    assert minutes() / 2 < minutes(mixed) < minutes(), "what is not a product stays as it was"
+    assert minutes(tokens=1) * 60 > sizing.START_SECONDS
+    assert minutes({"float32": 200.0, "bfloat16": 250.0}) == minutes(), "too small a gain is not taken"
+    said = sizing.forecast("qwen3-0.6b", tokens=10_000, epochs=2, rates=slow)
+    assert "Qwen3-0.6B, quick: about" in said.sentence and f"{said.memory_gb:.1f} GB" in said.sentence
