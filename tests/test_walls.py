@@ -16,6 +16,7 @@ FLOORS = [
     {"records", "wording", "atomic", "proportions"},
     {"statistics", "project"},
     {"ledger", "facts", "assets"},
+    {"open_models"},
     {"tokens"},
     {"data", "costs", "providers"},
     {"jobs", "evaluate", "decide"},
@@ -23,7 +24,7 @@ FLOORS = [
     {"show", "doctor", "your_project", "page"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-LOCAL_API_MAY_IMPORT = {"errors", "records", "assets", "project", "tokens", "data"}
+LOCAL_API_MAY_IMPORT = {"errors", "records", "assets", "open_models", "project", "tokens", "data"}
 ONLY_IN = {
     "torch": {"local_api"},
     "transformers": {"local_api"},

@@ -2,8 +2,8 @@
 
 Floors, lowest first; a module imports only from lower floors (``tests/test_walls.py`` keeps them)::
 
-    errors < records, wording, atomic, proportions < statistics, project < ledger, facts, assets < tokens
-        < data, costs, providers
+    errors < records, wording, atomic, proportions < statistics, project < ledger, facts, assets < open_models
+        < tokens < data, costs, providers
         < jobs, evaluate, decide < deploy, trial < show, doctor, your_project, page
 
 ``local_api`` is a program of its own (``python -m helpers.local_api``): nothing imports it.

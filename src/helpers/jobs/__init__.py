@@ -16,6 +16,7 @@ from helpers.jobs.running import (
     estimate,
     look,
     messages,
+    seen,
     start,
     watch,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "price_while_deployed",
     "reason",
     "result",
+    "seen",
     "start",
     "time_taken",
     "upload",

@@ -78,8 +78,9 @@ def predict(
     training_file: str,
     validation_file: str | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
+    model: str = "",
 ) -> Forecast:
-    """How long a job with the host's default model will take, and what it will cost.
+    """How long a job will take, and what it will cost.
 
     The local API runs a few real steps and throws them away. Other hosts have nothing of the kind: what is known there
     is how long jobs took that somebody recorded, and the last published price.
@@ -88,6 +89,7 @@ def predict(
         path: the training file on this machine; its tokens are counted for the price.
         training_file, validation_file: the ids of the uploads.
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
+        model: another base model than the host's default one; of this machine's API only.
 
     Raises:
         JobError: the local API refuses the file, has lost it, or its probe fails; or a setting of the local API is
@@ -99,7 +101,8 @@ def predict(
     money = {"usd": usd[1] if usd else None, "usd_range": usd}
     if not _is_local(host):
         return Forecast(None, sentence=f"{_recorded(host)} {price_said}", **money)
-    asked = {"hyperparameters": settings} if settings else {}
+    asked: dict[str, Any] = {"hyperparameters": settings} if settings else {}
+    asked |= {"model": model} if model else {}
     try:
         said = estimate(client, training_file, validation_file=validation_file, **asked)
     except openai.APIStatusError as error:

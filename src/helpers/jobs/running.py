@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -258,6 +258,25 @@ def estimate(client: openai.OpenAI, training_file: str, **asked: Any) -> dict[st
     """
     body = {"model": host_of(client).default_model, "training_file": training_file, **asked}
     return plain(client, 180).post("/fine_tuning/jobs/estimate", body=body, cast_to=object)
+
+
+def seen(
+    client: openai.OpenAI, messages: Sequence[Mapping[str, Any]], model: str = "", tools: Sequence[Any] = ()
+) -> dict[str, Any]:
+    """What a model of the local API sees of a conversation or a training row, by the chat template that it has.
+
+    Returns:
+        ``segments`` of ``text`` with ``learned``, ``tokens``, ``learned_tokens``, whose ``template`` it is, and whether
+        it switched reasoning off.
+
+    Raises:
+        JobError: the model is not there, or its template refuses the conversation.
+    """
+    body = {"model": model or host_of(client).default_model, "messages": list(messages), "tools": list(tools)}
+    try:
+        return plain(client, 60).post("/chat/seen", body=body, cast_to=object)
+    except openai.APIStatusError as error:
+        raise JobError("What the model sees cannot be shown.", got=reason(error)) from None
 
 
 class _Events:

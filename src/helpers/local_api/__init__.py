@@ -13,7 +13,7 @@ A program of its own: nothing imports it, ``providers`` starts it and talks HTTP
     chat             /v1/chat/completions, whole and streamed
     responses        /v1/responses, the same answers in another shape
     calls            calls of tools in an answer: their grammar, and how they are told from text
-    template         what the model sees; tool_template: the same where there are tools
+    template         what the model sees; jinja_template: as its own template writes it; call_form: how it calls a tool
     answers          answers on their way from the engine's thread to both of these
     serving          base models and engines, loaded when first used
     worker           one job at a time: validates, starts the trainer, follows its progress, recovers it

@@ -115,14 +115,6 @@ def pieces(batch: Sequence[int], lengths: Sequence[int], most_tokens: int) -> li
     return parts
 
 
-def padded(rows: Sequence[Row], device: torch.device) -> Tensor:
-    """Token ids (rows, longest), zeros on the right."""
-    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row.ids)
-    return ids.to(device)
-
-
 @dataclass(frozen=True)
 class Pack:
     """Rows end to end, without padding.

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from helpers.local_api.call_form import CallForm
 from helpers.local_api.decoding import overlap
-from helpers.local_api.tool_template import CallForm
 
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 """What a tool takes that declares no parameters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from helpers.local_api.calls import Call
 from helpers.local_api.chances import Chance
 from helpers.local_api.generate import GenerationResult
 from helpers.local_api.refusal import Refusal
-from helpers.local_api.schemas import ChatRequest, read_request
+from helpers.local_api.schemas import ChatRequest, Seen, read_request
 from helpers.local_api.serving import Serving
 from helpers.local_api.store import new_id
 
@@ -36,6 +37,12 @@ def router(serving: Serving) -> APIRouter:
             events = _stream(head, answers, with_usage, bool(asked.logprobs))
             return StreamingResponse(events, media_type="text/event-stream")
         return _whole(head, await complete(request, answers), bool(asked.logprobs))
+
+    @routes.post("/chat/seen")
+    async def seen(request: Request) -> dict[str, Any]:
+        """This API only, not in OpenAI's protocol: the text that the model sees of a conversation, and, where it ends
+        with an answer, which stretches of it a training would learn."""
+        return await asyncio.to_thread(serving.seen, await read_request(request, Seen))
 
     @routes.post("/completions")
     def older(request: Request) -> None:

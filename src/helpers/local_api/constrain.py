@@ -12,8 +12,8 @@ import numpy as np
 from llguidance import LLMatcher, LLTokenizer
 
 from helpers.errors import KitError
+from helpers.local_api.call_form import CallForm
 from helpers.local_api.calls import Calling, grammar
-from helpers.local_api.tool_template import CallForm
 
 Schema = dict[str, Any] | Literal["json_object"]
 

@@ -23,11 +23,27 @@ def device() -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
+def weights_dtype(where: torch.device, training: bool) -> torch.dtype:
+    """The type that a base model's weights are held in.
+
+    On a CPU fp32, exactly. On an accelerator bf16; where it has none, fp16 to answer and fp32 to train, because fp16
+    gradients would need scaling. (Accelerators: built from torch's documentation; tests run the types on a CPU.)
+    """
+    if where.type == "cpu":
+        return torch.float32
+    has_bf16 = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if where.type == "cuda"
+        else where.type != "mps" or torch.backends.mps.is_macos_or_newer(14, 0)
+    )
+    return torch.bfloat16 if has_bf16 else torch.float32 if training else torch.float16
+
+
 class Decoder:
     """A loaded model.
 
     Attributes:
-        model: the ``transformers`` model, fp32, in evaluation mode, without gradients.
+        model: the ``transformers`` model, in evaluation mode, without gradients.
         layers: its decoder layers, lowest first.
         walkable: whether :meth:`walk` gives what the model's own ``forward`` gives.
     """
@@ -51,6 +67,10 @@ class Decoder:
     @property
     def device(self) -> torch.device:
         return self.model.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.model.dtype
 
     def embed(self, ids: Tensor) -> Tensor:
         return self.body.embed_tokens(ids)
@@ -88,24 +108,32 @@ class Decoder:
         except (TypeError, ValueError, AttributeError, RuntimeError):
             return False
         theirs = self.model(input_ids=ids, use_cache=False).logits
-        return torch.allclose(own, theirs, atol=1e-3, rtol=1e-3)
+        near = 1e-3 if theirs.dtype == torch.float32 else 0.1
+        return torch.allclose(own, theirs, atol=near, rtol=near)
 
 
-def open_model(folder: Path) -> Decoder:
+def open_model(folder: Path, training: bool = False) -> Decoder:
     """Load the causal language model in ``folder`` (safetensors only, no code from the folder is run).
+
+    Args:
+        training: whether it is loaded to be trained; see :func:`weights_dtype`.
 
     Raises:
         AssetError: the folder holds no such model.
     """
     logging.disable_progress_bar()
+    where = device()
+    dtype = weights_dtype(where, training)
     try:
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError) as error:
         raise AssetError(
-            "The base model cannot be loaded.", got=str(error), fix="Fetch it again: python -m helpers.assets"
+            "The base model cannot be loaded.",
+            got=str(error),
+            fix="Fetch it again: python -m helpers.assets, or python -m helpers.open_models NAME",
         ) from error
-    decoder = Decoder(model.to(device()))
+    decoder = Decoder(model.to(where))
     gc.collect()
     return decoder

@@ -8,6 +8,7 @@ the model was trained, nothing hidden in it. The API may run meanwhile.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sqlite3
@@ -15,16 +16,24 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from safetensors.numpy import load_file, save_file
+import torch
+from safetensors.torch import load_file, save_file
 
-from helpers import assets
+from helpers import assets, open_models
 from helpers.errors import AssetError, KitError
 from helpers.local_api.adapters import read_adapter
 from helpers.local_api.template import exported
 from helpers.project import kit_home
 
 DEFAULT_BASE = "smollm2-135m-instruct"
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+)
 
 README = {
     "merged": """# {model}
@@ -63,9 +72,7 @@ def export(model: str, to: Path, kind: str, home: Path, base_folder: Path | None
         AssetError: the model, its base or its files are not there, or ``to`` holds something already.
     """
     base, adapter = _find(model, home)
-    if base_folder is None and base != DEFAULT_BASE:
-        raise AssetError(f"{model} was tuned from {base}.", fix="Name that model's folder with --base FOLDER.")
-    base_folder = base_folder or assets.base_model()
+    base_folder = base_folder or _folder_of(base, model)
     if to.exists() and any(to.iterdir()):
         raise AssetError(f"The folder {to} is not empty.", fix="Choose another one; nothing was overwritten.")
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -102,15 +109,37 @@ def _find(model: str, home: Path) -> tuple[str, Path]:
     return found[0], home / found[1]
 
 
+def _folder_of(base: str, model: str) -> Path:
+    if base == DEFAULT_BASE:
+        return assets.base_model()
+    known = {one.name for one in open_models.shelf()}
+    if base in known and (folder := open_models.folder(base)):
+        return folder
+    fix = (
+        f"Fetch it again: python -m helpers.open_models {base}" if base in known else "Name its folder: --base FOLDER."
+    )
+    raise AssetError(f"{model} was tuned from {base}, which is not here.", fix=fix)
+
+
 def _merge(base: Path, adapter: Path, to: Path) -> None:
+    """Add the adapter into the base's weights, one file of them at a time, and write them as fp32."""
     files = read_adapter(adapter)
-    weights = load_file(base / "model.safetensors")
-    for name, (a, b) in files.pairs.items():
-        weights[f"{name}.weight"] = weights[f"{name}.weight"] + files.scale * (b @ a)
-    save_file(weights, to / "model.safetensors", metadata={"format": "pt"})
-    for name in ("config.json", "generation_config.json"):
+    left = set(files.pairs)
+    for part in sorted(base.glob("*.safetensors")):
+        weights = {name: tensor.float() for name, tensor in load_file(part).items()}
+        for name in left & {name.removesuffix(".weight") for name in weights}:
+            a, b = (torch.from_numpy(matrix) for matrix in files.pairs[name])
+            weights[f"{name}.weight"] += files.scale * (b @ a)
+            left.discard(name)
+        save_file(weights, to / part.name, metadata={"format": "pt"})
+    if left:
+        raise AssetError("The adapter does not fit its base model.", got=f"no weight {min(left)}", fix="Name its base.")
+    for name in ("config.json", "generation_config.json", "model.safetensors.index.json"):
         if (base / name).is_file():
             shutil.copy(base / name, to)
+    config = json.loads((to / "config.json").read_text(encoding="utf-8"))
+    config.pop("torch_dtype", None)  # its older name; others load weights as the type that stands here
+    (to / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
 def _copy(base: Path, adapter: Path, to: Path) -> None:
@@ -125,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, required=True, help="folder to write; must not hold anything yet")
     parser.add_argument("--kind", choices=("merged", "adapter"), default="merged")
     parser.add_argument("--home", type=Path, default=kit_home() / "local_api", help="the local API's folder")
-    parser.add_argument("--base", type=Path, help="the base model's folder, if it is not the kit's own")
+    parser.add_argument("--base", type=Path, help="the base model's folder, if it is not the kit's or the shelf's")
     options = parser.parse_args(arguments)
     try:
         export(options.model, options.to.resolve(), options.kind, options.home, options.base)

@@ -12,7 +12,7 @@ from helpers.local_api import probe
 from helpers.local_api.paging import page_of
 from helpers.local_api.refusal import Refusal, unknown
 from helpers.local_api.schemas import MOST_PAIRS, CreateJob, read_request
-from helpers.local_api.serving import Serving
+from helpers.local_api.serving import Serving, how_to_get, is_on_shelf, will_not_fit
 from helpers.local_api.store import Checkpoint, Event, Job, Store
 from helpers.local_api.worker import Worker
 
@@ -181,9 +181,12 @@ def _check_ids(store: Store, serving: Serving, asked: CreateJob) -> None:
         problems.append(
             (
                 "model",
-                f"Model {asked.model[:200]!r} cannot be fine-tuned here; choose one of: {', '.join(serving.bases)}",
+                f"Model {asked.model[:200]!r} cannot be fine-tuned here; choose one of: {', '.join(serving.bases)}"
+                + (f". {how_to_get(asked.model).removesuffix('.')}" if is_on_shelf(asked.model) else ""),
             )
         )
+    elif too_large := will_not_fit(asked.model, asked.asked.recipe):
+        problems.append(("model", too_large))
     for param, file_id in (("training_file", asked.training_file), ("validation_file", asked.validation_file)):
         if file_id is None:
             continue

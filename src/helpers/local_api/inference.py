@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, DynamicCache
+from transformers import AttentionInterface, DynamicCache, PreTrainedConfig
 
 from helpers.local_api.adapters import AdapterFiles
 from helpers.local_api.batches import pieces
@@ -35,7 +35,8 @@ GROW_BY = 64
 
 
 class Rows:
-    """Keys and values of rows in flight: each is read into its place and stays there while others come and go.
+    """Keys and values of rows in flight: each is read into its place and stays there while others come and go. They
+    are fp32, whatever the model's weights are.
 
     Args:
         prefix: (layers, 2, heads, prefix tokens, width): shared by all rows; may have no tokens.
@@ -96,9 +97,9 @@ class Rows:
             own[:, 1, :, self._columns] = value
         else:
             each = torch.arange(rows, device=key.device)
-            own[each, 0, :, self.lengths] = key[:, :, 0]
-            own[each, 1, :, self.lengths] = value[:, :, 0]
-        query = (query * scaling).reshape(rows, heads, self.group * tokens, width)
+            own[each, 0, :, self.lengths] = key[:, :, 0].to(own.dtype)
+            own[each, 1, :, self.lengths] = value[:, :, 0].to(own.dtype)
+        dtype, query = query.dtype, (query * scaling).to(own.dtype).reshape(rows, heads, self.group * tokens, width)
         found = [
             _attention(query[some], own[some, 0, :, :used], own[some, 1, :, :used], self._hidden[some, ..., :used])
             for some, used in self._parts
@@ -111,7 +112,7 @@ class Rows:
             log_sum_before = log_sum_before.view(heads, rows, -1).transpose(0, 1)
             # two softmaxes, over the prefix and over what follows it, make one when each is weighted by its sum
             mixed = torch.lerp(mixed, before, (log_sum_before - log_sum).sigmoid()[..., None])
-        return mixed.view(rows, heads, self.group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3)
+        return mixed.view(rows, heads, self.group, tokens, width).permute(0, 3, 1, 2, 4).flatten(2, 3).to(dtype)
 
     def drop(self, gone: Sequence[int]) -> list[int]:
         """Let rows go; the last ones take their places. Returns where each row that is left stood before."""
@@ -225,8 +226,8 @@ def ready(weight: Tensor) -> Tensor:
 class OneRow:
     """One row of a model that cannot be walked layer by layer, with the library's own cache: slow, never shared."""
 
-    def __init__(self) -> None:
-        self.cache = DynamicCache()
+    def __init__(self, config: PreTrainedConfig) -> None:
+        self.cache = DynamicCache(config=config)  # some layers look back over a window, or remember otherwise
 
     def __len__(self) -> int:
         return 1
@@ -266,7 +267,7 @@ class Runner:
 
     def rows(self, prefix: Tensor) -> Rows | OneRow:
         """No rows yet, behind a shared prefix."""
-        return Rows(prefix, self._group) if self.shares else OneRow()
+        return Rows(prefix, self._group) if self.shares else OneRow(self.decoder.model.config)
 
     def read(self, rows: Rows | OneRow, prompts: Sequence[Sequence[int]], spare: int = 0) -> tuple[Tensor, list[int]]:
         """Read prompts into new rows, the shared prefix excluded (each has at least one token of its own).
@@ -294,7 +295,7 @@ class Runner:
         for i, prompt in enumerate(prompts):
             ids[i, : len(prompt)] = torch.as_tensor(prompt)
         ids, ends = ids.to(device), torch.tensor([len(prompt) - 1 for prompt in prompts], device=device)
-        last = torch.empty(len(prompts), self.decoder.head.shape[1], device=device)
+        last = torch.empty(len(prompts), self.decoder.head.shape[1], device=device, dtype=self.decoder.dtype)
         for first in range(0, longest, CHUNK):
             part = ids[:, first : first + CHUNK]
             rows.read(first_row, len(prompts), first, first + part.shape[1])
@@ -319,10 +320,10 @@ class Runner:
 
     def _step_one(self, row: OneRow, tokens: Sequence[int]) -> Tensor:
         ids = torch.tensor([list(tokens)], device=self.decoder.device)
-        return self.decoder.model(input_ids=ids, past_key_values=row.cache, logits_to_keep=1).logits[:, -1]
+        return self.decoder.model(input_ids=ids, past_key_values=row.cache, logits_to_keep=1).logits[:, -1].float()
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        return self.decoder.model.lm_head(self.decoder.normed(hidden))
+        return self.decoder.model.lm_head(self.decoder.normed(hidden)).float()
 
     def use(self, adapter: AdapterFiles | None) -> None:
         """Put an adapter's weights in place (None: the base model's own)."""
@@ -342,8 +343,8 @@ class Runner:
             merged = {}
             for name, (a, b) in adapter.pairs.items():
                 weight = self._linear[name].weight
-                a, b = (torch.from_numpy(matrix).to(weight) for matrix in (a, b))
-                merged[name] = ready(torch.addmm(weight, b, a, alpha=adapter.scale))
+                a, b = (torch.from_numpy(matrix).to(weight.device) for matrix in (a, b))
+                merged[name] = ready(torch.addmm(weight.to(b.dtype), b, a, alpha=adapter.scale).to(weight.dtype))
             self._merged[adapter] = merged
         self._merged.move_to_end(adapter)
         while len(self._merged) > 1 and sum(map(_size, self._merged.values())) > MERGED_BYTES:

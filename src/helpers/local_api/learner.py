@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
-from helpers.local_api.batches import Pack, Row, packs, padded
+from helpers.local_api.batches import Pack, Row, packs
 from helpers.local_api.decoder import Decoder
 from helpers.local_api.lora import Adapter
 from helpers.local_api.products import product_dtype
@@ -75,11 +75,11 @@ class _AnswerLoss(torch.autograd.Function):
         ctx, hidden: Tensor, head: Tensor, rounded_head: Tensor, targets: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        loss, right = hidden.new_zeros(()), hidden.new_zeros(())
+        loss, right = (hidden.new_zeros((), dtype=torch.float32) for _ in range(2))
         for i in range(0, len(hidden), LOGITS_AT_ONCE):
             part = slice(i, i + LOGITS_AT_ONCE)
             at, weight = targets[part, None], weights[part, None]
-            logits = hidden[part] @ head.T
+            logits = (hidden[part] @ head.T).float()
             highest, guesses = logits.max(-1, keepdim=True)
             right += (guesses == at).sum()
             at_target = logits.gather(1, at) - highest
@@ -113,7 +113,7 @@ class Learner:
     """A base model with a fresh adapter.
 
     Rows are trained end to end, without padding. A model that cannot be walked layer by layer is trained through its
-    own ``forward``, padded, all layers, in any recipe.
+    own ``forward``, row by row, all layers, in any recipe.
 
     Args:
         decoder: the base model; it is adapted in place.
@@ -159,16 +159,23 @@ class Learner:
     def _loss(self, rows: Sequence[Row], frozen: FrozenOutputs | None) -> tuple[Tensor, Score]:
         pack = Pack.of(rows, self.decoder.device)
         if self.decoder.walkable:
-            hidden = self._upper(frozen.of(rows) if frozen else self.lower(pack), pack)
+            hidden = self._upper(frozen.of(rows).to(self.decoder.dtype) if frozen else self.lower(pack), pack)
             answers = self.decoder.normed(hidden[0, pack.at])
             loss, right = _AnswerLoss.apply(answers, self.decoder.head, self._head, pack.targets, pack.weights)
         else:
-            ids = padded(rows, self.decoder.device)
-            every = self.decoder.model(input_ids=ids, use_cache=False).logits
-            logits = torch.cat([every[i, : len(row)] for i, row in enumerate(rows)])[pack.at]
+            logits = torch.cat([self._logits(row) for row in rows])
             loss = (F.cross_entropy(logits, pack.targets, reduction="none") * pack.weights).sum()
             right = (logits.argmax(-1) == pack.targets).sum()
         return loss, Score(float(pack.weights.sum()), float(loss.detach()), float(right), len(pack.targets))
+
+    def _logits(self, row: Row) -> Tensor:
+        """Of a row's learned tokens, from the model's own ``forward``: (learned tokens, vocabulary).
+
+        The row runs by itself: nothing is padded, and no logits are made where nothing is learned (Gemma 3's are a
+        megabyte a token).
+        """
+        ids, at = (torch.tensor(numbers, device=self.decoder.device) for numbers in (row.ids, row.at))
+        return self.decoder.model(input_ids=ids[None], use_cache=False, logits_to_keep=at).logits[0].float()
 
     @torch.no_grad()
     def lower(self, pack: Pack) -> Tensor:

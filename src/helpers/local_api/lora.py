@@ -32,10 +32,10 @@ class _MergedLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, merged: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        ctx.scale, ctx.dtype = scale, x.dtype
         x = x.to(merged.dtype)
         ctx.save_for_backward(x, merged, a, b)
-        ctx.scale = scale
-        product = F.linear(x, merged).to(a.dtype)
+        product = F.linear(x, merged).to(ctx.dtype)
         return product if bias is None else product.add_(bias)
 
     @staticmethod
@@ -46,7 +46,7 @@ class _MergedLinear(torch.autograd.Function):
         through_b = (flat_grad @ small_b).mul_(ctx.scale)
         to_a = through_b.T @ flat_x
         to_b = flat_grad.T @ (flat_x @ small_a.T).mul_(ctx.scale)
-        to_x = (grad @ merged).to(a.dtype) if ctx.needs_input_grad[0] else None
+        to_x = (grad @ merged).to(ctx.dtype) if ctx.needs_input_grad[0] else None
         return to_x, None, None, to_a.to(a.dtype), to_b.to(b.dtype), None
 
 
@@ -95,7 +95,7 @@ class Adapter:
         """Take the current A and B into the weights that the forward pass uses. Call after each optimiser step."""
         for m in self.modules:
             a, b = m.lora_A["default"].weight, m.lora_B["default"].weight
-            m.merged_weight.copy_(torch.addmm(m.base_layer.weight, b, a, alpha=m.scaling["default"]))
+            m.merged_weight.copy_(torch.addmm(m.base_layer.weight.to(b.dtype), b, a, alpha=m.scaling["default"]))
 
     def save(self, folder: Path) -> None:
         """Write ``adapter_config.json`` and ``adapter_model.safetensors``: aside first, then renamed into place."""

@@ -17,6 +17,10 @@ NOTE = (
     "its prompted scores say nothing about the large models of a provider."
 )
 
+NOTE_OF_A_LARGER = "An open model on this machine's own processor."
+LARGER = 1_000_000_000
+"""Parameters from which the kit counts a prompted model's scores (``helpers.facts.names``)."""
+
 
 def router(store: Store, serving: Serving) -> APIRouter:
     routes = APIRouter()
@@ -72,12 +76,13 @@ def _of_tuned(model: Model, serving: Serving) -> dict[str, Any]:
 
 
 def _entry(model_id: str, created: int, serving: Serving, **more: Any) -> dict[str, Any]:
+    is_larger = (more.get("parameters") or 0) >= LARGER
     return {
         "id": model_id,
         "object": "model",
         "created": created,
         "owned_by": "local-teaching-engine",
         "shutdown_date": serving.shutdown_date and serving.shutdown_date.isoformat(),
-        "note": NOTE,
+        "note": NOTE_OF_A_LARGER if is_larger else NOTE,
         **more,
     }

@@ -3,6 +3,8 @@
 A flag of the processor does not tell: Intel's matrix units (AMX) and some of AMD's processors with AVX512_BF16 are two
 to four times as fast in bf16, others that know bf16 gain nothing or lose. The finding is kept, so that the same seed
 gives the same model on this machine, however busy it is.
+
+``python -m helpers.local_api.products`` prints it as JSON, for whoever predicts times without loading torch.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from helpers.local_api.decoder import weights_dtype
 from helpers.project import kit_home, write_atomically
 
 FASTER = 1.5
@@ -31,10 +34,10 @@ log = logging.getLogger(__name__)
 def product_dtype(device: torch.device) -> torch.dtype:
     """What training multiplies in on ``device``.
 
-    On an accelerator fp32: products are not what a model this small waits for there.
+    On an accelerator the type of the base model's weights.
     """
     if device.type != "cpu":
-        return torch.float32
+        return weights_dtype(device, training=True)
     rates = kept_rates() or _keep(measured_rates())
     return torch.bfloat16 if rates["bfloat16"] >= FASTER * rates["float32"] else torch.float32
 
@@ -100,3 +103,8 @@ def _keep(rates: Mapping[str, float]) -> Mapping[str, float]:
     with contextlib.suppress(OSError):  # on a full disk it is measured again
         write_atomically(_file(), json.dumps({"machine": _machine(), "gflops": rates}, indent=1) + "\n")
     return rates
+
+
+if __name__ == "__main__":
+    rates = kept_rates() or _keep(measured_rates())
+    print(json.dumps({"gflops_a_core": dict(rates), "cores": torch.get_num_threads()}))

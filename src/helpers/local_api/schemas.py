@@ -260,6 +260,22 @@ def _stops(value: Any) -> Any:
     return stops
 
 
+class Seen(Strict):
+    """``POST /v1/chat/seen``: a conversation, or a training row whose assistant messages may carry a weight."""
+
+    model: str
+    messages: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=2048)]
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+
+    @model_validator(mode="after")
+    def messages_of_a_chat(self) -> Seen:
+        for message in self.messages:
+            Message.model_validate({key: value for key, value in message.items() if key != "weight"})
+            if message.get("weight", 1) not in (0, 1):
+                raise ValueError("a message's weight is 0 or 1")
+        return self
+
+
 class ChatRequest(Strict):
     """``POST /v1/chat/completions``: what this API honours; :data:`NEUTRAL` has what it accepts unheard."""
 

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from helpers import assets
+from helpers import assets, open_models
 from helpers.errors import AssetError, KitError
 from helpers.local_api.constrain import SchemaError, ToolSchemaError
 from helpers.local_api.embed import MODEL as EMBEDDING_MODEL
@@ -27,7 +29,7 @@ from helpers.local_api.generate import (
     UnknownAdapterError,
 )
 from helpers.local_api.refusal import Refusal
-from helpers.local_api.schemas import ChatRequest, Message
+from helpers.local_api.schemas import ChatRequest, Message, Seen
 from helpers.local_api.store import Model, Store
 from helpers.local_api.template import ChatTemplate
 
@@ -72,15 +74,21 @@ class Serving:
     ) -> None:
         self.shutdown_date = shutdown_date
         self._store = store
-        named = [
+        self._named = [
             Base(name, f"{folder.name} (a folder of this machine)", lambda folder=folder: folder, parameters(folder))
             for name, folder in further
         ]
-        self.bases: Mapping[str, Base] = {base.id: base for base in (DEFAULT, *named)}
         self.started_at = int(time.time())
         self._engines: dict[str, Engine] = {}
         self._tools: dict[str, bool] = {}  # by base model
+        self._templates: dict[str, ChatTemplate] = {}  # those that were asked for what they show
         self._loading = threading.Lock()
+
+    @property
+    def bases(self) -> Mapping[str, Base]:
+        """The base models by their ids: the default one, those of the shelf that have been fetched by now, and those
+        that were named when the API was started."""
+        return {base.id: base for base in (DEFAULT, *_fetched(), *self._named)}
 
     def tuned(self, model_id: str) -> Model:
         """The tuned model of this name.
@@ -99,7 +107,7 @@ class Serving:
         if model is None:
             raise Refusal(
                 404,
-                f"The model {model_id[:200]!r} does not exist here. GET /v1/models lists what does.",
+                f"The model {model_id[:200]!r} does not exist here. {how_to_get(model_id)}",
                 param="model",
                 code="model_not_found",
             )
@@ -128,13 +136,53 @@ class Serving:
         except KitError as error:
             raise refusal_of(error) from None
 
+    def seen(self, asked: Seen) -> dict[str, Any]:
+        """What a model sees of a conversation, in words: no weights are loaded for it.
+
+        Raises:
+            Refusal: the model does not exist, or its template cannot express this.
+        """
+        name = asked.model if asked.model in self.bases else self.tuned(asked.model).base
+        tools = [tool.model_dump() for tool in asked.tools or ()]
+        try:
+            template = self._template(name)
+            if asked.messages[-1]["role"] == "assistant":
+                ids, weights = template.example(asked.messages, tools)
+            else:
+                ids = template.prompt(asked.messages, tools)
+                weights = [0.0] * len(ids)
+        except KitError as error:
+            raise refusal_of(error) from None
+        segments = [
+            {"text": template.tokenizer.decode([i for i, _ in some], skip_special_tokens=False), "learned": learned}
+            for learned, some in groupby(zip(ids, weights, strict=True), key=lambda one: one[1] > 0)
+        ]
+        return {
+            "object": "chat.seen",
+            "model": asked.model,
+            "template": "the model's own" if template.own else "the kit's",
+            "reasoning_switched_off": bool(template.own and template.own.switched),
+            "segments": segments,
+            "tokens": len(ids),
+            "learned_tokens": sum(weight > 0 for weight in weights),
+        }
+
+    def _template(self, base: str) -> ChatTemplate:
+        if base not in self._templates:
+            found = self.bases.get(base)
+            if found is None:
+                raise AssetError(f"Its base model {base!r} is not served.", fix=how_to_get(base))
+            self._templates[base] = ChatTemplate(found.folder())
+        return self._templates[base]
+
     def knows_tools(self) -> bool:
         """Whether any base model's chat template has a place for tools (the default one's has none)."""
         with self._loading:
-            for base in self.bases.values():
+            bases = self.bases
+            for base in bases.values():
                 if base is not DEFAULT and base.id not in self._tools:
                     self._tools[base.id] = _has_place_for_tools(base)
-            return any(self._tools.values())
+            return any(self._tools.get(name, False) for name in bases)
 
     def forget(self, names: Iterable[str], base: str) -> None:
         """Deleted models answer no more, and leave the memory."""
@@ -149,11 +197,54 @@ class Serving:
 
     def _engine(self, base: str) -> Engine:
         """The engine of a base model; a new one where it has failed, out of memory perhaps."""
-        if base not in self.bases:  # tuned in an earlier run that was started with --model
-            raise AssetError(f"Its base model {base!r} is not served.", fix="Start the API with --model NAME=FOLDER.")
+        found = self.bases.get(base)
+        if found is None:  # tuned in an earlier run that was started with --model, or its base is no longer here
+            fix = how_to_get(base) if is_on_shelf(base) else "Start the API with --model NAME=FOLDER."
+            raise AssetError(f"Its base model {base!r} is not served.", fix=fix)
         if base not in self._engines or self._engines[base].failed:
-            self._engines[base] = Engine(self.bases[base].folder())
+            self._engines[base] = Engine(found.folder())
         return self._engines[base]
+
+
+def _fetched() -> list[Base]:
+    """The shelf's models on this machine, the default one apart."""
+    return [
+        Base(model.name, model.title, partial(_folder_of, model.name), model.parameters)
+        for model in open_models.fetched()
+        if model.name != DEFAULT.id
+    ]
+
+
+def _folder_of(name: str) -> Path:
+    folder = open_models.folder(name)
+    if folder is None:
+        raise AssetError(f"The files of {name} are not whole.", fix=how_to_get(name))
+    return folder
+
+
+def is_on_shelf(name: str) -> bool:
+    return any(model.name == name for model in open_models.shelf())
+
+
+def how_to_get(name: str) -> str:
+    """What to do about a model that is not here."""
+    if is_on_shelf(name):
+        return f"It stands on the shelf: fetch it with `python -m helpers.open_models {name}`, then ask again."
+    return "GET /v1/models lists what does."
+
+
+def will_not_fit(name: str, recipe: str) -> str:
+    """Why a fetched model of the shelf cannot be tuned in this machine's memory, or nothing."""
+    model = next((one for one in open_models.shelf() if one.name == name and one.name != DEFAULT.id), None)
+    memory = open_models.memory_of_this_machine()
+    if model is None or getattr(open_models.needs(model), recipe) <= memory:
+        return ""
+    needed = getattr(open_models.needs(model), recipe)
+    fitting = [one.name for one in open_models.shelf() if getattr(open_models.needs(one), recipe) <= memory]
+    return (
+        f"Tuning {name} ({recipe}) needs about {needed / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}; "
+        f"these would fit: {', '.join(fitting) or 'none of the shelf'}"
+    )
 
 
 def _has_place_for_tools(base: Base) -> bool:

@@ -1,13 +1,15 @@
 """The chat template: what the model really sees, the same in training, serving and export.
 
-Each message becomes ``<|im_start|>ROLE\\nCONTENT<|im_end|>\\n``; an answer is asked for with
-``<|im_start|>assistant\\n``. Nothing is added: no default system message. The text of a message can never turn into a
-control token: a user who types ``<|im_end|>`` sends those ten characters.
+There are two kinds of models, and their templates decide, not their names. Where a model's own template writes what
+the kit's writes, and at most adds a system message where none is given (SmolLM2's does), **the kit's** is used: each
+message becomes ``<|im_start|>ROLE\\nCONTENT<|im_end|>\\n``, an answer is asked for with ``<|im_start|>assistant\\n``,
+and nothing is added. Any other model is written to by **its own** (:mod:`helpers.local_api.jinja_template`): Qwen3
+with its empty reasoning, Gemma with the system message inside the first question. Tools are always written by the
+model's own.
 
-Only what this template has no place for, tools, is written by the model's own
-(:mod:`helpers.local_api.tool_template`).
+The text of a message can never turn into a control token: a user who types ``<|im_end|>`` sends those ten characters.
 
-Needs the ``tokenizers`` library only, so that a prompt can be counted before torch is loaded.
+Needs ``tokenizers`` and ``jinja2`` only, so that a prompt can be counted before torch is loaded.
 """
 
 from __future__ import annotations
@@ -18,11 +20,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from tokenizers import Tokenizer
 
 from helpers import tokens
 from helpers.errors import AssetError, DataError
-from helpers.local_api.tool_template import ToolTemplate, template_source, uses_tools
+from helpers.local_api.jinja_template import (
+    SWITCH,
+    JinjaTemplate,
+    end_tokens,
+    special_tokens,
+    template_source,
+    uses_tools,
+)
 
 START, END = "<|im_start|>", "<|im_end|>"
 MANY_CHARACTERS = 16
@@ -36,8 +46,9 @@ JINJA = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 """The same template for an exported model's ``chat_template.jinja`` (``developer`` is written as ``system`` first)."""
+NO_REASONING = f"{{% set {SWITCH} = false %}}"
+"""Stands before a model's own template in an export: it answers there as it was trained and served here."""
 WITH_TOOLS = (
-    "{%% set enable_thinking = false %%}"
     "{%% if tools or messages | selectattr('tool_calls', 'defined') | selectattr('tool_calls') | list %%}"
     "%s{%% else %%}%s{%% endif %%}"
 )
@@ -50,10 +61,12 @@ class ChatTemplate:
         folder: a model folder with ``tokenizer.json``.
 
     Attributes:
+        own: the model's own template, where conversations are written by that; None: by the kit's.
         tools: writes conversations with tools; None: this model has no place for them.
+        stops: ids of the tokens that end an answer.
 
     Raises:
-        AssetError: there is no ``tokenizer.json``, or its vocabulary has no ``<|im_start|>`` and ``<|im_end|>``.
+        AssetError: there is no ``tokenizer.json``, or no template by which the model can be written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,21 +76,31 @@ class ChatTemplate:
         self.tokenizer = Tokenizer.from_file(str(file))
         self.tokenizer.encode_special_tokens = True  # a message's text is text, whatever it spells
         start, end = (self.tokenizer.token_to_id(token) for token in (START, END))
-        if start is None or end is None:
+        its, why = _template_of(folder, self.tokenizer)
+        kits = start is not None and end is not None and (its is None or _says_the_same(its))
+        if its is None and not kits:
             raise AssetError(
-                f"The model's vocabulary has no {START} and {END}.",
-                got=str(folder),
-                fix="Choose a chat model that uses this template (SmolLM2-Instruct, Qwen3, …).",
+                "The model has no chat template that can be read here.",
+                got=f"{folder}: {why}",
+                fix=f"Choose a chat model that has one, or whose vocabulary has {START} and {END}.",
             )
-        self.start, self.end = start, end
+        self.own = None if kits else its
+        self.tools = its if its and its.form else None
+        self.start = start
+        self.end = end if kits else self.tokenizer.token_to_id(its.end)
         end_of_text = self.tokenizer.token_to_id("<|endoftext|>")
         self.stops = frozenset({self.end} if end_of_text is None else {self.end, end_of_text})
-        self.tools = ToolTemplate.of(folder, self.tokenizer)
+        if self.own:
+            self.stops |= end_tokens(folder)
 
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
-        """Token ids of the conversation, ending where the assistant's answer begins."""
-        if uses_tools(messages, tools):
-            return self._with_tools().prompt(messages, tools)
+        """Token ids of the conversation, ending where the assistant's answer begins.
+
+        Raises:
+            DataError: the template cannot express the conversation.
+        """
+        if writer := self._writer(messages, tools):
+            return writer.prompt(messages, tools)
         ids = [i for message in messages for i in self._message(message)[0]]
         return [*ids, self.start, *self._text("assistant\n")]
 
@@ -100,14 +123,14 @@ class ChatTemplate:
     ) -> tuple[list[int], list[float]]:
         """Token ids of a training example, and each token's weight in the loss.
 
-        The weight is 1 on an assistant's words and calls and on the ``<|im_end|>`` after them (or that message's
+        The weight is 1 on an assistant's words and calls and on the token that ends them (or that message's
         ``weight``), and 0 elsewhere.
 
         Raises:
             DataError: the template cannot express the example.
         """
-        if uses_tools(messages, tools):
-            return self._with_tools().example(messages, tools)
+        if writer := self._writer(messages, tools):
+            return writer.example(messages, tools)
         ids: list[int] = []
         weights: list[float] = []
         for message in messages:
@@ -117,7 +140,14 @@ class ChatTemplate:
             weights += [weight if learned_from <= i < learned_to else 0.0 for i in range(len(of_message))]
         return ids, weights
 
-    def _with_tools(self) -> ToolTemplate:
+    def _writer(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+    ) -> JinjaTemplate | None:
+        """The model's own template, where it writes this conversation; None: the kit's does."""
+        if not uses_tools(messages, tools):
+            for message in messages if self.own else ():
+                _check_role(message), text_of(message)
+            return self.own
         if self.tools is None:
             raise DataError(
                 "The model's chat template has no place for tools.",
@@ -127,13 +157,8 @@ class ChatTemplate:
 
     def _message(self, message: Mapping[str, Any]) -> tuple[list[int], int, int]:
         """Ids of one message, and where its content's tokens begin and end (``<|im_end|>`` included)."""
-        role, content = message.get("role"), text_of(message)
-        if role not in ROLES:
-            raise DataError(
-                "The chat template cannot express this role.",
-                got=repr(role),
-                fix=f"Use one of {', '.join(ROLES)}.",
-            )
+        _check_role(message)
+        role, content = message["role"], text_of(message)
         *heads, body = map(self._text, tokens.between_marks(role, content))
         head = [i for ids in heads for i in ids]
         ids = [self.start, *head, *body, self.end, *self._text("\n")]
@@ -144,6 +169,38 @@ class ChatTemplate:
             [text], add_special_tokens=False
         )  # lets other threads work meanwhile
         return found.ids
+
+
+def _check_role(message: Mapping[str, Any]) -> None:
+    if message.get("role") not in ROLES:
+        raise DataError(
+            "The chat template cannot express this role.",
+            got=repr(message.get("role")),
+            fix=f"Use one of {', '.join(ROLES)}.",
+        )
+
+
+def _template_of(folder: Path, tokenizer: Tokenizer) -> tuple[JinjaTemplate | None, str]:
+    """The model's own template; or None, and why there is none that can be read."""
+    source = template_source(folder)
+    if source is None:
+        return None, "it carries none"
+    try:
+        return JinjaTemplate(source, tokenizer, special_tokens(folder)), ""
+    except (TemplateError, DataError, ValueError, TypeError) as error:
+        return None, str(error)
+
+
+def _says_the_same(its: JinjaTemplate) -> bool:
+    """Whether a template writes a conversation that begins with a system message as the kit's does."""
+    said = ("system", "user", "assistant", "user")
+    talk = [{"role": role, "content": f"kit {role} {n}"} for n, role in enumerate(said)]
+    kits = "".join(f"{START}{one['role']}\n{one['content']}{END}\n" for one in talk)
+    try:
+        texts = [its.written(talk, (), answering) for answering in (False, True)]
+    except DataError:  # it has no place for a system message
+        return False
+    return texts == [kits, f"{kits}{START}assistant\n"]
 
 
 def text_of(message: Mapping[str, Any]) -> str:
@@ -175,10 +232,16 @@ def texts_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str,
 
 
 def exported(folder: Path) -> str:
-    """The ``chat_template.jinja`` of a model that was tuned here: the kit's, and the model's own where tools occur."""
-    if ChatTemplate(folder).tools is None:
+    """The ``chat_template.jinja`` of a model that was tuned here: what it was trained with, reasoning switched off.
+
+    That is the kit's, and the model's own where tools occur; or the model's own.
+    """
+    template = ChatTemplate(folder)
+    if template.own:
+        return (NO_REASONING if template.own.switched else "") + template.own.source
+    if template.tools is None:
         return JINJA
-    return WITH_TOOLS % (template_source(folder), JINJA)
+    return NO_REASONING + WITH_TOOLS % (template.tools.source, JINJA)
 
 
 def context_length(folder: Path) -> int:

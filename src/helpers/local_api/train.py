@@ -81,7 +81,7 @@ class Training:
     def __init__(self, job: Path, stop=lambda: None) -> None:
         self.job, self.spec, self.stop = job, Spec.read(job), stop
         template = ChatTemplate(self.spec.base_dir)
-        self.decoder = open_model(self.spec.base_dir)
+        self.decoder = open_model(self.spec.base_dir, training=True)
         longest = self.decoder.model.config.max_position_embeddings
         self.rows = read_rows(self.spec.training_file, template, longest)
         self.valid = read_rows(self.spec.validation_file, template, longest) if self.spec.validation_file else []

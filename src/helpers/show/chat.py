@@ -8,7 +8,7 @@ from typing import Any
 
 from IPython.display import HTML
 
-from helpers import tokens
+from helpers import jobs, tokens
 from helpers.records import Example
 from helpers.show.html import html_output
 
@@ -23,16 +23,28 @@ _TEXT = "margin:0;background:transparent;white-space:pre-wrap;word-break:break-w
 _READ = "border-left:5px solid rgba(128,128,128,.35);"
 
 
-def what_the_model_sees(example: Example) -> HTML:
+def what_the_model_sees(example: Example, client: Any = None, model: str = "") -> HTML:
     """The exact text that an example becomes for the local model: nothing is added, no hidden system message.
 
     Stretches that the loss sees are marked "learned" in words, by a bar and by a tint. ⏎ marks a line break.
+
+    Args:
+        client: the local API, asked where another ``model`` than the lessons' own is meant: that one may have a
+            template of its own.
     """
-    rows = "".join(_row(text, learned) for text, learned in segments(example))
-    learned, total = token_counts(example)
+    if model:
+        seen = jobs.seen(client, example.messages, model, example.tools or ())
+        pieces = [(one["text"], one["learned"]) for one in seen["segments"]]
+        learned, total = seen["learned_tokens"], seen["tokens"]
+        off = " with reasoning switched off" if seen["reasoning_switched_off"] else ""
+        by = f" {model}, written by {seen['template']} chat template{off}."
+    else:
+        pieces, by = segments(example), ""
+        learned, total = token_counts(example)
+    rows = "".join(_row(text, is_learned) for text, is_learned in pieces)
     return html_output(
         '<table style="border-collapse:collapse"><caption style="caption-side:top;text-align:left">'
-        f"{total} tokens, of which the model learns to write {learned}; the others it only reads.</caption>"
+        f"{total} tokens, of which the model learns to write {learned}; the others it only reads.{escape(by)}</caption>"
         '<thead><tr><th scope="col" style="text-align:left">the loss</th>'
         f'<th scope="col" style="text-align:left">text</th></tr></thead><tbody>{rows}</tbody></table>'
     )

@@ -1,0 +1,165 @@
+"""What a model needs on this machine: memory to answer and to be tuned, and minutes, before anything is fetched.
+
+All of it is arithmetic over the numbers in ``models.toml`` and one measurement of the machine, the rate of matrix
+products (``processor.json``, made once by the local API). The constants below were fitted to measurements of the
+lessons' model and of random weights in the shapes of others; ``benchmarks/LOG.md`` says how far off they leave it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import psutil
+
+from helpers.errors import AssetError
+from helpers.open_models.entries import OpenModel, on_shelf
+
+Recipe = Literal["quick", "thorough"]
+
+NUMBER = 4
+"""Bytes of a number in fp32, as a CPU holds the weights."""
+PROGRAM_BYTES = 550_000_000
+"""Python, torch and transformers, before a model is loaded."""
+WORK_BYTES = 500_000_000
+"""What training holds in addition to weights: activations and frozen outputs, both bounded by the trainer."""
+BYTES_A_WORD = 2560
+"""What training holds for each entry of the vocabulary: the logits of 160 tokens, and what becomes of them."""
+UPPER_SHARE = 0.4
+"""The share of layers that the quick recipe trains (as in the local API's learner)."""
+START_SECONDS = 6
+"""Until the trainer's process has imported what it needs."""
+LOAD_SECONDS = 5
+"""To load 10^9 parameters."""
+FORWARD = 0.78
+"""The share of the rate of plain products that a forward pass reaches."""
+APART = 280
+"""What a training step does apart from its products (attention, norms, rounding), in products of fp32, times the
+width: a wider layer multiplies more for each number that it holds."""
+ANSWERS = 0.4
+"""The share of a row's tokens that is learned, where nothing is known of the rows: as in the sample task."""
+FASTER = 1.5
+"""So many times as fast must bf16 be before training multiplies in it (as in the local API)."""
+UNCERTAINTY = 0.3
+AS_A_WHOLE = 2.5
+"""So many times as long as predicted a model may take that runs as a whole: one was timed, before its rows were run one
+by one, and it took 2.4 times as long."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes of memory: to answer prompts with the base model, and to be tuned by each recipe.
+
+    A tuned model that answers takes a copy of its own of the layers that were trained, in addition to the base model's.
+    """
+
+    prompt: int
+    quick: int
+    thorough: int
+
+    @property
+    def sentence(self) -> str:
+        parts = [f"{size / 1e9:.1f} GB" for size in (self.prompt, self.quick, self.thorough)]
+        return f"Memory, about: {parts[0]} to answer, {parts[1]} to tune (quick), {parts[2]} (thorough)."
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What tuning will take on this machine.
+
+    Attributes:
+        minutes: the likely time.
+        memory_gb: in 10^9 bytes.
+        sentence: both in words, with a range.
+    """
+
+    minutes: float
+    memory_gb: float
+    sentence: str
+
+
+def needs(model: OpenModel) -> Needs:
+    """Memory on a CPU, fp32 weights. The local API's server and its trainer are two processes: both hold the model
+    while a job runs and somebody asks."""
+    weights, layers = model.parameters * NUMBER, (model.parameters - model.embedding) * NUMBER
+    answers = PROGRAM_BYTES + 2 * weights  # the weights, and a copy in the order that the processor reads fastest
+    training = PROGRAM_BYTES + WORK_BYTES + BYTES_A_WORD * (model.embedding // model.width) + weights
+    return Needs(answers, *(int(training + layers * _trained_share(model, recipe)) for recipe in get_args(Recipe)))
+
+
+def forecast(
+    name: str,
+    *,
+    tokens: int,
+    epochs: int,
+    recipe: Recipe = "quick",
+    answers: float = ANSWERS,
+    rates: Mapping[str, float] | None = None,
+) -> Forecast:
+    """How long tuning a model of the shelf would take here, and how much memory. Nothing is fetched.
+
+    Args:
+        tokens: of all training rows, one pass.
+        answers: the share of them that is learned.
+        rates: GFLOP/s of the whole machine, ``float32`` and ``bfloat16``; None: as they were measured here.
+
+    Raises:
+        AssetError: no such model, or the machine could not be measured.
+    """
+    model, rates = on_shelf(name), rates or machine_rates()
+    seconds = START_SECONDS + LOAD_SECONDS * model.parameters / 1e9
+    seconds += _training_seconds(model, tokens / 1e9, tokens * epochs / 1e9, recipe, answers, rates)
+    took, memory = seconds / 60, getattr(needs(model), recipe) / 1e9
+    low, high = took * (1 - UNCERTAINTY), took * (1 + UNCERTAINTY if model.layered else AS_A_WHOLE)
+    sentence = (
+        f"{model.title}, {recipe}: about {took:.0f} minutes (between {low:.0f} and {high:.0f}) for {epochs} passes "
+        f"over {tokens:,} tokens, and about {memory:.1f} GB of memory, on this machine's processor."
+    )
+    return Forecast(took, memory, sentence)
+
+
+def _training_seconds(
+    model: OpenModel, once: float, passes: float, recipe: Recipe, answers: float, rates: Mapping[str, float]
+) -> float:
+    """The frozen layers forward, once; those that are trained, forward and back, each pass; and the output of the
+    tokens that are learned. ``once`` and ``passes`` are 10^9 tokens."""
+    exact = rates["float32"]
+    products = rates["bfloat16"] if rates["bfloat16"] >= FASTER * exact else exact
+    layers, share = model.parameters - model.embedding, _trained_share(model, recipe)
+    frozen = 2 * layers * (1 - share) * once / (FORWARD * exact)
+    trained = 4 * layers * share * passes * (1 / products + APART / model.width / exact)
+    back = products if model.layered else FORWARD * exact
+    output = 2 * model.embedding * answers * passes * (1 / (FORWARD * exact) + 1 / back)
+    return frozen + trained + output
+
+
+def _trained_share(model: OpenModel, recipe: Recipe) -> float:
+    return round(model.layers * UPPER_SHARE) / model.layers if recipe == "quick" and model.layered else 1.0
+
+
+def memory_of_this_machine() -> int:
+    """Bytes of memory, or of what a container may use of it."""
+    whole, limit = psutil.virtual_memory().total, Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.is_file() else ""
+    return min(whole, int(text)) if text.isdigit() else whole
+
+
+@cache
+def machine_rates() -> Mapping[str, float]:
+    """GFLOP/s of matrix products on all cores, by type: measured once a machine (some seconds), then kept."""
+    command = [sys.executable, "-m", "helpers.local_api.products"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        raise AssetError(
+            "The rate of this machine could not be measured.",
+            got=(done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1],
+            fix="Run `python -m helpers.doctor`.",
+        )
+    found = json.loads(done.stdout)
+    return {name: rate * found["cores"] for name, rate in found["gflops_a_core"].items()}
