@@ -1,8 +1,9 @@
 """Take a tuned model out of the local API: ``python -m helpers.local_api.export MODEL --to FOLDER``.
 
 ``--kind adapter`` copies the LoRA adapter in PEFT's layout; ``--kind merged`` adds it into the base model's weights, so
-that any program that reads a Hugging Face folder runs it. Either way the folder carries the chat template with which
-the model was trained, nothing hidden in it. The API may run meanwhile.
+that any program that reads a Hugging Face folder runs it; ``--kind gguf`` writes these as one file for llama.cpp,
+Ollama and LM Studio. Each folder carries the chat template with which the model was trained, nothing hidden in it. The
+API may run meanwhile.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ import os
 import shutil
 import sqlite3
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from helpers import assets
 from helpers.errors import AssetError, KitError
 from helpers.local_api.adapters import read_adapter
+from helpers.local_api.gguf_file import write_gguf
+from helpers.local_api.modelfile import modelfile
 from helpers.local_api.template import exported
 from helpers.project import kit_home
 
@@ -37,11 +42,13 @@ With transformers (run by us):
     tokenizer = AutoTokenizer.from_pretrained("{folder}")
     model = AutoModelForCausalLM.from_pretrained("{folder}")
 
-With llama.cpp, by way of GGUF (run by us): `python examples/another_engine/run.py {model}` in the kit's folder. Ollama
-and LM Studio read the GGUF file, too (not run by us).
+With llama.cpp, Ollama and LM Studio: export it once more with kind="gguf"; that folder's README says how.
 
 With vLLM (not run by us; needs a GPU): `vllm serve {folder} --served-model-name mine`, then
 `connect("vllm")` and `model="mine"`.
+
+With MLX (not run by us; needs a Mac with Apple silicon): `mlx_lm.convert --hf-path {folder} --mlx-path mine-mlx`, then
+`mlx_lm.server --model mine-mlx`.
 """,
     "adapter": """# {model}
 
@@ -52,6 +59,26 @@ With PEFT (run by us): `PeftModel.from_pretrained(base_model, "{folder}")`, and 
 With vLLM (not run by us; needs a GPU):
 `vllm serve BASE_FOLDER --enable-lora --lora-modules mine={folder} --chat-template {folder}/chat_template.jinja`,
 then `model="mine"`.
+""",
+    "gguf": """# {model}
+
+The tuned model as one file, model.gguf: base weights ({base}) with the LoRA adapter added in, in 16 bits, with its
+vocabulary and the chat template of training.
+
+With llama.cpp (run by us): `llama-server -m {folder}/model.gguf -c 2048 --port 8080`, then
+`connect("http://127.0.0.1:8080/v1")`.
+
+With Ollama (not run by us; the Modelfile's template was rendered by Go's own engine and compared):
+`ollama create mine -f {folder}/Modelfile`, then `ollama run mine`, or `connect("ollama")` and `model="mine"`.
+
+With LM Studio (not run by us): `lms import {folder}/model.gguf`, load it, start its server, then
+`connect("http://127.0.0.1:1234/v1")`. Leave the prompt template as the file has it, and add no system prompt.
+
+With vLLM and MLX: export it with kind="merged"; that folder's README says how.
+
+Are the answers the same there? `deploy.same_answers(client, MODEL, there, "mine", rows)` asks both. Two things differ
+from the kit's own API in all of these: a message that spells a control token, such as <|im_end|>, is read as that token
+there and as plain letters here; and the weights are rounded to 16 bits.
 """,
 }
 
@@ -72,10 +99,12 @@ def export(model: str, to: Path, kind: str, home: Path, base_folder: Path | None
     aside = to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
         aside.mkdir()
-        (_merge if kind == "merged" else _copy)(base_folder, adapter, aside)
-        for name in TOKENIZER:
-            if (base_folder / name).is_file():
-                shutil.copy(base_folder / name, aside)
+        if kind == "gguf":
+            write_gguf(_merged(base_folder, adapter), base_folder, model, aside / "model.gguf")
+            (aside / "Modelfile").write_text(modelfile(model, base_folder), encoding="utf-8")
+        else:
+            (_merge if kind == "merged" else _copy)(base_folder, adapter, aside)
+            _copy_known(TOKENIZER, base_folder, aside)
         (aside / "chat_template.jinja").write_text(exported(base_folder), encoding="utf-8")
         (aside / "README.md").write_text(README[kind].format(model=model, base=base, folder=to), encoding="utf-8")
         if to.exists():
@@ -102,13 +131,23 @@ def _find(model: str, home: Path) -> tuple[str, Path]:
     return found[0], home / found[1]
 
 
-def _merge(base: Path, adapter: Path, to: Path) -> None:
+def _merged(base: Path, adapter: Path) -> dict[str, np.ndarray]:
+    """All weights by name, the adapter added in."""
     files = read_adapter(adapter)
     weights = load_file(base / "model.safetensors")
     for name, (a, b) in files.pairs.items():
         weights[f"{name}.weight"] = weights[f"{name}.weight"] + files.scale * (b @ a)
-    save_file(weights, to / "model.safetensors", metadata={"format": "pt"})
-    for name in ("config.json", "generation_config.json"):
+    return weights
+
+
+def _merge(base: Path, adapter: Path, to: Path) -> None:
+    save_file(_merged(base, adapter), to / "model.safetensors", metadata={"format": "pt"})
+    _copy_known(("config.json", "generation_config.json"), base, to)
+
+
+def _copy_known(names: Sequence[str], base: Path, to: Path) -> None:
+    """Those of the files that the base has."""
+    for name in names:
         if (base / name).is_file():
             shutil.copy(base / name, to)
 
@@ -123,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.local_api.export", description=__doc__.split("\n")[0])
     parser.add_argument("model", help="id of a tuned model, such as ft:…")
     parser.add_argument("--to", type=Path, required=True, help="folder to write; must not hold anything yet")
-    parser.add_argument("--kind", choices=("merged", "adapter"), default="merged")
+    parser.add_argument("--kind", choices=("merged", "adapter", "gguf"), default="merged")
     parser.add_argument("--home", type=Path, default=kit_home() / "local_api", help="the local API's folder")
     parser.add_argument("--base", type=Path, help="the base model's folder, if it is not the kit's own")
     options = parser.parse_args(arguments)
