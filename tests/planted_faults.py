@@ -1,4 +1,4 @@
-"""Real small jobs with a known fault, and healthy ones: ``python tests/planted_faults.py --seeds 1 2`` prints the table.
+"""Real small jobs with a known fault, and healthy ones: ``python tests/planted_faults.py --seeds 1 2`` prints a table.
 
 A fault is planted where people make it: in the rows, in the settings, in the call, in the trainer's code
 (``planted_trainer``) or in the server (``planted_api``). Everything else is the kit's own path on the sample data.
@@ -168,7 +168,7 @@ def main() -> None:
             api.stop()
 
 
-def line(api: Api, case: Case, seed: int, folder: Path, keep: Path | None) -> bool:
+def line(api: Api, case: Case, seed: int, folder: Path, keep: Path | None = None) -> bool:
     """Print one line of the table; returns whether the fault was named first, or nobody was accused."""
     began = time.monotonic()
     found = look(api, case, seed, folder)

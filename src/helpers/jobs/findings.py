@@ -8,10 +8,11 @@ kit's base model, and confirmed on other seeds; ``benchmarks/LOG.md``, under *Di
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from helpers import tokens
+from helpers.jobs.figures import fell, moved, percent, quoted, rate, recited, short, steps_a_pass
 from helpers.jobs.symptoms import Symptoms, asked_of, belonging, contradicted, frame, system_of
 from helpers.wording import plural
 
@@ -71,13 +72,12 @@ def findings(seen: Symptoms) -> tuple[Finding, ...]:
 
 def wrong_model(seen: Symptoms) -> Finding | None:
     asked = seen.request.get("model", seen.model)
-    said_by = {one.tuned.model for one in seen.recitals} & {seen.base}
-    if asked in (seen.model, *seen.names[:1]) and not said_by:
-        return None
-    if asked in seen.names:
-        evidence = f"Your program calls {asked}, which this job left on the way; the job's own model is {seen.model}."
-    elif said_by:
+    if any(one.tuned.model == seen.base for one in seen.recitals):
         evidence = f"{seen.model} was asked, and the host says that {seen.base} answered."
+    elif asked in (seen.model, *seen.names[:1]):
+        return None
+    elif asked in seen.names:
+        evidence = f"Your program calls {asked}, which this job left on the way; the job's own model is {seen.model}."
     else:
         evidence = f"Your program calls {asked}; this job made {seen.model}."
     return Finding(
@@ -96,7 +96,7 @@ def system_prompt(seen: Symptoms) -> Finding | None:
     if sent in trained or (sent and len(trained) > MOST_SYSTEMS):
         return None
     usual, often = trained.most_common(1)[0]
-    evidence = f"{often} of {len(seen.rows)} training rows have {_quoted(usual)}; your call has {_quoted(sent)}."
+    evidence = f"{often} of {len(seen.rows)} training rows have {quoted(usual)}; your call has {quoted(sent)}."
     return Finding(
         "system_prompt",
         "The call's system prompt is not the one of the training rows.",
@@ -119,7 +119,7 @@ def question_form(seen: Symptoms) -> Finding | None:
     return Finding(
         "question_form",
         "The call words its question in another form than the training rows.",
-        f"All {len(seen.rows)} training questions {' and '.join(missing)}; yours is {_short(sent)!r}.",
+        f"All {len(seen.rows)} training questions {' and '.join(missing)}; yours is {short(sent)!r}.",
         "Put the same words around the question in the call; or train on bare questions.",
     )
 
@@ -151,16 +151,16 @@ def template(seen: Symptoms) -> Finding | None:
             "template",
             "Training and serving write the prompt differently: the chat template is not the same.",
             f"Of {compared} training rows {compared - alike} begin otherwise when they are served. "
-            f"Trained: {_short(seen.seen['trained_text'])!r}. Served: {_short(seen.seen['served_text'])!r}.",
+            f"Trained: {short(seen.seen['trained_text'])!r}. Served: {short(seen.seen['served_text'])!r}.",
             "Serve with the template of training (an export carries it), or train again with the one that serves.",
         )
     knows = seen.curve.accuracy is not None and seen.curve.accuracy >= KNOWS
-    if seen.seen or not knows or seen.recited >= RECITES or seen.as_base == 1:
+    if seen.seen or not knows or seen.begun >= RECITES or seen.as_base == 1:
         return None
     return Finding(
         "template",
         "Training knew its rows; served, the model does not. Most likely the chat template differs.",
-        f"At the end of training {seen.curve.accuracy:.0%} of the answer tokens were guessed right; {_recited(seen)}.",
+        f"At the end of training {seen.curve.accuracy:.0%} of the answer tokens were guessed right; {recited(seen)}.",
         "Compare the text that training saw with the one that serving makes of the same row, special tokens included.",
     )
 
@@ -168,12 +168,12 @@ def template(seen: Symptoms) -> Finding | None:
 def adapter_ignored(seen: Symptoms) -> Finding | None:
     if seen.as_base != 1 or seen.curve.left is None or seen.curve.left > LEARNED or seen.recited >= RECITES:
         return None
-    moved = f" The adapter itself moves the weights by {_percent(seen.adapter_share)}." if seen.adapter_share else ""
+    moved = f" The adapter itself moves the weights by {percent(seen.adapter_share)}." if seen.adapter_share else ""
     return Finding(
         "adapter_ignored",
         "The server answers with the base model: it does not use what was trained.",
         f"All {len(seen.recitals)} answers are the base model's, to the letter, although the training loss fell "
-        f"{_fell(seen)}.{moved}",
+        f"{fell(seen)}.{moved}",
         "Look at how the server loads the adapter (its path, its name in the request, an error in the log), or serve "
         "the merged model.",
     )
@@ -186,11 +186,11 @@ def rate_too_high(seen: Symptoms) -> Finding | None:
     left = seen.curve.left
     if not seen.curve.broken and (left is None or left < ROSE or _hardly_moved(seen)):
         return None
-    loss = "The loss became no number" if seen.curve.broken else f"The training loss did not fall: {_fell(seen)}"
+    loss = "The loss became no number" if seen.curve.broken else f"The training loss did not fall: {fell(seen)}"
     return Finding(
         "rate_too_high",
         "The learning rate was too high: training broke the model.",
-        f"{loss}; {_rate(seen)}; {_recited(seen)}.",
+        f"{loss}; {rate(seen)}; {recited(seen)}.",
         'Train again with a tenth of the learning rate (or leave it to the host: "auto").',
     )
 
@@ -201,7 +201,7 @@ def rate_too_low(seen: Symptoms) -> Finding | None:
     return Finding(
         "rate_too_low",
         "The learning rate was too low: the weights hardly moved.",
-        f"The training loss went {_fell(seen)}{_moved(seen)}; {_rate(seen)}; {_recited(seen)}.",
+        f"The training loss went {fell(seen)}{moved(seen)}; {rate(seen)}; {recited(seen)}.",
         'Train again with ten times the learning rate, or leave it to the host ("auto").',
     )
 
@@ -212,9 +212,9 @@ def too_few_steps(seen: Symptoms) -> Finding | None:
     return Finding(
         "too_few_steps",
         "Training was too short.",
-        f"{plural(seen.curve.steps, 'step')}; the training loss went {_fell(seen)}; {_recited(seen)}.",
+        f"{plural(seen.curve.steps, 'step')}; the training loss went {fell(seen)}; {recited(seen)}.",
         "Train more passes over the rows (n_epochs), or with a smaller batch: "
-        f"{plural(len(seen.rows), 'row')} make {_steps_a_pass(seen)} a pass now.",
+        f"{plural(len(seen.rows), 'row')} make {steps_a_pass(seen)} a pass now.",
     )
 
 
@@ -239,15 +239,16 @@ def end_token(seen: Symptoms) -> Finding | None:
 def loss_on_prompts(seen: Symptoms) -> Finding | None:
     graded = seen.seen.get("graded_in_prompts", 0)
     loud = not seen.seen and seen.recited >= RECITES and (seen.curve.last or 0) > LOUD
-    if not graded and not loud:
+    if graded:
+        evidence = f"{graded} graded tokens stand in the prompts of the first {plural(seen.seen['compared'], 'row')}."
+    elif loud:
+        evidence = f"The training loss ended at {seen.curve.last:.2f} nats a token, although {recited(seen)}."
+    else:
         return None
-    counted = f"{graded} graded tokens stand in the prompts of the first {plural(seen.seen['compared'], 'row')}" * bool(
-        graded
-    )
     return Finding(
         "loss_on_prompts",
         "The loss counts the prompts, not the answers alone.",
-        counted or f"The training loss ended at {seen.curve.last:.2f} nats a token, although {_recited(seen)}.",
+        evidence,
         "Mask the prompt in the loss (grade the assistant's tokens only), and train again.",
     )
 
@@ -262,7 +263,7 @@ def contradictions(seen: Symptoms) -> Finding | None:
     return Finding(
         "contradictions",
         "The same question stands in the training file with different answers.",
-        f"{share:.0%} of the {len(seen.rows)} rows are contradicted by another one; {_recited(seen)}.",
+        f"{share:.0%} of the {len(seen.rows)} rows are contradicted by another one; {recited(seen)}.",
         "data.check names the rows; keep one answer for each question, and train again.",
     )
 
@@ -277,7 +278,7 @@ def answers_do_not_fit(seen: Symptoms) -> Finding | None:
         "answers_do_not_fit",
         "The answers do not follow from the questions: most likely they were shuffled, or joined to the wrong rows.",
         f"On {len(seen.held_out)} held-out rows answers belong to their own question no better than chance "
-        f"({share:.2f}; 0.5 is chance, 1 is always), although {_recited(seen)}.",
+        f"({share:.2f}; 0.5 is chance, 1 is always), although {recited(seen)}.",
         "Read ten training rows aloud, question and answer. If they do fit, the answer cannot be told from the "
         "question, or there are too few rows to learn it from.",
     )
@@ -300,9 +301,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-# Words ----------------------------------------------------------------------------------------------------------------
-
-
 def _unlearned(seen: Symptoms) -> bool:
     """Whether the training rows do not come back, and the base model's own answers are no better."""
     return seen.recited < RECITES
@@ -312,47 +310,3 @@ def _hardly_moved(seen: Symptoms) -> bool:
     if seen.adapter_share is not None:
         return seen.adapter_share < STILL
     return seen.curve.left is not None and seen.curve.left > LEARNED
-
-
-def _moved(seen: Symptoms) -> str:
-    return f", and the weights moved by {_percent(seen.adapter_share)}" if seen.adapter_share is not None else ""
-
-
-def _fell(seen: Symptoms) -> str:
-    if seen.curve.first is None or seen.curve.last is None:
-        return "unmeasured"
-    return f"from {seen.curve.first:.2f} to {seen.curve.last:.2f} nats a token"
-
-
-def _recited(seen: Symptoms) -> str:
-    right = sum(one.recited for one in seen.recitals)
-    return f"{right} of {plural(len(seen.recitals), 'training row')} came back"
-
-
-def _rate(seen: Symptoms) -> str:
-    multiplier = seen.settings.get("learning_rate_multiplier")
-    told = f"learning_rate_multiplier {multiplier}" if multiplier is not None else "the host tells no learning rate"
-    return f"{told}, {plural(seen.curve.steps, 'step')}"
-
-
-def _steps_a_pass(seen: Symptoms) -> str:
-    epochs = seen.settings.get("n_epochs")
-    passes = epochs if isinstance(epochs, int) and epochs else 1
-    return plural(round(seen.curve.steps / passes), "step")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
-
-
-def _short(text: str, letters: int = 120) -> str:
-    return text if len(text) <= letters else text[:letters] + "…"
-
-
-def _quoted(text: str) -> str:
-    return f"{_short(text)!r}" if text else "none"
-
-
-def every_name() -> Iterator[str]:
-    """The codes of all faults that can be named."""
-    return (rule.__name__ for rule in RULES)
