@@ -125,7 +125,11 @@ def test_a_healthy_job_is_not_accused_from_inside_or_from_outside():
 
 
 def test_another_model_is_called_by_mistake_by_a_checkpoints_name_or_by_the_host():
-    assert named(healthy(request={"model": "gpt-4.1"})) == ["wrong_model"]
+    assert "does not know" in findings(healthy(request={"model": "gpt-4.1"}))[0].evidence
+    others = tuple(said("I see") for _ in range(10))
+    assert "0 of 10 answers" in findings(healthy(request={"model": "mine"}, called=others))[0].evidence
+    same = tuple(one.tuned for one in healthy().recitals)
+    assert named(healthy(request={"model": "mine"}, called=same)) == [], "an alias of the right model"
     older = findings(healthy(request={"model": "ft:mine:step-10"}))[0]
     assert older.name == "wrong_model" and "left on the way" in older.evidence
     rerouted = findings(healthy(recitals=answered(lambda one: "hm", by="smollm2-135m-instruct")))[0]
@@ -237,7 +241,7 @@ def test_what_cannot_be_diagnosed_is_said(api: Api, monkeypatch, tmp_path):
     far = replace(providers.LOCAL, name="paid", leaves_machine=True)
     monkeypatch.setattr(diagnosis, "host_of", lambda client: far)
     monkeypatch.setattr(diagnosis, "is_free", lambda client: False)
-    with pytest.raises(ConsentError, match="60 calls to paid.*may_cost=True"):
+    with pytest.raises(ConsentError, match="70 calls to paid.*may_cost=True"):
         jobs.diagnose(client, job.id)
     client.files.delete(job.training_file)
     with pytest.raises(JobError, match="training file.*training=PATH"):

@@ -69,13 +69,14 @@ def diagnose(
 ) -> Diagnosis:
     """Why a finished job seems to have changed nothing, by its own answers to its own training rows.
 
-    Ten training rows are asked of the tuned model and of its base, greedily, and up to forty validation rows of the
-    tuned model. With the loss curve, the settings and the training file these tell apart: another model called, another
-    system prompt or form of question than in training, answers cut off, another chat template, an adapter that the
-    server ignores, a learning rate far too high or too low, too few steps, an end token that was not learned, prompts
-    in the loss, contradictory rows, answers that do not belong to their questions. On this machine the local API's own
-    records are read, too (what training saw, token by token; how far the weights moved); at other hosts template, end
-    token and loss mask can only be inferred from what is answered.
+    The tuned model, its base, and the model that your program calls, where that has another name, are asked ten
+    training rows, greedily; the tuned model up to forty validation rows, too. With the loss curve, the settings and the
+    training file the answers tell apart: another model called, another system prompt or form of question than in
+    training, answers cut off, another chat template, an adapter that the server ignores, a learning rate far too high
+    or too low, too few steps, an end token that was not learned, prompts in the loss, contradictory rows, answers that
+    do not belong to their questions. On this machine the local API's own records are read, too (what training saw,
+    token by token; how far the weights moved); at other hosts template, end token and loss mask can only be inferred
+    from what is answered.
 
     Thresholds were measured on planted faults with the kit's base model (see :mod:`helpers.jobs.findings`). At another
     host and for a larger model they are a first guess.
@@ -86,7 +87,7 @@ def diagnose(
         request: what your program sends and is disappointed by, as the keywords of ``chat.completions.create``:
             ``model``, ``messages``, ``max_tokens``. Without it only the job is looked at, not the call.
         training, validation: the files that were uploaded, where the host does not give them back.
-        may_cost: that some sixty short calls may be billed, at a host where calls are not free.
+        may_cost: that up to seventy short calls may be billed, at a host where calls are not free.
 
     Raises:
         JobError: the job has not succeeded, its model is not deployed, or its training file cannot be had.
@@ -101,7 +102,7 @@ def diagnose(
     if not asked:
         raise JobError("No training row has an answer in words.", fix="Rows of tool calls alone cannot be recited yet.")
     limit = _limit(found.job.model, [*asked, *unseen])
-    _ask_before_paying(client, 2 * len(asked) + len(unseen), limit, may_cost)
+    _ask_before_paying(client, 3 * len(asked) + len(unseen), limit, may_cost)
     recitals = _recitals(client, model, found.job.model, asked, limit)
     settings = found.job.hyperparameters.to_dict() if found.job.hyperparameters else {}
     seen = Symptoms(
@@ -115,6 +116,7 @@ def diagnose(
         held_out=tuple(zip(unseen, ask(client, model, unseen, limit), strict=True)),
         inside=_inside(client, job_id),
         request=request or {},
+        called=_of_another_name(client, (request or {}).get("model", model), model, asked, limit),
     )
     faults = findings(seen)
     return Diagnosis(faults, _sentence(faults, seen), _recited_table(recitals), seen)
@@ -152,8 +154,8 @@ def _ask_before_paying(client: openai.OpenAI, calls: int, limit: int, may_cost: 
     if is_free(client) or may_cost or not host.leaves_machine:
         return
     raise ConsentError(
-        f"A diagnosis makes {plural(calls, 'call')} to {host.name}, each with at most {limit} answer tokens, and that "
-        "may be billed.",
+        f"A diagnosis makes up to {plural(calls, 'call')} to {host.name}, each with at most {limit} answer tokens, "
+        "and that may be billed.",
         fix="Allow it with jobs.diagnose(…, may_cost=True); nothing was asked.",
     )
 
@@ -166,6 +168,16 @@ def _recitals(client: openai.OpenAI, model: str, base: str, rows: Sequence[Examp
     except REFUSALS:
         before = [None] * len(rows)
     return tuple(Recital(*one) for one in zip(rows, tuned, before, strict=True))
+
+
+def _of_another_name(
+    client: openai.OpenAI, called: str, model: str, rows: Sequence[Example], limit: int
+) -> tuple[Answer, ...]:
+    """What the request's model answers, should it not be called as the job's is: a name may stand for it."""
+    try:
+        return () if called == model else ask(client, called, rows, limit)
+    except REFUSALS:
+        return ()
 
 
 def _names(client: openai.OpenAI, job: Any) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from helpers.jobs.figures import fell, moved, percent, quoted, rate, recited, sh
 from helpers.jobs.symptoms import Symptoms, asked_of, belonging, contradicted, frame, system_of
 from helpers.wording import plural
 
+ALIAS = 0.9
+"""Share of equal answers from which another name is taken to stand for the same model."""
 MOST_SYSTEMS = 20
 """Different instructions in a training file up to which a call's own are held against them."""
 SHORTEST_FRAME = 3
@@ -74,12 +76,17 @@ def wrong_model(seen: Symptoms) -> Finding | None:
     asked = seen.request.get("model", seen.model)
     if any(one.tuned.model == seen.base for one in seen.recitals):
         evidence = f"{seen.model} was asked, and the host says that {seen.base} answered."
-    elif asked in (seen.model, *seen.names[:1]):
+    elif asked in (seen.model, *seen.names[:1]) or seen.same_called >= ALIAS * len(seen.recitals):
         return None
     elif asked in seen.names:
         evidence = f"Your program calls {asked}, which this job left on the way; the job's own model is {seen.model}."
+    elif seen.called:
+        evidence = (
+            f"Your program calls {asked}; this job made {seen.model}, and only {seen.same_called} of "
+            f"{plural(len(seen.called), 'answer')} of the two are the same."
+        )
     else:
-        evidence = f"Your program calls {asked}; this job made {seen.model}."
+        evidence = f"Your program calls {asked}, which the host does not know; this job made {seen.model}."
     return Finding(
         "wrong_model",
         "Another model is called than the one that this job made.",

@@ -97,6 +97,8 @@ class Symptoms:
         held_out: validation rows with what the tuned model said.
         inside: the local API's checkup; None elsewhere.
         request: what the reader's program sends; empty where that was not given.
+        called: what the model of the request answers to the same training rows, where it has another name; empty where
+            the host does not know it.
     """
 
     model: str
@@ -109,6 +111,7 @@ class Symptoms:
     held_out: tuple[tuple[Example, Answer], ...]
     inside: Mapping[str, Any] | None
     request: Mapping[str, Any]
+    called: tuple[Answer, ...] = ()
 
     @property
     def recited(self) -> float:
@@ -131,6 +134,12 @@ class Symptoms:
         if any(one.base is None for one in self.recitals):
             return None
         return fmean(one.tuned.text.strip() == one.base.text.strip() for one in self.recitals)
+
+    @property
+    def same_called(self) -> int:
+        """How many answers of the request's model are the tuned model's, to the letter."""
+        pairs = zip(self.called, self.recitals, strict=False)
+        return sum(answer.text.strip() == one.tuned.text.strip() for answer, one in pairs)
 
     @property
     def seen(self) -> Mapping[str, Any]:
