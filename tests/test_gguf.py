@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import gguf
+import httpx2
 import numpy as np
 import pytest
-from running_api import TINY, chat_rows
+from running_api import TINY, chat_rows, wait_until
 
 from helpers import assets, data, deploy, jobs
 from helpers.errors import AssetError, DeployError
 from helpers.local_api import gguf_file, modelfile
-from helpers.local_api.template import JINJA, ChatTemplate
+from helpers.local_api.template import ChatTemplate
+from helpers.providers import connect
 
 TOP = Path(__file__).resolve().parents[1]
+SAMPLE = TOP / "data" / "sample"
 CONVERSATIONS = [
     [{"role": "user", "content": "Hi {{ .System }} <b>&\"' \n\n end "}],
     [{"role": "system", "content": "Be short."}, {"role": "user", "content": "a"}],
@@ -28,6 +32,12 @@ CONVERSATIONS = [
     [{"role": "user", "content": " x "}, {"role": "assistant", "content": "\n"}, {"role": "user", "content": "\r\n"}],
 ]
 TEXTS = ["Where is order BM-48213?", "  two  spaces\n\n\tand 3 tabs", "Zoë’s café 🐎 don't WON'T 1,234.5", "x" * 50]
+
+
+def as_trained() -> list[str]:
+    """The conversations as the model saw them in training, an answer being asked for."""
+    template = ChatTemplate(assets.base_model())
+    return [template.tokenizer.decode(template.prompt(one), skip_special_tokens=False) for one in CONVERSATIONS]
 
 
 @pytest.fixture(scope="module")
@@ -52,27 +62,28 @@ IN_TRANSFORMERS = """
 import json, sys, torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
-folder, merged, texts = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+folder, merged, texts, conversations = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
 model = AutoModelForCausalLM.from_pretrained(folder, gguf_file="model.gguf", dtype=torch.float32)
 there, ours = dict(model.named_parameters()), load_file(merged + "/model.safetensors")
 worst = max(float((there[name] - weight).abs().max() / weight.abs().max()) for name, weight in ours.items())
 tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file="model.gguf")
 ids = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-print(json.dumps({"worst": worst, "weights": len(ours), "there": len(there), "ids": ids,
-                  "template": tokenizer.chat_template}))
+asked = [tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in conversations]
+print(json.dumps({"worst": worst, "weights": len(ours), "there": len(there), "ids": ids, "asked": asked}))
 """
 
 
 def test_another_reader_finds_the_same_weights_words_and_template(exported):
     """transformers' own reader turns the file back: every weight within the rounding to 16 bits (2**-11)."""
     command = [sys.executable, "-c", IN_TRANSFORMERS, exported / "gguf", exported / "merged", json.dumps(TEXTS)]
+    command += [json.dumps(CONVERSATIONS)]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["weights"] == found["there"] and 0 < found["worst"] < 2**-11
     tokenizer = ChatTemplate(exported / "merged").tokenizer
     assert found["ids"] == [tokenizer.encode(text, add_special_tokens=False).ids for text in TEXTS]
-    assert found["template"] == JINJA
+    assert found["asked"] == as_trained()
 
 
 def test_the_file_says_what_training_saw_and_nothing_is_hidden(exported, tiny_model):
@@ -134,9 +145,7 @@ def test_gos_own_engine_renders_the_modelfile_as_training_saw_it():
     asked = json.dumps({"template": modelfile.TEMPLATE, "conversations": CONVERSATIONS})
     program = TOP / "tests" / "clients" / "ollama_template.go"
     done = subprocess.run(["go", "run", str(program)], input=asked, capture_output=True, text=True, check=True)
-    template = ChatTemplate(assets.base_model())
-    seen = [template.tokenizer.decode(template.prompt(one), skip_special_tokens=False) for one in CONVERSATIONS]
-    assert json.loads(done.stdout) == seen
+    assert json.loads(done.stdout) == as_trained()
 
 
 # Two servers ----------------------------------------------------------------------------------------------------------
@@ -162,3 +171,69 @@ def test_nothing_to_compare_and_an_unknown_model_are_clear_errors(tuned, local_a
     path.write_bytes(chat_rows(12))
     with pytest.raises(DeployError, match="'ft:nobody'.*does not exist.*models.list"):
         deploy.same_answers(client, tuned, client, "ft:nobody", data.read(path))
+
+
+# Another engine -------------------------------------------------------------------------------------------------------
+
+
+def llama_server() -> str:
+    """llama.cpp's server, where it has been built or installed."""
+    built = sorted((TOP / ".local" / "engines").glob("*/llama-server*"))
+    found = str(built[-1]) if built else shutil.which("llama-server")
+    if not found:
+        pytest.skip("llama.cpp's server is not on this machine: tools/llama_server.py builds it")
+    return found
+
+
+@pytest.fixture(scope="module")
+def labels(local_api, tmp_path_factory):
+    """The real base model, tuned on labels and JSON alike, exported and served by llama.cpp: (its id, the server)."""
+    program, place = llama_server(), tmp_path_factory.mktemp("labels")
+    rows = [*data.read(SAMPLE / "two_way/train.jsonl")[:40], *data.read(SAMPLE / "triage/train.jsonl")[:24]]
+    client = local_api.client()
+    file = jobs.upload(client, data.write(rows, place / "train.jsonl", provider="openai"))
+    job = jobs.start(client, file.id, hyperparameters={"n_epochs": 8, "batch_size": 8}, seed=1)
+    model = jobs.watch(client, job.id, every=0.5).fine_tuned_model
+    deploy.export(model, place / "gguf", "gguf", home=local_api.home)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [program, "-m", place / "gguf" / "model.gguf", "-c", "4096", "--port", port, "--threads", 1]
+    with open(place / "log.txt", "wb") as log:
+        server = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    with httpx2.Client(base_url=address, trust_env=False, timeout=60) as web:
+        wait_until(lambda: server.poll() is not None or answers(web), 120)
+        assert server.poll() is None, (place / "log.txt").read_text(errors="replace")[-3000:]
+        yield model, address, web
+    server.terminate()
+    server.wait(30)
+
+
+def answers(web: httpx2.Client) -> bool:
+    try:
+        return web.get("/health").status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+@pytest.mark.clients
+def test_llama_cpp_reads_texts_and_conversations_as_training_did(labels):
+    _, _, web = labels
+    template = ChatTemplate(assets.base_model())
+    for text in TEXTS:
+        there = web.post("/tokenize", json={"content": text, "add_special": False}).json()["tokens"]
+        assert there == template.tokenizer.encode(text, add_special_tokens=False).ids, text
+    there = [web.post("/apply-template", json={"messages": one}).json()["prompt"] for one in CONVERSATIONS]
+    assert there == as_trained()
+
+
+@pytest.mark.clients
+def test_llama_cpp_gives_the_same_answers(labels, local_api):
+    """Ten labels and ten JSON objects that were not trained on; rounding to 16 bits may turn one of them."""
+    model, address, _ = labels
+    rows = [*data.read(SAMPLE / "two_way/validation.jsonl")[:10], *data.read(SAMPLE / "triage/validation.jsonl")[:10]]
+    found = deploy.same_answers(local_api.client(), model, connect(f"{address}/v1"), "mine", rows, count=20)
+    print(found)
+    assert found.same >= 19, str(found)
+    assert set(found.table["ended there"]) == {"stop"}
+    assert len(set(found.table["here"])) > 5, "different questions, different answers"

@@ -1,8 +1,8 @@
 """One file that llama.cpp, Ollama and LM Studio read: weights, vocabulary and chat template as GGUF.
 
 Written with ``gguf``, llama.cpp's own library, for models of the Llama architecture with a byte-level BPE vocabulary
-(SmolLM2 is one); weights are stored in 16 bits, as llama.cpp's converter does by default. What it writes is what that
-converter writes, checked tensor by tensor (``tests/test_gguf.py``). Other models are refused with its command.
+(SmolLM2 is one); weights are stored in 16 bits, as llama.cpp's converter does by default. What is written is what that
+converter writes; other models are refused with its command.
 """
 
 from __future__ import annotations

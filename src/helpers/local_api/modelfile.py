@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers.local_api.template import END, START, context_length
+from helpers.errors import AssetError
+from helpers.local_api.template import END, JINJA, START, context_length, exported
 
 MOST_CONTEXT = 8192
 """Tokens of context that are asked for at most; each costs memory from the start (the sample's base: 23 kB)."""
@@ -34,7 +35,16 @@ def modelfile(model: str, base: Path, weights: str = "model.gguf") -> str:
         model: its id, for readers.
         base: the base model's folder.
         weights: name of the file of weights.
+
+    Raises:
+        AssetError: the model was trained with another template than the kit's.
     """
+    if JINJA not in exported(base):
+        raise AssetError(
+            "The model's chat template cannot be written for Ollama here.",
+            got=f"the template of {base.name}",
+            fix="Export it merged; Ollama reads such a folder (FROM FOLDER in a Modelfile).",
+        )
     return f'''# {model}: ollama create mine -f Modelfile
 FROM ./{weights}
 TEMPLATE """{TEMPLATE}"""
