@@ -206,13 +206,15 @@ def _inside(client: openai.OpenAI, job_id: str) -> Mapping[str, Any] | None:
 
 def _sentence(faults: Sequence[Finding], seen: Symptoms) -> str:
     right, asked = sum(one.recited for one in seen.recitals), len(seen.recitals)
-    recited = f"{right} of {plural(asked, 'training row')} came back nearly word for word"
+    told = f"{right} of {plural(asked, 'training row')} came back nearly word for word"
     share = belonging(seen.held_out)
     if share is not None:
-        recited += f"; on {plural(len(seen.held_out), 'held-out row')} answers belong to their question at {share:.2f}"
+        told += f"; on {plural(len(seen.held_out), 'held-out row')} answers belong to their own question at {share:.2f}"
+        told += " (0.5 is chance, 1 is always)"
     if faults:
-        return f"Most likely: {faults[0].what} ({recited}.)"
-    return f"Nothing is wrong with this job that this look can see: {recited} (0.5 is chance)."
+        return f"Most likely: {faults[0].what} {told}."
+    free = " Free text need not come back word for word: read the rows." if right < asked / 2 else ""
+    return f"Nothing is wrong with this job that this look can see: {told}.{free}"
 
 
 def _recited_table(recitals: Sequence[Recital]) -> pd.DataFrame:
