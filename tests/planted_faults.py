@@ -25,7 +25,7 @@ from helpers import jobs
 TOP = Path(__file__).resolve().parents[1]
 SAMPLE = TOP / "data" / "sample"
 INSTRUCTIONS = "Sort the customer's review. Answer with one word, positive or negative."
-QUICK = {"n_epochs": 12, "batch_size": 8}
+QUICK = {"n_epochs": 8, "batch_size": 8}
 
 Row = dict[str, Any]
 Request = Callable[[str, Row], dict[str, Any]]
@@ -88,15 +88,15 @@ def contradicted(some: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def cases(seed: int) -> Iterator[Case]:
     """Twelve faults, one more, and six healthy jobs."""
-    train, held_out = rows("two_way", "train", 48, seed), rows("two_way", "validation", 40, seed)
-    triage, triage_held = rows("triage", "train", 60, seed), rows("triage", "validation", 40, seed)
-    voice, voice_held = rows("brand_voice", "train", 40, seed), rows("brand_voice", "validation", 20, seed)
+    train, held_out = rows("two_way", "train", 40, seed), rows("two_way", "validation", 40, seed)
+    triage, triage_held = rows("triage", "train", 32, seed), rows("triage", "validation", 30, seed)
+    voice, voice_held = rows("brand_voice", "train", 24, seed), rows("brand_voice", "validation", 20, seed)
     healthy = Case("labels, quick", "", train, held_out)
-    thorough = replace(healthy, name="labels, thorough", settings={**QUICK, "recipe": "thorough"})
+    thorough = replace(healthy, name="labels, thorough", settings={**QUICK, "n_epochs": 5, "recipe": "thorough"})
     system = replace(healthy, name="instructions", train=told(train), validation=told(held_out))
     form = replace(healthy, name="framed questions", train=framed(train), validation=framed(held_out))
     fields = Case("fields as JSON", "", triage, triage_held)
-    text = Case("free text", "", voice, voice_held, {"n_epochs": 5, "batch_size": 8})
+    text = Case("free text", "", voice, voice_held, {"n_epochs": 5, "batch_size": 4})
     yield from (healthy, thorough, system, form, fields, text)
 
     def plant(name: str, fault: str, of: Case = healthy, **changed: Any) -> Case:
@@ -132,21 +132,23 @@ def planted_api(home: Path) -> Api:
     return Api(home, wrapper=[sys.executable, str(TOP / "tests" / "planted_api.py")])
 
 
+def written(path: Path, some: tuple[Row, ...]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in some), encoding="utf-8")
+    return path
+
+
 def look(api: Api, case: Case, seed: int, folder: Path) -> jobs.Diagnosis:
     """Train the case's job (once for each job) and diagnose it."""
     client, plant = api.client(), api.home / "fault.txt"
     plant.write_text(case.in_training)
-    files = {}
-    for name in ("train", "validation"):
-        path = folder / f"{name}.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in getattr(case, name)), encoding="utf-8")
-        files[f"{name}ing_file" if name == "train" else "validation_file"] = jobs.upload(client, path).id
+    train, validation = (written(folder / f"{name}.jsonl", getattr(case, name)) for name in ("train", "validation"))
     suffix = case.in_training.replace("_", "-")
-    job = jobs.start(client, **files, seed=seed, suffix=suffix, hyperparameters=case.settings)
+    file = jobs.upload(client, train).id
+    job = jobs.start(client, file, seed=seed, suffix=suffix, hyperparameters=case.settings)
     jobs.watch(client, job.id, every=0.5)
     plant.write_text(case.in_serving)
     request = case.request(jobs.answering(client, job.id), case.train[0])
-    found = jobs.diagnose(client, job.id, request)
+    found = jobs.diagnose(client, job.id, request, validation=validation)  # measured here only, not at each pass
     plant.write_text("")
     return found
 

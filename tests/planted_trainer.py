@@ -37,5 +37,4 @@ if __name__ == "__main__":
     planted = (Path(sys.argv[1]).parents[1] / "fault.txt").read_text().strip()
     if planted in FAULTS:
         ChatTemplate.example = FAULTS[planted]
-    train._step_back()
     sys.exit(train.main())
