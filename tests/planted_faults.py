@@ -139,7 +139,7 @@ def written(path: Path, some: tuple[Row, ...]) -> Path:
 
 def look(api: Api, case: Case, seed: int, folder: Path) -> jobs.Diagnosis:
     """Train the case's job (once for each job) and diagnose it."""
-    client, plant = api.client(), api.home / "fault.txt"
+    client, plant = api.client(timeout=600), api.home / "fault.txt"
     plant.write_text(case.in_training)
     train, validation = (written(folder / f"{name}.jsonl", getattr(case, name)) for name in ("train", "validation"))
     suffix = case.in_training.replace("_", "-")

@@ -22,6 +22,8 @@ from helpers import tokens
 from helpers.jobs.calling import patiently
 from helpers.records import Example
 
+ANSWER_SECONDS = 300.0
+"""How long an answer may take. A call that is given up and repeated is computed twice, so this is long."""
 AT_ONCE = 8
 """Calls that are on their way at the same time."""
 VERBATIM = 0.9
@@ -170,7 +172,12 @@ def ask(client: openai.OpenAI, model: str, rows: Sequence[Example], max_tokens: 
     def one(row: Example) -> Answer:
         asked = [{"role": m["role"], "content": tokens.text_of(m.get("content"))} for m in row.prompt]
         limits = {"temperature": 0, "max_tokens": max_tokens}
-        reply = patiently(client, lambda c: c.chat.completions.create(model=model, messages=asked, **limits))
+        reply = patiently(
+            client,
+            lambda c: c.chat.completions.create(model=model, messages=asked, **limits),
+            patience=2 * ANSWER_SECONDS,
+            answer_seconds=ANSWER_SECONDS,
+        )
         choice = reply.choices[0]
         return Answer(choice.message.content or "", choice.finish_reason or "", reply.model or "")
 
