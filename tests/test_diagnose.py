@@ -11,7 +11,7 @@ from running_api import Api
 
 from helpers import jobs, providers, show
 from helpers.errors import ConsentError, JobError
-from helpers.jobs import diagnosis
+from helpers.jobs import calling, diagnosis
 from helpers.jobs.findings import findings
 from helpers.jobs.symptoms import (
     Answer,
@@ -199,6 +199,14 @@ def test_faults_of_the_data_are_named_last():
     assert named(healthy(held_out=by_chance[:10])) == [], "too few to tell"
 
 
+def test_a_slow_answer_is_waited_for_and_asked_once(host, monkeypatch):
+    """On a busy machine an answer takes longer than a look at a job may; given up, it would be computed again."""
+    monkeypatch.setattr(calling, "ANSWER_SECONDS", 0.2)
+    slow = host(delay=0.6)
+    [answer] = jobs.ask(slow.client(), "m", [row("say hello", "hello")], 9)
+    assert (answer.text, len(slow.calls)) == ("hello", 1)
+
+
 # The look itself ------------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +236,10 @@ def test_real_jobs_a_healthy_one_and_two_faults(name: str, api: Api, tmp_path):
     found = planted_faults.look(api, case, 11, tmp_path)
     assert [one.name for one in found.findings][:1] == [case.fault][: bool(case.fault)], str(found)
     outside = findings(replace(found.symptoms, inside=None))
-    assert [one.name for one in outside][:1] == [case.fault][: bool(case.fault)], "without the local API's own records"
+    if name == "another template in training":  # so small a task is answered rightly under either template
+        assert found.symptoms.recited == 1 and not outside
+    else:
+        assert [one.name for one in outside][:1] == [case.fault][: bool(case.fault)], "by answers and loss alone"
 
 
 def test_what_cannot_be_diagnosed_is_said(api: Api, monkeypatch, tmp_path):

@@ -47,7 +47,7 @@ def patiently(
     client: openai.OpenAI,
     call: Callable[[openai.OpenAI], Made],
     patience: float = PATIENCE,
-    answer_seconds: float = ANSWER_SECONDS,
+    answer_seconds: float | None = None,
 ) -> Made:
     """The answer of a call that may be repeated, through rate limits, server errors and broken connections.
 
@@ -55,13 +55,13 @@ def patiently(
         client: the host.
         call: what is asked.
         patience: seconds for which the host may fail.
-        answer_seconds: how long one answer may take; a model's on a busy machine takes longer than a table's.
+        answer_seconds: how long one answer may take (:data:`ANSWER_SECONDS`); a model's on a busy machine needs more.
 
     Raises:
         HostError: the key is refused, or the host fails for ``patience`` seconds.
         openai.APIStatusError: the host refuses the request itself.
     """
-    once = plain(client, answer_seconds)
+    once = plain(client, answer_seconds or ANSWER_SECONDS)
     gives_up = time.monotonic() + patience
     for attempt in itertools.count():
         try:
