@@ -79,6 +79,8 @@ def test_a_curve_is_read_at_its_ends_and_a_loss_that_is_no_number_breaks_it():
     found = curve_of(steps, 40)
     assert (found.first, found.last, found.left, found.steps, found.broken) == (4.0, 1.0, 0.25, 40, False)
     assert found.accuracy == pytest.approx(0.9)
+    steps.loc[5, "train_loss"] = 30.0
+    assert curve_of(steps, 40).peak == 30.0
     steps.loc[30:, "train_loss"] = None
     assert curve_of(steps, 40).broken
     empty = curve_of(pd.DataFrame(columns=["step", "total_steps", "train_loss"]), 7)
@@ -173,6 +175,9 @@ def test_faults_of_training_are_told_apart_by_loss_steps_and_what_moved():
     still = {"adapter_share": 0.0004, "seen": healthy().seen}
     assert named(healthy(recitals=lost, curve=Curve(4.0, 9.0, 0.0, 80)))[0] == "rate_too_high"
     assert named(healthy(recitals=lost, curve=Curve(4.0, None, None, 80, broken=True)))[0] == "rate_too_high"
+    assert named(healthy(recitals=lost, curve=Curve(15.1, 1.1, 0.3, 40, peak=66.9), inside=None))[0] == "rate_too_high"
+    far = {"adapter_share": 77.4, "seen": healthy().seen}
+    assert named(healthy(recitals=lost, curve=Curve(15.1, 1.1, 0.3, 40), inside=far))[0] == "rate_too_high"
     assert named(healthy(recitals=lost, curve=Curve(4.0, 3.9, 0.1, 80), inside=still))[0] == "rate_too_low"
     assert named(healthy(recitals=lost, curve=Curve(4.0, 3.9, 0.1, 80), inside=None))[0] == "rate_too_low"
     assert named(healthy(recitals=lost, curve=Curve(4.0, 1.0, 0.5, 3)))[0] == "too_few_steps"

@@ -26,6 +26,12 @@ LEARNED = 0.6
 """Share of the first loss below which a job has learned something."""
 ROSE = 1.0
 """Share of the first loss from which a loss has not fallen at all."""
+LEAPT = 2.0
+"""Highest loss as a multiple of the first from which training lost its way (too high a rate: 4.4; else at most 1.4)."""
+TOO_FAR = 1.0
+"""How far the weights may move, as a share of their norm (too high a rate: 77; healthy jobs: 0.009 to 0.021)."""
+BEGINS = 0.8
+"""Share of answers that begin as they should, from which it is the end that they lack."""
 STILL = 0.002
 """How far a working adapter moves the weights at least, as a share of their norm."""
 KNOWS = 0.95
@@ -190,10 +196,13 @@ def adapter_ignored(seen: Symptoms) -> Finding | None:
 
 
 def rate_too_high(seen: Symptoms) -> Finding | None:
-    left = seen.curve.left
-    if not seen.curve.broken and (left is None or left < ROSE or _hardly_moved(seen)):
+    curve, far = seen.curve, (seen.adapter_share or 0) > TOO_FAR
+    rose = curve.left is not None and curve.left >= ROSE and not _hardly_moved(seen)
+    leapt = bool(curve.first and curve.peak and curve.peak >= LEAPT * curve.first)
+    if not (curve.broken or far or ((rose or leapt) and _unlearned(seen))):
         return None
-    loss = "The loss became no number" if seen.curve.broken else f"The training loss did not fall: {fell(seen)}"
+    loss = "The loss became no number" if curve.broken else f"The training loss went {fell(seen)}"
+    loss += (f", by way of {curve.peak:.1f}" if leapt else "") + moved(seen)
     return Finding(
         "rate_too_high",
         "The learning rate was too high: training broke the model.",
@@ -227,7 +236,7 @@ def too_few_steps(seen: Symptoms) -> Finding | None:
 
 def end_token(seen: Symptoms) -> Finding | None:
     rows, ended = seen.seen.get("rows", 0), seen.seen.get("rows_graded_on_their_end", 0)
-    runs_on = seen.cut_off >= RECITES and seen.begun >= RECITES and seen.recited < RECITES
+    runs_on = seen.cut_off >= RECITES and seen.begun >= BEGINS and seen.recited < RECITES
     if ended == rows and not runs_on:
         return None
     trained = f"{rows - ended} of {rows} training rows were not graded on the token that ends an answer; " * (

@@ -69,6 +69,7 @@ class Curve:
 
     Attributes:
         first, last: means over the first and the last tenth of what was measured.
+        peak: the highest of all.
         accuracy: share of the graded tokens that the model guessed right in the last tenth.
         steps: optimiser steps of the whole job, as far as the host tells them.
         broken: whether a step's loss was no number.
@@ -79,6 +80,7 @@ class Curve:
     accuracy: float | None
     steps: int
     broken: bool = False
+    peak: float | None = None
 
     @property
     def left(self) -> float | None:
@@ -196,7 +198,8 @@ def curve_of(metrics: pd.DataFrame, total_steps: int) -> Curve:
         return Curve(None, None, None, total_steps, broken)
     edge = max(1, round(EDGE * len(loss)))
     accuracy = float(right.iloc[-edge:].mean()) if len(right) else None
-    return Curve(float(loss.iloc[:edge].mean()), float(loss.iloc[-edge:].mean()), accuracy, total_steps, broken)
+    first, last = float(loss.iloc[:edge].mean()), float(loss.iloc[-edge:].mean())
+    return Curve(first, last, accuracy, total_steps, broken, float(loss.max()))
 
 
 def spread(rows: Sequence[Example], count: int) -> list[Example]:
