@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pandas as pd
 import planted_faults
+import planted_trainer
 import pytest
 from running_api import Api
 
-from helpers import jobs, providers, show
+from helpers import assets, jobs, providers, show
 from helpers.errors import ConsentError, JobError
 from helpers.jobs import calling, diagnosis
 from helpers.jobs.findings import findings
@@ -24,6 +26,7 @@ from helpers.jobs.symptoms import (
     frame,
     spread,
 )
+from helpers.local_api.template import ChatTemplate
 from helpers.records import Example
 
 # The figures ----------------------------------------------------------------------------------------------------------
@@ -210,6 +213,25 @@ def test_a_slow_answer_is_waited_for_and_asked_once(host, monkeypatch):
     slow = host(delay=0.6)
     [answer] = jobs.ask(slow.client(), "m", [row("say hello", "hello")], 9)
     assert (answer.text, len(slow.calls)) == ("hello", 1)
+
+
+@pytest.mark.parametrize(
+    "fault, ended", [("", 12), ("template", 12), ("loss_on_prompts", 12), ("end_token", 0)]
+)  # fmt: skip
+def test_the_trainer_records_what_is_graded(fault, ended, tmp_path, monkeypatch):
+    """Real rows through the kit's template, and through each planted one."""
+    from helpers.local_api.batches import read_rows
+    from helpers.local_api.checkup import FILE, record
+
+    if fault:
+        monkeypatch.setattr(ChatTemplate, "example", planted_trainer.FAULTS[fault])
+    template, file = ChatTemplate(assets.base_model()), tmp_path / "train.jsonl"
+    planted_faults.written(file, planted_faults.rows("two_way", "train", 12, 0))
+    rows = read_rows(file, template, 8192)
+    record(tmp_path, rows, template.stops)
+    seen = json.loads((tmp_path / FILE).read_text())
+    assert (seen["rows"], seen["rows_graded_on_their_end"], len(seen["first"])) == (12, ended, 10)
+    assert (seen["graded_tokens"] > seen["tokens"] / 2) == (fault == "loss_on_prompts")
 
 
 # The look itself ------------------------------------------------------------------------------------------------------

@@ -189,10 +189,10 @@ def llama_server() -> str:
 def labels(local_api, tmp_path_factory):
     """The real base model, tuned on labels and JSON alike, exported and served by llama.cpp: (its id, the server)."""
     program, place = llama_server(), tmp_path_factory.mktemp("labels")
-    rows = [*data.read(SAMPLE / "two_way/train.jsonl")[:40], *data.read(SAMPLE / "triage/train.jsonl")[:24]]
+    rows = [*data.read(SAMPLE / "two_way/train.jsonl")[:32], *data.read(SAMPLE / "triage/train.jsonl")[:16]]
     client = local_api.client()
     file = jobs.upload(client, data.write(rows, place / "train.jsonl", provider="openai"))
-    job = jobs.start(client, file.id, hyperparameters={"n_epochs": 8, "batch_size": 8}, seed=1)
+    job = jobs.start(client, file.id, hyperparameters={"n_epochs": 6, "batch_size": 8}, seed=1)
     model = jobs.watch(client, job.id, every=0.5).fine_tuned_model
     deploy.export(model, place / "gguf", "gguf", home=local_api.home)
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -1,8 +1,9 @@
 """What the figures of a job say about why "it trained, but nothing changed": one rule a fault, surest evidence first.
 
 What the reader's program sends and what the trainer read are facts; a rule on them needs no threshold. The thresholds
-of the others were chosen on planted faults and healthy jobs (``tests/planted_faults.py``) of the sample data and this
-kit's base model, and confirmed on other seeds; ``benchmarks/LOG.md``, under *Diagnosis*, has the figures.
+of the others lie between what planted faults and healthy jobs (``tests/planted_faults.py``, seed 1, this kit's base
+model and sample data) were measured to do; ``benchmarks/LOG.md``, under *Diagnosis*, has the figures, and says which
+seeds were not run.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ No torch: it runs in the server's own process.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ FIRST = 10
 """Rows whose token ids are kept."""
 
 
-def record(folder: Path, rows: Sequence[Row], stops: Collection[int]) -> None:
+def record(folder: Path, rows: Sequence[Row], stops: Set[int]) -> None:
     """Keep what training reads; called by the trainer.
 
     Args:
@@ -45,7 +45,8 @@ def record(folder: Path, rows: Sequence[Row], stops: Collection[int]) -> None:
         "rows": len(rows),
         "tokens": sum(row.tokens for row in rows),
         "graded_tokens": sum(len(row.at) for row in rows),
-        "rows_graded_on_their_end": sum(row.targets[-1] in stops for row in rows),
+        # where every token is graded the line's end behind the mark is the last one
+        "rows_graded_on_their_end": sum(not stops.isdisjoint(row.targets[-2:]) for row in rows),
         "first": [{"ids": [*row.ids, row.targets[-1]], "graded": [i + 1 for i in row.at]} for row in rows[:FIRST]],
     }
     write_atomically(folder / FILE, json.dumps(seen))
