@@ -260,7 +260,7 @@ def test_while_a_job_runs(client: openai.OpenAI, local_api: Api):
     assert ended(client, last.id).status == "succeeded"
     assert not [event for event in client.fine_tuning.jobs.list_events(waiting.id) if event.type == "metrics"]
     left = {path.name for path in (local_api.home / "jobs" / long.id).iterdir()}
-    assert left <= {"checkpoints", "progress.jsonl", "spec.json", "trainer.log"}
+    assert left <= {"checkpoints", "progress.jsonl", "seen.json", "spec.json", "trainer.log"}
     for job in (long, waiting, last):
         with pytest.raises(openai.BadRequestError, match="already ended"):
             client.fine_tuning.jobs.cancel(job.id)

@@ -4,6 +4,7 @@ from helpers.deploy.aliases import Alias, current, promote, rollback
 from helpers.deploy.calling import how_to_call
 from helpers.deploy.card import card
 from helpers.deploy.drift import Drift, drift
+from helpers.deploy.elsewhere import SameAnswers, same_answers
 from helpers.deploy.export import export, take_home
 from helpers.deploy.gate import Gate, gate, measured
 from helpers.deploy.retire import freeze
@@ -12,6 +13,7 @@ __all__ = [
     "Alias",
     "Drift",
     "Gate",
+    "SameAnswers",
     "card",
     "current",
     "drift",
@@ -22,5 +24,6 @@ __all__ = [
     "measured",
     "promote",
     "rollback",
+    "same_answers",
     "take_home",
 ]

@@ -1,4 +1,4 @@
-"""Take a tuned model elsewhere: its adapter, or one merged model, as a folder; from a host, what it gives out."""
+"""Take a tuned model elsewhere: its adapter, one merged model, or a GGUF file; from a host, what it gives out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    model: str, to: str | Path, kind: Literal["merged", "adapter"] = "merged", *, home: Path | None = None,
+    model: str, to: str | Path, kind: Literal["merged", "adapter", "gguf"] = "merged", *, home: Path | None = None,
     base: str | Path | None = None,
 ) -> Path:  # fmt: skip
     """Write a model that was tuned on this machine into a folder that other programs read.
@@ -25,13 +25,15 @@ def export(
         model: its id, ``ft:…`` (a checkpoint's works too).
         to: a folder that does not exist yet or is empty.
         kind: ``"merged"`` is one model in Hugging Face's layout (540 MB for the sample's base), ``"adapter"`` the LoRA
-            matrices alone in PEFT's (about 20 MB). Both carry the chat template of training, and a README that says how
-            to run them, and which of these ways we ran.
+            matrices alone in PEFT's (about 20 MB), ``"gguf"`` one file in 16 bits for llama.cpp, Ollama and LM Studio
+            (270 MB) with an Ollama ``Modelfile``. Each carries the chat template of training, and a README that says
+            how to run it, and which of these ways we ran.
         home: the local API's folder, if it is not the usual one.
         base: the base model's folder, if it is not the kit's own.
 
     Raises:
-        DeployError: there is no such model, or the folder cannot be written.
+        DeployError: there is no such model, the folder cannot be written, or (``"gguf"``) the model is of a kind that
+            llama.cpp's own converter must write; the message has its command.
     """
     command = [sys.executable, "-m", "helpers.local_api.export", model, "--to", str(to), "--kind", kind]
     command += ["--home", str(home or local.usual_home())]

@@ -5,6 +5,8 @@ trains twice, a job is found again after a kernel restart, and an answer that is
 """
 
 from helpers.jobs.calling import reason
+from helpers.jobs.diagnosis import Diagnosis, diagnose
+from helpers.jobs.findings import Finding
 from helpers.jobs.forecast import Forecast, predict
 from helpers.jobs.leftovers import delete_file, delete_model, inventory
 from helpers.jobs.results import Result, answering, download, passes, price_while_deployed, result
@@ -22,16 +24,22 @@ from helpers.jobs.running import (
 )
 from helpers.jobs.saved import Best, Checkpoints, best_checkpoint, checkpoints
 from helpers.jobs.several import estimate_all, time_taken
+from helpers.jobs.symptoms import REFUSALS, Answer, ask
 from helpers.jobs.uploads import ask_before_upload, obstacle, upload
 
 __all__ = [
     "ENDED",
+    "REFUSALS",
+    "Answer",
     "Best",
     "Checkpoints",
+    "Diagnosis",
+    "Finding",
     "Forecast",
     "Progress",
     "Result",
     "answering",
+    "ask",
     "ask_before_upload",
     "best_checkpoint",
     "cancel",
@@ -39,6 +47,7 @@ __all__ = [
     "curve",
     "delete_file",
     "delete_model",
+    "diagnose",
     "download",
     "estimate",
     "estimate_all",

@@ -43,14 +43,25 @@ def plain(client: openai.OpenAI, seconds: float) -> openai.OpenAI:
     return client.with_options(max_retries=0, timeout=own if shorter else seconds)
 
 
-def patiently(client: openai.OpenAI, call: Callable[[openai.OpenAI], Made], patience: float = PATIENCE) -> Made:
+def patiently(
+    client: openai.OpenAI,
+    call: Callable[[openai.OpenAI], Made],
+    patience: float = PATIENCE,
+    answer_seconds: float | None = None,
+) -> Made:
     """The answer of a call that may be repeated, through rate limits, server errors and broken connections.
+
+    Args:
+        client: the host.
+        call: what is asked.
+        patience: seconds for which the host may fail.
+        answer_seconds: how long one answer may take (:data:`ANSWER_SECONDS`); a model's on a busy machine needs more.
 
     Raises:
         HostError: the key is refused, or the host fails for ``patience`` seconds.
         openai.APIStatusError: the host refuses the request itself.
     """
-    once = plain(client, ANSWER_SECONDS)
+    once = plain(client, answer_seconds or ANSWER_SECONDS)
     gives_up = time.monotonic() + patience
     for attempt in itertools.count():
         try:

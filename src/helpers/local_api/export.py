@@ -1,8 +1,9 @@
 """Take a tuned model out of the local API: ``python -m helpers.local_api.export MODEL --to FOLDER``.
 
 ``--kind adapter`` copies the LoRA adapter in PEFT's layout; ``--kind merged`` adds it into the base model's weights, so
-that any program that reads a Hugging Face folder runs it. Either way the folder carries the chat template with which
-the model was trained, nothing hidden in it. The API may run meanwhile.
+that any program that reads a Hugging Face folder runs it; ``--kind gguf`` writes these as one file for llama.cpp,
+Ollama and LM Studio. Each folder carries the chat template with which the model was trained, nothing hidden in it. The
+API may run meanwhile.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import os
 import shutil
 import sqlite3
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
 from helpers import assets, open_models
 from helpers.errors import AssetError, KitError
 from helpers.local_api.adapters import read_adapter
+from helpers.local_api.gguf_file import write_gguf
+from helpers.local_api.modelfile import modelfile
 from helpers.local_api.template import exported
 from helpers.project import kit_home
 
@@ -46,11 +51,13 @@ With transformers (run by us):
     tokenizer = AutoTokenizer.from_pretrained("{folder}")
     model = AutoModelForCausalLM.from_pretrained("{folder}")
 
-With llama.cpp, by way of GGUF (run by us): `python examples/another_engine/run.py {model}` in the kit's folder. Ollama
-and LM Studio read the GGUF file, too (not run by us).
+With llama.cpp, Ollama and LM Studio: export it once more with kind="gguf"; that folder's README says how.
 
 With vLLM (not run by us; needs a GPU): `vllm serve {folder} --served-model-name mine`, then
 `connect("vllm")` and `model="mine"`.
+
+With MLX (not run by us; needs a Mac with Apple silicon): `mlx_lm.convert --hf-path {folder} --mlx-path mine-mlx`, then
+`mlx_lm.server --model mine-mlx`.
 """,
     "adapter": """# {model}
 
@@ -61,6 +68,26 @@ With PEFT (run by us): `PeftModel.from_pretrained(base_model, "{folder}")`, and 
 With vLLM (not run by us; needs a GPU):
 `vllm serve BASE_FOLDER --enable-lora --lora-modules mine={folder} --chat-template {folder}/chat_template.jinja`,
 then `model="mine"`.
+""",
+    "gguf": """# {model}
+
+The tuned model as one file, model.gguf: base weights ({base}) with the LoRA adapter added in, in 16 bits, with its
+vocabulary and the chat template of training.
+
+With llama.cpp (run by us): `llama-server -m {folder}/model.gguf -c 2048 --port 8080`, then
+`connect("http://127.0.0.1:8080/v1")`.
+
+With Ollama (not run by us; the Modelfile's template was rendered by Go's own engine and compared):
+`ollama create mine -f {folder}/Modelfile`, then `ollama run mine`, or `connect("ollama")` and `model="mine"`.
+
+With LM Studio (not run by us): `lms import {folder}/model.gguf`, load it, start its server, then
+`connect("http://127.0.0.1:1234/v1")`. Leave the prompt template as the file has it, and add no system prompt.
+
+With vLLM and MLX: export it with kind="merged"; that folder's README says how.
+
+Are the answers the same there? `deploy.same_answers(client, MODEL, there, "mine", rows)` asks both. Two things differ
+from the kit's own API in all of these: a message that spells a control token, such as <|im_end|>, is read as that token
+there and as plain letters here; and the weights are rounded to 16 bits.
 """,
 }
 
@@ -79,10 +106,12 @@ def export(model: str, to: Path, kind: str, home: Path, base_folder: Path | None
     aside = to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
         aside.mkdir()
-        (_merge if kind == "merged" else _copy)(base_folder, adapter, aside)
-        for name in TOKENIZER:
-            if (base_folder / name).is_file():
-                shutil.copy(base_folder / name, aside)
+        if kind == "gguf":
+            write_gguf(_merged(base_folder, adapter), base_folder, model, aside / "model.gguf")
+            (aside / "Modelfile").write_text(modelfile(model, base_folder), encoding="utf-8")
+        else:
+            (_merge if kind == "merged" else _copy)(base_folder, adapter, aside)
+            _copy_known(TOKENIZER, base_folder, aside)
         (aside / "chat_template.jinja").write_text(exported(base_folder), encoding="utf-8")
         (aside / "README.md").write_text(README[kind].format(model=model, base=base, folder=to), encoding="utf-8")
         if to.exists():
@@ -121,8 +150,12 @@ def _folder_of(base: str, model: str) -> Path:
     raise AssetError(f"{model} was tuned from {base}, which is not here.", fix=fix)
 
 
-def _merge(base: Path, adapter: Path, to: Path) -> None:
-    """Add the adapter into the base's weights, one file of them at a time, and write them as fp32."""
+def _parts(base: Path, adapter: Path) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    """The name of each file of weights with what is in it, as fp32, the adapter added in; one file at a time.
+
+    Raises:
+        AssetError: the adapter has a pair for a weight that the base has not.
+    """
     files = read_adapter(adapter)
     left = set(files.pairs)
     for part in sorted(base.glob("*.safetensors")):
@@ -131,15 +164,30 @@ def _merge(base: Path, adapter: Path, to: Path) -> None:
             a, b = (torch.from_numpy(matrix) for matrix in files.pairs[name])
             weights[f"{name}.weight"] += files.scale * (b @ a)
             left.discard(name)
-        save_file(weights, to / part.name, metadata={"format": "pt"})
+        yield part.name, weights
     if left:
         raise AssetError("The adapter does not fit its base model.", got=f"no weight {min(left)}", fix="Name its base.")
-    for name in ("config.json", "generation_config.json", "model.safetensors.index.json"):
-        if (base / name).is_file():
-            shutil.copy(base / name, to)
+
+
+def _merged(base: Path, adapter: Path) -> dict[str, np.ndarray]:
+    """All weights by name, the adapter added in."""
+    return {name: weight.numpy() for _, weights in _parts(base, adapter) for name, weight in weights.items()}
+
+
+def _merge(base: Path, adapter: Path, to: Path) -> None:
+    for name, weights in _parts(base, adapter):
+        save_file(weights, to / name, metadata={"format": "pt"})
+    _copy_known(("config.json", "generation_config.json", "model.safetensors.index.json"), base, to)
     config = json.loads((to / "config.json").read_text(encoding="utf-8"))
     config.pop("torch_dtype", None)  # its older name; others load weights as the type that stands here
     (to / "config.json").write_text(json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
+
+
+def _copy_known(names: Sequence[str], base: Path, to: Path) -> None:
+    """Those of the files that the base has."""
+    for name in names:
+        if (base / name).is_file():
+            shutil.copy(base / name, to)
 
 
 def _copy(base: Path, adapter: Path, to: Path) -> None:
@@ -152,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.local_api.export", description=__doc__.split("\n")[0])
     parser.add_argument("model", help="id of a tuned model, such as ft:…")
     parser.add_argument("--to", type=Path, required=True, help="folder to write; must not hold anything yet")
-    parser.add_argument("--kind", choices=("merged", "adapter"), default="merged")
+    parser.add_argument("--kind", choices=("merged", "adapter", "gguf"), default="merged")
     parser.add_argument("--home", type=Path, default=kit_home() / "local_api", help="the local API's folder")
     parser.add_argument("--base", type=Path, help="the base model's folder, if it is not the kit's or the shelf's")
     options = parser.parse_args(arguments)

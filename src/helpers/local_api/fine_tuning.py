@@ -8,11 +8,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from helpers.local_api import probe
+from helpers.errors import KitError
+from helpers.local_api import checkup, probe
 from helpers.local_api.paging import page_of
 from helpers.local_api.refusal import Refusal, unknown
 from helpers.local_api.schemas import MOST_PAIRS, CreateJob, read_request
-from helpers.local_api.serving import Serving, how_to_get, is_on_shelf, will_not_fit
+from helpers.local_api.serving import Serving, how_to_get, is_on_shelf, refusal_of, will_not_fit
 from helpers.local_api.store import Checkpoint, Event, Job, Store
 from helpers.local_api.worker import Worker
 
@@ -65,6 +66,21 @@ def router(store: Store, serving: Serving, worker: Worker) -> APIRouter:
     @routes.get("/{job_id}")
     def retrieve(job_id: str) -> dict[str, Any]:
         return public(_existing(store, job_id))
+
+    @routes.get("/{job_id}/checkup")
+    def look_at(job_id: str) -> dict[str, Any]:
+        """This API only, not in OpenAI's protocol: what training read, and how far the adapter moved the weights."""
+        job = _existing(store, job_id)
+        if job.status != "succeeded":
+            message = f"Job {job.id} is {job.status}: there is nothing to look at before it has succeeded."
+            raise Refusal(400, message, param="fine_tuning_job_id", code="job_not_succeeded")
+        try:
+            return checkup.checkup(store, serving, job)
+        except KitError as error:
+            raise refusal_of(error) from None
+        except FileNotFoundError:
+            message = f"The training file {job.training_file} of job {job.id} has been deleted."
+            raise Refusal(404, message, param="training_file", code="file_not_found") from None
 
     @routes.delete("/{job_id}")
     def delete(job_id: str) -> dict[str, Any]:

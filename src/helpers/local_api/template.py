@@ -42,8 +42,9 @@ PIECE, PIECES_AT_ONCE = 10_000, 16
 ROLES = ("system", "developer", "user", "assistant")
 
 JINJA = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    "{% for message in messages %}{% set role = 'system' if message['role'] == 'developer' else message['role'] %}"
+    "{{ '<|im_start|>' + role + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 """The same template for an exported model's ``chat_template.jinja`` (``developer`` is written as ``system`` first)."""
 NO_REASONING = f"{{% set {SWITCH} = false %}}"

@@ -29,6 +29,7 @@ from filelock import FileLock, Timeout
 
 from helpers.errors import DataError, KitError
 from helpers.local_api.batches import Row, epoch_order, read_rows
+from helpers.local_api.checkup import record
 from helpers.local_api.decoder import open_model
 from helpers.local_api.hyperparameters import BASE_LEARNING_RATE
 from helpers.local_api.learner import FrozenOutputs, Learner, Recipe, Score
@@ -84,6 +85,7 @@ class Training:
         self.decoder = open_model(self.spec.base_dir, training=True)
         longest = self.decoder.model.config.max_position_embeddings
         self.rows = read_rows(self.spec.training_file, template, longest)
+        self.stops = template.stops
         self.valid = read_rows(self.spec.validation_file, template, longest) if self.spec.validation_file else []
         self.learner = Learner(self.decoder, self.spec.recipe, self.spec.base_dir.name, self.spec.seed)
         self.optimizer = torch.optim.AdamW(self.learner.adapter.parameters, lr=0.0, weight_decay=0.0, fused=True)
@@ -176,6 +178,7 @@ def run(job: Path) -> None:
         examples=len(training.rows),
         resumed_from_step=training.done,
     )
+    record(job, training.rows, training.stops)
     training.freeze(say)
     clock = _Clock(training, time.monotonic() - start + spent_before)
     for _ in range(training.done, training.total_steps):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import KitError
-from helpers.local_api import hyperparameters
+from helpers.local_api import checkup, hyperparameters
 from helpers.local_api.serving import Serving
 from helpers.local_api.store import Checkpoint, Job, Store, disk_full, new_id
 from helpers.local_api.trainer_process import TrainerProcess
@@ -284,7 +284,7 @@ class Worker(threading.Thread):
 
     def _leftovers(self, job: Job) -> list[Path]:
         """What an ended job no longer needs: everything but its checkpoints' adapters and its logs."""
-        kept = {"checkpoints", "progress.jsonl", "spec.json", "trainer.log"}
+        kept = {"checkpoints", "progress.jsonl", "spec.json", "trainer.log", checkup.FILE}
         used = {self._store.home / model.folder for model in self._store.all("models", "job_id = ?", (job.id,))}
         folder = self._store.folder_of(job.id)
         beside = [path for path in folder.glob("*") if path.name not in kept]

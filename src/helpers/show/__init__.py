@@ -8,6 +8,7 @@ from helpers.show.checklist_panel import checklist
 from helpers.show.confusions import confusion, fields
 from helpers.show.curves import learning_curve
 from helpers.show.dataset import answer_lengths, balance, drift, token_lengths
+from helpers.show.diagnosing import diagnosis
 from helpers.show.errors_panel import errors
 from helpers.show.exercise import check, guess, guesses
 from helpers.show.free_text import heard, passes, rules_broken
@@ -41,6 +42,7 @@ __all__ = [
     "comparisons_svg",
     "confusion",
     "cost_curves",
+    "diagnosis",
     "document",
     "drift",
     "errors",
