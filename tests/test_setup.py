@@ -22,7 +22,6 @@ USED_WITHOUT_IMPORT = {
     "jupyterlab": "the room that the reader sits in",
     "ipykernel": "runs the cells",
     "accelerate": "transformers and peft load models through it",
-    "gguf": "transformers reads the 4-bit file with it",
     "python-multipart": "fastapi parses uploads with it",
     "openpyxl": "pandas reads and writes Excel with it",
     "pyarrow": "pandas reads Parquet with it",
