@@ -54,9 +54,10 @@ def same_answers(
     template, another tokenizer, or a server's own sampling.
 
     Args:
-        here, model: where the model was trained, and its id there.
-        there, their_model: the other server (``connect("http://127.0.0.1:8080/v1")``, ``connect("ollama")`` …), and
-            what it calls the model.
+        here: where the model was trained.
+        model: its id there.
+        there: the other server: ``connect("http://127.0.0.1:8080/v1")``, ``connect("ollama")`` …
+        their_model: what it calls the model.
         rows: rows with ideal answers, whose length sets the limit: validation rows, for example.
         count: how many of them are asked.
 

@@ -40,7 +40,12 @@ class Clock:
         return time.time()
 
     def wait(self, seconds: float, stop: threading.Event) -> None:
-        """Until so much time has passed, or ``stop`` is set."""
+        """Until so much time has passed, or ``stop`` is set.
+
+        Args:
+            seconds: at most so long.
+            stop: set by another thread to end the wait.
+        """
         stop.wait(seconds)
 
 
@@ -48,7 +53,13 @@ CLOCK = Clock()
 
 
 def pace_of(client: openai.OpenAI, price: Price | None, requests: Sequence[Any]) -> Pace | None:
-    """The pace for these requests; None where no free tier's limits apply: another host, or an account that pays."""
+    """The pace for these requests; None where no free tier's limits apply: another host, or an account that pays.
+
+    Args:
+        client: from ``connect``.
+        price: of the host, where the reader's account pays.
+        requests: what is to be sent; their models say whether the tier covers them.
+    """
     tier = providers.free_tier(client, {request.model for request in requests}) if price is None else None
     return Pace(tier) if tier else None
 
@@ -106,6 +117,13 @@ class Pace:
     def admit(self, request: Any, stop: threading.Event) -> int:
         """Wait until this request may be sent, and count it; 0 when ``stop`` was set meanwhile.
 
+        Args:
+            request: what is to be sent.
+            stop: set by another thread to end the wait.
+
+        Returns:
+            A ticket for :meth:`settle`.
+
         Raises:
             AllowanceError: the day's allowance is used up.
         """
@@ -125,7 +143,13 @@ class Pace:
 
     def settle(self, ticket: int, request: Any, prompt_tokens: int | None) -> None:
         """Count a call with the tokens that the host counted for its prompt. Its answer counts with all of
-        ``max_tokens``: some hosts count what was asked for, not what came."""
+        ``max_tokens``: some hosts count what was asked for, not what came.
+
+        Args:
+            ticket: from :meth:`admit`.
+            request: what was sent.
+            prompt_tokens: as the host counted; None where it did not say.
+        """
         if prompt_tokens is None:
             return
         self.room = max(self.room, prompt_tokens / max(1, self._own(request)))

@@ -51,6 +51,7 @@ def local_target(servers: Sequence[LocalServer], model: str | None = "") -> Targ
     """The model of a local server to measure: the largest target that is not passed on to another machine.
 
     Args:
+        servers: from ``providers.local_servers``.
         model: one of the servers' models, of any size; "": choose; None: none.
     """
     for server in servers:
@@ -76,8 +77,15 @@ def measure_target(
     takes. A local model is asked as many rows as the minutes allow.
 
     Args:
+        project: whose ledger keeps the scores.
+        target: what to ask; None, or one without a host: nothing is done.
+        ladder: the prompts; their model is replaced by the target.
+        rows: validation rows.
+        metrics: the first one is the headline.
         worth: the smallest gain that would be worth having, for the plateau test (``decide.worth``).
+        store: SQLite file that keeps the answers.
         minutes: that a local model may take.
+        concurrency: calls at once.
 
     Raises:
         ConsentError: the price is above the limit or not known, or prompts may be trained on without consent.
@@ -104,7 +112,12 @@ def measure_target(
 
 
 def free_tiers(ladder: Sequence[Candidate], rows: Sequence[Example]) -> list[dict[str, Any]]:
-    """What this ladder takes at each free tier, a row a host, for display; nothing is sent."""
+    """What this ladder takes at each free tier, a row a host, for display; nothing is sent.
+
+    Args:
+        ladder: the prompts.
+        rows: rows that each of them would answer.
+    """
     requests = [request for one in ladder for request in requests_of(one, rows)]
     found = []
     for host in providers.HOSTS.values():

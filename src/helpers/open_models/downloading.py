@@ -22,7 +22,12 @@ HEADERS = {"Accept-Encoding": "identity", "User-Agent": "prompt-or-fine-tune"}
 
 
 class NotThereError(Exception):
-    """The address has no such file, or does not let us have it: asking again will not help."""
+    """The address has no such file, or does not let us have it: asking again will not help.
+
+    Args:
+        status: HTTP status of the refusal.
+        words: what to tell the reader.
+    """
 
     def __init__(self, status: int, words: str) -> None:
         self.status = status
@@ -33,6 +38,8 @@ def download(address: str, place: Path, bar: tqdm, secret: Mapping[str, str] | N
     """Bring a file to ``place``, going on from what is there.
 
     Args:
+        address: of the file.
+        place: the file to write; what it holds already is not fetched again.
         bar: moved on by the bytes that come.
         secret: headers for this address alone; they are not sent on where it points elsewhere.
 

@@ -51,6 +51,7 @@ def fetch(name: str, *, accept_licence: str = "", source: str | None = None, eve
     without a pinned hash is taken as it comes the first time; its hash is kept, and later fetches must match.
 
     Args:
+        name: as in :func:`shelf`.
         accept_licence: the licence's name, where the model asks for consent: it says that you have read and accept it.
         source: an address or a folder, instead of ``KIT_MODEL_SOURCE`` or the hub.
         even_if_too_large: fetch it although it will not fit this machine's memory.
@@ -117,7 +118,12 @@ def damaged(name: str) -> list[str]:
 
 
 def announcement(model: OpenModel, where: str) -> str:
-    """What a reader reads before a model is fetched."""
+    """What a reader reads before a model is fetched.
+
+    Args:
+        model: an entry of the shelf.
+        where: the address or folder that it comes from.
+    """
     gigabytes, minutes = model.download / 1e9, model.download * 8 / MEGABITS / 1e6 / 60
     lines = [
         f"{model.title}, {model.parameters / 1e9:.2f} billion parameters, licence: {model.licence}.",
@@ -186,6 +192,11 @@ class Source:
 
     def bring(self, file: File, place: Path, bar: tqdm) -> None:
         """Copy or download one file to ``place``.
+
+        Args:
+            file: one of the model's files.
+            place: the file to write.
+            bar: moved on by the bytes that come.
 
         Raises:
             NotThereError, OSError: it cannot be had.

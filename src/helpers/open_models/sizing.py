@@ -105,7 +105,10 @@ def forecast(
     """How long tuning a model of the shelf would take here, and how much memory. Nothing is fetched.
 
     Args:
+        name: as in ``shelf``.
         tokens: of all training rows, one pass.
+        epochs: passes over the rows.
+        recipe: "quick" or "thorough", as in a job of the local API.
         answers: the share of them that is learned.
         rates: GFLOP/s of the whole machine, ``float32`` and ``bfloat16``; None: as they were measured here.
 
@@ -152,7 +155,11 @@ def memory_of_this_machine() -> int:
 
 @cache
 def machine_rates() -> Mapping[str, float]:
-    """GFLOP/s of matrix products on all cores, by type: measured once a machine (some seconds), then kept."""
+    """GFLOP/s of matrix products on all cores, by type: measured once a machine (some seconds), then kept.
+
+    Raises:
+        AssetError: it could not be measured.
+    """
     command = [sys.executable, "-m", "helpers.local_api.products"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     if done.returncode:

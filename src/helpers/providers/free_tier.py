@@ -56,6 +56,7 @@ def tier_of(host: Host, own: Mapping[str, float] | None) -> FreeTier | None:
     """The free tier of a host; None where it has none.
 
     Args:
+        host: one of ``providers.hosts()``.
         own: limits of the reader's account, in place of those of the table.
 
     Raises:

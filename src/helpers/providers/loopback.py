@@ -22,6 +22,7 @@ def page(address: str, path: str, deadline: float, body: Any = None) -> Any:
 
     Args:
         address: ``http://127.0.0.1:PORT``.
+        path: after the address, from its slash on.
         deadline: by ``time.monotonic()``.
         body: sent as JSON with POST; None: GET.
     """

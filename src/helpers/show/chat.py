@@ -29,8 +29,10 @@ def what_the_model_sees(example: Example, client: Any = None, model: str = "") -
     Stretches that the loss sees are marked "learned" in words, by a bar and by a tint. ⏎ marks a line break.
 
     Args:
+        example: a training row.
         client: the local API, asked where another ``model`` than the lessons' own is meant: that one may have a
             template of its own.
+        model: a model's name there; "": the lessons' own.
     """
     if model:
         seen = jobs.seen(client, example.messages, model, example.tools or ())
