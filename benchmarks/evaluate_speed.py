@@ -85,7 +85,7 @@ def one_by_one(asked: list[dict]) -> list[dict]:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from helpers.local_api.template import ChatTemplate
+    from helpers.local_api.engine.text.template import ChatTemplate
 
     template, adapter, answers = ChatTemplate(assets.base_model()), None, []
     model = AutoModelForCausalLM.from_pretrained(assets.base_model())

@@ -20,7 +20,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from helpers import assets
-from helpers.local_api.generate import Engine, GenerationRequest
+from helpers.local_api.engine.generate import Engine, GenerationRequest
 
 TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 NEW_TOKENS = 24

@@ -2,7 +2,7 @@
 
     python benchmarks/generation_speed.py [--prompts 120] [--baseline 8] [--rounds 2]
 
-- engine: all prompts submitted at once to :class:`helpers.local_api.generate.Engine`; greedy, 24 new tokens.
+- engine: all prompts submitted at once to :class:`helpers.local_api.engine.generate.Engine`; greedy, 24 new tokens.
 - engine, 16 at once: the next 16 when the 16 before have been answered; for the memory that this takes.
 - one by one: ``generate`` for each prompt (``--baseline`` of them, time scaled).
 - batched: ``generate`` for ``--baseline`` prompts at once, padded on the left (time scaled).
@@ -26,7 +26,7 @@ import urllib.request
 from pathlib import Path
 
 from helpers import assets
-from helpers.local_api.template import JINJA, ChatTemplate
+from helpers.local_api.engine.text.template import JINJA, ChatTemplate
 
 TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 NEW_TOKENS = 24
@@ -47,7 +47,7 @@ def conversations(count: int) -> list[list[dict[str, str]]]:
 
 
 def engine(count: int, baseline: int, at_once: int = 1000) -> dict:
-    from helpers.local_api.generate import Engine, GenerationRequest
+    from helpers.local_api.engine.generate import Engine, GenerationRequest
 
     asked = conversations(count)
     began = time.perf_counter()
@@ -83,7 +83,7 @@ def _transformers(count: int, baseline: int, at_once: int) -> dict:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from helpers.local_api.decoder import device
+    from helpers.local_api.engine.transformer import device
 
     template = ChatTemplate(assets.base_model())
     model = AutoModelForCausalLM.from_pretrained(assets.base_model()).to(device())

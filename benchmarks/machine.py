@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 import transformers
 
-from helpers.local_api.decoder import device
-from helpers.local_api.products import kept_rates, product_dtype
+from helpers.local_api.engine.transformer import device
+from helpers.local_api.training.products import kept_rates, product_dtype
 
 TRIES = 15
 

@@ -37,7 +37,7 @@ ANSWER = """
 import json, sys, torch
 from pathlib import Path
 from time import process_time
-from helpers.local_api.generate import Engine, GenerationRequest
+from helpers.local_api.engine.generate import Engine, GenerationRequest
 torch.set_num_threads(1)
 engine = Engine(Path(sys.argv[1]))
 prompt = (list(range(100, 700)) * 2)[:600]
@@ -88,7 +88,7 @@ def main() -> None:
 
 def one_core() -> dict[str, float]:
     """GFLOP/s of matrix products on one core."""
-    out, _ = measured([sys.executable, "-m", "helpers.local_api.products"])
+    out, _ = measured([sys.executable, "-m", "helpers.local_api.training.products"])
     return json.loads(out)["gflops_a_core"]
 
 

@@ -30,7 +30,7 @@ from statistics import mean
 import numpy as np
 
 from helpers import assets
-from helpers.local_api.hyperparameters import BASE_LEARNING_RATE, Hyperparameters, resolve
+from helpers.local_api.training.hyperparameters import BASE_LEARNING_RATE, Hyperparameters, resolve
 
 SAMPLES = Path(__file__).parents[1] / "data" / "sample"
 RESULTS = Path(__file__).parents[1] / ".local" / "benchmarks" / "quality"
@@ -62,7 +62,7 @@ def train_ours(recipe: str, task: str, seed: int, folder: Path) -> Path:
         "recipe": recipe,
     }
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "helpers.local_api.train", str(folder)], check=True)
+    subprocess.run([sys.executable, "-m", "helpers.local_api.training", str(folder)], check=True)
     return folder / f"checkpoints/step-{settings.total_steps}"
 
 
@@ -73,7 +73,7 @@ def train_trl(task: str, seed: int, folder: Path) -> Path:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
-    from helpers.local_api.template import JINJA
+    from helpers.local_api.engine.text.template import JINJA
 
     tokenizer = AutoTokenizer.from_pretrained(assets.base_model())
     tokenizer.chat_template = JINJA
@@ -109,7 +109,7 @@ def train_trl(task: str, seed: int, folder: Path) -> Path:
 
 def right_fields(task: str, adapter: Path) -> list[list[bool]]:
     """For each held-out row, which fields are right."""
-    from helpers.local_api.generate import Engine, GenerationRequest
+    from helpers.local_api.engine.generate import Engine, GenerationRequest
 
     engine = Engine(assets.base_model())
     engine.load_adapter("tuned", adapter)

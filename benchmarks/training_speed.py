@@ -7,7 +7,7 @@ layers (``trl-frozen`` and ``quick``: of the upper 12 of 30 layers). All take th
 quickest step after the first counts, so that other programs on the machine disturb little. Tokens are the rows' own,
 padding excluded.
 
-- quick, thorough: in the type that was measured as quicker on this machine (``local_api/products.py``).
+- quick, thorough: in the type that was measured as quicker on this machine (``local_api/training/products.py``).
 - quick-fp32, thorough-fp32: the same in fp32.
 - trl-default: ``SFTConfig()`` as it comes (gradient checkpointing, bf16 where the CPU has it).
 - trl-best: no checkpointing, fp32, loss on the completion only.
@@ -40,13 +40,13 @@ LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 def ours(recipe: str, steps: int) -> dict[str, float]:
     import torch
 
-    from helpers.local_api import learner
-    from helpers.local_api.learner import FrozenOutputs
-    from helpers.local_api.train import Training
+    from helpers.local_api.training import lora_trainer
+    from helpers.local_api.training.lora_trainer import HiddenStateCache
+    from helpers.local_api.training.train import Training
 
     recipe, _, dtype = recipe.partition("-")
     if dtype:
-        learner.product_dtype = lambda device: torch.float32
+        lora_trainer.product_dtype = lambda device: torch.float32
     with tempfile.TemporaryDirectory() as folder:
         job = Path(folder)
         spec = {"id": "b", "base_dir": str(assets.base_model()), "training_file": str(DATA), "seed": SEED}
@@ -54,9 +54,9 @@ def ours(recipe: str, steps: int) -> dict[str, float]:
         (job / "spec.json").write_text(json.dumps(spec))
         training = Training(job)
         freezing = 0.0
-        if training.learner.first:
+        if training.trainer.first:
             began = time.perf_counter()
-            training.frozen = FrozenOutputs(training.learner, training.rows, job)
+            training.frozen = HiddenStateCache(training.trainer, training.rows, job)
             synchronize()
             freezing = time.perf_counter() - began
         rows = training.batch(0)
@@ -80,8 +80,8 @@ def trl(kind: str, steps: int) -> dict[str, float]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from helpers.local_api.batches import epoch_order, read_rows
-    from helpers.local_api.template import JINJA, ChatTemplate
+    from helpers.local_api.engine.text.template import JINJA, ChatTemplate
+    from helpers.local_api.training.batches import epoch_order, read_rows
 
     base = assets.base_model()
     tokenizer = AutoTokenizer.from_pretrained(base)

@@ -74,7 +74,9 @@ def the_kits_own(folder: Path) -> float:
             "learning_rate_multiplier": 1.0, "recipe": "quick", "training_file": str(folder / "train.jsonl"),
             "validation_file": str(folder / "validation.jsonl")}  # fmt: skip
     (job / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "helpers.local_api.train", str(job)], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "helpers.local_api.training", str(job)], check=True, stderr=subprocess.DEVNULL
+    )
     progress = [json.loads(line) for line in (job / "progress.jsonl").read_text(encoding="utf-8").splitlines()]
     return [line["full_valid_loss"] for line in progress if "full_valid_loss" in line][-1]
 

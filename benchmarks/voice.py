@@ -30,7 +30,7 @@ from waiting_times import served
 
 from helpers import data, evaluate, jobs
 from helpers.evaluate import candidates, free_text
-from helpers.local_api.hyperparameters import resolve
+from helpers.local_api.training.hyperparameters import resolve
 from helpers.records import Candidate, Example
 from helpers.statistics import paired_bootstrap
 
@@ -54,7 +54,7 @@ TYPED = (
 
 def seeds(folder: Path) -> None:
     """The table of the tuned model, seed by seed, and of the best prompt, on the test sheets."""
-    rows, rules = data.read(SAMPLE / "test.jsonl"), evaluate.rules.load_rules(SAMPLE / "rules.toml")
+    rows, rules = data.read(SAMPLE / "test.jsonl"), evaluate.text_rules.load_rules(SAMPLE / "rules.toml")
     sheets, found = [row.prompt for row in rows], {}
     for seed in SEEDS:
         run = folder / f"{CHOSEN}, seed {seed}"
@@ -80,7 +80,7 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
 
 def curve(folder: Path) -> None:
     """What more pairs bring, after the last pass."""
-    rows, rules = data.read(SAMPLE / "validation.jsonl"), evaluate.rules.load_rules(SAMPLE / "rules.toml")
+    rows, rules = data.read(SAMPLE / "validation.jsonl"), evaluate.text_rules.load_rules(SAMPLE / "rules.toml")
     table = []
     for size in SIZES:
         auto, run = resolve(size), folder / f"curve, {size} pairs"

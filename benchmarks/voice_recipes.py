@@ -133,10 +133,10 @@ def train(recipe: Recipe, seed: int, folder: Path) -> None:
 
 def train_with(rank: int, upper: float, folder: Path) -> None:
     """The trainer itself, in a process of its own, with other constants."""
-    from helpers.local_api import learner, lora
-    from helpers.local_api import train as trainer
+    from helpers.local_api.training import __main__ as trainer
+    from helpers.local_api.training import lora, lora_trainer
 
-    lora.RANK, lora.ALPHA, learner.UPPER_SHARE = rank, 2 * rank, upper
+    lora.RANK, lora.ALPHA, lora_trainer.UPPER_SHARE = rank, 2 * rank, upper
     sys.exit(trainer.main([str(folder)]))
 
 
@@ -181,7 +181,7 @@ def copies_of(folder: Path) -> dict[str, list[str]]:
 
 def answers(chats: Sequence[Messages], adapter: Path | None, how: Decoding) -> list[str]:
     """One answer a chat, in this kit's engine."""
-    from helpers.local_api import generate
+    from helpers.local_api.engine import generate
 
     def less_of_what_was_said(answer: generate._Answer, logits) -> None:
         for token in answer.tokens:
@@ -205,8 +205,8 @@ def answers(chats: Sequence[Messages], adapter: Path | None, how: Decoding) -> l
     finally:
         engine.close()
         generate._Answer = usual
-    rules = evaluate.rules.load_rules(SAMPLE / "rules.toml")
-    return [min(some, key=lambda draft: len(evaluate.rules.broken(rules, draft))) for some in drafts]
+    rules = evaluate.text_rules.load_rules(SAMPLE / "rules.toml")
+    return [min(some, key=lambda draft: len(evaluate.text_rules.broken(rules, draft))) for some in drafts]
 
 
 # Measuring ----------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def measured(copies: list[str], rows: list[Example], rules: list) -> dict[str, s
 
 def scores(copies: list[str], rows: list[Example], rules: list) -> dict[str, np.ndarray]:
     """A score a copy, 0 to 1: voice (rules kept, all of them), facts (invents nothing), and both at once."""
-    gone = np.array([len(evaluate.rules.broken(rules, copy)) for copy in copies])
+    gone = np.array([len(evaluate.text_rules.broken(rules, copy)) for copy in copies])
     clean = [not free_text.invented(copy, row.question) for copy, row in zip(copies, rows, strict=True)]
     found = {
         "rules kept": 1 - gone / len(rules),
@@ -273,7 +273,7 @@ def main() -> None:
     if options.constants:
         train_with(int(options.constants[0]), float(options.constants[1]), options.results)
     print(describe())
-    rows, rules = data.read(SAMPLE / "validation.jsonl"), evaluate.rules.load_rules(SAMPLE / "rules.toml")
+    rows, rules = data.read(SAMPLE / "validation.jsonl"), evaluate.text_rules.load_rules(SAMPLE / "rules.toml")
     runs = [(name, int(seed)) for name in options.only.split(";") for seed in options.seeds.split(",")]
     table = []
     for name, seed in runs:

@@ -28,7 +28,7 @@ import openai
 from machine import describe
 
 from helpers import assets
-from helpers.local_api.hyperparameters import resolve
+from helpers.local_api.training.hyperparameters import resolve
 
 TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 
@@ -102,7 +102,7 @@ def job(recipe: str) -> tuple[dict, float, float]:
     }
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
-        trainer = [sys.executable, "-m", "helpers.local_api.train"]
+        trainer = [sys.executable, "-m", "helpers.local_api.training"]
         began = time.perf_counter()
         told = subprocess.run([*trainer, "--estimate", folder], stdout=subprocess.PIPE, check=True, text=True)
         estimated = time.perf_counter()

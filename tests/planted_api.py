@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from helpers.local_api import __main__ as program
-from helpers.local_api import serving, trainer_process
+from helpers.local_api.http import serving
+from helpers.local_api.training import trainer_process
 
 _generation = serving._generation
 

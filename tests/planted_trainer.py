@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from helpers.local_api import train
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
+from helpers.local_api.training import __main__ as program
 
 _example = ChatTemplate.example
 
@@ -37,4 +37,4 @@ if __name__ == "__main__":
     planted = (Path(sys.argv[1]).parents[1] / "fault.txt").read_text().strip()
     if planted in FAULTS:
         ChatTemplate.example = FAULTS[planted]
-    sys.exit(train.main())
+    sys.exit(program.main())

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from helpers import assets
 from helpers.errors import AssetError, DataError
-from helpers.local_api.template import JINJA, ChatTemplate, exported
+from helpers.local_api.engine.text.template import JINJA, ChatTemplate, exported
 
 WORDS = [
     "kettle",

@@ -13,7 +13,7 @@ from running_api import Api
 
 from helpers import assets, jobs, providers, show
 from helpers.errors import ConsentError, JobError
-from helpers.jobs import calling, diagnosis
+from helpers.jobs import diagnosis, retry
 from helpers.jobs.findings import findings
 from helpers.jobs.symptoms import (
     Answer,
@@ -26,7 +26,7 @@ from helpers.jobs.symptoms import (
     frame,
     spread,
 )
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.records import Example
 
 # The figures ----------------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def test_faults_of_the_data_are_named_last():
 
 def test_a_slow_answer_is_waited_for_and_asked_once(host, monkeypatch):
     """On a busy machine an answer takes longer than a look at a job may; given up, it would be computed again."""
-    monkeypatch.setattr(calling, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(retry, "ANSWER_SECONDS", 0.2)
     slow = host(delay=0.6)
     [answer] = jobs.ask(slow.client(), "m", [row("say hello", "hello")], 9)
     assert (answer.text, len(slow.calls)) == ("hello", 1)
@@ -220,8 +220,8 @@ def test_a_slow_answer_is_waited_for_and_asked_once(host, monkeypatch):
 )  # fmt: skip
 def test_the_trainer_records_what_is_graded(fault, ended, tmp_path, monkeypatch):
     """Real rows through the kit's template, and through each planted one."""
-    from helpers.local_api.batches import read_rows
-    from helpers.local_api.checkup import FILE, record
+    from helpers.local_api.training.batches import read_rows
+    from helpers.local_api.training.checkup import FILE, record
 
     if fault:
         monkeypatch.setattr(ChatTemplate, "example", planted_trainer.FAULTS[fault])

@@ -23,7 +23,7 @@ NOT_YET = {
     "deploy/": "not yet",
     "jobs/": "not yet",
     "providers/": "not yet",
-    "evaluate/asking.py": "not yet",
+    "evaluate/requests.py": "not yet",
     "evaluate/clipping.py": "not yet",
     "evaluate/forecasting.py": "not yet",
     "evaluate/runner.py": "not yet",

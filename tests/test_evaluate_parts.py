@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 
 from helpers import data
 from helpers.errors import EvaluationError
-from helpers.evaluate import Results, metrics, rules, second_look, statistics, without_llm
+from helpers.evaluate import Results, metrics, second_look, statistics, text_rules, without_llm
 from helpers.evaluate.candidates import messages, nearest
 from helpers.evaluate.results import check_metrics, score_replies
 from helpers.evaluate.store import Reply
@@ -127,7 +127,8 @@ def test_a_schema_is_checked_whole():
 
 @pytest.mark.parametrize(
     "metric", [metrics.exact_match, metrics.label_accuracy, metrics.similarity, metrics.length, metrics.all_fields,
-               metrics.field("category"), metrics.valid_json(), rules.rule_check([{"id": "r", "kind": "json_object"}])]
+               metrics.field("category"), metrics.valid_json(),
+               text_rules.rule_check([{"id": "r", "kind": "json_object"}])]
 )  # fmt: skip
 def test_a_missing_answer_has_no_score(metric):
     assert metric(None, example("q", WANTED)) is None and metric("", example("q", WANTED)) == 0
@@ -183,10 +184,10 @@ def test_the_voice_guides_own_example_keeps_its_rules():
         "stoneware under an oatmeal speckle, 9.5 cm tall and roomy enough for a proper cup. It can go in the "
         "dishwasher with everything else. Monday is not included."
     )
-    assert rules.broken(rules.load_rules(VOICE), copy) == []
-    assert rules.rule_check(VOICE)(copy, example("q")) == 1
+    assert text_rules.broken(text_rules.load_rules(VOICE), copy) == []
+    assert text_rules.rule_check(VOICE)(copy, example("q")) == 1
     worse = copy.replace("Monday is not included.", "Our stunning, PERFECT mug! Only £14?")
-    assert set(rules.broken(rules.load_rules(VOICE), worse)) >= {
+    assert set(text_rules.broken(text_rules.load_rules(VOICE), worse)) >= {
         "no_exclamation", "no_question", "banned_words", "no_price", "no_capitals", "no_we",
     }  # fmt: skip
 
@@ -211,21 +212,21 @@ def test_the_voice_guides_own_example_keeps_its_rules():
     ],
 )
 def test_every_kind_of_rule(rule, good, bad):
-    [checked] = rules.check_rules([{"id": "r", **rule}])
-    assert rules.keeps(checked, good) and not rules.keeps(checked, bad)
+    [checked] = text_rules.check_rules([{"id": "r", **rule}])
+    assert text_rules.keeps(checked, good) and not text_rules.keeps(checked, bad)
 
 
 def test_all_wrong_rules_are_named_at_once(tmp_path):
     wrong = [{"kind": "json_object"}, {"id": "b", "kind": "nonsense"}, {"id": "c", "kind": "any_word"},
              {"id": "d", "kind": "regex_absent", "pattern": "("}]  # fmt: skip
     with pytest.raises(EvaluationError) as caught:
-        rules.check_rules(wrong)
+        text_rules.check_rules(wrong)
     for problem in ("rule 1: has no id", "b: unknown", "c: any_word", "d: its pattern"):
         assert problem in str(caught.value)
     for text in ("", "not = [toml", "[[rule]]\nid = 'x'", "rule = 'x'", "[rule]\nid = 'x'"):
         (tmp_path / "rules.toml").write_text(text)
         with pytest.raises(EvaluationError):
-            rules.load_rules(tmp_path / "rules.toml")
+            text_rules.load_rules(tmp_path / "rules.toml")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_all_wrong_rules_are_named_at_once(tmp_path):
 def test_parameters_of_the_wrong_type_are_refused_not_misread(parameters):
     """A single word in place of a list would be read letter by letter, and pass."""
     with pytest.raises(EvaluationError, match="must be"):
-        rules.check_rules([{"id": "r", **parameters}])
+        text_rules.check_rules([{"id": "r", **parameters}])
 
 
 # --- results ---------------------------------------------------------------------------------------------------------

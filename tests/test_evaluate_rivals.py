@@ -305,11 +305,11 @@ def test_free_text_gets_no_class_an_answer(monkeypatch):
     plain(texts, texts[:5], [metrics.all_fields])
     many = [example(f"question {n}", f"label {n % 400}") for n in range(1200)]
     assert "TF-IDF" not in plain(many, many[:5], [metrics.label_accuracy]).candidates
-    assert classes and max(classes) <= guessing.MOST_CLASSES
+    assert classes and max(classes) <= guessing.MAX_CLASSES
 
 
 def test_a_field_called_closed_that_has_a_value_a_row_is_refused():
-    train = [example(f"question {n}", {"order": f"no {n}"}) for n in range(guessing.MOST_CLASSES + 1)]
+    train = [example(f"question {n}", {"order": f"no {n}"}) for n in range(guessing.MAX_CLASSES + 1)]
     with pytest.raises(EvaluationError, match="order has 301 values.*300"):
         plain(train, [example("another", {"order": "no 1"})], [metrics.all_fields], closed=["order"])
 

@@ -15,9 +15,9 @@ from evaluate_host import Host, completion, error, killed_after
 
 from helpers import evaluate, providers
 from helpers.errors import ConsentError, EvaluationError, HostError
-from helpers.evaluate import Results, asking, metrics, run
-from helpers.evaluate.asking import Request, ask
+from helpers.evaluate import Results, metrics, requests, run
 from helpers.evaluate.reading import THOUGHT
+from helpers.evaluate.requests import Request, ask
 from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
 
@@ -243,7 +243,7 @@ def test_what_no_row_survives_ends_the_run_at_once(host, tmp_path, answer, match
 
 
 def test_a_host_that_is_gone_ends_the_run(host, tmp_path, monkeypatch):
-    monkeypatch.setattr(asking, "ATTEMPTS_BROKEN", 2)
+    monkeypatch.setattr(requests, "ATTEMPTS_BROKEN", 2)
     server = host()
     server.close()
     with pytest.raises(HostError, match="does not answer any more"):
@@ -360,7 +360,7 @@ def test_an_interrupt_keeps_the_calls_under_way(host, tmp_path, monkeypatch):
         time.sleep(0.12)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(asking, "wait", interrupted)
+    monkeypatch.setattr(requests, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         measure(server, store, concurrency=2)
     monkeypatch.undo()
@@ -403,7 +403,7 @@ def test_rows_among_the_worked_examples_are_pointed_out(host, tmp_path):
 def far(server: Host, monkeypatch) -> None:
     """Make the room believe that the loopback server is another machine."""
     monkeypatch.setattr("helpers.providers.is_free", lambda client: False)
-    monkeypatch.setattr(asking, "identity", lambda client: "api.example.com")
+    monkeypatch.setattr(requests, "identity", lambda client: "api.example.com")
 
 
 PRICE = {"input": 100.0, "cached_input": 10.0, "output": 1000.0}
@@ -463,7 +463,7 @@ def test_a_run_never_spends_more_than_its_limit(host, tmp_path, monkeypatch):
 def test_calls_that_break_count_at_their_worst(host, tmp_path, monkeypatch):
     server = host(lambda body, before: "hang up")
     far(server, monkeypatch)
-    monkeypatch.setattr(asking, "ATTEMPTS_BROKEN", 100)
+    monkeypatch.setattr(requests, "ATTEMPTS_BROKEN", 100)
     request = Request("m", [{"role": "user", "content": "hello"}], max_tokens=100)
     limit = 1.0
     [reply] = ask(
@@ -512,10 +512,10 @@ def test_a_store_that_is_something_else_is_named(host, tmp_path):
 
 def test_in_a_notebook_the_clock_ticks_while_no_answer_comes_and_nothing_looks_like_an_error(monkeypatch, capsys):
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
-    monkeypatch.setattr(asking, "TICK_SECONDS", 0.1)
-    monkeypatch.setattr(asking._Sender, "_answer", lambda *_: time.sleep(1) or Reply(text="at last"))
-    sender = asking._Sender(openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9"), "local", None)
-    asked = {"one": asking.Request("m", ())}
+    monkeypatch.setattr(requests, "TICK_SECONDS", 0.1)
+    monkeypatch.setattr(requests._Sender, "_answer", lambda *_: time.sleep(1) or Reply(text="at last"))
+    sender = requests._Sender(openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9"), "local", None)
+    asked = {"one": requests.Request("m", ())}
     assert sender.send(asked, None, 1, progress=True)["one"].text == "at last"
     said = capsys.readouterr()
     assert said.out.count("0/1") > 3 and not said.err

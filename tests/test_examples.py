@@ -47,7 +47,7 @@ def test_two_processes_end_where_one_ends_and_where_the_kits_trainer_ends(tiny_m
     spec = {"id": "j", "base_dir": str(tiny_model), "seed": 0, "n_epochs": 4, "batch_size": 16,
             "learning_rate_multiplier": 1.0, "recipe": "thorough", **files}  # fmt: skip
     (job / "spec.json").write_text(json.dumps(spec))
-    subprocess.run([sys.executable, "-m", "helpers.local_api.train", str(job)], check=True)
+    subprocess.run([sys.executable, "-m", "helpers.local_api.training", str(job)], check=True)
     progress = [json.loads(line) for line in (job / "progress.jsonl").read_text().splitlines()]
     own = [line["full_valid_loss"] for line in progress if "full_valid_loss" in line][-1]
     assert one["valid_loss"] == pytest.approx(own, rel=0.02)

@@ -17,7 +17,7 @@ from helpers.evaluate import learning_curve, metrics
 from helpers.evaluate.results import Results, score_replies
 from helpers.evaluate.store import Reply
 from helpers.records import Example
-from helpers.trial import rules
+from helpers.trial import verdicts
 from tests import exercises
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -69,7 +69,9 @@ CASES = {
     "leave_a_retiring_model": (
         "extra/leave_a_retiring_model", lambda: {"facts": facts, "today": facts.today()}, (0, 1),
     ),
-    "the_article_on_trial": ("extra/the_article_on_trial", lambda: {"rules": rules, "evaluate": evaluate}, (0, 1)),
+    "the_article_on_trial": (
+        "extra/the_article_on_trial", lambda: {"verdicts": verdicts, "evaluate": evaluate}, (0, 1),
+    ),
 }  # fmt: skip
 
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from helpers import data, evaluate
 from helpers.errors import EvaluationError
-from helpers.evaluate import free_text, rules
+from helpers.evaluate import free_text, text_rules
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results import score_replies
 from helpers.evaluate.store import Reply
 from helpers.records import Example
 
 VOICE = Path(__file__).resolve().parents[1] / "data" / "sample" / "brand_voice"
-RULES = rules.load_rules(VOICE / "rules.toml")
+RULES = text_rules.load_rules(VOICE / "rules.toml")
 TRAIN, TEST = data.read(VOICE / "train.jsonl"), data.read(VOICE / "test.jsonl")
 BARE = {"model": "m", "host": "h", "role": "teaching", "known_by": "its name", "parameters": 0.1}
 

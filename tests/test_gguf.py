@@ -17,8 +17,8 @@ from running_api import TINY, chat_rows, wait_until
 
 from helpers import assets, data, deploy, jobs
 from helpers.errors import AssetError, DeployError
-from helpers.local_api import gguf_file, modelfile
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
+from helpers.local_api.formats import gguf_file, modelfile
 from helpers.providers import connect
 
 TOP = Path(__file__).resolve().parents[1]

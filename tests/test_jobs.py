@@ -17,17 +17,17 @@ from running_api import chat_rows
 
 from helpers import jobs, providers
 from helpers.errors import ConsentError, HostError, JobError
-from helpers.jobs import calling
+from helpers.jobs import retry
 
-SETTLING = calling.SETTLING
+SETTLING = retry.SETTLING
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """The same patience on a smaller scale."""
-    monkeypatch.setattr(calling, "FIRST_PAUSE", 0.1)
-    monkeypatch.setattr(calling, "LONGEST_PAUSE", 0.4)
-    monkeypatch.setattr(calling, "SETTLING", 0.2)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.4)
+    monkeypatch.setattr(retry, "SETTLING", 0.2)
 
 
 @pytest.fixture(params=["openai", "nebius"])
@@ -246,7 +246,7 @@ def journeys(behind, faults, tmp_path, seed, flows, workers=12, share=0.35):
 
 
 def test_two_hundred_faults_no_wrong_outcome(tmp_path, quick, monkeypatch):
-    monkeypatch.setattr(calling, "SETTLING", SETTLING)  # twelve at once, beside other tests: late ones come later
+    monkeypatch.setattr(retry, "SETTLING", SETTLING)  # twelve at once, beside other tests: late ones come later
     behind = JobHost(skew=-86_400)  # its clock is a day behind
     wrong, ids, injected = journeys(behind, 200, tmp_path, seed=1, flows=56)
     behind.close()
@@ -258,7 +258,7 @@ def test_two_hundred_faults_no_wrong_outcome(tmp_path, quick, monkeypatch):
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(5))
 def test_thousands_of_faults_no_wrong_outcome(seed, tmp_path, quick, monkeypatch):
-    monkeypatch.setattr(calling, "SETTLING", SETTLING)
+    monkeypatch.setattr(retry, "SETTLING", SETTLING)
     behind = JobHost(skew=7_200)
     wrong, ids, _ = journeys(behind, 800, tmp_path, seed=100 + seed, flows=240)
     behind.close()
@@ -346,9 +346,9 @@ def test_only_new_events_are_asked_for(tmp_path, quick):
 )
 def test_what_may_pass_is_tried_again_and_the_rest_is_told(status, headers, goes_on):
     error = broken(status, headers)
-    assert calling.passing(error) is goes_on
+    assert retry.passing(error) is goes_on
     if "retry-after" in headers:
-        assert calling.pause(error, 0) == 7.0
+        assert retry.pause(error, 0) == 7.0
 
 
 def broken(status, headers, code=None):
@@ -361,12 +361,12 @@ def broken(status, headers, code=None):
 
 
 def test_an_empty_account_is_no_rate_limit():
-    assert not calling.passing(broken(429, {}, code="insufficient_quota"))
+    assert not retry.passing(broken(429, {}, code="insufficient_quota"))
 
 
 def test_a_date_to_retry_after_is_read_by_the_hosts_clock():
     headers = {"date": "Mon, 01 Jan 2001 00:00:00 GMT", "retry-after": "Mon, 01 Jan 2001 00:00:09 GMT"}
-    assert calling.pause(broken(429, headers), 0) == 9.0
+    assert retry.pause(broken(429, headers), 0) == 9.0
 
 
 def test_the_key_is_never_in_a_reason():
@@ -396,16 +396,16 @@ def test_inventory_of_tunes_that_die_with_openai(tmp_path, monkeypatch):
     monkeypatch.setenv("KIT_TODAY", "2026-11-23")
     from types import SimpleNamespace
 
-    from helpers.jobs import leftovers
+    from helpers.jobs.inventory import _model
 
     old = SimpleNamespace(id="ft:gpt-4o-mini-2024-07-18:acme::abc", created=1_700_000_000)
-    line = leftovers._model(old, None, providers.HOSTS["openai"])
+    line = _model(old, None, providers.HOSTS["openai"])
     assert (line["days_left"], line["usd_per_hour"]) == (52, 0.0) and "2027-01-14" in line["note"]
     on_azure = SimpleNamespace(id="gpt-4.1-mini-2025-04-14.ft-b044", created=1_700_000_000)
-    line = leftovers._model(on_azure, None, providers.HOSTS["azure"])
+    line = _model(on_azure, None, providers.HOSTS["azure"])
     assert line["usd_per_hour"] == 1.70 and "as of" in line["note"]
     own_word = SimpleNamespace(id="ft:base:x::1", created=1, shutdown_date="2026-12-03")
-    assert leftovers._model(own_word, None, providers.LOCAL)["days_left"] == 10
+    assert _model(own_word, None, providers.LOCAL)["days_left"] == 10
 
 
 @pytest.mark.parametrize("day", ["2027-01-14", "2027-01-15", "2027-01-23", "2029-01-01"])
@@ -413,13 +413,13 @@ def test_days_left_never_fall_below_zero(monkeypatch, day):
     monkeypatch.setenv("KIT_TODAY", day)
     from types import SimpleNamespace
 
-    from helpers.jobs import leftovers
+    from helpers.jobs.inventory import _model
 
     old = SimpleNamespace(id="ft:gpt-4o-mini-2024-07-18:acme::abc", created=1_700_000_000)
-    line = leftovers._model(old, None, providers.HOSTS["openai"])
+    line = _model(old, None, providers.HOSTS["openai"])
     assert line["days_left"] == 0 and "ended on 2027-01-14" in line["note"] and "ends on" not in line["note"]
     own_word = SimpleNamespace(id="ft:base:x::1", created=1, shutdown_date="2026-12-03")
-    line = leftovers._model(own_word, None, providers.LOCAL)
+    line = _model(own_word, None, providers.LOCAL)
     assert line["days_left"] == 0 and "ended on 2026-12-03, according to the host" in line["note"]
 
 
@@ -427,10 +427,10 @@ def test_no_earlier_than_stands_beside_the_day_of_a_leftover(monkeypatch):
     monkeypatch.setenv("KIT_TODAY", "2026-11-29")
     from types import SimpleNamespace
 
-    from helpers.jobs import leftovers
+    from helpers.jobs.inventory import _model
 
     on_azure = SimpleNamespace(id="gpt-4.1-mini-2025-04-14.ft-b044", created=1_700_000_000)
-    assert "ends no earlier than 2027-10-14" in leftovers._model(on_azure, None, providers.HOSTS["azure"])["note"]
+    assert "ends no earlier than 2027-10-14" in _model(on_azure, None, providers.HOSTS["azure"])["note"]
 
 
 @pytest.mark.parametrize(

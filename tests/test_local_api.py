@@ -16,7 +16,7 @@ import pytest
 from running_api import TINY, Api, chat_rows, wait_until
 
 from helpers import assets, jobs
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
 
 BASE = "smollm2-135m-instruct"
 HELLO = [{"role": "user", "content": "Name three fruits."}]

@@ -39,7 +39,7 @@ def trainers(api: Api) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         line = process.info["cmdline"] or []
-        if "helpers.local_api.train" in line and line[-1].startswith(str(api.home)):
+        if "helpers.local_api.training" in line and line[-1].startswith(str(api.home)):
             found += [process] if process.info["status"] != psutil.STATUS_ZOMBIE else []
     return found
 

@@ -367,7 +367,7 @@ def test_a_training_row_of_16_mib_holds_up_nobody(local_api: Api):
 
 
 SLOWEST_LIST_S = 0.5
-MOST_MEMORY_MB = 1000
+MAX_MEMORY_MB = 1000
 
 
 def beside_lists(api: Api, sends: list[Callable[[], dict]]) -> tuple[list[dict], float, float]:
@@ -386,7 +386,7 @@ def beside_lists(api: Api, sends: list[Callable[[], dict]]) -> tuple[list[dict],
         print(
             f"{len(lists)} lists, slowest {max(lists):.3f} s (before: {usual:.3f} s); {most - before:+.0f} MB at most"
         )
-        assert max(lists) <= SLOWEST_LIST_S + usual and most - before < MOST_MEMORY_MB
+        assert max(lists) <= SLOWEST_LIST_S + usual and most - before < MAX_MEMORY_MB
         return [future.result() for future in sent], before, memory_mb(api)
 
 

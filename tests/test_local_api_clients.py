@@ -15,7 +15,7 @@ from running_api import TINY, Api, chat_rows
 from transformers import AutoModelForCausalLM
 
 from helpers import assets
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
 
 BASE = "smollm2-135m-instruct"
 HELLO = [{"role": "user", "content": "Hello"}]

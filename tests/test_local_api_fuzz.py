@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from running_api import TINY, Api, chat_rows
 
-from helpers.local_api.schemas import NEUTRAL, ChatRequest, CreateJob
+from helpers.local_api.http.schemas import NEUTRAL, ChatRequest, CreateJob
 
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = {"model": TINY, "messages": HELLO, "max_tokens": 1}

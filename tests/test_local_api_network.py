@@ -18,9 +18,9 @@ import pytest
 import uvicorn
 from running_api import Api, wait_until
 
-from helpers.local_api import connections
-from helpers.local_api.connections import Connection
-from helpers.local_api.security import close_to_others
+from helpers.local_api.http import connections
+from helpers.local_api.http.auth import close_to_others
+from helpers.local_api.http.connections import Connection
 
 # Half-open connections ----------------------------------------------------------------------------------------------
 

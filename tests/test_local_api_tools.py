@@ -20,9 +20,9 @@ from transformers import AutoTokenizer
 from helpers import assets
 from helpers.errors import DataError
 from helpers.local_api import export
-from helpers.local_api.call_form import CallForm
-from helpers.local_api.calls import Call, CallStream
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.call_form import CallForm
+from helpers.local_api.engine.text.calls import Call, CallStream
+from helpers.local_api.engine.text.template import ChatTemplate
 
 HELLO = [{"role": "user", "content": "Where is BM-12345?"}]
 

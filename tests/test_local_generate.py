@@ -31,12 +31,9 @@ from transformers import (
 
 from helpers import assets
 from helpers.errors import AssetError
-from helpers.local_api import generate as generating
-from helpers.local_api import inference, prefixes
-from helpers.local_api.constrain import SchemaError
-from helpers.local_api.decoder import open_model
-from helpers.local_api.decoding import TextStream
-from helpers.local_api.generate import (
+from helpers.local_api.engine import generate as generating
+from helpers.local_api.engine import inference, scheduler
+from helpers.local_api.engine.generate import (
     ContextLengthError,
     Engine,
     EngineClosedError,
@@ -44,13 +41,16 @@ from helpers.local_api.generate import (
     GenerationRequest,
     UnknownAdapterError,
 )
-from helpers.local_api.learner import Learner
-from helpers.local_api.prefixes import ROOM_FOR_UNLIKE, PrefixCache, common, plan
-from helpers.local_api.sampling import Chooser
-from helpers.local_api.schemas import ChatRequest
-from helpers.local_api.serving import Serving
-from helpers.local_api.store import Store
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.sampling import Sampler
+from helpers.local_api.engine.scheduler import ROOM_FOR_UNLIKE, PrefixCache, common, plan
+from helpers.local_api.engine.text.constrain import SchemaError
+from helpers.local_api.engine.text.detokenizer import Detokenizer
+from helpers.local_api.engine.text.template import ChatTemplate
+from helpers.local_api.engine.transformer import open_model
+from helpers.local_api.http.schemas import ChatRequest
+from helpers.local_api.http.serving import Serving
+from helpers.local_api.store import ApiStore
+from helpers.local_api.training.lora_trainer import LoraTrainer
 
 SHAPE = {
     "hidden_size": 64,
@@ -110,11 +110,11 @@ def adapters(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     """Three adapters of the tiny Llama, with random numbers; the last one spans all layers."""
     home, made = tmp_path_factory.mktemp("adapters"), []
     for seed, recipe in enumerate(("quick", "quick", "thorough")):
-        learner = Learner(open_model(folders["llama"]), recipe, "tiny", seed)
+        trainer = LoraTrainer(open_model(folders["llama"]), recipe, "tiny", seed)
         with torch.no_grad():
-            for parameter in learner.adapter.parameters:
+            for parameter in trainer.adapter.parameters:
                 parameter.normal_(std=0.2)
-        learner.adapter.save(home / str(seed))
+        trainer.adapter.save(home / str(seed))
         made.append(home / str(seed))
     return made
 
@@ -264,7 +264,7 @@ def test_cached_tokens_tell_what_was_not_computed(folders):
 
 class Asked:
     def __init__(self, ids, adapter=None):
-        self.ids, self.adapter, self.answer_cells = list(ids), adapter, 10
+        self.ids, self.adapter, self.answer_kv_tokens = list(ids), adapter, 10
 
 
 def test_a_request_goes_on_from_one_that_had_joined_others(folders):
@@ -338,7 +338,7 @@ def template() -> ChatTemplate:
 @given(text=TEXTS, stops=st.lists(st.text(alphabet="abc .{é🙂", min_size=1, max_size=4), max_size=3))
 def test_a_stream_never_splits_a_character_or_leaks_a_stop(text, stops):
     tokenizer = template().tokenizer
-    stream = TextStream(tokenizer, stops)
+    stream = Detokenizer(tokenizer, stops)
     pieces = []
     for token in tokenizer.encode(text, add_special_tokens=False).ids:
         if stream.stopped:
@@ -354,7 +354,7 @@ def test_a_stream_never_splits_a_character_or_leaks_a_stop(text, stops):
 def test_an_unfinished_character_ends_as_a_replacement():
     tokenizer = template().tokenizer
     ids = tokenizer.encode("a漢🙂", add_special_tokens=False).ids
-    stream = TextStream(tokenizer)
+    stream = Detokenizer(tokenizer)
     assert [stream.push(token) for token in ids[:-1]][0] == "a"
     stream.finish()
     assert stream.text == tokenizer.decode(ids[:-1]) and stream.text.endswith("\ufffd")
@@ -375,16 +375,16 @@ def test_stop_strings_end_an_answer(base):
 def test_sampling_follows_the_shares():
     shares = torch.tensor([0.5, 0.3, 0.15, 0.05])
     draws = 20_000
-    chooser = Chooser(1.0, 1.0, seed=1)
-    counts = Counter(chooser.choose(shares.log()) for _ in range(draws))
+    sampler = Sampler(1.0, 1.0, seed=1)
+    counts = Counter(sampler.sample(shares.log()) for _ in range(draws))
     for token, share in enumerate(shares.tolist()):
         assert counts[token] / draws == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / draws))
-    narrow = Chooser(1.0, 0.7, seed=1)
-    assert {narrow.choose(shares.log()) for _ in range(500)} == {0, 1}
-    assert {Chooser(1.0, 1e-9, seed=n).choose(shares.log()) for n in range(50)} == {0}
+    narrow = Sampler(1.0, 0.7, seed=1)
+    assert {narrow.sample(shares.log()) for _ in range(500)} == {0, 1}
+    assert {Sampler(1.0, 1e-9, seed=n).sample(shares.log()) for n in range(50)} == {0}
     flat = torch.zeros(5000)  # more tokens than are looked at first
-    assert max(Chooser(1.0, 1.0, seed=n).choose(flat) for n in range(50)) > 2000
-    cold = Counter(Chooser(0.25, 1.0, seed=n).choose(shares.log()) for n in range(2000))
+    assert max(Sampler(1.0, 1.0, seed=n).sample(flat) for n in range(50)) > 2000
+    cold = Counter(Sampler(0.25, 1.0, seed=n).sample(shares.log()) for n in range(2000))
     assert cold[0] / 2000 == pytest.approx(0.5**4 / (0.5**4 + 0.3**4 + 0.15**4 + 0.05**4), abs=0.04)
 
 
@@ -460,7 +460,7 @@ def test_a_sampler_that_fails_ends_its_own_answer_only(tiny, monkeypatch):
     def broken(self, logits):
         raise RuntimeError("no token")
 
-    monkeypatch.setattr(Chooser, "choose", broken)
+    monkeypatch.setattr(Sampler, "sample", broken)
     sampled = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=9, temperature=1.0))
     greedy = tiny.submit(GenerationRequest(messages=chat("hi"), max_tokens=9))
     assert greedy.result().completion_tokens
@@ -551,7 +551,7 @@ def test_whoever_comes_and_goes_gets_the_answer_of_transformers(seed, folders, m
     """Prompts of all lengths, some with a common beginning, some that go on from an earlier one, at random moments."""
     for name, value in (("GROW_BY", 8), ("ROWS_AT_ONCE", 3), ("PREFILL_TOKENS", 100), ("CHUNK", 50)):
         monkeypatch.setattr(inference, name, value)
-    monkeypatch.setattr(generating, "MOST_ROWS", 10)
+    monkeypatch.setattr(generating, "MAX_ROWS", 10)
     chance, model, engine = (
         random.Random(seed),
         AutoModelForCausalLM.from_pretrained(folders["llama"]),
@@ -587,7 +587,7 @@ def test_answers_of_any_length_stay_within_the_memory_and_none_is_lost(name, fol
     folder = small_context(folders[name], tmp_path / "small", 220)
     model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
     chance, most, bytes_per_token = random.Random(3), 600, 4 * 4 * 2 * 2 * 16
-    monkeypatch.setattr(generating, "CELL_BYTES", most * bytes_per_token)
+    monkeypatch.setattr(generating, "KV_BYTES", most * bytes_per_token)
     monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
     step, kept = engine._step, []
 
@@ -619,7 +619,7 @@ def test_one_long_answer_among_short_ones_does_not_widen_all_rows(folders, tmp_p
     folder = small_context(folders["llama"], tmp_path / "small", 1000)
     model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
     chance, most = random.Random(4), 2000
-    monkeypatch.setattr(generating, "CELL_BYTES", most * 4 * 4 * 2 * 2 * 16)
+    monkeypatch.setattr(generating, "KV_BYTES", most * 4 * 4 * 2 * 2 * 16)
     monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
     step, widest = engine._step, []
 
@@ -654,13 +654,13 @@ def test_rows_take_the_memory_of_their_tokens_and_give_it_back():
     rows.reserve(64, 600)
     rows.lengths = torch.tensor([500] + [10] * 63)
     for row, length in enumerate(rows.lengths.tolist()):
-        rows._places[row, ..., :length, :] = row
+        rows._slots[row, ..., :length, :] = row
     rows.reserve(0, 700)
     assert resident_mb() - before < 100, "moving on to more room does not widen all of them"
     assert all((rows.whole(row) == row).all() and rows.whole(row).shape[3] == rows.lengths[row] for row in range(64))
 
     rows.lengths = torch.tensor([500] * 30 + [10] * 34)
-    rows._places[:30, ..., :500, :] = torch.arange(30.0).view(30, 1, 1, 1, 1, 1)
+    rows._slots[:30, ..., :500, :] = torch.arange(30.0).view(30, 1, 1, 1, 1, 1)
     full = resident_mb()
     order = rows.drop([*range(29), 63])
     assert full - resident_mb() > 200, "what is gone keeps no memory"
@@ -678,8 +678,8 @@ def test_128_answers_of_any_length_at_once_stay_under_the_budget_and_none_is_los
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **SHAPE | wide)).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     engine, budget, kept = Engine(tmp_path), 64 * 2**20, 16 * 2**20
-    monkeypatch.setattr(generating, "CELL_BYTES", budget)
-    monkeypatch.setattr(prefixes, "KEPT_BYTES", kept)  # beginnings that are kept for later requests
+    monkeypatch.setattr(generating, "KV_BYTES", budget)
+    monkeypatch.setattr(scheduler, "KEPT_BYTES", kept)  # beginnings that are kept for later requests
     monkeypatch.setattr(generating, "USUAL_ANSWER", 32)
     engine.submit(GenerationRequest(prompt_ids=[3], max_tokens=1)).result()
     step, seen, before = engine._step, [], resident_mb()
@@ -754,7 +754,7 @@ def test_a_removal_behind_a_failed_load_holds_up_nobody(folders, adapters, tmp_p
 def test_a_tuned_model_answers_again_after_its_engine_failed(folders, adapters, tmp_path):
     """The base model cannot be loaded at first; when it can, the next request is answered, tuned."""
     broken = without_weights(folders["llama"], tmp_path / "broken")
-    store = Store(tmp_path / "home")
+    store = ApiStore(tmp_path / "home")
     job = store.add_job(
         model="tiny", training_file="", validation_file=None, suffix="", seed=0, metadata=None, hyperparameters={}
     )

@@ -29,14 +29,16 @@ from transformers import (
 
 from helpers import assets
 from helpers.errors import DataError
-from helpers.local_api import learner as learning
-from helpers.local_api import products, train
-from helpers.local_api.batches import Row, epoch_order, packs, pieces, read_rows
-from helpers.local_api.decoder import open_model
-from helpers.local_api.estimate import estimate
-from helpers.local_api.hyperparameters import resolve
-from helpers.local_api.learner import FrozenOutputs, Learner
-from helpers.local_api.template import JINJA, ChatTemplate
+from helpers.local_api.engine.scheduler import pieces
+from helpers.local_api.engine.text.template import JINJA, ChatTemplate
+from helpers.local_api.engine.transformer import open_model
+from helpers.local_api.training import __main__ as program
+from helpers.local_api.training import lora_trainer as learning
+from helpers.local_api.training import products, train
+from helpers.local_api.training.batches import Row, epoch_order, packs, read_rows
+from helpers.local_api.training.estimate import estimate
+from helpers.local_api.training.hyperparameters import resolve
+from helpers.local_api.training.lora_trainer import HiddenStateCache, LoraTrainer
 
 SHAPE = {
     "hidden_size": 32,
@@ -179,10 +181,10 @@ def test_what_the_template_cannot_express_is_refused(template):
 # The arithmetic ------------------------------------------------------------------------------------------------------
 
 
-def reference(folder: Path, learner: Learner, rows: list[Row]) -> tuple[float, dict[str, torch.Tensor]]:
+def reference(folder: Path, trainer: LoraTrainer, rows: list[Row]) -> tuple[float, dict[str, torch.Tensor]]:
     """Mean loss and gradients by plain peft: each row alone, all its logits, cross-entropy on the answer's tokens."""
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(folder), learner.adapter.config)
-    set_peft_model_state_dict(model, get_peft_model_state_dict(learner.adapter.peft))
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(folder), trainer.adapter.config)
+    set_peft_model_state_dict(model, get_peft_model_state_dict(trainer.adapter.peft))
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
     total = sum(sum(row.weights) for row in rows)
@@ -195,12 +197,12 @@ def reference(folder: Path, learner: Learner, rows: list[Row]) -> tuple[float, d
     return loss.item(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
 
 
-def randomise(learner: Learner, std: float) -> None:
+def randomise(trainer: LoraTrainer, std: float) -> None:
     """Give an adapter that has learned nothing something to say."""
     with torch.no_grad():
-        for parameter in learner.adapter.parameters:
+        for parameter in trainer.adapter.parameters:
             parameter.normal_(std=std)
-    learner.adapter.merge()
+    trainer.adapter.merge()
 
 
 @pytest.mark.parametrize("recipe", ["quick", "thorough"])
@@ -210,17 +212,17 @@ def test_loss_and_gradients_equal_plain_peft(name, recipe, folders, rows, tmp_pa
     # one pack; then several, and rows of which some or all layers are run twice
     for memory in (learning.ACTIVATION_BYTES, 300_000, 50_000):
         monkeypatch.setattr(learning, "ACTIVATION_BYTES", memory)
-        decoder = open_model(folders[name])
-        assert decoder.walkable == (name != "granite")
-        learner = Learner(decoder, recipe, "tiny", seed=3, products=torch.float32)
-        assert learner.first == (2 if recipe == "quick" and decoder.walkable else 0)
-        randomise(learner, std=0.1)
-        frozen = FrozenOutputs(learner, rows, tmp_path) if learner.first else None
-        score = learner.learn(rows, frozen)
-        loss, gradients = reference(folders[name], learner, rows)
+        transformer = open_model(folders[name])
+        assert transformer.walkable == (name != "granite")
+        trainer = LoraTrainer(transformer, recipe, "tiny", seed=3, products=torch.float32)
+        assert trainer.first == (2 if recipe == "quick" and transformer.walkable else 0)
+        randomise(trainer, std=0.1)
+        frozen = HiddenStateCache(trainer, rows, tmp_path) if trainer.first else None
+        score = trainer.learn(rows, frozen)
+        loss, gradients = reference(folders[name], trainer, rows)
         assert score.mean_loss == pytest.approx(loss, rel=1e-4)
-        assert learner.score(rows, frozen) == pytest.approx(score, rel=1e-5)
-        ours = {n: p.grad for n, p in learner.adapter.peft.named_parameters() if p.requires_grad}
+        assert trainer.score(rows, frozen) == pytest.approx(score, rel=1e-5)
+        ours = {n: p.grad for n, p in trainer.adapter.peft.named_parameters() if p.requires_grad}
         assert ours.keys() == gradients.keys()
         for parameter, gradient in gradients.items():
             error = (ours[parameter].cpu() - gradient).norm() / gradient.norm()
@@ -232,12 +234,12 @@ def test_bf16_products_give_nearly_the_same_gradients(recipe, folders, rows, tmp
     """What processors with matrix units train in; the others can do it too, only slowly."""
     found = []
     for dtype in (torch.float32, torch.bfloat16):
-        learner = Learner(open_model(folders["llama"]), recipe, "tiny", seed=3, products=dtype)
-        randomise(learner, std=0.02)
-        frozen = FrozenOutputs(learner, rows, tmp_path) if learner.first else None
-        score = learner.learn(rows, frozen)
-        assert all(p.dtype == p.grad.dtype == torch.float32 for p in learner.adapter.parameters)
-        found.append((score.mean_loss, torch.cat([p.grad.flatten() for p in learner.adapter.parameters])))
+        trainer = LoraTrainer(open_model(folders["llama"]), recipe, "tiny", seed=3, products=dtype)
+        randomise(trainer, std=0.02)
+        frozen = HiddenStateCache(trainer, rows, tmp_path) if trainer.first else None
+        score = trainer.learn(rows, frozen)
+        assert all(p.dtype == p.grad.dtype == torch.float32 for p in trainer.adapter.parameters)
+        found.append((score.mean_loss, torch.cat([p.grad.flatten() for p in trainer.adapter.parameters])))
     (exact_loss, exact), (loss, rounded) = found
     assert loss == pytest.approx(exact_loss, rel=0.01) and not torch.equal(rounded, exact)
     assert (rounded - exact).norm() / exact.norm() < 0.1
@@ -260,7 +262,7 @@ def test_products_are_bf16_where_that_was_measured_to_be_much_quicker(monkeypatc
 def test_a_learner_multiplies_in_what_was_measured_as_quicker(monkeypatch, tmp_path, folders):
     monkeypatch.setenv("KIT_HOME", str(tmp_path))
     monkeypatch.setattr(products, "measured_rates", lambda: NEW_AMD)
-    assert Learner(open_model(folders["llama"]), "quick", "tiny", seed=3)._head.dtype == torch.bfloat16
+    assert LoraTrainer(open_model(folders["llama"]), "quick", "tiny", seed=3)._head.dtype == torch.bfloat16
 
 
 def test_the_rate_is_measured_once_a_machine(monkeypatch, tmp_path):
@@ -284,14 +286,14 @@ def test_rates_are_measured_for_both_types():
 
 
 def test_cached_outputs_in_a_mapped_file_are_the_same(folders, rows, tmp_path, monkeypatch):
-    learner = Learner(open_model(folders["llama"]), "quick", "tiny", seed=3)
-    in_memory = FrozenOutputs(learner, rows, tmp_path)
+    trainer = LoraTrainer(open_model(folders["llama"]), "quick", "tiny", seed=3)
+    in_memory = HiddenStateCache(trainer, rows, tmp_path)
     monkeypatch.setattr(learning, "MEMORY_BYTES", 0)
-    mapped = FrozenOutputs(learner, rows, tmp_path)
+    mapped = HiddenStateCache(trainer, rows, tmp_path)
     assert list(tmp_path.iterdir()) == []  # the file has no name, so nothing can be left behind
     assert torch.equal(in_memory.of(rows[::-1]), mapped.of(rows[::-1]))
-    assert FrozenOutputs.fits(rows, 32, tmp_path)
-    assert not FrozenOutputs.fits(rows * 10_000_000, 4096, tmp_path)
+    assert HiddenStateCache.fits(rows, 32, tmp_path)
+    assert not HiddenStateCache.fits(rows * 10_000_000, 4096, tmp_path)
 
 
 def test_batches_hold_each_row_once_an_epoch():
@@ -373,7 +375,7 @@ def test_killed_and_started_again_it_ends_as_if_it_had_never_stopped(job, tmp_pa
     whole = new_job(tmp_path / "whole", folders["llama"], training, n_epochs=15)
     killed = new_job(tmp_path / "killed", folders["llama"], training, n_epochs=15)
     one_thread_too = os.environ | {"OMP_NUM_THREADS": "1"}  # sums in another order would not be the same to the bit
-    process = subprocess.Popen([sys.executable, "-m", "helpers.local_api.train", str(killed)], env=one_thread_too)
+    process = subprocess.Popen([sys.executable, "-m", "helpers.local_api.training", str(killed)], env=one_thread_too)
     wait_for(lambda: len(progress(killed, "checkpoint")) >= 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -426,7 +428,7 @@ def wait_for(condition, seconds: float = 120) -> None:
 
 def test_two_trainers_never_share_a_job(job):
     with FileLock(job / "lock"):
-        assert train.main([str(job)]) == train.BUSY
+        assert program.main([str(job)]) == program.BUSY
     assert progress(job) == []
 
 
@@ -434,7 +436,7 @@ def test_rows_that_cannot_be_trained_are_all_named(job, tmp_path, folders):
     lines = [chat("fine", "fine"), chat("long " * 300, "x"), chat("nothing to learn", "x", weight=0)]
     bad = new_job(tmp_path / "bad", folders["llama"], write_lines(tmp_path / "bad.jsonl", lines))
     with pytest.raises(DataError):
-        train.main([str(bad)])
+        program.main([str(bad)])
     (failed,) = progress(bad, "failed")
     assert failed["code"] == "invalid_training_file" and failed["param"] == "training_file"
     assert "line 2" in failed["message"] and "line 3" in failed["message"] and "line 1" not in failed["message"]

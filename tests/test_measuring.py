@@ -310,6 +310,6 @@ def test_a_classifier_of_many_rows_has_bounded_columns_and_still_learns():
     kinds = ("refund", "delivery", "invoice")
     texts = [f"my {kinds[n % 3]} of order {n} and code {n * 7919 % 10007}" for n in range(2_400)]
     features = guessing.tfidf(texts, [f"about a {kind}" for kind in kinds])
-    assert features.train.shape[1] <= sum(guessing.MOST_TERMS.values())
+    assert features.train.shape[1] <= sum(guessing.MAX_TERMS.values())
     guess = guessing.classifier(features, [kinds[n % 3] for n in range(2_400)])
     assert guess.values == list(kinds) and guess.right > 0.99

@@ -18,9 +18,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from helpers import assets, jobs, open_models, show
 from helpers.errors import JobError
-from helpers.local_api import decoder, export, train
-from helpers.local_api.generate import Engine, GenerationRequest
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api import export
+from helpers.local_api.engine import transformer
+from helpers.local_api.engine.generate import Engine, GenerationRequest
+from helpers.local_api.engine.text.template import ChatTemplate
+from helpers.local_api.training import train
 from helpers.open_models import entries
 from helpers.records import Example
 
@@ -182,7 +184,7 @@ def stepped(job: Path, steps: int) -> train.Training:
     """A training that went on from where the job was left, by so many steps."""
     training = train.Training(job)
     training.load_state()
-    training.freeze(train._Progress(job))
+    training.freeze(train.Progress(job))
     for _ in range(steps):
         training.step(training.batch(training.done))
     return training
@@ -214,7 +216,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(name: str, f
 @pytest.mark.parametrize("name", FAMILIES)
 def test_weights_in_bf16_as_on_an_accelerator_train_and_answer(name, folders, tmp_path, monkeypatch):
     """The types that CUDA and MPS get, run on a CPU: adapters stay fp32, the loss falls, answers come."""
-    monkeypatch.setattr(decoder, "weights_dtype", lambda where, training: torch.bfloat16)
+    monkeypatch.setattr(transformer, "weights_dtype", lambda where, training: torch.bfloat16)
     for recipe in ("quick", "thorough"):
         job = job_folder(tmp_path, folders[name], recipe, recipe=recipe, n_epochs=8)
         training = stepped(job, 0)

@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from helpers import data
-from helpers.evaluate import free_text, rules
+from helpers.evaluate import free_text, text_rules
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 TRIAGE = SAMPLE / "triage"
@@ -98,8 +98,8 @@ def test_the_archive_has_the_rows_that_its_readme_counts(copy):
 
 
 def test_every_copy_of_the_archive_keeps_every_rule(copy):
-    held_to = rules.load_rules(VOICE / "rules.toml")
-    kept = [(row.answer, rules.broken(held_to, row.answer)) for part in copy.values() for row in part]
+    held_to = text_rules.load_rules(VOICE / "rules.toml")
+    kept = [(row.answer, text_rules.broken(held_to, row.answer)) for part in copy.values() for row in part]
     assert len(held_to) == 20 and [one for one in kept if one[1]] == []
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from helpers import assets, costs, show, statistics
 from helpers.errors import DataError, HostError
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.project import Project
 from helpers.records import Example, Verdict
 from helpers.show import calculator_panel, chat, theme

@@ -10,13 +10,13 @@ import pytest
 
 from helpers import data, show
 from helpers.errors import HostError
-from helpers.evaluate import free_text, rules
+from helpers.evaluate import free_text, text_rules
 from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
 from helpers.show.html import literal
 
 VOICE = Path(__file__).resolve().parents[1] / "data" / "sample" / "brand_voice"
-RULES = rules.load_rules(VOICE / "rules.toml")
+RULES = text_rules.load_rules(VOICE / "rules.toml")
 TEST = data.read(VOICE / "test.jsonl")[:10]
 NASTY = "<img src=x onerror=alert(1)> & <b>bold</b>"
 COPIES = {

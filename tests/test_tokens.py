@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from helpers import assets, tokens
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
 
 CHAT = [{"role": "user", "content": "Where is my kettle?"}, {"role": "assistant", "content": "On its way. ☕"}]
 

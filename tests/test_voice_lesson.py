@@ -35,7 +35,7 @@ def test_the_line_that_changes_stands_in_the_guide_and_the_rule_says_what_it_bec
     names = choices | {"folder": ARCHIVE}
     exec(cell("guide ="), names)
     assert capsys.readouterr().out.startswith("20 rules") and names["OLD_LINE"] in names["guide"]
-    assert evaluate.rules.check_rules([names["NEW_RULE"]])
+    assert evaluate.text_rules.check_rules([names["NEW_RULE"]])
     answers = questions()
     assert all(value in answers[name].values for name, value in names["ANSWERS"].items())
 

@@ -13,7 +13,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "helpers"
 FLOORS = [
     {"errors"},
-    {"records", "wording", "atomic", "proportions"},
+    {"records", "formatting", "atomic", "proportions"},
     {"statistics", "project"},
     {"ledger", "facts", "assets"},
     {"open_models"},

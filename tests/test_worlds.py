@@ -16,7 +16,7 @@ from helpers import show
 
 ALWAYS = ("88 against 39", "a project where tuning wins", "flat at 60, a large tuned model wins")
 
-MOST_TEST_ROWS = {"lessons": 200, "your_project": 300}
+MAX_TEST_ROWS = {"lessons": 200, "your_project": 300}
 """How often a model answers one kind of prompt at most: your_project has three rungs of one kind on 100 test rows."""
 
 
@@ -72,6 +72,6 @@ def test_the_verdict_is_an_experts(world: World) -> None:
     assert outcome.choice in world.expect, f"{outcome.headline} ({world.why})"
     assert outcome.record["verdict"]["choice"] == outcome.choice
     answers = [count for (_, _, split), count in outcome.answered.items() if split == "test"]
-    assert max(answers, default=0) <= MOST_TEST_ROWS[world.route], "a test row was asked twice"
+    assert max(answers, default=0) <= MAX_TEST_ROWS[world.route], "a test row was asked twice"
     if world.expect_midway:
         assert outcome.choices[0] in world.expect_midway

@@ -21,7 +21,8 @@ from types import SimpleNamespace
 from helpers import costs, decide, facts, providers, show
 from helpers.decide import hosts
 from helpers.errors import HostError
-from helpers.jobs import bedrock, leftovers
+from helpers.jobs import bedrock
+from helpers.jobs.inventory import _model
 from helpers.trial import sums
 
 HERE = Path(__file__).parent
@@ -125,7 +126,7 @@ def _leftovers(day: date) -> Iterator[Said]:
             if host.trains and row["provider"] == (host.facts_name or name) and name != "local":
                 tuned = SimpleNamespace(id=f"ft:{row['model']}:me::1", created=1, shutdown_date=None)
                 job = SimpleNamespace(model=row["model"])
-                line = leftovers._model(tuned, job, host)
+                line = _model(tuned, job, host)
                 yield Said("leftovers, days", str(line["days_left"] or 0), "days", row["provider"], row["model"])
                 yield Said("leftovers", line["note"], "sentence", row["provider"], row["model"])
 

@@ -22,8 +22,8 @@ from small_pictures import small_pictures
 
 from helpers import assets
 from helpers.data import read
-from helpers.local_api.lora import RANK
-from helpers.local_api.template import ChatTemplate
+from helpers.local_api.engine.text.template import ChatTemplate
+from helpers.local_api.training.lora import RANK
 
 PICTURES = NOTEBOOKS / "pictures"
 STRIP = 684

@@ -25,9 +25,9 @@ from statsmodels.stats.inter_rater import cohens_kappa, to_table
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from helpers.errors import EvaluationError
+from helpers.formatting import amount, number, percent
 from helpers.proportions import Interval, check_count, checked_level, normal_quantile, power, rows_needed, wilson
 from helpers.records import Better, Comparison
-from helpers.wording import amount, number, percent
 
 __all__ = [
     "SHARES",

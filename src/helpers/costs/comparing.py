@@ -19,7 +19,7 @@ from helpers.costs.draws import Draws
 from helpers.costs.options import PARTS, Option, bill, most_calls, options, rates, total_cost
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
-from helpers.wording import percent
+from helpers.formatting import percent
 
 SHARES = ("cache_hit_rate", "batch_share")
 

@@ -13,7 +13,7 @@ from helpers.costs.cost import about
 from helpers.costs.options import Option, most_calls, options, total_cost
 from helpers.costs.workload import Workload
 
-MOST_CALLS = 1e8
+MAX_CALLS = 1e8
 POINTS = 25
 
 
@@ -99,7 +99,7 @@ def _lines(workload: Workload, chosen: Sequence[Option], on: date | None) -> dic
 def _axis(workload: Workload, finding: BreakEven | None) -> list[float]:
     """Calls a month to draw: two powers of ten around the reader's volume, the break-even among them when near."""
     marks = [max(workload.calls_per_month, 100)]
-    marks += [finding.calls] if finding and finding.calls and finding.calls < MOST_CALLS else []
+    marks += [finding.calls] if finding and finding.calls and finding.calls < MAX_CALLS else []
     low, high = math.floor(math.log10(min(marks))) - 1, math.ceil(math.log10(max(marks))) + 1
     low = max(0, low)
     return [float(f"{10 ** (low + (high - low) * at / (POINTS - 1)):.3g}") for at in range(POINTS)]

@@ -8,7 +8,7 @@ from helpers.data.checking import check
 from helpers.data.codes import CODES
 from helpers.data.drawing import Drawn, draw
 from helpers.data.fetching import fetch
-from helpers.data.mending import FIXES
+from helpers.data.fixers import FIXES
 from helpers.data.origin import origin
 from helpers.data.personal import KINDS, NOT_COVERED
 from helpers.data.reading import Understood, mapping, read

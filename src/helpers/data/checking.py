@@ -13,15 +13,15 @@ import pandas as pd
 
 from helpers import tokens
 from helpers.data import columns as naming
-from helpers.data import corpus, personal, rules
+from helpers.data import corpus, personal, provider_rules
 from helpers.data.columns import Columns
+from helpers.data.provider_rules import Rules
 from helpers.data.reading import missing, sampled, shape_of
 from helpers.data.report import CheckReport, Findings, Problem
-from helpers.data.rules import Rules
 from helpers.data.shapes import Shaped, recognise, text_of
 from helpers.data.sources import Source, rows, size_of
 from helpers.errors import AssetError, DataError
-from helpers.wording import percent
+from helpers.formatting import percent
 
 ENOUGH_TO_LEARN = 50
 """OpenAI's guide sees improvements from 50 to 100 examples."""
@@ -56,7 +56,7 @@ def check(
         DataError: the source cannot be opened, is of no kind that can be read, or ``columns`` does not fit it.
         FactsError: nothing is known of the provider.
     """
-    limits = rules.rules_for(provider, model)
+    limits = provider_rules.rules_for(provider, model)
     found = Findings()
     counted = _counter(provider, model, found)
     whole = corpus.Corpus(keep_texts=near_duplicates)
@@ -127,7 +127,7 @@ def _formed_rows(
         if not mapping:
             mapping |= told.columns or (recognise(value) if row.names else {})
         shapes.setdefault(row.shape, []).append(line)
-        if rules.check_row(line, row, limits, found):
+        if provider_rules.check_row(line, row, limits, found):
             yield line, row
         else:
             whole.unreadable += 1
@@ -160,10 +160,10 @@ def _check_contents(
     """
     texts = [[text_of(message.get("content")) for message in row.chat["messages"]] for _, row in batch]
     for line, row in batch:
-        rules.check_text(line, row.chat["messages"], rules.places(row.names), found)
+        provider_rules.check_text(line, row.chat["messages"], provider_rules.places(row.names), found)
     for (line, row), said in zip(batch, texts, strict=True):
         system = row.chat["messages"][0].get("role") in ("system", "developer")
-        personal.check(line, said, rules.places(row.names), found, system=system)
+        personal.check(line, said, provider_rules.places(row.names), found, system=system)
     for (line, row), said, length in zip(batch, texts, lengths.result(), strict=True):
         if length and limits.max_example_tokens and length > limits.max_example_tokens:
             whole.truncated += 1

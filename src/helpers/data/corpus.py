@@ -13,10 +13,10 @@ from helpers.data.duplicates import clusters, near_pairs, normalise, tidy
 from helpers.data.languages import language
 from helpers.data.report import Findings
 from helpers.data.shapes import Shaped
-from helpers.wording import percent
+from helpers.formatting import percent
 
-MOST_LABELS = 50
-MOST_FIELD_VALUES = 1_000
+MAX_LABELS = 50
+MAX_FIELD_VALUES = 1_000
 LABEL_LENGTH = 80
 FEW_OF_A_LABEL = 5
 IMBALANCE = 10
@@ -110,7 +110,7 @@ class Corpus:
 
     def _note_licence(self, extra: dict[str, Any]) -> None:
         for name in LICENCE_KEYS:
-            if name in extra and len(self.licences) < MOST_FIELD_VALUES:
+            if name in extra and len(self.licences) < MAX_FIELD_VALUES:
                 self.licences[f"{name} {str(extra[name])[:60]!r}"] += 1
 
     def _note_answer(self, at: int, answer: str) -> None:
@@ -161,7 +161,7 @@ class Corpus:
     def has_labels(values: Sequence[str | None]) -> bool:
         """Whether these are labels: between two and fifty different values, each used five times on average."""
         different = set(values)
-        return None not in different and 2 <= len(different) <= min(MOST_LABELS, max(len(values) / 5, 2))
+        return None not in different and 2 <= len(different) <= min(MAX_LABELS, max(len(values) / 5, 2))
 
 
 def _squeezed(text: str) -> str:
@@ -312,7 +312,7 @@ def _check_labels(corpus: Corpus, found: Findings) -> None:
         spelled: dict[str, Counter[str]] = defaultdict(Counter)
         for _, value in values:
             spelled[normalise(value)][value] += 1
-        if not 2 <= len(spelled) <= min(MOST_LABELS, len(values) / 5):
+        if not 2 <= len(spelled) <= min(MAX_LABELS, len(values) / 5):
             continue
         usual = {key: counts.most_common(1)[0][0] for key, counts in spelled.items()}
         for at, value in values:

@@ -15,8 +15,8 @@ import numpy as np
 
 from helpers.data.splitting import _shuffled, _units
 from helpers.errors import DataError
+from helpers.formatting import plural
 from helpers.records import Example
-from helpers.wording import plural
 
 COMMON = 0.25
 """A label with this part of an even share, or more, is drawn once before any label is drawn twice. Rarer ones come as

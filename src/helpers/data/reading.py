@@ -16,8 +16,8 @@ from helpers.data.report import Findings
 from helpers.data.shapes import Shaped, fits, foreign_part, has_own_shape, named, recognise, shaped, text_of
 from helpers.data.sources import Row, Source, rows
 from helpers.errors import DataError
+from helpers.formatting import plural
 from helpers.records import Example
-from helpers.wording import plural
 
 SAVED_AGAIN = ("bom", "encoding", "blank_line")
 """Problems of lines that can be read all the same."""
@@ -32,7 +32,7 @@ SURE = {
 """How sure it is what the columns are, as a sentence."""
 
 SHOWN_CHARACTERS = 300
-MOST_CLASSES = 100
+MAX_CLASSES = 100
 """Different numbers up to which they look like classes, not like quantities."""
 
 ENOUGH_TURNS = 20
@@ -194,7 +194,7 @@ def _doubts(columns: dict[str, str], sample: list[Any]) -> list[str]:
             f"{empty:,} of the {plural(len(sample), 'cell')} looked at in {answer!r} {are} empty: "
             f"{those} no ideal answer."
         )
-    if told.kind == "number" and told.different <= MOST_CLASSES:
+    if told.kind == "number" and told.different <= MAX_CLASSES:
         doubts.append(
             f"The answers in {answer!r} are numbers ({', '.join(told.values)}): a model that is only prompted cannot "
             "know what they stand for. Use their names, or list them in the instructions."

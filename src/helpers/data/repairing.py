@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.data import personal, rules
+from helpers.data import personal, provider_rules
 from helpers.data.checking import check
-from helpers.data.mending import DROPPED, FIXES, Draft, Dropped, as_text, drop, spell_label
+from helpers.data.fixers import DROPPED, FIXES, Draft, Dropped, as_text, drop, spell_label
 from helpers.data.reading import as_example
 from helpers.data.report import CheckReport, Findings
 from helpers.data.shapes import Shaped, fits, shaped, text_of
@@ -40,7 +40,7 @@ QUEUED = (
 PAIRS = ("duplicate", "contradiction", "near_duplicate")
 """Codes that two rows of one file have with each other."""
 
-MOST_STEPS = 50
+MAX_STEPS = 50
 """Menders applied to one row before it is given up."""
 
 
@@ -169,8 +169,8 @@ def _mend(row: Row, report: CheckReport, codes: Collection[str], allowed: frozen
         if code in DROPPED and code not in LINE_CODES:
             note(code, current.text(), None)
             return None
-    limits = rules.rules_for(report.provider, report.model)
-    for _ in range(MOST_STEPS):
+    limits = provider_rules.rules_for(report.provider, report.model)
+    for _ in range(MAX_STEPS):
         problem = _next_problem(current, limits, allowed)
         if problem is None:
             break
@@ -200,13 +200,15 @@ def _step(draft: Draft, code: str, mend: Callable[[Draft], None], note: Callable
         draft.given_up.add(code)
 
 
-def _next_problem(draft: Draft, limits: rules.Rules, allowed: frozenset[str]) -> str | None:
+def _next_problem(draft: Draft, limits: provider_rules.Rules, allowed: frozenset[str]) -> str | None:
     """The next code to mend: any that is allowed, and any error at all: where its mender has given up, too, since the
     row cannot stay."""
     found = Findings()
-    if rules.check_row(0, draft.as_shaped(), limits, found):
-        rules.check_text(0, draft.messages, rules.places(()), found)
-        personal.check(0, [text_of(message.get("content")) for message in draft.messages], rules.places(()), found)
+    if provider_rules.check_row(0, draft.as_shaped(), limits, found):
+        provider_rules.check_text(0, draft.messages, provider_rules.places(()), found)
+        personal.check(
+            0, [text_of(message.get("content")) for message in draft.messages], provider_rules.places(()), found
+        )
     for problem in found.problems:
         if problem.severity == "error":
             return problem.code

@@ -14,7 +14,7 @@ from helpers.data.codes import CODES, Severity
 GENERAL = "general"
 """In a provider's place: the rules that hold wherever chat rows are used."""
 
-MOST_OF_ONE_CODE = 100_000
+MAX_OF_ONE_CODE = 100_000
 """Problems of one code that are listed; more are only counted, so that no file can fill the memory."""
 
 SHOWN = 200
@@ -69,7 +69,7 @@ class Findings:
             other: line of the row that it is about as well, such as the first of two alike; 0 for none.
         """
         self.counts[code] += 1
-        if self.counts[code] <= MOST_OF_ONE_CODE:
+        if self.counts[code] <= MAX_OF_ONE_CODE:
             known = CODES[code]
             self.problems.append(
                 Problem(line, where, code, severity or known.severity, message, fix or known.fix, other)
@@ -93,8 +93,8 @@ class Findings:
     def sorted(self) -> list[Problem]:
         """Problems by line (those of the whole file first), unlisted ones summed up."""
         for code, count in list(self.counts.items()):
-            if count > MOST_OF_ONE_CODE:
-                more = f"{count - MOST_OF_ONE_CODE:,} more problems of the kind {code!r} are not listed."
+            if count > MAX_OF_ONE_CODE:
+                more = f"{count - MAX_OF_ONE_CODE:,} more problems of the kind {code!r} are not listed."
                 self.add("too_many_problems", 0, "file", more, severity=CODES[code].severity)
         return sorted(self.problems, key=lambda p: (p.line, ORDER[p.severity]))
 

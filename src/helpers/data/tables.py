@@ -27,7 +27,7 @@ MOST = 0.8
 SENTENCE = 4
 """Words from which a cell reads as a sentence rather than as a heading."""
 
-MOST_PREAMBLE = 10
+MAX_PREAMBLE = 10
 """Lines of title that may stand above a heading."""
 
 NUMBER = re.compile(r"[-+]?[\d.,]+%?|\d{1,4}([-./])\d{1,2}\1\d{1,4}.*|[{\[].*", re.DOTALL)
@@ -269,7 +269,7 @@ def _below_title(lines: list[Line], found: Findings) -> list[Line]:
     usual = Counter(_filled(cells) for _, cells in lines).most_common(1)[0][0] if lines else 0
     above = next((at for at, (_, cells) in enumerate(lines) if _filled(cells) > 1), 0)
     titles = all(not _is_blank(cells[0]) for _, cells in lines[:above])
-    if usual < 2 or not 0 < above <= MOST_PREAMBLE or not titles:
+    if usual < 2 or not 0 < above <= MAX_PREAMBLE or not titles:
         return lines
     found.add("read_as", 0, "file", f"{above} line(s) above the table were skipped.")
     return lines[above:]

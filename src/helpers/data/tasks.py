@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from helpers.errors import DataError
+from helpers.formatting import plural
 from helpers.records import Example
-from helpers.wording import plural
 
 Kind = Literal["labels", "fields", "text", "turns", "tools"]
 
@@ -37,7 +37,7 @@ AS_TEXT = (
     "these rows."
 )
 
-MOST_FIT = 0.9
+MIN_FIT = 0.9
 """So large a share of the rows makes a kind; the others are named as odd."""
 SHORT_LABEL, LONGEST_LABEL = 5, 12
 """Words. A short answer is a label also where it occurs once; a longer one only where it comes back."""
@@ -189,7 +189,7 @@ _TESTS: dict[str, Callable[[Example], bool]] = {
 
 
 def _found(examples: Sequence[Example]) -> Kind:
-    enough = MOST_FIT * len(examples)
+    enough = MIN_FIT * len(examples)
     with_tools = [row for row in examples if row.tools or _calls_at(row)]
     if 2 * len(with_tools) >= len(examples) and 2 * sum(map(bool, map(_calls_at, with_tools))) >= len(with_tools):
         return "tools"
@@ -205,7 +205,7 @@ def _found(examples: Sequence[Example]) -> Kind:
 def _are_labels(examples: Sequence[Example]) -> bool:
     labels = _labels(examples)
     fitting = sum(labels.values())
-    if fitting < MOST_FIT * len(examples):
+    if fitting < MIN_FIT * len(examples):
         return False
     returning = sum(count for count in labels.values() if count > 1)
     return len(labels) <= max(2, len(examples) // 4) or returning >= RETURNING * len(examples)

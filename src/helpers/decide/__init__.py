@@ -10,7 +10,7 @@ from typing import Any
 
 from helpers.decide.answers import Answers, load, save
 from helpers.decide.checklist import Option, Question, article, checked, groups, questions, unanswered
-from helpers.decide.flips import Flip, flips, suppose
+from helpers.decide.counterfactuals import Flip, flips, suppose
 from helpers.decide.rules import RULES
 from helpers.decide.ruling import CHOICES
 from helpers.decide.verdict import decide, deciding, worth

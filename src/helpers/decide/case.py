@@ -16,8 +16,8 @@ from itertools import pairwise
 from helpers.decide.checklist import questions
 from helpers.errors import DecisionError
 from helpers.facts.names import TEACHING_BELOW
+from helpers.formatting import percent
 from helpers.records import PROMPTED, Comparison, DataSummary, Evidence, Measurement, PlateauTest
-from helpers.wording import percent
 
 BUCKETS = ((1000, "1000_plus"), (200, "200_999"), (50, "50_199"), (10, "10_49"), (0, "under_10"))
 PLATEAU = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from helpers.decide import hosts
 from helpers.decide.case import Case
-from helpers.decide.judgements import must_run_locally
+from helpers.decide.criteria import must_run_locally
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from helpers.decide.ruling import CHOICES
 from helpers.decide.stored import evidence_from
 from helpers.decide.verdict import decide
 from helpers.errors import DecisionError
+from helpers.formatting import percent, plural, signed
 from helpers.records import Evidence, Verdict
-from helpers.wording import percent, plural, signed
 
 KIND = "prompt-or-fine-tune record"
 VERSION = 2
@@ -46,7 +46,7 @@ GLANCE = (
 )
 """The lines of the first box, which is for somebody who reads nothing else."""
 
-MOST_DATES = 3
+MAX_DATES = 3
 """Announced dates of a host that the first box names; all of them stand below."""
 
 LESSON_TITLES = {
@@ -196,7 +196,7 @@ class Record:
 
     def _waiting(self) -> list[str]:
         """What may be lost while nothing is decided: a host's announced ends, or a saving."""
-        ends = [f"{day}: {why.partition(' (http')[0]}." for day, why in self._dates()[:MOST_DATES]]
+        ends = [f"{day}: {why.partition(' (http')[0]}." for day, why in self._dates()[:MAX_DATES]]
         chance = self.evidence.cost.probability if self.evidence and self.evidence.cost else None
         if chance is None:
             saving = (

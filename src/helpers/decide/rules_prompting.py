@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from helpers.decide import hosts
 from helpers.decide.case import Case
-from helpers.decide.judgements import (
+from helpers.decide.criteria import (
     PROBABLY,
     bill_forbids,
     code_lead_sentence,
@@ -27,7 +27,7 @@ from helpers.decide.judgements import (
     won,
 )
 from helpers.decide.ruling import LESSON, Ruling, ask
-from helpers.wording import percent, plural
+from helpers.formatting import percent, plural
 
 # ------------------------------------------------------------------ dates, wrong tool, no need, wrong time
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helpers.decide.case import Case
 from helpers.decide.checklist import questions
-from helpers.decide.judgements import (
+from helpers.decide.criteria import (
     as_good,
     bill_forbids,
     code_sentence,
@@ -32,7 +32,7 @@ from helpers.decide.judgements import (
 from helpers.decide.other_ways import other_ways
 from helpers.decide.places import place
 from helpers.decide.ruling import CHECK_EXAMPLES, LESSON, Ruling, ask
-from helpers.wording import points
+from helpers.formatting import points
 
 BEFORE_TRAINING = (
     "flexibility", "consistency", "techniques", "examples", "quality", "rights", "privacy", "maintenance",

@@ -10,8 +10,8 @@ from helpers import facts
 from helpers.decide import hosts
 from helpers.decide.case import Case, checked_evidence
 from helpers.decide.checklist import checked, questions, unanswered
-from helpers.decide.flips import what_would_change_it
-from helpers.decide.judgements import undecided
+from helpers.decide.counterfactuals import what_would_change_it
+from helpers.decide.criteria import undecided
 from helpers.decide.rules import rule
 from helpers.decide.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling, placed
 from helpers.records import PROMPTED, Comparison, Evidence, Measurement, Verdict

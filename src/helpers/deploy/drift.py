@@ -19,7 +19,7 @@ from helpers.errors import DeployError
 from helpers.records import Example
 from helpers.statistics import holm
 
-LEAST_ROWS = 20
+MIN_ROWS = 20
 MIX_SHIFT = 0.10
 """Share of messages that would have to change label before the mix counts as different in practice."""
 LENGTH_SHIFT = 1.25
@@ -49,11 +49,11 @@ class Drift:
 
 def drift(
     training: Sequence[Example], questions: Sequence[str], answers: Sequence[str], *, field: str = "category",
-    least_valid: float = 0.97, level: float = 0.05,
+    least_valid: float = 0.97, alpha: float = 0.05,
 ) -> Drift:  # fmt: skip
     """Hold recent traffic against the training rows.
 
-    A check alarms when the change is larger than chance (``level``, Holm-corrected) *and* large enough to matter.
+    A check alarms when the change is larger than chance (``alpha``, Holm-corrected) *and* large enough to matter.
 
     Args:
         training: the rows that the model was tuned on.
@@ -61,16 +61,16 @@ def drift(
         answers: what the model said, one a question.
         field: the JSON field whose mix of values is watched.
         least_valid: share of answers that must be JSON objects with this field.
-        level: error rate of a false alarm over all checks.
+        alpha: error rate of a false alarm over all checks.
 
     Raises:
         DeployError: fewer than 20 rows on either side, not one answer a question, or no training row with the field.
     """
-    if len(questions) != len(answers) or min(len(questions), len(training)) < LEAST_ROWS:
+    if len(questions) != len(answers) or min(len(questions), len(training)) < MIN_ROWS:
         raise DeployError(
             "Too little to compare.",
             got=f"{len(training)} training rows, {len(questions)} questions, {len(answers)} answers",
-            fix=f"Give at least {LEAST_ROWS} rows on both sides, and one answer a question.",
+            fix=f"Give at least {MIN_ROWS} rows on both sides, and one answer a question.",
         )
     before = [label for row in training if (label := _label(row.answer, field)) is not None]
     if not before:
@@ -87,7 +87,7 @@ def drift(
     ]
     corrected = holm([check["p_value"] for check in checks])
     for check, p_value in zip(checks, corrected, strict=True):
-        check |= {"p_value": p_value, "alarm": bool(check.pop("matters") and p_value < level)}
+        check |= {"p_value": p_value, "alarm": bool(check.pop("matters") and p_value < alpha)}
     table = pd.DataFrame(checks)[["check", "training", "now", "p_value", "alarm", "sentence"]]
     return Drift(table, _shares(before, now), (checks[2]["training"], checks[2]["now"]), bool(table["alarm"].any()))
 

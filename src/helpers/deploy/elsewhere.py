@@ -10,8 +10,8 @@ import pandas as pd
 
 from helpers import jobs, tokens
 from helpers.errors import DeployError
+from helpers.formatting import plural
 from helpers.records import Example
-from helpers.wording import plural
 
 if TYPE_CHECKING:
     import openai

@@ -19,16 +19,7 @@ Better prompts can be searched for, on training rows and within a budget of call
 """
 
 from helpers import statistics
-from helpers.evaluate import (
-    candidates,
-    consistency,
-    free_text,
-    judge,
-    learning_curve,
-    metrics,
-    probes,
-    rules,
-)
+from helpers.evaluate import candidates, consistency, free_text, judge, learning_curve, metrics, probes, text_rules
 from helpers.evaluate.cascade import cascade, coverage
 from helpers.evaluate.choosing import choose_examples
 from helpers.evaluate.forecasting import Forecast, forecast
@@ -77,7 +68,7 @@ __all__ = [
     "plateau",
     "plateau_of",
     "probes",
-    "rules",
+    "text_rules",
     "run",
     "run_elsewhere",
     "rungs",

@@ -11,7 +11,7 @@ from helpers import statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate.candidates import digest
 from helpers.evaluate.results import Results
-from helpers.wording import plural
+from helpers.formatting import plural
 
 STEPS = 10
 

@@ -17,8 +17,8 @@ from helpers.evaluate import search
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.runner import requests_of
 from helpers.evaluate.search import Purse, Search, Try
+from helpers.formatting import plural
 from helpers.records import Candidate, Example
-from helpers.wording import plural
 
 
 def choose_examples(

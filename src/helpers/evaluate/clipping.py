@@ -20,14 +20,14 @@ from helpers import tokens
 from helpers.errors import AssetError
 from helpers.evaluate.store import Reply
 
-LEAST_TOKENS = 512
+MIN_TOKENS = 512
 """Shorter prompts fit everywhere: they are never called cut, and they show how this host counts."""
 
 CUT_BELOW = 0.8
 """Share of our own count under which a prompt was cut. Vocabularies differ less than that for one text in most
 languages; where the host's is far thriftier, its short prompts show it."""
 
-ALIKE, LEAST_SPREAD, SPREAD = 5, 12, 0.05
+ALIKE, MIN_SPREAD, SPREAD = 5, 12, 0.05
 """As many prompts with one and the same count, though by our own they differ by so many tokens or this share, were cut
 at that count: two vocabularies do not differ so."""
 
@@ -84,7 +84,7 @@ def cut(model: str, prompts: Sequence[Sequence[Mapping[str, Any]]], replies: Seq
 
 
 def _too_few(theirs: int, own: int, scale: float) -> bool:
-    return own >= LEAST_TOKENS and theirs < CUT_BELOW * scale * own
+    return own >= MIN_TOKENS and theirs < CUT_BELOW * scale * own
 
 
 def _ceilings(pairs: Sequence[tuple[int, int]], shapes: Sequence[tuple[str, ...]]) -> set[tuple[tuple[str, ...], int]]:
@@ -99,13 +99,13 @@ def _ceilings(pairs: Sequence[tuple[int, int]], shapes: Sequence[tuple[str, ...]
     return {
         (shape, count)
         for (shape, count), lengths in by_count.items()
-        if len(lengths) >= ALIKE and max(lengths) - min(lengths) >= max(LEAST_SPREAD, SPREAD * count)
+        if len(lengths) >= ALIKE and max(lengths) - min(lengths) >= max(MIN_SPREAD, SPREAD * count)
     }
 
 
 def _scale(pairs: Sequence[tuple[int, int]]) -> float:
     """How many of its tokens the host counts for one of ours, by prompts too short to be cut; at most 1."""
-    short = [theirs / own for theirs, own in pairs if own < LEAST_TOKENS]
+    short = [theirs / own for theirs, own in pairs if own < MIN_TOKENS]
     return min(1.0, median(short)) if short else 1.0
 
 

@@ -65,7 +65,7 @@ def _computed(texts: list[str]) -> list[tuple[np.ndarray, float]]:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / "vectors.npy"
-        command = [sys.executable, "-m", "helpers.local_api.embed", str(folder), str(out)]
+        command = [sys.executable, "-m", "helpers.local_api.engine.embed", str(folder), str(out)]
         done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True)
         if done.returncode:
             raise AssetError(

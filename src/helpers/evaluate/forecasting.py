@@ -11,11 +11,11 @@ import openai
 
 from helpers import providers, tokens
 from helpers.errors import AssetError
-from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.pace import pace_of
+from helpers.evaluate.requests import Request, ask
 from helpers.evaluate.runner import requests_of
 from helpers.evaluate.spending import CHARACTERS_A_TOKEN, Price, Spending
-from helpers.evaluate.store import Store
+from helpers.evaluate.store import AnswerStore
 from helpers.records import Candidate, Example
 
 PROBED = 4
@@ -87,7 +87,7 @@ def _new(asked: Sequence[Sequence[Request]], host: str, store: Path | str) -> li
     """By candidate the requests whose answers are not kept, each once."""
     seen: set[str] = set()
     todo: list[list[Request]] = []
-    with Store(store) as there:
+    with AnswerStore(store) as there:
         for some in asked:
             by_key = {one.key(host): one for one in some}
             new = by_key.keys() - there.get(by_key) - seen

@@ -23,13 +23,13 @@ REPEATS, MANY_ROWS = 3, 1000
 """Few rows are parted anew three times: with 240 of them one parting moves the choice of a strength by luck."""
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """scikit-learn's C: the larger, the closer to the training rows."""
-MOST_CLASSES = 300
+MAX_CLASSES = 300
 """A field with more values is open: a classifier with one class a value would take all memory and learn nothing."""
-MOST_ROWS_TURNED = 2000
+MAX_ROWS_TURNED = 2000
 """Up to so many training rows, TF-IDF is turned into as many dense columns: the same classifier, many times as fast."""
-MOST_ROWS_CHOSEN_BY = 1000
+MAX_ROWS_CHOSEN_BY = 1000
 """Of more training rows than that, so many choose the strength: it changes little with their number."""
-MOST_TERMS = {"words": 12_000, "letters": 24_000}
+MAX_TERMS = {"words": 12_000, "letters": 24_000}
 """Of more training rows than that, the most frequent terms: 300 classes then take under two gigabytes."""
 LONGEST_TEXT = 4_000
 """Letters of a question that TF-IDF reads; sentence embeddings read fewer."""
@@ -62,9 +62,9 @@ class Guess:
 
 
 def is_closed(values: Sequence[str | None]) -> bool:
-    """Whether a field's values come back: twice each on average, None aside, and :data:`MOST_CLASSES` at most."""
+    """Whether a field's values come back: twice each on average, None aside, and :data:`MAX_CLASSES` at most."""
     there = [value for value in values if value is not None]
-    return len(there) >= 2 * len(set(there)) > 0 and len(set(there)) <= MOST_CLASSES
+    return len(there) >= 2 * len(set(there)) > 0 and len(set(there)) <= MAX_CLASSES
 
 
 # --- questions as numbers ------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def tfidf(train: Sequence[str], asked: Sequence[str], *, letters: bool = True) -
         asked: texts that are to be answered.
         letters: whether runs of letters count beside words.
     """
-    most = MOST_TERMS if len(train) > MOST_ROWS_TURNED else {}
+    most = MAX_TERMS if len(train) > MAX_ROWS_TURNED else {}
     train, asked = ([text[:LONGEST_TEXT] for text in some] for some in (train, asked))
     by_word = {"ngram_range": (1, 2), "token_pattern": r"(?u)\w+", "max_features": most.get("words")}
     parts = [("words", TfidfVectorizer(sublinear_tf=True, **by_word))]
@@ -98,7 +98,7 @@ def turned(features: Features) -> Features:
     A penalised linear classifier knows of the features only the products of rows, and a turn keeps these: it answers
     the same (up to rounding), from hundreds of columns instead of tens of thousands.
     """
-    if features.train.shape[0] > MOST_ROWS_TURNED:
+    if features.train.shape[0] > MAX_ROWS_TURNED:
         return features
     products = (features.train @ features.train.T).toarray()
     sizes, directions = np.linalg.eigh(products)
@@ -167,7 +167,7 @@ def classifier(features: Features, wanted: Sequence[str]) -> Guess:
     """
     answers = np.array(wanted, dtype=object)
     some = np.random.default_rng(0).permutation(len(answers))
-    some = some if len(some) <= MOST_ROWS_TURNED else some[:MOST_ROWS_CHOSEN_BY]
+    some = some if len(some) <= MAX_ROWS_TURNED else some[:MAX_ROWS_CHOSEN_BY]
     rows, values = features.train[some], answers[some]
     if not isinstance(rows, np.ndarray):
         rows = turned(Features(rows, rows[:0])).train

@@ -20,7 +20,7 @@ import openai
 
 from helpers import statistics
 from helpers.errors import EvaluationError
-from helpers.evaluate.asking import Request, ask
+from helpers.evaluate.requests import Request, ask
 from helpers.evaluate.store import Reply
 from helpers.records import Example
 from helpers.statistics import Estimate

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from helpers import ledger, statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate.results import Results
+from helpers.formatting import amount, number
 from helpers.records import Role
-from helpers.wording import amount, number
 
 NO_MEASURE = (
     "Cannot tell: free text without rules or rating. Likeness to the ideal answer finds odd rows and decides nothing. "

@@ -18,11 +18,11 @@ import numpy as np
 from scipy import stats
 
 from helpers.errors import EvaluationError
+from helpers.formatting import amount, number, percent
 from helpers.records import Example
 from helpers.statistics import Estimate
-from helpers.wording import amount, number, percent
 
-LEAST_RUNS, LEAST_SIZES = 6, 5
+MIN_RUNS, MIN_SIZES = 6, 5
 """Fewer allow no curve."""
 FARTHEST = 4
 """No forecast beyond this many times the largest size measured."""
@@ -215,7 +215,7 @@ def on_trial(sizes: Sequence[float], scores: Sequence[float], *, worth: float = 
     measured = float(y[x == top].mean())
     told = f"Measured with {top:,.0f}: {percent(round(measured, 3), None)}."
     if not _enough(x[x < top]):
-        least = f"it takes at least {LEAST_RUNS} of {LEAST_SIZES} sizes"
+        least = f"it takes at least {MIN_RUNS} of {MIN_SIZES} sizes"
         return f"Without the runs of {top:,.0f} rows too few are left for a forecast: {least}. {told}"
     before = fit(x[x < top], y[x < top], worth=worth, level=level)
     if not len(before._fits):
@@ -303,7 +303,7 @@ def _answer(gain: Estimate, top: int, worth: float, level: float) -> tuple[str, 
 
 
 def _enough(x: np.ndarray) -> bool:
-    return len(x) >= LEAST_RUNS and len(np.unique(x)) >= LEAST_SIZES
+    return len(x) >= MIN_RUNS and len(np.unique(x)) >= MIN_SIZES
 
 
 def _check(x: np.ndarray, y: np.ndarray, worth: float) -> None:
@@ -311,7 +311,7 @@ def _check(x: np.ndarray, y: np.ndarray, worth: float) -> None:
     if x.ndim != 1 or x.shape != y.shape:
         problems.append(f"one score per size is needed, not {y.shape} for {x.shape}")
     elif not _enough(x):
-        least = f"at least {LEAST_RUNS} runs of {LEAST_SIZES} sizes"
+        least = f"at least {MIN_RUNS} runs of {MIN_SIZES} sizes"
         problems.append(f"{len(x)} runs of {len(np.unique(x))} sizes are too few: {least}")
     if not np.isfinite(x).all() or (x < 1).any():
         problems.append("sizes are counts of rows from 1 up")

@@ -17,7 +17,7 @@ from helpers.evaluate.rungs import rungs
 from helpers.project import Project
 from helpers.records import Candidate, Example
 
-MOST_EACH = 8
+MAX_EACH = 8
 OF_THE_SAMPLE = ("valid_json", "order_id")
 """Metrics on which the sample's gate has rules and other rows need not have any."""
 SKIP = "Text and exercises that name categories, order numbers or kettles refer to the sample: skip them."
@@ -95,7 +95,7 @@ class Material:
         if self.own and self.task.kind not in ("labels", "fields"):
             return tuple(self.train[:4])
         by_label = {_label(row.answer, self.field): row for row in self.train}
-        return tuple(by_label.values())[:MOST_EACH]
+        return tuple(by_label.values())[:MAX_EACH]
 
     def rungs(self, model: str, declared: str = "") -> list[Candidate]:
         """The ladder of ``your_project`` for the reader's own rows, the prompt that was chosen there word for word;

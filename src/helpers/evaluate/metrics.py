@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,38 +17,17 @@ from rapidfuzz import fuzz
 
 from helpers.data.tasks import Task, task
 from helpers.errors import EvaluationError
-from helpers.records import Better, Example
+from helpers.evaluate.scoring import NOT_JSON, Metric, label_of, parsed
+from helpers.evaluate.text_rules import rule_check
+from helpers.records import Example
 from helpers.statistics import Estimate
-
-NOT_JSON = object()
-"""What :func:`parsed` gives for a text that is not JSON (``None`` is JSON's null)."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A named score of one answer, with the unit of its numbers and the direction that is better.
-
-    ``version`` tells measures of one name apart, such as "all_rules" by two sets of rules: evidence is only compared
-    where both agree. Change the one or the other when you change what a metric of your own counts.
-    """
-
-    name: str
-    score: Callable[[str, Example], float | None]
-    unit: str = "share"
-    better: Better = "higher"
-    version: str = ""
-
-    def __call__(self, answer: str | None, example: Example) -> float | None:
-        """The score, or None where the answer is missing."""
-        return None if answer is None else self.score(answer, example)
-
 
 # --- texts and labels ------------------------------------------------------------------------------------------------
 
 exact_match = Metric("exact_match", lambda answer, example: float(answer.strip() == example.answer.strip()))
 """The answer is the ideal answer, character by character (spaces at the ends aside)."""
 
-label_accuracy = Metric("label_accuracy", lambda answer, example: float(_label(answer) == _label(example.answer)))
+label_accuracy = Metric("label_accuracy", lambda answer, example: float(label_of(answer) == label_of(example.answer)))
 """The answer names the right label; case, quotes and a final full stop do not count, nor does JSON around one label."""
 
 similarity = Metric("similarity", lambda answer, example: fuzz.ratio(answer, example.answer) / 100, unit="likeness")
@@ -62,15 +40,6 @@ length = Metric("length", lambda answer, example: float(len(answer.split())), un
 """The answer's length in words."""
 
 
-def _label(text: str) -> str:
-    """A label as it is compared. A JSON object with one text in it is that text: a schema's way to name a label."""
-    value = parsed(text) if text.lstrip().startswith("{") else None
-    if isinstance(value, dict) and len(value) == 1 and isinstance(only := next(iter(value.values())), str):
-        text = only
-    text = unicodedata.normalize("NFC", text)  # "é" is one letter to some keyboards and two to others
-    return re.sub(r"\s+", " ", text).strip().strip("\"'`.").strip().casefold()
-
-
 def label_inside(labels: Iterable[str]) -> Metric:
     """The right label is the only one that the answer names, whatever else it says: "It is **refund**, since …".
 
@@ -78,11 +47,11 @@ def label_inside(labels: Iterable[str]) -> Metric:
     of labels, and a label alone should be demanded (or forced by a schema). Of labels within each other the longer
     counts.
     """
-    names = sorted({_label(label) for label in labels} - {""}, key=len, reverse=True)
+    names = sorted({label_of(label) for label in labels} - {""}, key=len, reverse=True)
     found = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)" if names else r"(?!)")
 
     def score(answer: str, example: Example) -> float:
-        return float(set(found.findall(_label(answer))) == {_label(example.answer)})
+        return float(set(found.findall(label_of(answer))) == {label_of(example.answer)})
 
     return Metric("label_inside", score, unit=DIAGNOSIS)
 
@@ -114,7 +83,7 @@ final_number = Metric("final_number", _final_number)
 currency and a final full stop do not count. Does not apply to rows whose ideal answer has no number."""
 
 CHECKS = {"final_number": final_number, "exact_match": exact_match}
-"""Checks of free text that a reader may choose by name; rules (see :mod:`rules`) are the other way."""
+"""Checks of free text that a reader may choose by name; rules (see :mod:`text_rules`) are the other way."""
 
 
 def suggest_check(examples: Sequence[Example]) -> str:
@@ -129,26 +98,6 @@ def suggest_check(examples: Sequence[Example]) -> str:
 
 
 # --- JSON answers ----------------------------------------------------------------------------------------------------
-
-
-def parsed(answer: str, *, fenced: bool = True) -> Any:
-    """The JSON value of an answer, or :data:`NOT_JSON`.
-
-    Args:
-        answer: a model's answer.
-        fenced: whether one inside a Markdown code fence is read, too.
-    """
-    text = answer.strip()
-    if fenced and (match := re.fullmatch(r"```(?:json)?\s*\n(.*?)\n?```", text, re.DOTALL)):
-        text = match[1]
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return NOT_JSON
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def valid_json(schema: Mapping[str, Any] | None = None) -> Metric:
@@ -316,19 +265,6 @@ def _f1(gold: np.ndarray, got: np.ndarray) -> float:
     return float(np.mean(2 * hits / ((gold == labels).sum(axis=1) + (got == labels).sum(axis=1))))
 
 
-def label_of(text: str, field: str | None = None) -> str | None:
-    """The label that a text gives, as a string; None when a JSON answer does not have the field.
-
-    Args:
-        text: an answer.
-        field: the field of a JSON answer that holds the label; None: the whole answer is the label.
-    """
-    if field is None:
-        return _label(text)
-    value = parsed(text)
-    return json.dumps(value[field]) if isinstance(value, dict) and field in value else None
-
-
 COLUMNS = frozenset(
     ("candidate", "row", "answer", "expected", "missing", "finish_reason", "prompt_tokens", "completion_tokens",
      "cached_tokens", "seconds", "usd", "confidence", "model", "role", "rows", "score", "low", "high", "cut_off",
@@ -363,8 +299,8 @@ def for_task(about: Task, rules: Any = None) -> list[Metric]:
 
     Args:
         about: from ``data.task``.
-        rules: for free text: a name of :data:`CHECKS`, a TOML file or list of rules (see :mod:`rules`), a metric, or
-            a list of metrics; None has none.
+        rules: for free text: a name of :data:`CHECKS`, a TOML file or list of rules (see :mod:`text_rules`), a metric,
+            or a list of metrics; None has none.
 
     Raises:
         EvaluationError: rules that cannot be used, or for a kind of task that is not free text.
@@ -387,8 +323,6 @@ def for_task(about: Task, rules: Any = None) -> list[Metric]:
 
 
 def _text_metrics(rules: Any) -> list[Metric]:
-    from helpers.evaluate.rules import rule_check
-
     if isinstance(rules, Metric):
         return [rules]
     if isinstance(rules, list | tuple) and rules and all(isinstance(one, Metric) for one in rules):

@@ -16,14 +16,14 @@ from gepa.strategies.instruction_proposal import InstructionProposalSignature as
 
 from helpers.errors import EvaluationError, KitError
 from helpers.evaluate import search
-from helpers.evaluate.asking import Request
 from helpers.evaluate.metrics import Metric
+from helpers.evaluate.requests import Request
 from helpers.evaluate.runner import requests_of
 from helpers.evaluate.search import Purse, Search, Try
 from helpers.evaluate.spending import CHARACTERS_A_TOKEN
 from helpers.evaluate.store import Reply
+from helpers.formatting import plural
 from helpers.records import Candidate, Example
-from helpers.wording import plural
 
 FEW_PROPOSALS = 3
 PART = "instructions"

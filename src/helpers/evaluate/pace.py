@@ -21,9 +21,9 @@ import openai
 from helpers import providers, tokens
 from helpers.errors import AllowanceError, AssetError
 from helpers.evaluate.spending import CHARACTERS_A_TOKEN, Price
+from helpers.formatting import plural
 from helpers.project import kit_home
 from helpers.providers import FreeTier
-from helpers.wording import plural
 
 MINUTE, DAY = 61.0, 86_460.0
 """Seconds of the windows, a little more than a host counts: a call may take longer on its way than the one before."""

@@ -12,12 +12,12 @@ from typing import Literal
 
 from helpers.errors import EvaluationError
 from helpers.evaluate.metrics import NOT_JSON, parsed
+from helpers.formatting import plural
 from helpers.records import Example
-from helpers.wording import plural
 
 DROPPED = " .-/_"
 """What people put between the digits of a number, and an answer leaves out."""
-LEAST_VALUES = 3
+MIN_VALUES = 3
 """Fewer different values have no shape to learn."""
 PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[^A-Za-z0-9]+")
 LETTERS, DIGITS = "[A-Za-z]", "[0-9]"
@@ -89,7 +89,7 @@ def suggest_pattern(train: Sequence[Example], field: str) -> Pattern | None:
     """
     questions, values = _values(train, field)
     there = [value for value in values if value is not None]
-    if len({json.dumps(value) for value in there}) < LEAST_VALUES:
+    if len({json.dumps(value) for value in there}) < MIN_VALUES:
         return None
     number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in there)
     if not number and not all(isinstance(value, str) for value in there):

@@ -19,15 +19,15 @@ from helpers.evaluate.candidates import digest
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.store import Reply
 from helpers.facts.names import TEACHING_BELOW, base_of, size_in_name
+from helpers.formatting import plural
 from helpers.records import PROMPTED, Better, Comparison, Example, Measurement
-from helpers.wording import plural
 
 TEXTS = ("candidate", "answer", "expected", "missing", "finish_reason")
 USUAL: tuple[str, Better] = ("share", "higher")
 """Unit and direction of most metrics: a share of rows that are right."""
 COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "usd", "confidence")
 
-MOST_REASONS = 3
+MAX_REASONS = 3
 """Reasons for missing answers that a sentence names."""
 
 
@@ -136,8 +136,8 @@ class Results:
         if (rows["missing"] == "").any() or rows.empty:
             return ""
         reasons = rows["missing"].value_counts()
-        said = "; ".join(f"{plural(count, 'time')}: {reason}" for reason, count in reasons.head(MOST_REASONS).items())
-        more = f"; {len(reasons) - MOST_REASONS} more reasons" * (len(reasons) > MOST_REASONS)
+        said = "; ".join(f"{plural(count, 'time')}: {reason}" for reason, count in reasons.head(MAX_REASONS).items())
+        more = f"; {len(reasons) - MAX_REASONS} more reasons" * (len(reasons) > MAX_REASONS)
         return f"None of the {len(rows)} prompts was answered. {said}{more}."
 
     def answered(self) -> str:

@@ -25,8 +25,8 @@ from helpers.evaluate.metrics import Metric, parsed
 from helpers.evaluate.patterns import Pattern
 from helpers.evaluate.results import Results, check_metrics, row_ids, score_replies
 from helpers.evaluate.store import Reply
+from helpers.formatting import plural
 from helpers.records import Example
-from helpers.wording import plural
 
 MAJORITY, TFIDF, EMBEDDINGS, NEAREST = "most frequent answer", "TF-IDF", "embeddings", "nearest neighbour"
 BEST = "best per field"
@@ -35,7 +35,7 @@ CODE = "plain code"
 LEFT_OUT = "The rival by sentence embeddings is left out."
 METHODS = (MAJORITY, CODE, TFIDF, EMBEDDINGS, NEAREST)
 """Of equally good ones the first is taken."""
-MOST_LEARNED = 3_000
+MAX_LEARNED = 3_000
 """Of more training rows a seeded sample is learned from: sentence embeddings of so many take a minute."""
 WHOLE = ""
 """The field of an answer that is not a JSON object."""
@@ -47,7 +47,7 @@ def without_llm(
     train: Sequence[Example], rows: Sequence[Example], metrics: Sequence[Metric], *, split: str = "validation",
     extract: Mapping[str, Code | None] | None = None, embeddings: bool = True, closed: Sequence[str] | None = None,
     choose_on: Sequence[Example] | None = None, only: Sequence[str] = RIVALS, progress: bool = True,
-    most_learned: int = MOST_LEARNED,
+    most_learned: int = MAX_LEARNED,
 ) -> Results:  # fmt: skip
     """What the rivals without a language model reach, fitted on the training rows.
 
@@ -202,10 +202,10 @@ def _task(
     if closed is None:
         closed = [name for name, values in wanted.items() if guessing.is_closed(_without_null(name, values))]
     for name in closed:
-        if (count := len(set(wanted[name]))) > guessing.MOST_CLASSES:
+        if (count := len(set(wanted[name]))) > guessing.MAX_CLASSES:
             raise EvaluationError(
                 f"{name or 'The answer'} has {count} values in the training rows: that is not a closed set.",
-                fix=f"A classifier takes at most {guessing.MOST_CLASSES}. Leave it open, or pass code in extract.",
+                fix=f"A classifier takes at most {guessing.MAX_CLASSES}. Leave it open, or pass code in extract.",
             )
     everywhere = {MAJORITY, NEAREST} | ({BEST} if codes else set())
     rivals = [name for name in RIVALS if name in only and (closed or name in everywhere)]

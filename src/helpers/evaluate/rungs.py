@@ -18,16 +18,16 @@ from helpers.evaluate.candidates import messages
 from helpers.records import Candidate, Example
 
 SHOTS = 4
-MOST_LABELS_SHOWN = 12
+MAX_LABELS_SHOWN = 12
 LETTERS_PER_TOKEN = 2
 """Fewer than any language has on average (English has about 4), so that no ideal answer would be cut off."""
 ROOM_TOKENS = 24
 """On top of that: the JSON around a label, or a few words before it."""
 CONTEXT_TOKENS = 8_000
 """What a prompt with its answer may need; the model on this machine reads 8,192 tokens, most others more."""
-MOST_CHOICES = 50
+MAX_CHOICES = 50
 """A key with more values than this gets no list of them in the schema."""
-MOST_KEYS = 100
+MAX_KEYS = 100
 """Objects with more keys are no records but tables: they get no schema."""
 
 
@@ -174,7 +174,7 @@ def schema_of(values: Sequence[Any]) -> dict[str, Any] | None:
 def _object(values: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     names = list(dict.fromkeys(name for value in values for name in value))
     parts = {name: schema_of([value.get(name) for value in values]) for name in names}
-    if len(names) > MOST_KEYS or any(part is None for part in parts.values()):
+    if len(names) > MAX_KEYS or any(part is None for part in parts.values()):
         return None
     return {"type": "object", "properties": parts, "required": names, "additionalProperties": False}
 
@@ -192,7 +192,7 @@ def _kind(value: Any) -> str:
 def _choices(values: Iterable[Any]) -> list[str]:
     """The texts that come back, where these values are a closed set of texts; else nothing."""
     counts = Counter(value for value in values if isinstance(value, str))
-    closed = 0 < len(counts) <= MOST_CHOICES and 2 * len(counts) <= counts.total()
+    closed = 0 < len(counts) <= MAX_CHOICES and 2 * len(counts) <= counts.total()
     return sorted(counts) if closed else []
 
 
@@ -222,7 +222,7 @@ def _shots(pool: tuple[Example, ...], label: Callable[[Example], str] | None, se
     by_label: dict[str, list[Example]] = defaultdict(list)
     for row in pool:
         by_label[label(row)].append(row)
-    count = max(SHOTS, min(len(by_label), MOST_LABELS_SHOWN))
+    count = max(SHOTS, min(len(by_label), MAX_LABELS_SHOWN))
     rng = random.Random(seed)
     queues = [rng.sample(rows, min(count, len(rows))) for rows in sorted(by_label.values(), key=len, reverse=True)]
     shots = [rows[depth] for depth in range(count) for rows in queues if depth < len(rows)][:count]

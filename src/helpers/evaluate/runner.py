@@ -14,15 +14,15 @@ import openai
 from helpers import providers
 from helpers.errors import EvaluationError
 from helpers.evaluate import clipping
-from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.candidates import digest, messages
 from helpers.evaluate.metrics import Metric
+from helpers.evaluate.requests import Request, ask
 from helpers.evaluate.results import Results, check_metrics, row_ids, rows_hash, score_replies
 from helpers.evaluate.spending import Price, Spending, one_each
-from helpers.evaluate.store import Reply, Store
+from helpers.evaluate.store import AnswerStore, Reply
+from helpers.formatting import plural
 from helpers.providers import connect, identity, models
 from helpers.records import Candidate, Example
-from helpers.wording import plural
 
 
 def run(
@@ -150,7 +150,7 @@ def _ask_in_order(client: openai.OpenAI, requests: list[list[Request]], **option
 
 def _open(store: Path | str, split: str, examples: Sequence[Example], host: str, requests: list[Request]) -> int:
     keys = [request.key(host) for request in requests]
-    with Store(store) as kept:
+    with AnswerStore(store) as kept:
         new = len(kept.get(keys)) < len(set(keys))
         return kept.open_split(split, rows_hash(row_ids(examples)), digest(sorted(keys)) if new else None)
 

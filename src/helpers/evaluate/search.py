@@ -14,21 +14,21 @@ import pandas as pd
 
 from helpers import providers, statistics
 from helpers.errors import ConsentError, EvaluationError
-from helpers.evaluate.asking import Request, ask, progress_bar
 from helpers.evaluate.metrics import Metric
+from helpers.evaluate.requests import Request, ask, progress_bar
 from helpers.evaluate.results import check_metrics
 from helpers.evaluate.spending import Price, Spending
-from helpers.evaluate.store import Reply, Store
+from helpers.evaluate.store import AnswerStore, Reply
+from helpers.formatting import plural, score_text
 from helpers.providers import identity
 from helpers.records import Candidate, Example
-from helpers.wording import plural, score_text
 
 COPIED_WORDS = 8
 """So many words in a row that stand in a training row, too, are a copy and no rule."""
-LEAST_ROWS = 4
+MIN_ROWS = 4
 """Fewer rows to score by tell nothing."""
 LIMIT_REACHED = "the run's spending limit was reached"
-"""How ``asking.ask`` names that reason for a missing answer."""
+"""How ``requests.ask`` names that reason for a missing answer."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Purse:
     def _consent(self, keys: Sequence[str]) -> None:
         if self.consented:
             return
-        with Store(self.store) as kept:
+        with AnswerStore(self.store) as kept:
             if len(kept.get(keys)) == len(set(keys)):
                 return
         calls = sum(count for count, _ in self.expected)
@@ -237,10 +237,10 @@ def divide(
     asked = {row.question for row in shown}
     rows = list({row.question: row for row in pool if row.question not in asked}.values())
     scored = random.Random(seed).sample(rows, min(part, len(rows) // 2))
-    if len(scored) < LEAST_ROWS:
+    if len(scored) < MIN_ROWS:
         raise EvaluationError(
             "There are too few training rows to score by.", got=plural(len(rows), "different training row"),
-            fix=f"A search needs {2 * LEAST_ROWS} at least, besides those that the prompt shows.",
+            fix=f"A search needs {2 * MIN_ROWS} at least, besides those that the prompt shows.",
         )  # fmt: skip
     taken = {row.question for row in scored}
     return scored, [row for row in rows if row.question not in taken]

@@ -40,7 +40,7 @@ class Reply:
 COLUMNS = [field.name for field in fields(Reply)]
 
 
-class Store:
+class AnswerStore:
     """The answers that have come so far. Safe to use from several threads and several processes.
 
     Raises:
@@ -65,7 +65,7 @@ class Store:
                 fix="Name another file, or move this one away (its answers are then requested again).",
             ) from error
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> AnswerStore:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,7 +11,7 @@ badly and copy well, so prompting looks hopeless beside tuning, the reverse of w
 _SIZE = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)(b|m)(?![a-z0-9])")
 """A size in a model's name: ``0.6b``, ``135m``, ``8x7b``."""
 
-_LEAST_MILLIONS = 10
+_MIN_MILLIONS = 10
 """``1m`` in a name is a context of a million tokens, not a model of one million parameters."""
 
 
@@ -32,7 +32,7 @@ def size_in_name(model: str) -> float | None:
     """
     sizes = []
     for experts, number, unit in _SIZE.findall(model.lower().replace("_", "-")):
-        if unit == "m" and float(number) < _LEAST_MILLIONS:
+        if unit == "m" and float(number) < _MIN_MILLIONS:
             continue
         sizes.append(float(number) * (int(experts) if experts else 1) / (1 if unit == "b" else 1000))
     return max(sizes, default=None)

@@ -4,12 +4,12 @@ An upload is recognised by its content and a job by what it was asked to do, so 
 trains twice, a job is found again after a kernel restart, and an answer that is lost on the way costs nothing.
 """
 
-from helpers.jobs.calling import reason
 from helpers.jobs.diagnosis import Diagnosis, diagnose
 from helpers.jobs.findings import Finding
 from helpers.jobs.forecast import Forecast, predict
-from helpers.jobs.leftovers import delete_file, delete_model, inventory
+from helpers.jobs.inventory import delete_file, delete_model, inventory
 from helpers.jobs.results import Result, answering, download, passes, price_while_deployed, result
+from helpers.jobs.retry import reason
 from helpers.jobs.running import (
     ENDED,
     Progress,

@@ -12,14 +12,14 @@ import pandas as pd
 
 from helpers import data, tokens
 from helpers.errors import ConsentError, DataError, JobError
-from helpers.jobs.calling import patiently, plain, reason
+from helpers.formatting import plural
 from helpers.jobs.findings import Finding, findings
 from helpers.jobs.results import answering
+from helpers.jobs.retry import patiently, plain, reason
 from helpers.jobs.running import look
 from helpers.jobs.symptoms import REFUSALS, Answer, Recital, Symptoms, ask, belonging, curve_of, spread
 from helpers.providers import LOCAL, host_of, is_free
 from helpers.records import Example
-from helpers.wording import plural
 
 ROWS = 10
 """Training rows that are recited."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from helpers.formatting import plural
 from helpers.jobs.symptoms import Symptoms
-from helpers.wording import plural
 
 
 def moved(seen: Symptoms) -> str:

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from helpers import tokens
+from helpers.formatting import plural
 from helpers.jobs.figures import fell, moved, percent, quoted, rate, recited, short, steps_a_pass
 from helpers.jobs.symptoms import Symptoms, asked_of, belonging, contradicted, frame, system_of
-from helpers.wording import plural
 
 ALIAS = 0.9
 """Share of equal answers from which another name is taken to stand for the same model."""
-MOST_SYSTEMS = 20
+MAX_SYSTEMS = 20
 """Different instructions in a training file up to which a call's own are held against them."""
 SHORTEST_FRAME = 3
 """Letters that all training questions share at an end, from which these are a form and no chance."""
@@ -108,7 +108,7 @@ def system_prompt(seen: Symptoms) -> Finding | None:
         return None
     trained = Counter(system_of(row.prompt) for row in seen.rows)
     sent = system_of(seen.request["messages"])
-    if sent in trained or (sent and len(trained) > MOST_SYSTEMS):
+    if sent in trained or (sent and len(trained) > MAX_SYSTEMS):
         return None
     usual, often = trained.most_common(1)[0]
     evidence = f"{often} of {len(seen.rows)} training rows have {quoted(usual)}; your call has {quoted(sent)}."

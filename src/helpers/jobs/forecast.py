@@ -13,7 +13,7 @@ from openai.types.fine_tuning import FineTuningJob
 
 from helpers import costs, facts
 from helpers.errors import CostError, FactsError, JobError
-from helpers.jobs.calling import reason
+from helpers.jobs.retry import reason
 from helpers.jobs.running import estimate, refuse_local_settings
 from helpers.providers import LOCAL, Host, host_of
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers import facts
 from helpers.errors import JobError
-from helpers.jobs.calling import patiently
+from helpers.jobs.retry import patiently
 from helpers.jobs.running import look
 from helpers.providers import Host, host_of
 

@@ -15,7 +15,7 @@ import pandas as pd
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from helpers.errors import ConsentError, HostError, JobError
-from helpers.jobs.calling import make_once, patiently, plain, reason
+from helpers.jobs.retry import make_once, patiently, plain, reason
 from helpers.providers import Host, host_of
 
 ENDED = ("succeeded", "failed", "cancelled")

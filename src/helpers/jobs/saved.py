@@ -16,8 +16,8 @@ import openai
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from helpers.errors import JobError
-from helpers.jobs.calling import patiently
 from helpers.jobs.results import answering
+from helpers.jobs.retry import patiently
 from helpers.jobs.running import look
 
 LAST = "last step"

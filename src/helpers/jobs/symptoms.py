@@ -19,7 +19,7 @@ import openai
 import pandas as pd
 
 from helpers import tokens
-from helpers.jobs.calling import patiently
+from helpers.jobs.retry import patiently
 from helpers.records import Example
 
 ANSWER_SECONDS = 300.0
@@ -149,7 +149,7 @@ class Symptoms:
 
     @property
     def seen(self) -> Mapping[str, Any]:
-        """What the trainer says that it read (:mod:`helpers.local_api.checkup`); empty where nobody says."""
+        """What the trainer says that it read (:mod:`helpers.local_api.training.checkup`); empty where nobody says."""
         return (self.inside or {}).get("seen") or {}
 
     @property

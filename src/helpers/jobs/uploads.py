@@ -10,7 +10,7 @@ import openai
 from openai.types import FileObject
 
 from helpers.errors import ConsentError, HostError, JobError, KitError
-from helpers.jobs.calling import make_once, patiently, reason
+from helpers.jobs.retry import make_once, patiently, reason
 from helpers.providers import LOCAL, Host, connect, host_of
 
 BEING_PROCESSED = ("pending", "running", "notRunning", "uploading")

@@ -1,23 +1,13 @@
 """A fine-tuning API on this machine, in OpenAI's protocol: ``python -m helpers.local_api``.
 
-A program of its own: nothing imports it, ``providers`` starts it and talks HTTP to it. From the outside in::
+A program of its own: nothing imports it, ``providers`` starts it and talks HTTP to it. Three rooms; imports run
+one way between them, from http to training and engine, and from training to engine::
 
-    __main__         arguments, lock on the home, key, socket, the ready line, clean stop
-    app              the ASGI application: routes, error shapes
-    connections      HTTP connections, and an end to half-open ones
-    security         Host, Origin and key checks; refusals that a client can read
-    schemas          what requests may say, as pydantic models
-    files            /v1/files: uploads, checked by helpers.data
-    fine_tuning      /v1/fine_tuning/jobs: jobs, events, checkpoints, estimate
-    models           /v1/models
-    chat             /v1/chat/completions, whole and streamed
-    responses        /v1/responses, the same answers in another shape
-    calls            calls of tools in an answer: their grammar, and how they are told from text
-    template         what the model sees; jinja_template: as its own template writes it; call_form: how it calls a tool
-    answers          answers on their way from the engine's thread to both of these
-    serving          base models and engines, loaded when first used
-    worker           one job at a time: validates, starts the trainer, follows its progress, recovers it
-    trainer_process  the trainer's process: start, stop, adopt, read its progress file
-    store            state in SQLite, bytes of files on disk
-    train, generate  the compute side, see there
+    http       the protocol: who may ask, what a request may say, the shape of answers and errors
+    training   jobs: their settings, the trainer's process, what it learns and writes
+    engine     answers: the model, the requests that run together, text in and text out
+    formats    exported models in the formats of other programs
+
+At the top: ``__main__`` starts it, ``store`` keeps its state (SQLite, and files on disk), ``export`` takes a tuned
+model out of it. ``README.md`` beside this file follows one request and one job through the rooms.
 """

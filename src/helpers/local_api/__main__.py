@@ -26,7 +26,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from helpers.errors import HostError, KitError
-from helpers.local_api.security import LOOPBACK, close_to_others, names_of_this_machine, read_or_make_key
+from helpers.local_api.http.auth import LOOPBACK, close_to_others, names_of_this_machine, read_or_make_key
 from helpers.project import kit_home, write_atomically
 
 TAKEN = 3
@@ -64,16 +64,17 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     (home / "server.json").unlink(missing_ok=True)  # left by a killed server
     key, key_file = read_or_make_key(home)
     listening = listen(options.host, options.port)
-    from helpers.local_api.app import application  # only now: a second server must not wait for imports to be told off
-    from helpers.local_api.connections import Connection
-    from helpers.local_api.serving import Serving
-    from helpers.local_api.store import Store
-    from helpers.local_api.worker import Worker
+    # only now: a second server must not wait for imports to be told off
+    from helpers.local_api.http.app import application
+    from helpers.local_api.http.connections import Connection
+    from helpers.local_api.http.serving import Serving
+    from helpers.local_api.store import ApiStore
+    from helpers.local_api.training.worker import Worker
 
-    store = Store(home)
+    store = ApiStore(home)
     tempfile.tempdir = str(store.temporary)  # uploads go to the home's disk, not to a small or in-memory /tmp
     serving = Serving(store, options.model, options.shutdown_date)
-    worker = Worker(store, serving)
+    worker = Worker(store, serving.base_folder)
     from_outside = options.host not in LOOPBACK
     hosts = LOOPBACK | {options.host} | (names_of_this_machine() if from_outside else frozenset())
     api = application(store, serving, worker, key, hosts, any_address=from_outside)

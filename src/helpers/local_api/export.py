@@ -24,10 +24,10 @@ from safetensors.torch import load_file, save_file
 
 from helpers import assets, open_models
 from helpers.errors import AssetError, KitError
-from helpers.local_api.adapters import read_adapter
-from helpers.local_api.gguf_file import write_gguf
-from helpers.local_api.modelfile import modelfile
-from helpers.local_api.template import exported
+from helpers.local_api.engine.adapters import read_adapter
+from helpers.local_api.engine.text.template import exported
+from helpers.local_api.formats.gguf_file import write_gguf
+from helpers.local_api.formats.modelfile import modelfile
 from helpers.project import kit_home
 
 DEFAULT_BASE = "smollm2-135m-instruct"

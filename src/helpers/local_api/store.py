@@ -108,7 +108,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Event:
+class JobEvent:
     """One line of a job's log."""
 
     seq: int
@@ -146,7 +146,7 @@ class Model:
     created_at: int
 
 
-RECORDS = {"files": File, "jobs": Job, "events": Event, "checkpoints": Checkpoint, "models": Model}
+RECORDS = {"files": File, "jobs": Job, "events": JobEvent, "checkpoints": Checkpoint, "models": Model}
 JSON_COLUMNS = {"metadata", "hyperparameters", "error", "data", "metrics"}
 
 
@@ -155,7 +155,7 @@ def new_id(prefix: str) -> str:
     return prefix + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(24))
 
 
-class Store:
+class ApiStore:
     """The API's memory.
 
     Args:

@@ -32,7 +32,7 @@ WORK_BYTES = 500_000_000
 BYTES_A_WORD = 2560
 """What training holds for each entry of the vocabulary: the logits of 160 tokens, and what becomes of them."""
 UPPER_SHARE = 0.4
-"""The share of layers that the quick recipe trains (as in the local API's learner)."""
+"""The share of layers that the quick recipe trains (as in the local API's trainer)."""
 START_SECONDS = 6
 """Until the trainer's process has imported what it needs."""
 LOAD_SECONDS = 5
@@ -160,7 +160,7 @@ def machine_rates() -> Mapping[str, float]:
     Raises:
         AssetError: it could not be measured.
     """
-    command = [sys.executable, "-m", "helpers.local_api.products"]
+    command = [sys.executable, "-m", "helpers.local_api.training.products"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     if done.returncode:
         raise AssetError(

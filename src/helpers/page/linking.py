@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from helpers.decide.ruling import LESSON
-from helpers.wording import WEB_ADDRESS
+from helpers.formatting import WEB_ADDRESS
 
 SECTIONS = {
     "decide": "The prompt ladder",

@@ -15,12 +15,12 @@ from helpers import costs, decide, facts
 from helpers.costs import Workload
 from helpers.decide import Record, checklist
 from helpers.errors import DecisionError, KitError
+from helpers.formatting import percent
 from helpers.page import state as states
 from helpers.page.chart import svg
 from helpers.page.linking import segments
 from helpers.page.state import IN_RECORD, UNNAMED, State
 from helpers.records import CostForecast, Evidence, Verdict
-from helpers.wording import percent
 
 
 class Session:

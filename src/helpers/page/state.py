@@ -27,10 +27,10 @@ LONGEST_ADDRESS = 20_000
 LARGEST_FILE = 8_000_000
 """Bytes: a record's page is at most 6 MB, and its JSON is not much larger."""
 LONGEST_NAME = 200
-MOST_OPTIONS = 60
+MAX_OPTIONS = 60
 DEEPEST = 40
 """Levels of a JSON file; a record has six. A parser in a browser has a small stack, and dies where it overflows."""
-MOST_MEASUREMENTS = 1_000
+MAX_MEASUREMENTS = 1_000
 """More than any project keeps, and few enough to be decided on at once."""
 IN_RECORD = "opens again on the decision page with"
 """In a record's versions: the address's fragment, so that a record brings its numbers along."""
@@ -139,8 +139,8 @@ def known_options(ids: list[str]) -> tuple[str, ...]:
         CostError: they are too many, or one is no option.
         FactsError: one has a model or provider without a row.
     """
-    if len(ids) > MOST_OPTIONS:
-        raise CostError("So many options cannot be compared.", got=f"{len(ids):,}", fix=f"At most {MOST_OPTIONS}.")
+    if len(ids) > MAX_OPTIONS:
+        raise CostError("So many options cannot be compared.", got=f"{len(ids):,}", fix=f"At most {MAX_OPTIONS}.")
     for one in ids:
         _ = Option.parse(one[:200]).label
     return tuple(ids)
@@ -232,7 +232,7 @@ def _record(path: Path) -> State:
     most = max(
         (len(value) for value in vars(record.evidence or Evidence()).values() if isinstance(value, tuple)), default=0
     )
-    if most > MOST_MEASUREMENTS:
+    if most > MAX_MEASUREMENTS:
         raise DecisionError("This record holds more measurements than any project keeps.", got=f"{most:,}", fix=DAMAGED)
     here = record.versions.get(IN_RECORD, "") if isinstance(record.versions, Mapping) else ""
     before = from_fragment(here) if isinstance(here, str) else State()

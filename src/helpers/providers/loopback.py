@@ -10,7 +10,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-MOST_BYTES = 4_000_000
+MAX_BYTES = 4_000_000
 """A longer answer is no list of models. (A hundred models with their details take some 100 kB.)"""
 
 
@@ -52,7 +52,7 @@ def _exchange(address: str, request: bytes, deadline: float) -> bytes:
     place, received = urlsplit(address), bytearray()
     with socket.create_connection((place.hostname, place.port), timeout=_left(deadline)) as connection:
         connection.sendall(request)
-        while len(received) < MOST_BYTES and not _complete(received):
+        while len(received) < MAX_BYTES and not _complete(received):
             connection.settimeout(_left(deadline))
             if not (more := connection.recv(65_536)):
                 break

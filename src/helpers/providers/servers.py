@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import openai
 
+from helpers.formatting import plural
 from helpers.providers import models
 from helpers.providers.host import LOOPBACK, Host, hosts
 from helpers.providers.serving import (
@@ -26,7 +27,6 @@ from helpers.providers.serving import (
     answering,
 )
 from helpers.records import Candidate, Role
-from helpers.wording import plural
 
 LADDER_TOKENS = 8_000
 """A prompt of the ladder and its answer may have so many tokens (``evaluate.rungs``)."""

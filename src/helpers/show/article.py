@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from helpers.costs import dollars
+from helpers.formatting import plural
 from helpers.show.theme import BLUE, DASHES, GREY, INK, PATTERNS, SHAPES, VERMILION, figure, plain
-from helpers.wording import plural
 
 
 def training_sums(table: pd.DataFrame) -> go.Figure:

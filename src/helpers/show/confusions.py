@@ -13,11 +13,11 @@ from helpers.evaluate.metrics import Metric
 from helpers.evaluate.mistakes import INVALID, MISSING, OTHER, field_losses
 from helpers.evaluate.mistakes import confusion as confusion_counts
 from helpers.evaluate.results import Results
+from helpers.formatting import plural
 from helpers.show.tables import table
 from helpers.show.theme import BLUE, figure, shorten
-from helpers.wording import plural
 
-MOST_LABELS = 15
+MAX_LABELS = 15
 """More lines than this cannot be read; those with the most wrong rows are drawn."""
 
 FAINT = "#EEF2F6"
@@ -66,10 +66,10 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> go.
 
 def _worst(counts: pd.DataFrame) -> pd.DataFrame:
     """The lines with the most wrong rows, in their order, and the columns that these lines need."""
-    if len(counts) <= MOST_LABELS:
+    if len(counts) <= MAX_LABELS:
         return counts
     wrong = counts.sum(axis=1) - np.diag(counts[counts.index])
-    kept = counts.index[sorted(np.argsort(-wrong.to_numpy(), kind="stable")[:MOST_LABELS])]
+    kept = counts.index[sorted(np.argsort(-wrong.to_numpy(), kind="stable")[:MAX_LABELS])]
     lines = counts.loc[kept]
     return lines[[name for name in counts if name in kept or name in _ANSWERED or lines[name].any()]]
 

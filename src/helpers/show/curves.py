@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from helpers.evaluate.learning_curve import FARTHEST, LearningCurve
+from helpers.formatting import amount, number
 from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain
-from helpers.wording import amount, number
 
 POINTS = 40
 """Places at which the curve is drawn."""

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from helpers.formatting import plural
 from helpers.records import Example
 from helpers.show.theme import BLUE, INK, PATTERNS, SERIES, VERMILION, figure, plain, shorten
-from helpers.wording import plural
 
 if TYPE_CHECKING:
     from helpers.deploy import Drift
 
-MOST_LABELS = 15
+MAX_LABELS = 15
 OTHERS = "all others"
 NO_LABEL = "no label"
 ALIKE = 1.5
@@ -36,7 +36,7 @@ def balance(splits: Mapping[str, Sequence[Example]], label: Callable[[Example], 
     """
     counts = {name: Counter(str(label(example)) for example in rows) for name, rows in splits.items()}
     total = sum(counts.values(), Counter())
-    shown = [name for name, _ in total.most_common(MOST_LABELS)]
+    shown = [name for name, _ in total.most_common(MAX_LABELS)]
     rest = set(total) - set(shown)
     names = shown + [OTHERS] * bool(rest)
     chart = figure(
@@ -131,7 +131,7 @@ def answer_lengths(rows: pd.DataFrame) -> go.Figure:
     """
     labels = rows["label"].fillna(NO_LABEL) if len(rows) else rows["label"]
     spread = rows.groupby(labels)["answer_chars"].quantile([0, 0.25, 0.5, 0.75, 1]).unstack()
-    spread = spread.loc[labels.value_counts().index[:MOST_LABELS]]
+    spread = spread.loc[labels.value_counts().index[:MAX_LABELS]]
     chart = figure(
         _spread_finding(spread[0.5] if len(spread) else spread),
         "A box holds the middle half of a label's answers, the line in it their median; the whiskers reach the "
@@ -170,7 +170,7 @@ def drift(found: Drift) -> go.Figure:
     Args:
         found: ``deploy.drift(…)``.
     """
-    labels = found.labels.assign(most=found.labels[["training", "now"]].max(axis=1)).nlargest(MOST_LABELS, "most")
+    labels = found.labels.assign(most=found.labels[["training", "now"]].max(axis=1)).nlargest(MAX_LABELS, "most")
     labels = labels.sort_values("training", ascending=False)
     was, is_now = found.lengths
     chart = figure(

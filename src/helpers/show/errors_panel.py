@@ -15,16 +15,16 @@ from helpers.errors import KitError
 from helpers.evaluate.metrics import parsed
 from helpers.evaluate.mistakes import FieldMark, WrongRow, field_marks, wrong_rows
 from helpers.evaluate.results import Results
+from helpers.formatting import plural
 from helpers.records import Example
 from helpers.show.html import CARD, html_output, texts_side_by_side, wide
 from helpers.show.output import SPACE, Words, draw, for_keyboards, keyboard
 from helpers.show.tagging import REMEDIES, UNDECIDED, Tagging
 from helpers.show.theme import BLUE, VERMILION, figure, shorten
-from helpers.wording import plural
 
 NUMBERED = "123456789"
 _HEAVY = "font-weight:bold;background:rgba(213,94,0,.16)"  # vermilion, thin enough for text on light and dark pages
-MOST_BARS = 15
+MAX_BARS = 15
 _TEST = (
     "These are test rows: whatever you change because of them has to be measured on rows that you have not looked at."
 )
@@ -244,7 +244,7 @@ def pareto(counted: pd.DataFrame, tagged: int, candidate: str = "") -> go.Figure
         tagged: how many rows carry a tag.
         candidate: whose errors these are.
     """
-    drawn = counted.head(MOST_BARS)
+    drawn = counted.head(MAX_BARS)
     names = [f"{shorten(tag)}<br><i>{remedy}</i>" for tag, remedy in zip(drawn["tag"], drawn["remedy"], strict=True)]
     chart = figure(
         f"{candidate}: {finding(counted, tagged)}" if candidate else finding(counted, tagged),

@@ -11,11 +11,11 @@ from IPython.display import HTML
 
 from helpers.evaluate import free_text
 from helpers.evaluate.free_text.profile import ARCHIVE, Copies
-from helpers.evaluate.rules import Rule
+from helpers.evaluate.text_rules import Rule
+from helpers.formatting import plural
 from helpers.records import Example
 from helpers.show.html import html_output, texts_side_by_side
 from helpers.show.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, shorten
-from helpers.wording import plural
 
 FAINT = "#EEF2F6"
 OFTEN = 0.5

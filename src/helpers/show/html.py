@@ -12,7 +12,7 @@ from pathlib import Path
 
 from IPython.display import HTML
 
-from helpers.wording import WEB_ADDRESS
+from helpers.formatting import WEB_ADDRESS
 
 CARD = (
     "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;line-height:1.4"

@@ -10,10 +10,10 @@ import pandas as pd
 from IPython.display import HTML
 
 from helpers.data.personal import REMOVED, find, remove
+from helpers.formatting import plural
 from helpers.show.html import html_output, texts_side_by_side
-from helpers.wording import plural
 
-MOST_PAIRS = 4
+MAX_PAIRS = 4
 AROUND, LONGEST = 24, 120
 """Characters shown on both sides of a change, and of the change itself."""
 
@@ -23,7 +23,7 @@ _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
 _CELL = "vertical-align:top;text-align:left;padding:2px 10px;white-space:normal;word-break:break-word"
 
 
-def pairs(queue: pd.DataFrame, most: int = MOST_PAIRS) -> HTML:
+def pairs(queue: pd.DataFrame, most: int = MAX_PAIRS) -> HTML:
     """Duplicates and contradictions, each pair side by side, the kinds in turn.
 
     Args:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
+from helpers.formatting import score_text
 from helpers.records import PROMPTED, Comparison, Measurement
 from helpers.show.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten, wrapped
 from helpers.statistics import SHARES
-from helpers.wording import score_text
 
 MAJORITY = "most frequent answer"
 """The candidate whose score is drawn as a line through all others: always the most frequent answer."""

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers import costs
+from helpers.formatting import score_text
 from helpers.records import Comparison
 from helpers.show.rivals import comparison_finding, is_told_apart, kind_of, score_finding
 from helpers.show.theme import BLUE, GREY, GRID, INK, PAPER, VERMILION
 from helpers.statistics import SHARES
-from helpers.wording import score_text
 
 _WIDTH, _NAMES, _RIGHT, _ROW, _TOP, _BOTTOM = 720, 250, 60, 34, 14, 46
-MOST_BILLS = 8
+MAX_BILLS = 8
 """Options in the chart of bills, cheapest first: the dear end would press the others into one corner."""
 _COLOURS = {"tuned": VERMILION, "prompted": BLUE, "no language model": INK}
 
@@ -74,11 +74,11 @@ def _bills_chart(bills: pd.DataFrame, workload: costs.Workload) -> dict[str, str
     cheapest, dearest = bills.iloc[0], bills.iloc[-1]
     calls = f"{workload.calls_per_month:,.0f} calls a month"
     ends = f"from {costs.dollars(cheapest['total'])} to {costs.dollars(dearest['total'])} ({dearest['label']})"
-    drawn = f"The {min(MOST_BILLS, len(bills))} cheapest are drawn."
+    drawn = f"The {min(MAX_BILLS, len(bills))} cheapest are drawn."
     return {
         "title": f"“{cheapest['label']}” is the cheapest of {len(bills)} options at {calls}.",
         "text": f"{drawn} Whole bills over {workload.months:g} months, people's hours included: {ends}.",
-        "svg": bills_svg(bills[:MOST_BILLS], workload),
+        "svg": bills_svg(bills[:MAX_BILLS], workload),
     }
 
 

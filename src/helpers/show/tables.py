@@ -10,10 +10,10 @@ from numbers import Integral, Real
 import pandas as pd
 from IPython.display import HTML
 
+from helpers.formatting import percent
 from helpers.show.html import html_output, wide
-from helpers.wording import percent
 
-MOST_ROWS = 200
+MAX_ROWS = 200
 
 
 def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str] = ()) -> HTML:
@@ -35,10 +35,10 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
         + (f'<th scope="row" style="text-align:left">{_cell(index)}</th>' if named else "")
         + "".join(_td(value, name, percent) for name, value in zip(df.columns, row, strict=True))
         + "</tr>"
-        for index, row in zip(df.index[:MOST_ROWS], df.head(MOST_ROWS).itertuples(index=False), strict=True)
+        for index, row in zip(df.index[:MAX_ROWS], df.head(MAX_ROWS).itertuples(index=False), strict=True)
     )
     above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
-    more = f"<p>{len(df) - MOST_ROWS:,} more rows.</p>" if len(df) > MOST_ROWS else ""
+    more = f"<p>{len(df) - MAX_ROWS:,} more rows.</p>" if len(df) > MAX_ROWS else ""
     shown = f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return html_output(wide(caption or "Table", shown) + more)
 

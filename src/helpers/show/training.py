@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from helpers.formatting import plural
 from helpers.show.theme import BLUE, GREY, VERMILION, figure
-from helpers.wording import plural
 
-MOST_POINTS = 400
+MAX_POINTS = 400
 """Steps drawn; of a longer curve every n-th is taken (the smoothed line still uses all of them)."""
 
 RISE = 1.02
@@ -34,7 +34,7 @@ def loss(curve: pd.DataFrame, title: str | None = None) -> go.Figure:
     )
     if steps.empty:
         return chart
-    every = max(1, -(-len(steps) // MOST_POINTS))
+    every = max(1, -(-len(steps) // MAX_POINTS))
     thin, smooth = steps.iloc[::every], smoothed(steps).iloc[::every]
     hover = "step %{x}: %{y:.3f}<extra></extra>"
     chart.add_scatter(

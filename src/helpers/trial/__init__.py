@@ -1,7 +1,7 @@
 """The article on trial: each of its claims as an experiment that anybody can run again.
 
 ``Trial(client).run(claim)`` gives a :class:`Finding`: the verdict follows from the measurements by the rules in
-``helpers.trial.rules``. "Here" means on this kit's small teaching model and its sample data. All claims::
+``helpers.trial.verdicts``. "Here" means on this kit's small teaching model and its sample data. All claims::
 
     python -m helpers.trial
 """

@@ -8,7 +8,7 @@ from helpers import evaluate
 from helpers.evaluate import metrics, statistics
 from helpers.evaluate.results import Results
 from helpers.records import Candidate, Example
-from helpers.trial import rules
+from helpers.trial import verdicts
 from helpers.trial.bench import ANSWER_TOKENS, Bench, fields_right, labels, relabelled, text
 from helpers.trial.finding import Finding, mark
 
@@ -73,8 +73,8 @@ def few_rows(bench: Bench) -> Finding:
     then = {1: "tuning is ahead", 0: "these rows cannot tell", -1: "prompting is ahead"}
     return Finding(
         claim="few_rows",
-        verdict=rules.few_rows(at_few, at_many),
-        because=f"With {few} rows {words[rules.told(at_few)]}; with {most} rows {then[rules.told(at_many)]}",
+        verdict=verdicts.few_rows(at_few, at_many),
+        because=f"With {few} rows {words[verdicts.told(at_few)]}; with {most} rows {then[verdicts.told(at_many)]}",
         details=(at_few.sentence, at_many.sentence),
         marks=_curve_marks(results),
         axis="share of fields right",
@@ -91,12 +91,12 @@ def hundreds(bench: Bench) -> Finding:
     below = results.compare(f"tuned, {low} rows", f"prompt, {low} rows")
     above = results.compare(f"tuned, {most} rows", f"prompt, {most} rows")
     more = results.compare(f"tuned, {most} rows", f"tuned, {low} rows")
-    said = {1: "already beat", 0: "could not be told from", -1: "lost to"}[rules.told(below)]
+    said = {1: "already beat", 0: "could not be told from", -1: "lost to"}[verdicts.told(below)]
     gain = {1: "and more rows helped further", 0: "and a gain from more rows could not be shown", -1: "more did harm"}
     return Finding(
         claim="hundreds",
-        verdict=rules.hundreds(below, above, more),
-        because=f"{low} rows {said} the prompt that has the same rows, {gain[rules.told(more)]}",
+        verdict=verdicts.hundreds(below, above, more),
+        because=f"{low} rows {said} the prompt that has the same rows, {gain[verdicts.told(more)]}",
         details=(
             below.sentence,
             above.sentence,
@@ -137,9 +137,9 @@ def quality(bench: Bench) -> Finding:
     estimates = {name: statistics.score_interval(results.scores(name)) for name in models}
     return Finding(
         claim="quality",
-        verdict=rules.quality(half_clean, all_clean),
-        because=f"{half} rows that are all right are {said[rules.told(half_clean)]} {full} rows with a third wrong; "
-        f"{full} right rows are {said[rules.told(all_clean)]} them",
+        verdict=verdicts.quality(half_clean, all_clean),
+        because=f"{half} rows that are all right are {said[verdicts.told(half_clean)]} {full} rows with a third wrong; "
+        f"{full} right rows are {said[verdicts.told(all_clean)]} them",
         details=(half_clean.sentence, all_clean.sentence),
         marks=tuple(mark("category right", name, *one) for name, one in estimates.items()),
         axis="share of categories right",

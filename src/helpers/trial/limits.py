@@ -10,7 +10,7 @@ from helpers.costs import Workload
 from helpers.evaluate import metrics, probes, statistics
 from helpers.evaluate.results import Results
 from helpers.records import Candidate, Example
-from helpers.trial import rules
+from helpers.trial import verdicts
 from helpers.trial.bench import (
     ANSWER_TOKENS,
     SAMPLE,
@@ -45,7 +45,7 @@ def something_else(bench: Bench) -> Finding:
     kinds = damage.table
     return Finding(
         claim="something_else",
-        verdict=rules.by_direction(results.compare(before.name, after.name)),
+        verdict=verdicts.by_direction(results.compare(before.name, after.name)),
         because=f"Of {int(kinds['probes'].sum())} other questions the model answered {int(kinds['before'].sum())} well "
         f"before tuning and {int(kinds['after'].sum())} after",
         details=(damage.sentence, *_examples(damage.lost)),
@@ -102,9 +102,9 @@ def goalposts(bench: Bench) -> Finding:
     first_answer = float(results.rows[results.rows["candidate"] == new_prompt]["seconds"].median())
     return Finding(
         claim="goalposts",
-        verdict=rules.goalposts(said, edited, trained),
+        verdict=verdicts.goalposts(said, edited, trained),
         because=f"The tuned model says a new name {said} times in {len(asked)} answers until it is trained again; the "
-        f"edited prompt {moved[rules.told(edited)]}",
+        f"edited prompt {moved[verdicts.told(edited)]}",
         details=(
             edited.sentence,
             trained.sentence,
@@ -207,7 +207,7 @@ def new_facts(bench: Bench) -> Finding:
     right = {name: int(results.scores(tuned.name).sum()) for name, results in by_wording.items()}
     return Finding(
         claim="new_facts",
-        verdict=rules.new_facts(other, turned, in_prompt),
+        verdict=verdicts.new_facts(other, turned, in_prompt),
         because=f"Of {len(facts)} invented facts it answers {right['as trained']} in the trained words, "
         f"{right['in other words']} in other words and {right['turned round']} turned round",
         details=tuple(
@@ -237,7 +237,7 @@ def old_facts(bench: Bench) -> Finding:
     results: Results = bench.ask([before, *tuned], plain, [probes.kept])
     after = [results.compare(one.name, before.name) for one in tuned]
     known = int(results.scores(before.name).sum())
-    verdict = rules.old_facts(after, known)
+    verdict = verdicts.old_facts(after, known)
     kept = [int((results.scores(one.name) * results.scores(before.name)).sum()) for one in tuned]
     unsure = ", too few to tell" if verdict == UNTESTED else ""
     return Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers import evaluate, statistics
 from helpers.evaluate import consistency as repeats
 from helpers.evaluate.results import Results
-from helpers.trial import rules
+from helpers.trial import verdicts
 from helpers.trial.bench import CALLS, Bench, prompts, triage_scores
 from helpers.trial.finding import UNTESTED, Finding, mark
 
@@ -31,7 +31,7 @@ def behaviour(bench: Bench) -> Finding:
     said = explained[1]
     return Finding(
         claim="behaviour",
-        verdict=rules.behaviour(explained, bare),
+        verdict=verdicts.behaviour(explained, bare),
         because=f"Without a word of explanation the tuned model gets {_share(said.score_a)} completely right; the "
         f"explained prompt gets {_share(said.score_b)}",
         details=(*(one.sentence for one in explained), bare.sentence),
@@ -56,7 +56,7 @@ def prompt_length(bench: Bench) -> Finding:
     short, long = means[TUNED].value, means[EXPLAINED].value
     return Finding(
         claim="prompt_length",
-        verdict=rules.prompt_length(tokens, quality),
+        verdict=verdicts.prompt_length(tokens, quality),
         because=f"A call of the tuned model sends {short:.0f} tokens, the explained prompt {long:.0f}: "
         f"{long / short:.0f} times as many",
         details=(tokens.sentence, quality.sentence),
@@ -88,7 +88,7 @@ def consistency(bench: Bench) -> Finding:
     )
     return Finding(
         claim="consistency",
-        verdict=rules.by_direction(comparison),
+        verdict=verdicts.by_direction(comparison),
         because=f"Asked again, the tuned model gives the same answer {_share(tuned.estimate.value)} of the time, the "
         f"explained prompt {_share(explained.estimate.value)}",
         details=(comparison.sentence, tuned.sentence, explained.sentence),
@@ -106,18 +106,18 @@ def plateau(bench: Bench) -> Finding:
     signal = evaluate.plateau_of(history)
     best = max(history, key=lambda name: history[name].mean())
     comparison = results.compare(TUNED, best, "fields_right")
-    verdict = rules.plateau(signal.state, comparison)
+    verdict = verdicts.plateau(signal.state, comparison)
     said = {
         "plateaued": "The prompts had stopped getting better",
         "still rising": "The prompts were still getting better",
     }.get(signal.state, "These rows cannot tell whether the prompts had stopped getting better")
     gained = {1: "tuning gained on the best of them", 0: "nor whether tuning gained", -1: "tuning lost against them"}
-    joint = "yet" if verdict == UNTESTED and rules.told(comparison) else "and"
+    joint = "yet" if verdict == UNTESTED and verdicts.told(comparison) else "and"
     table = results.table("fields_right")
     return Finding(
         claim="plateau",
         verdict=verdict,
-        because=f"{said}, {joint} {gained[rules.told(comparison)]}",
+        because=f"{said}, {joint} {gained[verdicts.told(comparison)]}",
         details=(signal.sentence, comparison.sentence),
         marks=tuple(
             mark("tuned" if name == TUNED else "prompts, in the order tried", name, *line)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from helpers import costs, facts
 from helpers.costs import Workload, article
-from helpers.trial import rules
+from helpers.formatting import plural
+from helpers.trial import verdicts
 from helpers.trial.bench import Bench
 from helpers.trial.finding import Finding, mark
-from helpers.wording import plural
 
 NAMED = ("openai", "anthropic")
 """The hosts that the article names."""
@@ -33,7 +33,7 @@ def cheap_training(bench: Bench) -> Finding:
     }
     return Finding(
         claim="cheap_training",
-        verdict=rules.cheap_training(people, list(training.values())),
+        verdict=verdicts.cheap_training(people, list(training.values())),
         because=f"Making {len(bench.train)} examples costs ${people:,.0f} of people's time; training on them at most "
         f"{costs.dollars(max(training.values()))}",
         details=(
@@ -74,7 +74,7 @@ def hours_to_days(bench: Bench) -> Finding:
     longest = max(minutes, key=minutes.get)
     return Finding(
         claim="hours_to_days",
-        verdict=rules.hours_to_days(list(minutes.values())),
+        verdict=verdicts.hours_to_days(list(minutes.values())),
         because=f"Training takes from {min(minutes.values()):.0f} minutes to {minutes[longest] / 60:.1f} hours "
         f"({longest})",
         details=(
@@ -102,7 +102,7 @@ def four_dollars() -> Finding:
     when = f"; nobody has been able to start it since {over['date']}" if over else ""
     return Finding(
         claim="four_dollars",
-        verdict=rules.four_dollars(first["usd"], first["state"]),
+        verdict=verdicts.four_dollars(first["usd"], first["state"]),
         because=f"The sum comes to {costs.dollars(first['usd'])} for one epoch{when}",
         details=(
             f"With the {usual['epochs']} epochs that are usual it would have been {costs.dollars(usual['usd'])}; on "
@@ -125,9 +125,9 @@ def dearer_calls() -> Finding:
     verb = "costs" if (table["answers"] == "yes").any() else "cost, while it answered,"
     return Finding(
         claim="dearer_calls",
-        verdict=rules.dearer_calls(times),
+        verdict=verdicts.dearer_calls(times),
         because=f"A call of a tuned model {verb} {min(times):g} to {max(times):g} times its base's price at OpenAI",
-        details=(f"\u201cSlightly\u201d is taken as up to {rules.SLIGHTLY:g} times.", facts.who_may_train("openai")),
+        details=(f"\u201cSlightly\u201d is taken as up to {verdicts.SLIGHTLY:g} times.", facts.who_may_train("openai")),
         marks=tuple(
             mark(f"{part} tokens", one.model, getattr(one, f"times_{part}"))
             for part in ("input", "output")
@@ -162,7 +162,7 @@ def shorter_saves(seen: Mapping[str, float]) -> Finding:
     )
     return Finding(
         claim="shorter_saves",
-        verdict=rules.shorter_saves(line["tuned"], line["prompted_fresh"], line["prompted_cached"]),
+        verdict=verdicts.shorter_saves(line["tuned"], line["prompted_fresh"], line["prompted_cached"]),
         because=f"1,000 calls cost {costs.dollars(line['tuned'])} with the short prompt on a tuned model and "
         f"{costs.dollars(line['prompted_fresh'])} with the long one on {prompted}{cached}",
         details=(
@@ -189,7 +189,7 @@ def hosts() -> Finding:
     said = f"; {closed} are not among them" if closed else ", the named ones among them"
     return Finding(
         claim="hosts",
-        verdict=rules.hosts([doors[row["provider"]] for row in named]),
+        verdict=verdicts.hosts([doors[row["provider"]] for row in named]),
         because=f"{len(anyone)} of {len(others)} hosts in the table let anyone tune{said}",
         details=(
             *filter(None, [facts.age(facts.rows("providers"), day)]),

@@ -19,8 +19,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from helpers.errors import EvaluationError
+from helpers.formatting import plural
 from helpers.statistics import Estimate, score_interval
-from helpers.wording import plural
 
 FOLDS = 5
 

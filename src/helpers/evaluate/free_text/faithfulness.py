@@ -195,7 +195,7 @@ def _figures(text: str) -> Iterator[Quantity]:
         measures, size = UNITS.get((found["unit"] or "").lower(), ("", 1.0))
         for figure in FIGURE.findall(found["values"]):
             number = float(figure.replace(",", ""))
-            if found["unit"] == "H" or (found["unit"] == "L" and number > MOST_LITRES):
+            if found["unit"] == "H" or (found["unit"] == "L" and number > MAX_LITRES):
                 measures, size = "", 1.0  # "48 L x 90 H" are a length and a height
             kind = measures or _count(number, text, found)
             yield Quantity(found.group().strip(), found.start(), number * size, kind, _rough(text, found))
@@ -236,6 +236,6 @@ def _value(text: str) -> float:
 
 TIMES = ("hundred", "thousand", "dozen")
 SMALL = 12
-MOST_LITRES = 25
+MAX_LITRES = 25
 COUNT = "count"
 LENGTH, INCHES = "length", "inches"

@@ -13,9 +13,9 @@ from helpers.evaluate import metrics
 from helpers.evaluate.free_text.copying import copied
 from helpers.evaluate.free_text.faithfulness import distinct, invented, mentions
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.rules import Rule, broken, check_rules, load_rules, rule_check, version
+from helpers.evaluate.text_rules import Rule, broken, check_rules, load_rules, rule_check, version
+from helpers.formatting import plural
 from helpers.records import Example
-from helpers.wording import plural
 
 
 def measures(rules: Sequence[Rule], train: Sequence[Example], *, facts: bool = True) -> list[Metric]:

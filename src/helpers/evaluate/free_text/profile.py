@@ -14,7 +14,7 @@ from helpers.evaluate.free_text.copying import LONG, longest_shared
 from helpers.evaluate.free_text.editor import Editor
 from helpers.evaluate.free_text.faithfulness import Mention, distinct, mentions
 from helpers.evaluate.results import Results, row_ids
-from helpers.evaluate.rules import SENTENCE_BREAK, WORD, Rule, broken, keeps
+from helpers.evaluate.text_rules import SENTENCE_BREAK, WORD, Rule, broken, keeps
 from helpers.records import Example
 from helpers.statistics import score_interval
 

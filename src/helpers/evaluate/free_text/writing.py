@@ -8,8 +8,8 @@ from typing import Any
 
 import openai
 
-from helpers.evaluate.asking import Request, ask
 from helpers.evaluate.candidates import messages
+from helpers.evaluate.requests import Request, ask
 from helpers.evaluate.store import Reply
 from helpers.records import Candidate, Example
 

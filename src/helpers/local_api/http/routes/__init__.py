@@ -1,0 +1,2 @@
+"""The addresses under ``/v1``, a file each: ``files``, ``fine_tuning``, ``models``, ``chat``, ``responses``,
+``embeddings``."""

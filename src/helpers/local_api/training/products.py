@@ -1,0 +1,110 @@
+"""Which type training multiplies in on this processor: bf16 where that is much quicker, measured once a machine.
+
+A flag of the processor does not tell: Intel's matrix units (AMX) and some of AMD's processors with AVX512_BF16 are two
+to four times as fast in bf16, others that know bf16 gain nothing or lose. The finding is kept, so that the same seed
+gives the same model on this machine, however busy it is.
+
+``python -m helpers.local_api.training.products`` prints it as JSON, for whoever predicts times without loading torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from helpers.local_api.engine.transformer import weights_dtype
+from helpers.project import kit_home, write_atomically
+
+FASTER = 1.5
+"""So many times as fast must bf16 be: turning numbers from one type into the other eats a smaller gain."""
+TOKENS, WIDTH, INNER = 256, 576, 1536
+"""The product that is timed: the base model's feed-forward layer on a few rows, milliseconds on one core."""
+TRIES = 40
+
+log = logging.getLogger(__name__)
+
+
+def product_dtype(device: torch.device) -> torch.dtype:
+    """What training multiplies in on ``device``.
+
+    On an accelerator the type of the base model's weights.
+    """
+    if device.type != "cpu":
+        return weights_dtype(device, training=True)
+    rates = kept_rates() or _keep(measured_rates())
+    return torch.bfloat16 if rates["bfloat16"] >= FASTER * rates["float32"] else torch.float32
+
+
+def measured_rates() -> dict[str, float]:
+    """GFLOP/s of matrix products in fp32 and in bf16, on one core: the best of many short ones, taken in turn.
+
+    So other programs disturb little: threads would wait for each other, and a long product would be interrupted.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds = _quickest({dtype: _factors(dtype) for dtype in (torch.float32, torch.bfloat16)})
+    finally:
+        torch.set_num_threads(threads)
+    flop = 2 * TOKENS * WIDTH * INNER
+    return {str(dtype).removeprefix("torch."): flop / took / 1e9 for dtype, took in seconds.items()}
+
+
+def _factors(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(TOKENS, WIDTH).to(dtype), torch.randn(INNER, WIDTH).to(dtype)
+
+
+def _quickest(pairs: Mapping[torch.dtype, tuple[torch.Tensor, torch.Tensor]]) -> dict[torch.dtype, float]:
+    seconds = dict.fromkeys(pairs, float("inf"))
+    for _ in range(TRIES):
+        for dtype, pair in pairs.items():
+            began = time.perf_counter()
+            torch.nn.functional.linear(*pair)
+            seconds[dtype] = min(seconds[dtype], time.perf_counter() - began)
+    return seconds
+
+
+def _file() -> Path:
+    return kit_home() / "processor.json"
+
+
+def _machine() -> dict[str, object]:
+    """What the rates depend on, and what a home that moved to another machine is recognised by."""
+    capable = sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True)
+    return {"torch": torch.__version__, "processor": _processor(), "capabilities": capable}
+
+
+def _processor() -> str:
+    """Its name, where the system tells one."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return platform.processor()
+
+
+def kept_rates() -> dict[str, float] | None:
+    """GFLOP/s as they were measured on this machine; None where they never were, or on another one."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(_file().read_text(encoding="utf-8"))
+        if kept["machine"] == _machine():
+            return {name: float(kept["gflops"][name]) for name in ("float32", "bfloat16")}
+    return None
+
+
+def _keep(rates: Mapping[str, float]) -> Mapping[str, float]:
+    log.info("matrix products: %s GFLOP/s", {name: round(rate) for name, rate in rates.items()})
+    with contextlib.suppress(OSError):  # on a full disk it is measured again
+        write_atomically(_file(), json.dumps({"machine": _machine(), "gflops": rates}, indent=1) + "\n")
+    return rates
+
+
+if __name__ == "__main__":
+    rates = kept_rates() or _keep(measured_rates())
+    print(json.dumps({"gflops_a_core": dict(rates), "cores": torch.get_num_threads()}))

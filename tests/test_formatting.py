@@ -1,0 +1,38 @@
+"""Numbers in words: what readers see of shares, differences and counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.formatting import amount, number, percent, plural, points, score_text, signed
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (number(0.123), "12"),
+        (number(0.0049), "0.5"),
+        (number(-0.2), f"{MINUS}20"),
+        (number(-0.0001), "0"),
+        (number(12.3456, share=False), "12.3"),
+        (amount(0.01), "1 point"),
+        (amount(-0.02), f"{MINUS}2 points"),
+        (amount(0.5, share=False), "0.5"),
+        (score_text(0.835), "84 %"),
+        (score_text(0.004), "0.4 %"),
+        (score_text(1.234, share=False), "1.23"),
+        (percent(0.953), "95 %"),
+        (percent(0.953, 1), "95.3 %"),
+        (percent(0.999, None), "99.9 %"),
+        (percent(0.95, None), "95 %"),
+        (signed(0.012), "+1.2"),
+        (points(-0.012), f"{MINUS}1.2 points"),
+        (plural(1, "row"), "1 row"),
+        (plural(0, "row"), "0 rows"),
+        (plural(1200, "row"), "1,200 rows"),
+    ],
+)
+def test_numbers_in_words(said, words):
+    assert said == words
