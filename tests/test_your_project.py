@@ -813,7 +813,7 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
     names = {
         "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
-        "TRAIN_AT": "rehearsal", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0, "display": lambda *_: None,
+        "TRAIN_AT": "rehearsal", "BASE": "", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0, "display": lambda *_: None,
         "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
         "paths": {"train": train, "validation": validation},
     }  # fmt: skip
