@@ -279,7 +279,7 @@ def test_what_cannot_be_diagnosed_is_said(api: Api, monkeypatch, tmp_path):
     far = replace(providers.LOCAL, name="paid", leaves_machine=True)
     monkeypatch.setattr(diagnosis, "host_of", lambda client: far)
     monkeypatch.setattr(diagnosis, "is_free", lambda client: False)
-    with pytest.raises(ConsentError, match="70 calls to paid.*may_cost=True"):
+    with pytest.raises(ConsentError, match="30 calls to paid.*may_cost=True"):
         jobs.diagnose(client, job.id)
     client.files.delete(job.training_file)
     with pytest.raises(JobError, match="training file.*training=PATH"):

@@ -514,7 +514,7 @@ def test_in_a_notebook_the_clock_ticks_while_no_answer_comes_and_nothing_looks_l
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
     monkeypatch.setattr(requests, "TICK_SECONDS", 0.1)
     monkeypatch.setattr(requests._Sender, "_answer", lambda *_: time.sleep(1) or Reply(text="at last"))
-    sender = requests._Sender(openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9"), "local", None)
+    sender = requests._Sender(openai.OpenAI(api_key="none", base_url="http://127.0.0.1:9"), "local", None, None)
     asked = {"one": requests.Request("m", ())}
     assert sender.send(asked, None, 1, progress=True)["one"].text == "at last"
     said = capsys.readouterr()

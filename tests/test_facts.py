@@ -358,5 +358,5 @@ def test_differences_to_a_price_list_are_a_table(tmp_path: Path) -> None:
     assert table.loc[("gpt-6-luna", "cached"), "explained"] == "no such price there"
     assert table.loc[("gpt-4o-mini-2024-07-18", "input"), "agree"]
     assert "0.6" in look_first(TODAY, 1, file)
-    with pytest.raises(FactsError, match="no price list"):
+    with pytest.raises(FactsError, match="not a price list"):
         compare_with_list(tmp_path / "nothing.json", TODAY)

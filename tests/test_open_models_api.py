@@ -209,7 +209,7 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(name: str, f
     job = job_folder(tmp_path, folders[name], "interrupted")
     stepped(job, 2).save_state()
     resumed = stepped(job, 2)
-    pairs = zip(straight.learner.adapter.parameters, resumed.learner.adapter.parameters, strict=True)
+    pairs = zip(straight.trainer.adapter.parameters, resumed.trainer.adapter.parameters, strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
 
 
@@ -220,11 +220,11 @@ def test_weights_in_bf16_as_on_an_accelerator_train_and_answer(name, folders, tm
     for recipe in ("quick", "thorough"):
         job = job_folder(tmp_path, folders[name], recipe, recipe=recipe, n_epochs=8)
         training = stepped(job, 0)
-        assert training.decoder.dtype == torch.bfloat16
-        assert {p.dtype for p in training.learner.adapter.parameters} == {torch.float32}
+        assert training.transformer.dtype == torch.bfloat16
+        assert {p.dtype for p in training.trainer.adapter.parameters} == {torch.float32}
         losses = [training.step(training.batch(n)).mean_loss for n in range(16)]
         assert losses[-1] < 0.9 * losses[0], losses
-        training.learner.adapter.save(job / "adapter")
+        training.trainer.adapter.save(job / "adapter")
         engine = Engine(folders[name])
         engine.load_adapter("tuned", job / "adapter")
         for adapter in (None, "tuned"):
