@@ -53,16 +53,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionfinish() -> None:
     subprocess.run([sys.executable, "-m", "helpers.providers", "stop"], stdout=subprocess.DEVNULL)
     shutil.rmtree(HOME, ignore_errors=True)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item):
-    """What schemathesis itself cannot generate is no fault of the API: the requests made until then were checked."""
-    if item.get_closest_marker("conformance") is None:
-        return (yield)
-    from schemathesis.core.errors import UnsupportedSchema
-
-    try:
-        return (yield)
-    except UnsupportedSchema as error:
-        pytest.skip(f"schemathesis cannot go on here: {error}")

@@ -102,7 +102,25 @@ def description() -> dict[str, Any]:
     whole["paths"]["/files/{file_id}/content"]["get"]["responses"] = {"200": {"description": "The bytes."}}
     for path in EVENTS:  # it describes what an event's data holds, not the event around it: see `check`
         whole["paths"][path]["post"]["responses"]["200"]["content"][EVENT_STREAM].pop("schema", None)
+    asked = {f"Asked{name}": as_asked(part) for name, part in whole["components"]["schemas"].items()}
+    whole["components"]["schemas"] |= asked
+    for method in (method for path in whole["paths"].values() for method in path.values()):
+        if "requestBody" in method:
+            method["requestBody"] = as_asked(method["requestBody"])
     return whole
+
+
+def as_asked(part: Any) -> Any:
+    """A description of requests to generate from: "one of" as "any of". That allows all that it did and more, so no
+    request is lost; schemathesis cannot generate what fits one alternative and no other where these are nested."""
+    if isinstance(part, list):
+        return [as_asked(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    found = {"anyOf" if name == "oneOf" else name: as_asked(value) for name, value in part.items()}
+    if isinstance(found.get("$ref"), str):
+        found["$ref"] = found["$ref"].replace("/schemas/", "/schemas/Asked")
+    return found
 
 
 def answerable(case: Any, existing: Mapping[str, str]) -> bool:
