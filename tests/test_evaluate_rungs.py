@@ -134,6 +134,19 @@ def test_free_text_gets_no_schema_and_room_for_its_longest_answer():
     assert all(one.max_tokens > len(FREE[0].answer) / 3 for one in rungs)
 
 
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [(LABELLED, "instructions, labels listed"), (SLOTS, "+ schema"), (FREE, "instructions")],
+    ids=["labels", "fields", "free text"],
+)
+def test_a_search_begins_with_the_form_settled_and_shows_rows_that_answer_in_it(rows, name):
+    about = data.task(rows)
+    found = evaluate.search_from(evaluate.rungs(rows, "m", "Do it.", pool=rows[:12], about=about), about)
+    assert found.name == name
+    valid = metrics.valid_json(found.schema)
+    assert not found.schema or any(valid(row.answer, row) == 1 for row in rows)
+
+
 @pytest.mark.parametrize("pool", [[], LABELLED[:1], LABELLED[:2]])
 def test_a_pool_of_few_rows_or_none(pool):
     rungs = evaluate.rungs(LABELLED, "m", "?", pool=pool)

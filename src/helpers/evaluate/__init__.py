@@ -14,7 +14,7 @@ A first look, on the reader's own rows::
 
 Better prompts can be searched for, on training rows and within a budget of calls::
 
-    found = evaluate.optimise(client, ladder[1], train, metrics.default(train), budget_calls=200, store=path)
+    found = evaluate.optimise(client, evaluate.search_from(ladder, task), train, scored, budget_calls=200, store=path)
     found.table(), found.candidate
 """
 
@@ -30,7 +30,7 @@ from helpers.evaluate.optimising import optimise
 from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
 from helpers.evaluate.results import Results
 from helpers.evaluate.rivals import without_llm
-from helpers.evaluate.rungs import forced_schema, label_of, rungs
+from helpers.evaluate.rungs import forced_schema, label_of, rungs, search_from
 from helpers.evaluate.runner import run, run_elsewhere
 from helpers.evaluate.search import Search
 from helpers.evaluate.targets import Target, free_tiers, local_target, measure_target
@@ -72,6 +72,7 @@ __all__ = [
     "run",
     "run_elsewhere",
     "rungs",
+    "search_from",
     "second_look",
     "statistics",
     "suggest_pattern",

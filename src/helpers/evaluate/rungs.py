@@ -89,6 +89,23 @@ def rungs(
     return ladder
 
 
+def search_from(ladder: Sequence[Candidate], about: Task | None = None) -> Candidate:
+    """The rung that a search for a better prompt begins with: no try should fail on the form of its answer alone.
+
+    JSON answers are forced by the schema. Labels are listed instead: training rows answer with the bare label, which
+    the schema's answers are not.
+
+    Args:
+        ladder: from :func:`rungs`, or one's own.
+        about: the kind of task (``data.task``); None for JSON answers.
+    """
+    forced = [rung for rung in ladder if rung.schema]
+    if forced and (about is None or about.kind == "fields"):
+        return forced[0]
+    said = [rung for rung in ladder if rung.system and not (rung.schema or rung.shots or rung.nearest)]
+    return said[-1]
+
+
 def forced_schema(ladder: Sequence[Candidate]) -> str:
     """The schema that rungs of this ladder force, a line a key, to be read before it is used; empty where none does."""
     schema = next((rung.schema for rung in ladder if rung.schema), None)
