@@ -29,7 +29,7 @@ site: ## the lessons as a site, with the decision page, in build/site; needs npm
 # test_jobs and the lessons run alone: the first lets requests come late by the clock, the others train on both cores.
 test: ## set up, then unit tests and every lesson, run for real
 	@$(PYTHON) tools/setup.py --extra test
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -q --durations=15 -n 2 --dist loadfile tests --ignore tests/test_jobs.py
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q --durations=15 -n 2 --dist loadfile --no-loadscope-reorder tests --ignore tests/test_jobs.py
 	@$(BIN)/pytest -q --durations=15 tests/test_jobs.py notebooks
 
 test-all: ## make test, the side trips in notebooks/extra, every world, other people's clients, llama.cpp's server, and the real browser

@@ -44,10 +44,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+LONGEST = ["test_worlds.py", "test_your_project.py", "test_diagnose.py", "test_local_api_embeddings.py"]
+"""Files of few tests that take minutes each: of two processes one would run them last, alone."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     from tests import exercises  # behind pytest's own rewriting of asserts, and only where something is collected
 
     items[:] = exercises.beside(items)
+    place = {name: n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 def pytest_sessionfinish() -> None:

@@ -13,6 +13,7 @@ What none of them sees: whether the text makes sense, and whether it is any good
 """
 
 from helpers.evaluate.free_text.copying import LONG, copied, longest_shared
+from helpers.evaluate.free_text.drafts import best_of
 from helpers.evaluate.free_text.editor import Editor, train_editor
 from helpers.evaluate.free_text.faithfulness import Mention, invented, mentions
 from helpers.evaluate.free_text.measures import for_task, measures, nothing_invented, remarks, rules_kept, rules_of
@@ -24,6 +25,7 @@ __all__ = [
     "LONG",
     "Editor",
     "Mention",
+    "best_of",
     "copied",
     "copies",
     "fact_table",
