@@ -15,10 +15,11 @@ from evaluate_host import Host, completion, error, killed_after
 
 from helpers import evaluate, providers
 from helpers.errors import ConsentError, EvaluationError, HostError
-from helpers.evaluate import Results, metrics, requests, run
-from helpers.evaluate.reading import THOUGHT
-from helpers.evaluate.requests import Request, ask
-from helpers.evaluate.store import Reply
+from helpers.evaluate import Results, metrics, run
+from helpers.evaluate.inference import requests
+from helpers.evaluate.inference.reading import THOUGHT
+from helpers.evaluate.inference.requests import Request, ask
+from helpers.evaluate.inference.store import Reply
 from helpers.records import Candidate, Example
 
 
