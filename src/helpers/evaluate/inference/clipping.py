@@ -51,6 +51,9 @@ def refused(body: Any) -> str:
 
     llama.cpp gives it a type of its own and both counts (``tools/server``), OpenAI and those who follow it a code, the
     others (vLLM, LM Studio) a message.
+
+    Args:
+        body: the body of the host's error: an object, as the ``openai`` client reads it, a text, or None.
     """
     said = body if isinstance(body, dict) else {}
     named = "exceed_context_size_error" in (said.get("type"), said.get("code")) or (
@@ -66,6 +69,14 @@ def cut(model: str, prompts: Sequence[Sequence[Mapping[str, Any]]], replies: Seq
     """Place of each reply whose prompt was cut → the reason. All of them were answered by ``model``.
 
     A host that does not count prompt tokens cannot be checked, nor can one whose count is what it had not cached.
+
+    Args:
+        model: its id; says by which vocabulary our own tokens are counted.
+        prompts: the messages of each request, with their roles.
+        replies: one a prompt, in the same order. Those without ``prompt_tokens`` are passed over.
+
+    Returns:
+        0-based places in ``replies``; empty where the model's vocabulary cannot be fetched.
     """
     counted = [place for place, reply in enumerate(replies) if reply.prompt_tokens]
     with contextlib.suppress(AssetError):  # a vocabulary that could not be fetched: nothing to hold the count against

@@ -48,14 +48,29 @@ TIMEOUT = 600.0
 
 
 def progress_bar(total: int, shown: bool, **look: Any) -> tqdm:
-    """A bar that counts calls, on standard output in a notebook: stderr is painted there like an error."""
+    """A bar that counts calls, on standard output in a notebook: stderr is painted there like an error.
+
+    Args:
+        total: how many calls there will be.
+        shown: False gives a bar that shows nothing.
+        look: more settings of ``tqdm``, such as ``desc``.
+    """
     shown_in = sys.stdout if os.environ.get("JPY_SESSION_NAME") else None
     return tqdm(total=total, unit="call", disable=not shown, file=shown_in, mininterval=0.5, **look)
 
 
 @dataclass(frozen=True)
 class Request:
-    """One call. ``sample`` tells repeated draws of the same question apart: 0 is the first."""
+    """One call.
+
+    Attributes:
+        model: the model's id at the host.
+        messages: as the chat completions API takes them, each with a ``role`` and a ``content``.
+        temperature: 0 is greedy; above 0 ``sample`` is sent as the seed.
+        max_tokens: cap on the answer's length, in tokens.
+        schema: JSON schema that the host is asked to keep the answer to, or None.
+        sample: tells repeated draws of the same question apart; 0 is the first.
+    """
 
     model: str
     messages: Sequence[Mapping[str, Any]]
@@ -65,7 +80,11 @@ class Request:
     sample: int = 0
 
     def key(self, host: str) -> str:
-        """A hash of all that shapes the answer."""
+        """A hash of all that shapes the answer: 32 hexadecimal digits, under which the store keeps the reply.
+
+        Args:
+            host: what ``providers.identity`` calls it: one model's id means different models at different hosts.
+        """
         decoding = [self.temperature, self.max_tokens, self.schema, self.sample]
         return digest([host, self.model, list(self.messages), *decoding])
 
@@ -82,8 +101,19 @@ def ask(
 ) -> list[Reply]:
     """One reply a request, in the same order; those in the store are not asked again, and no request is sent twice.
 
+    Args:
+        client: from ``helpers.providers.connect``. Its own retries are turned off: they are counted here.
+        requests: may name several models, and one request several times.
+        store: an SQLite file; made when missing. Each answer is in it as soon as it has come.
+        concurrency: calls under way at the same time, each in a thread of its own.
+        price: USD per million tokens; None for a host that is known to be free. See ``spending.Price``.
+        spend_limit_usd: the most that these requests may cost, in USD. Nothing is sent when the forecast is above it;
+            replies that would exceed it on the way are missing.
+        progress: show a bar, and say what the calls will cost or how long a free tier takes.
+
     Raises:
         ConsentError: the forecast is above the limit, or a host that is not known to be free has no price.
+        EvaluationError: the store cannot be used, or the price is not a number, or one price for several models.
         HostError: the host refuses the key or the model, or is gone.
         AllowanceError: the day's allowance at a free tier is used up; a later run goes on from there.
     """

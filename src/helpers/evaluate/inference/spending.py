@@ -36,6 +36,9 @@ class Spending:
     def rates(self, model: str) -> dict[str, float]:
         """Input, cached input and output price of a model, in USD per million tokens: zeros where the host is free.
 
+        Args:
+            model: its id. A cached token costs what any other does, where the price does not say.
+
         Raises:
             ConsentError: no price, and a host that is not known to be free.
             EvaluationError: a price that is not a number from 0 up.
@@ -58,7 +61,12 @@ class Spending:
         return rates
 
     def cover(self, models: Iterable[str]) -> None:
-        """Pass when each of these models has a price: as :meth:`rates` and :func:`one_each`."""
+        """Pass when each of these models has a price.
+
+        Raises:
+            ConsentError: as :meth:`rates`.
+            EvaluationError: as :meth:`rates` and :func:`one_each`.
+        """
         if not self.local:
             one_each(self.price, models)
         for model in models:
@@ -66,6 +74,11 @@ class Spending:
 
     def forecast(self, requests: Sequence[Any]) -> float:
         """What these requests will cost at most, in USD, if prompts have :data:`CHARACTERS_A_TOKEN`.
+
+        Nothing is taken to be cached, and every answer to use its ``max_tokens``.
+
+        Args:
+            requests: ``requests.Request``, or whatever has its ``model``, ``messages``, ``schema`` and ``max_tokens``.
 
         Raises:
             ConsentError, EvaluationError: as :meth:`cover`.
@@ -76,8 +89,13 @@ class Spending:
     def consent(self, requests: Sequence[Any], host: str) -> str:
         """The forecast in a sentence.
 
+        Args:
+            requests: all that are to be sent.
+            host: what the sentence calls it.
+
         Raises:
-            ConsentError: it is above the limit.
+            ConsentError: it is above the limit, or a model has no price.
+            EvaluationError: as :meth:`cover`.
         """
         forecast = self.forecast(requests)
         if forecast > self.limit:
@@ -89,7 +107,14 @@ class Spending:
         return f"{len(requests)} calls at {host}: up to about ${forecast:.4f}, and never more than ${self.limit:.4f}."
 
     def cost(self, model: str, prompt: float, cached: float, completion: float) -> float:
-        """USD for the tokens of one call."""
+        """USD for the tokens of one call.
+
+        Args:
+            model: its id.
+            prompt: tokens of the prompt, the cached ones among them.
+            cached: how many of them the host had in its cache.
+            completion: tokens of the answer.
+        """
         rates = self.rates(model)
         fresh = max(0.0, prompt - cached)
         return (fresh * rates["input"] + cached * rates["cached_input"] + completion * rates["output"]) / 1e6
@@ -98,7 +123,7 @@ class Spending:
     def reserved(self, request: Any):
         """Hold back the worst case of a call while it is under way; gives False when the limit leaves no room for it.
 
-        A text has at most as many tokens as bytes, which is the worst case held back here. The caller reports the real
+        Waits for calls of other threads where what they hold back may still leave room. The caller reports the real
         cost with :meth:`add`, or the worst case when it cannot know (a call that timed out may have been billed).
         """
         worst = self.worst(request)
@@ -117,7 +142,7 @@ class Spending:
                 self._changed.notify_all()
 
     def worst(self, request: Any) -> float:
-        """The most that one call can cost, in USD."""
+        """The most that one call can cost, in USD: a text has at most as many tokens as bytes."""
         return self._price(request, len(_text(request).encode()) + 16 * (1 + len(request.messages)))
 
     def add(self, usd: float) -> None:
@@ -130,7 +155,15 @@ class Spending:
 
 
 def one_each(price: Price | None, models: Iterable[str]) -> None:
-    """Raises EvaluationError where a single price, other than zeros, would be taken for several models."""
+    """Pass unless a single price, other than zeros, would be taken for several models.
+
+    Args:
+        price: see :data:`Price`.
+        models: ids of the models that are to be called.
+
+    Raises:
+        EvaluationError: there are several, and their price is one; they are named.
+    """
     names = sorted(set(models))
     if len(names) > 1 and price and not _by_model(price) and any(price.values()):
         raise EvaluationError(

@@ -53,7 +53,13 @@ def forecast(
     """How many calls, tokens, dollars and minutes ``run`` with these arguments will take.
 
     Args:
-        client, candidates, examples, store, concurrency, price, spend_limit_usd: as for ``run``.
+        client: from ``helpers.providers.connect``.
+        candidates: the prompts that are to run.
+        examples: the rows that each of them is asked about.
+        store: the run's SQLite file: what it holds is not asked, and what the probe is answered is kept in it.
+        concurrency: calls under way at the same time; the minutes hold for this number.
+        price: USD per million tokens, as for ``run``; None for a host that is known to be free.
+        spend_limit_usd: the most that the probe may cost, in USD.
         probe: measure the minutes with the first :data:`PROBED` rows of each candidate; None: where calls are free
             without limits.
 

@@ -54,10 +54,12 @@ def run(
         metrics: from ``helpers.evaluate.metrics``; the first one is the headline.
         store: an SQLite file; made when missing.
         concurrency: calls under way at the same time. A server that batches (the local API) likes more.
+        split: what the rows are called. Of rows called "test" it is counted how often they were opened.
         price: USD per million tokens, ``{"input": …, "output": …}``, or for several models one such mapping each;
             needed unless the host is known to be free (``providers.costs_nothing``: this kit's own API, a model server
             of this machine, a free tier). At a host with a free tier, a price says that the account pays.
         spend_limit_usd: the most that this run may cost; nothing is sent when the forecast is above it.
+        progress: show a bar and print the notes; what is missing is printed in any case.
         sample: which draw of a sampled answer: 0 is the first, and another number asks afresh.
 
     Raises:
@@ -109,12 +111,16 @@ def run_elsewhere(
     Args:
         targets: pairs of a host (its name or address, as ``providers.connect`` takes it) and a model's id there.
         candidates: the prompts; each is called by its name and the target's model.
+        examples: rows with ideal answers, the same for all targets.
+        metrics: as for :func:`run`; the first one is the headline.
         declared: what the reader says of these models, where nothing is known: see ``Candidate``.
         may_train_on_prompts: as for ``providers.connect``.
-        options: as for :func:`run`.
+        options: as for :func:`run`; ``store`` is needed. A ``price`` for several paid models is one mapping each.
 
     Raises:
-        EvaluationError, ConsentError, HostError: as :func:`run`.
+        EvaluationError: as :func:`run`.
+        ConsentError: as :func:`run`, or a host that trains on prompts without the reader's word.
+        HostError: as :func:`run`.
     """
     clients = [(connect(host, may_train_on_prompts=may_train_on_prompts), model) for host, model in targets]
     price = options.get("price")
@@ -127,7 +133,13 @@ def run_elsewhere(
 
 
 def requests_of(candidate: Candidate, examples: Sequence[Example], sample: int = 0) -> list[Request]:
-    """What ``candidate`` sends, one request an example."""
+    """What ``candidate`` sends, one request an example and in their order.
+
+    Args:
+        candidate: whose prompt, model and decoding.
+        examples: rows that ask; their ideal answers are left out.
+        sample: which draw of a sampled answer; 0 is the first.
+    """
     return [
         Request(
             candidate.model,
