@@ -11,15 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from helpers.facts.names import TEACHING_BELOW, size_in_name
-from helpers.records import (
-    Comparison,
-    CostForecast,
-    DataGain,
-    DataSummary,
-    Evidence,
-    Measurement,
-    PlateauTest,
-)
+from helpers.records import Comparison, CostForecast, DataGain, DataSummary, Evidence, Measurement, PlateauTest
 
 OLDER = ("prompt_scores", "plateau")
 """Keys that only an older kit wrote."""

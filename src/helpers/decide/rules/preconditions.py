@@ -5,9 +5,7 @@ from __future__ import annotations
 from helpers.decide import hosts
 from helpers.decide.case import Case
 from helpers.decide.rules.ruling import LESSON, Ruling, ask
-from helpers.decide.rules.sentences import (
-    target_sentence,
-)
+from helpers.decide.rules.sentences import target_sentence
 
 
 def the_host_is_closing(case: Case) -> Ruling | None:
