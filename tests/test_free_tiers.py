@@ -150,7 +150,7 @@ def test_a_prompt_that_no_minute_holds_is_missing_with_its_reason(metered, tmp_p
 def test_a_host_whose_allowance_others_have_used_ends_the_run(metered, tmp_path, monkeypatch):
     host, behaviour = metered
     behaviour.limits = {"requests_per_day": 3}
-    monkeypatch.setattr("helpers.evaluate.inference.requests.ATTEMPTS", 2)
+    monkeypatch.setattr("helpers.evaluate.inference.failures.ATTEMPTS", 2)
     client = providers.connect("google-here", may_train_on_prompts="google-here")
     with pytest.raises(HostError, match="allowance seems used up.*Run it again tomorrow.*kept"):
         evaluate.run(

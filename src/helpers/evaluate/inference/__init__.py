@@ -8,5 +8,6 @@ From the smallest part to the whole::
     spending  money: known before the first call, and never above the limit
     pricing   prices of a tuned model whose id is not known yet
     pace      the limits of a free tier
+    failures  what a failed call means, and how often to try again
     requests  ask: many requests at a time, with retries
 """

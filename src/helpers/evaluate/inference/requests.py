@@ -7,8 +7,6 @@ with an error; what has come by then is kept, and the next run goes on from ther
 
 from __future__ import annotations
 
-import contextlib
-import email.utils
 import itertools
 import os
 import random
@@ -27,7 +25,8 @@ from tqdm import tqdm
 
 from helpers import providers
 from helpers.errors import AllowanceError, HostError
-from helpers.evaluate.inference.clipping import cut, refused
+from helpers.evaluate.inference.clipping import cut
+from helpers.evaluate.inference.failures import TIMEOUT, asked_to_wait, message, reason
 from helpers.evaluate.inference.pace import Pace, pace_of
 from helpers.evaluate.inference.reading import read
 from helpers.evaluate.inference.spending import Price, Spending
@@ -35,16 +34,10 @@ from helpers.evaluate.inference.store import AnswerStore, Reply
 from helpers.evaluate.prompts.candidates import digest
 from helpers.providers import identity
 
-ATTEMPTS = 8
-"""Tries for a call that a rate limit turned away."""
-ATTEMPTS_BROKEN = 5
-"""Tries for a call that ended in a broken connection or an error at the host."""
 LONGEST_WAIT = 120.0
 """A host that asks for a longer pause, in seconds, ends the run: it can be taken up later."""
 TICK_SECONDS = 1.0
 """Between two looks at the clock while no answer comes."""
-TIMEOUT = 600.0
-"""Seconds for one answer, as the SDK has it: a slow laptop that is sent 32 long prompts at once needs minutes."""
 
 
 def progress_bar(total: int, shown: bool, **look: Any) -> tqdm:
@@ -207,13 +200,13 @@ class _Sender:
                 if self._adapted(arguments, error):
                     continue
                 self._end_if_hopeless(request.model, error)
-                reason, attempts = _reason(error)
+                why, attempts = reason(error)
                 if attempt >= attempts:
                     if self.pace and isinstance(error, openai.RateLimitError):  # limits not known, or shared
                         said = f"{self.host} keeps turning calls away: today's allowance seems used up."
                         self._end(said, error, "Run it again tomorrow.")
                     self._lose(error)
-                    return Reply(missing=reason)
+                    return Reply(missing=why)
                 self._hold(error, attempt)
             else:
                 self.lost = 0
@@ -285,7 +278,7 @@ class _Sender:
             self._end(f"{self.host} refuses {model}.", error, f"Check the model's id and {key}, then run again.")
         if error.code == "insufficient_quota":
             self._end(f"{self.host} says that the account's credit is used up.", error, "Top it up, then run again.")
-        if (wait := _asked_to_wait(error)) is not None and wait > LONGEST_WAIT:
+        if (wait := asked_to_wait(error)) is not None and wait > LONGEST_WAIT:
             self._end(f"{self.host} asks for a pause of {wait:.0f} s.", error, "Run again later.")
 
     def _lose(self, error: openai.APIError) -> None:
@@ -298,14 +291,14 @@ class _Sender:
 
     def _end(self, what: str, error: openai.APIError, fix: str) -> None:
         self.fatal = HostError(
-            what, got=_message(error), fix=f"{fix} Answers already received are kept and not requested again."
+            what, got=message(error), fix=f"{fix} Answers already received are kept and not requested again."
         )
         self.stop.set()
         raise _Stopped
 
     def _hold(self, error: openai.APIError, attempt: int) -> None:
         """Back off: a rate limit holds all senders back, any other trouble this one only."""
-        wait = max(_asked_to_wait(error) or 0.0, min(30.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))
+        wait = max(asked_to_wait(error) or 0.0, min(30.0, 0.5 * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25))
         if isinstance(error, openai.RateLimitError):
             self.resume_at = max(self.resume_at, time.monotonic() + wait)
         elif self.stop.wait(wait):
@@ -318,36 +311,3 @@ class _Sender:
                 break
         if self.stop.is_set():
             raise _Stopped
-
-
-def _reason(error: openai.APIError) -> tuple[str, int]:
-    """Why there is no answer, and after how many attempts to say so."""
-    if isinstance(error, openai.APITimeoutError):
-        return f"no answer within {TIMEOUT:.0f} s", 2
-    if isinstance(error, openai.APIConnectionError):
-        return f"connection broken: {error.__cause__ or error}", ATTEMPTS_BROKEN
-    if isinstance(error, openai.RateLimitError):
-        return f"rate limit: {_message(error)}", ATTEMPTS
-    if isinstance(error, openai.APIStatusError):
-        if error.status_code < 500 and (too_long := refused(error.body)):
-            return too_long, 1
-        passing = error.status_code >= 500 or error.status_code in (408, 409)
-        return f"{error.status_code}: {_message(error)}", ATTEMPTS_BROKEN if passing else 1
-    return f"not a chat completion: {_message(error)}", 1
-
-
-def _message(error: openai.APIError) -> str:
-    body = error.body
-    text = body.get("message") if isinstance(body, dict) else None
-    return str(text or error)[:300]
-
-
-def _asked_to_wait(error: openai.APIError) -> float | None:
-    """Seconds that the host asks to wait (``Retry-After`` in seconds or as a date), or None."""
-    headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        with contextlib.suppress(KeyError, ValueError):
-            return max(0.0, float(headers[name]) / unit)
-    with contextlib.suppress(KeyError, ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
-    return None
