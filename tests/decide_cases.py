@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from helpers import facts, statistics
-from helpers.decide.case import Case, checked_evidence
+from helpers.decide.case import Case
 from helpers.decide.checklist import checked
-from helpers.decide.rules import rule
+from helpers.decide.evidence import checked_evidence
+from helpers.decide.rules.order import rule
 from helpers.facts.names import base_of, size_in_name
 from helpers.records import Comparison, CostForecast, DataGain, DataSummary, Evidence, Measurement, PlateauTest
 

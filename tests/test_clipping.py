@@ -10,8 +10,8 @@ from evaluate_host import Host, completion
 
 from helpers import evaluate, tokens
 from helpers.evaluate import metrics
-from helpers.evaluate.clipping import cut
-from helpers.evaluate.store import Reply
+from helpers.evaluate.inference.clipping import cut
+from helpers.evaluate.inference.store import Reply
 from helpers.records import Candidate, Example
 
 QUESTIONS = ["Where is my parcel?", "The kettle leaks, what now?", "Please cancel order 48213."]

@@ -16,7 +16,7 @@ SINGLE = ("errors", "records", "formatting", "atomic", "proportions")
 AROUND = {
     "facts/frames.py", "facts/library.py", "facts/review.py", "facts/__main__.py",
     "costs/frames.py", "costs/article.py", "costs/counted.py",
-    "decide/begun.py", "decide/gathering.py", "decide/record.py", "decide/__main__.py",
+    "decide/record/begun.py", "decide/record/gathering.py", "decide/record/record.py", "decide/__main__.py",
 }  # fmt: skip
 """Put around the core: tables, token counts, what lessons measured, the record's pages. Nothing else may need more."""
 
@@ -25,7 +25,7 @@ CORE = [
     *(
         str(path.relative_to(SOURCE / "helpers"))
         for room in ROOMS
-        for path in sorted((SOURCE / "helpers" / room).glob("*.py"))
+        for path in sorted((SOURCE / "helpers" / room).rglob("*.py"))
         if str(path.relative_to(SOURCE / "helpers")) not in AROUND
     ),
 ]

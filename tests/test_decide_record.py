@@ -19,7 +19,7 @@ from decide_cases import cases, measurement, pair
 from helpers import costs, show
 from helpers.decide import CHOICES, Record, collect, load_record, questions
 from helpers.decide.__main__ import main
-from helpers.decide.record import GLANCE, LESSON_TITLES, titled
+from helpers.decide.record.record import GLANCE, LESSON_TITLES, titled
 from helpers.errors import DecisionError
 from helpers.project import Project
 from helpers.records import CostForecast, DataGain, DataSummary, Evidence

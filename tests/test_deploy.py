@@ -56,7 +56,7 @@ def test_a_gate_without_usable_rules_is_refused(rules):
 
 def test_what_a_gate_is_held_against_is_measured_or_none(tmp_path):
     from helpers.evaluate import Results
-    from helpers.evaluate.results import row_ids
+    from helpers.evaluate.results.rows import row_ids
 
     rows = trained(40)
     lines = [
@@ -384,7 +384,7 @@ def test_switching_the_alias_under_load_fails_no_request(production, tuned, loca
 def recorded(answers):
     """Results as evaluate.run gives them for one candidate, and the rows that were asked."""
     from helpers.evaluate import Results
-    from helpers.evaluate.results import row_ids
+    from helpers.evaluate.results.rows import row_ids
 
     rows = trained(len(answers))
     table = [

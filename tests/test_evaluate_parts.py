@@ -17,9 +17,9 @@ from sklearn.metrics import f1_score
 from helpers import data
 from helpers.errors import EvaluationError
 from helpers.evaluate import Results, metrics, second_look, statistics, text_rules, without_llm
-from helpers.evaluate.candidates import messages, nearest
-from helpers.evaluate.results import check_metrics, score_replies
-from helpers.evaluate.store import Reply
+from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.prompts.candidates import messages, nearest
+from helpers.evaluate.results.scoring import check_metrics, score_replies
 from helpers.records import Candidate, Example
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"

@@ -11,9 +11,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from helpers import assets, evaluate
 from helpers.errors import AssetError, EvaluationError
-from helpers.evaluate import embedding, guessing, metrics
-from helpers.evaluate.results import score_replies
-from helpers.evaluate.store import Reply
+from helpers.evaluate import metrics
+from helpers.evaluate.baselines import embedding, guessing
+from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.results.scoring import score_replies
 from helpers.records import Example
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"

@@ -15,10 +15,11 @@ from evaluate_host import Host, completion, error, killed_after
 
 from helpers import evaluate, providers
 from helpers.errors import ConsentError, EvaluationError, HostError
-from helpers.evaluate import Results, metrics, requests, run
-from helpers.evaluate.reading import THOUGHT
-from helpers.evaluate.requests import Request, ask
-from helpers.evaluate.store import Reply
+from helpers.evaluate import Results, metrics, run
+from helpers.evaluate.inference import failures, requests
+from helpers.evaluate.inference.reading import THOUGHT
+from helpers.evaluate.inference.requests import Request, ask
+from helpers.evaluate.inference.store import Reply
 from helpers.records import Candidate, Example
 
 
@@ -243,7 +244,7 @@ def test_what_no_row_survives_ends_the_run_at_once(host, tmp_path, answer, match
 
 
 def test_a_host_that_is_gone_ends_the_run(host, tmp_path, monkeypatch):
-    monkeypatch.setattr(requests, "ATTEMPTS_BROKEN", 2)
+    monkeypatch.setattr(failures, "ATTEMPTS_BROKEN", 2)
     server = host()
     server.close()
     with pytest.raises(HostError, match="does not answer any more"):
@@ -463,7 +464,7 @@ def test_a_run_never_spends_more_than_its_limit(host, tmp_path, monkeypatch):
 def test_calls_that_break_count_at_their_worst(host, tmp_path, monkeypatch):
     server = host(lambda body, before: "hang up")
     far(server, monkeypatch)
-    monkeypatch.setattr(requests, "ATTEMPTS_BROKEN", 100)
+    monkeypatch.setattr(failures, "ATTEMPTS_BROKEN", 100)
     request = Request("m", [{"role": "user", "content": "hello"}], max_tokens=100)
     limit = 1.0
     [reply] = ask(

@@ -15,7 +15,7 @@ from helpers import data, evaluate, tokens, your_project
 from helpers.evaluate import candidates, metrics
 from helpers.records import Example
 
-rungs_module = importlib.import_module("helpers.evaluate.rungs")
+rungs_module = importlib.import_module("helpers.evaluate.prompts.rungs")
 
 TWO_WAY = Path(__file__).parents[1] / "data/sample/two_way"
 

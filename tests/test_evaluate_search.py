@@ -17,7 +17,8 @@ from evaluate_host import Host, completion, error, killed_after
 
 from helpers import evaluate, show
 from helpers.errors import ConsentError, EvaluationError, HostError
-from helpers.evaluate import metrics, search
+from helpers.evaluate import metrics
+from helpers.evaluate.prompt_search import search
 from helpers.records import Candidate, Example
 
 RULE = "SHOUT"

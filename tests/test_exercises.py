@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from helpers import deploy, evaluate, facts, show
-from helpers.evaluate import learning_curve, metrics
-from helpers.evaluate.results import Results, score_replies
-from helpers.evaluate.store import Reply
+from helpers.evaluate import Results, learning_curve, metrics
+from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.results.scoring import score_replies
 from helpers.records import Example
 from helpers.trial import verdicts
 from tests import exercises

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from helpers import data, evaluate
 from helpers.errors import EvaluationError
 from helpers.evaluate import free_text, text_rules
+from helpers.evaluate.inference.store import Reply
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.results import score_replies
-from helpers.evaluate.store import Reply
+from helpers.evaluate.results.scoring import score_replies
 from helpers.records import Example
 
 VOICE = Path(__file__).resolve().parents[1] / "data" / "sample" / "brand_voice"

@@ -12,8 +12,9 @@ from evaluate_host import Host, completion, error
 
 from helpers import evaluate, facts, providers
 from helpers.errors import AllowanceError, ConsentError, HostError
-from helpers.evaluate import metrics, pace
-from helpers.evaluate.requests import Request
+from helpers.evaluate import metrics
+from helpers.evaluate.inference import pace
+from helpers.evaluate.inference.requests import Request
 from helpers.records import Candidate, Example
 
 LIMITS = {"requests_per_minute": 30, "requests_per_day": 40, "tokens_per_minute": 500, "tokens_per_day": 3_000}
@@ -149,7 +150,7 @@ def test_a_prompt_that_no_minute_holds_is_missing_with_its_reason(metered, tmp_p
 def test_a_host_whose_allowance_others_have_used_ends_the_run(metered, tmp_path, monkeypatch):
     host, behaviour = metered
     behaviour.limits = {"requests_per_day": 3}
-    monkeypatch.setattr("helpers.evaluate.requests.ATTEMPTS", 2)
+    monkeypatch.setattr("helpers.evaluate.inference.failures.ATTEMPTS", 2)
     client = providers.connect("google-here", may_train_on_prompts="google-here")
     with pytest.raises(HostError, match="allowance seems used up.*Run it again tomorrow.*kept"):
         evaluate.run(

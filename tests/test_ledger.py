@@ -20,8 +20,8 @@ from helpers import decide, evaluate, ledger
 from helpers.decide import load_record
 from helpers.errors import DecisionError, EvaluationError, HostError, ProjectError
 from helpers.evaluate import Results, free_text, metrics
-from helpers.evaluate.results import score_replies
-from helpers.evaluate.store import Reply
+from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.results.scoring import score_replies
 from helpers.facts.names import base_of, size_in_name
 from helpers.project import Project
 from helpers.providers import models

@@ -23,7 +23,8 @@ from worlds.running import COLUMNS, REVIEWS, SHARES, own_home
 
 from helpers import assets, doctor, evaluate, providers
 from helpers.decide import CHOICES
-from helpers.evaluate import clipping, metrics
+from helpers.evaluate import metrics
+from helpers.evaluate.inference import clipping
 from helpers.project import Project
 from helpers.records import Candidate, Example
 

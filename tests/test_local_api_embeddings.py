@@ -13,7 +13,7 @@ import pytest
 from running_api import Api
 
 from helpers import assets
-from helpers.evaluate.embedding import embed
+from helpers.evaluate.baselines.embedding import embed
 
 MODEL = "all-minilm-l6-v2"
 TEXTS = ["Where is my parcel 12345?", "Hi", "Der Hund schläft 🙂", "word " * 200, " "] * 9

@@ -13,8 +13,9 @@ from evaluate_host import completion
 
 from helpers import data, decide, evaluate, ledger, show
 from helpers.errors import ConsentError, EvaluationError
-from helpers.evaluate import guessing, metrics
-from helpers.evaluate.rivals import without_llm
+from helpers.evaluate import metrics
+from helpers.evaluate.baselines import guessing
+from helpers.evaluate.baselines.rivals import without_llm
 from helpers.project import Project
 from helpers.records import Candidate, Example
 
@@ -251,7 +252,7 @@ def test_what_a_host_needs_to_load_its_model_is_not_taken_for_its_speed(host, tm
 
 
 def test_a_long_ladder_names_the_rows_that_fit_into_a_quarter_of_an_hour(host, tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.evaluate.forecasting.LONG_MINUTES", 0.001)
+    monkeypatch.setattr("helpers.evaluate.runs.forecasting.LONG_MINUTES", 0.001)
     rows = [row(f"say {n}", ("yes", "no")[n % 2]) for n in range(30)]
     told = evaluate.forecast(host(delay=0.1).client(), [Candidate("a", "m")], rows, store=tmp_path / "s")
     assert told.minutes > 0.001 and "ROWS = " in told.sentence

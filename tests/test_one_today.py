@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parents[1]
 CLOCKS = {("date", "today"), ("datetime", "now"), ("datetime", "today"), ("datetime", "utcnow")}
 MAY_READ_IT = {
     "facts/tables.py": "facts.today() itself",
-    "evaluate/store.py": "the moment, in seconds, at which test rows were opened; nothing is decided by it",
+    "evaluate/inference/store.py": "the moment, in seconds, at which test rows were opened; nothing is decided by it",
     "deploy/aliases.py": "the moment, in seconds, at which an alias was moved; nothing is decided by it",
 }
 

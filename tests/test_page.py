@@ -13,7 +13,7 @@ import page_cases
 import pytest
 
 from helpers import costs, decide
-from helpers.decide.ruling import LESSON
+from helpers.decide.rules.ruling import LESSON
 from helpers.page import Session, structure
 from helpers.page.linking import SECTIONS, segments, slug
 from helpers.page.state import IN_RECORD, LARGEST_FILE

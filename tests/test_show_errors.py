@@ -10,9 +10,10 @@ import pytest
 
 from helpers import data, show
 from helpers.errors import EvaluationError
-from helpers.evaluate import metrics, mistakes
-from helpers.evaluate.results import score_replies
-from helpers.evaluate.store import Reply
+from helpers.evaluate import metrics
+from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.results import mistakes
+from helpers.evaluate.results.scoring import score_replies
 from helpers.records import Example
 from helpers.show.tagging import REMEDIES, Tagging
 

@@ -11,7 +11,7 @@ import pytest
 from helpers import data, show
 from helpers.errors import HostError
 from helpers.evaluate import free_text, text_rules
-from helpers.evaluate.store import Reply
+from helpers.evaluate.inference.store import Reply
 from helpers.records import Candidate, Example
 from helpers.show.html import literal
 

@@ -10,8 +10,9 @@ from test_servers import LLAMA_CPP, LM_STUDIO, OLLAMA, PROXY, VLLM, Pretender
 
 from helpers import decide, evaluate, providers
 from helpers.errors import ConsentError
-from helpers.evaluate import metrics, targets
-from helpers.evaluate.forecasting import Forecast
+from helpers.evaluate import metrics
+from helpers.evaluate.runs import targets
+from helpers.evaluate.runs.forecasting import Forecast
 from helpers.project import Project
 from helpers.providers import servers
 from helpers.records import Candidate, Example

@@ -15,7 +15,7 @@ from running_api import TINY
 
 from helpers import facts, statistics
 from helpers.errors import EvaluationError
-from helpers.evaluate.candidates import messages
+from helpers.evaluate.prompts.candidates import messages
 from helpers.records import Comparison
 from helpers.show import trial as showing
 from helpers.trial import VERDICTS, Finding, Trial, amount, bench, claims, limits, sums, verdicts

@@ -25,7 +25,7 @@ from running_api import chat_rows
 from test_spending import paid  # noqa: F401 (a fixture)
 
 from helpers import assets, data, decide, deploy, evaluate, jobs, providers, show, your_project
-from helpers.decide.ruling import OWN_PROJECT
+from helpers.decide.rules.ruling import OWN_PROJECT
 from helpers.errors import ConsentError, DecisionError, EvaluationError, HostError, JobError, ProjectError
 from helpers.evaluate import metrics, pricing
 from helpers.jobs import saved

@@ -12,8 +12,8 @@ START = """
 import json
 from helpers import show
 from helpers.evaluate import metrics
-from helpers.evaluate.results import score_replies
-from helpers.evaluate.store import Reply
+from helpers.evaluate.results.scoring import score_replies
+from helpers.evaluate.inference.store import Reply
 from helpers.records import Example
 IDEAL = ["damaged_or_wrong", "delivery_late"] + ["returns"] * 22
 def say(category, urgency): return json.dumps({"category": category, "urgency": urgency, "order_id": None})

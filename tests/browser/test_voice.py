@@ -9,7 +9,7 @@ from test_widgets import START, into_outputs, tab_to, unnamed_controls
 pytestmark = pytest.mark.browser
 
 DESK = """
-from helpers.evaluate.store import Reply
+from helpers.evaluate.inference.store import Reply
 rules = [{"id": "calm", "kind": "regex_absent", "pattern": "!", "description": "No exclamation mark"}]
 def both(sheet):
     return {"before": Reply(f"Introducing {sheet}! It is 99 cm."), "after": Reply("It hums. Oak, 45 cm.")}

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from helpers import facts
-from helpers.decide.record import load_record
+from helpers.decide.record.record import load_record
 from helpers.errors import KitError
 from helpers.project import write_atomically
 

@@ -8,11 +8,12 @@ from datetime import date
 from typing import Any
 
 from helpers import facts, proportions
-from helpers.decide.case import Case, checked_evidence
+from helpers.decide.case import Case
 from helpers.decide.checklist import checked, questions
-from helpers.decide.criteria import enough_rows
-from helpers.decide.rules import rule
-from helpers.decide.ruling import CHOICES, TRAINING, Ruling
+from helpers.decide.evidence import checked_evidence
+from helpers.decide.rules.criteria import enough_rows
+from helpers.decide.rules.order import rule
+from helpers.decide.rules.ruling import CHOICES, TRAINING, Ruling
 from helpers.errors import DecisionError
 from helpers.formatting import percent
 from helpers.records import Comparison, CostForecast, Evidence, Measurement, PlateauTest, Role
@@ -97,7 +98,7 @@ def what_would_change_it(case: Case, ruling: Ruling) -> tuple[str, ...]:
 
     Args:
         case: the inputs.
-        ruling: what :func:`helpers.decide.rules.rule` made of them.
+        ruling: what :func:`helpers.decide.rules.order.rule` made of them.
     """
     found = _flips(case, ruling)
     shown = tuple(flip.sentence for flip in found[:SHOWN_FLIPS])

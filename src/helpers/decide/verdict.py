@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from helpers import facts
 from helpers.decide import hosts
-from helpers.decide.case import Case, checked_evidence
+from helpers.decide.case import Case
 from helpers.decide.checklist import checked, questions, unanswered
 from helpers.decide.counterfactuals import what_would_change_it
-from helpers.decide.criteria import undecided
-from helpers.decide.rules import rule
-from helpers.decide.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling, placed
+from helpers.decide.evidence import checked_evidence
+from helpers.decide.rules.criteria import undecided
+from helpers.decide.rules.order import rule
+from helpers.decide.rules.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling, placed
 from helpers.records import PROMPTED, Comparison, Evidence, Measurement, Verdict
 
 EVIDENCE = {

@@ -16,24 +16,29 @@ Better prompts can be searched for, on training rows and within a budget of call
 
     found = evaluate.optimise(client, evaluate.search_from(ladder, task), train, scored, budget_calls=200, store=path)
     found.table(), found.candidate
+
+``README.md`` beside this file says which room does what, and follows one ladder through them.
 """
 
 from helpers import statistics
-from helpers.evaluate import candidates, consistency, free_text, judge, learning_curve, metrics, probes, text_rules
-from helpers.evaluate.cascade import cascade, coverage
-from helpers.evaluate.choosing import choose_examples
-from helpers.evaluate.forecasting import Forecast, forecast
-from helpers.evaluate.keeping import keep
-from helpers.evaluate.ladder import Plateau, SecondLook, plateau, plateau_of, second_look
+from helpers.evaluate import consistency, free_text, judge, learning_curve, metrics, probes
+from helpers.evaluate.baselines.cascade import cascade, coverage
+from helpers.evaluate.baselines.patterns import Pattern, suggest_pattern, suggest_patterns
+from helpers.evaluate.baselines.rivals import without_llm
+from helpers.evaluate.inference import pricing
 from helpers.evaluate.material import Material, material
-from helpers.evaluate.optimising import optimise
-from helpers.evaluate.patterns import Pattern, suggest_pattern, suggest_patterns
-from helpers.evaluate.results import Results
-from helpers.evaluate.rivals import without_llm
-from helpers.evaluate.rungs import forced_schema, label_of, rungs, search_from
-from helpers.evaluate.runner import run, run_elsewhere
-from helpers.evaluate.search import Search
-from helpers.evaluate.targets import Target, free_tiers, local_target, measure_target
+from helpers.evaluate.metrics import text_rules
+from helpers.evaluate.prompt_search.choosing import choose_examples
+from helpers.evaluate.prompt_search.optimising import optimise
+from helpers.evaluate.prompt_search.search import Search
+from helpers.evaluate.prompts import candidates
+from helpers.evaluate.prompts.rungs import forced_schema, label_of, rungs, search_from
+from helpers.evaluate.results.keeping import keep
+from helpers.evaluate.results.plateau import Plateau, SecondLook, plateau, plateau_of, second_look
+from helpers.evaluate.results.results import Results
+from helpers.evaluate.runs.forecasting import Forecast, forecast
+from helpers.evaluate.runs.runner import run, run_elsewhere
+from helpers.evaluate.runs.targets import Target, free_tiers, local_target, measure_target
 from helpers.statistics import compare, compare_many
 
 __all__ = [
@@ -67,6 +72,7 @@ __all__ = [
     "optimise",
     "plateau",
     "plateau_of",
+    "pricing",
     "probes",
     "text_rules",
     "run",

@@ -14,9 +14,9 @@ import openai
 
 from helpers import statistics
 from helpers.errors import EvaluationError
-from helpers.evaluate.candidates import messages
+from helpers.evaluate.inference.requests import Request, ask
 from helpers.evaluate.metrics import NOT_JSON, label_of, parsed
-from helpers.evaluate.requests import Request, ask
+from helpers.evaluate.prompts.candidates import messages
 from helpers.records import Candidate, Example
 
 

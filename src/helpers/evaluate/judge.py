@@ -20,8 +20,8 @@ import openai
 
 from helpers import statistics
 from helpers.errors import EvaluationError
-from helpers.evaluate.requests import Request, ask
-from helpers.evaluate.store import Reply
+from helpers.evaluate.inference.requests import Request, ask
+from helpers.evaluate.inference.store import Reply
 from helpers.records import Example
 from helpers.statistics import Estimate
 

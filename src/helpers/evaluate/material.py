@@ -12,8 +12,8 @@ from helpers import data
 from helpers.errors import ProjectError
 from helpers.evaluate import free_text, metrics
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.results import Results
-from helpers.evaluate.rungs import rungs
+from helpers.evaluate.prompts.rungs import rungs
+from helpers.evaluate.results.results import Results
 from helpers.project import Project
 from helpers.records import Candidate, Example
 

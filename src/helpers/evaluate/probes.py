@@ -13,9 +13,9 @@ import pandas as pd
 
 from helpers.errors import EvaluationError
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.results import Results
-from helpers.evaluate.runner import run as run_candidates
-from helpers.evaluate.text_rules import broken, check_rules
+from helpers.evaluate.metrics.text_rules import broken, check_rules
+from helpers.evaluate.results.results import Results
+from helpers.evaluate.runs.runner import run as run_candidates
 from helpers.records import Candidate, Comparison, Example
 
 PROBES = Path(__file__).resolve().parents[3] / "data" / "sample" / "probes" / "probes.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from helpers.decide.ruling import LESSON
+from helpers.decide.rules.ruling import LESSON
 from helpers.formatting import WEB_ADDRESS
 
 SECTIONS = {

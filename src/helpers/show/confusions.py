@@ -9,10 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import HTML
 
+from helpers.evaluate import Results
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.mistakes import INVALID, MISSING, OTHER, field_losses
-from helpers.evaluate.mistakes import confusion as confusion_counts
-from helpers.evaluate.results import Results
+from helpers.evaluate.results.mistakes import INVALID, MISSING, OTHER, field_losses
+from helpers.evaluate.results.mistakes import confusion as confusion_counts
 from helpers.formatting import plural
 from helpers.show.tables import table
 from helpers.show.theme import BLUE, figure, shorten

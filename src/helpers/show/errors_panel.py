@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 from IPython.display import HTML, display
 
 from helpers.errors import KitError
+from helpers.evaluate import Results
 from helpers.evaluate.metrics import parsed
-from helpers.evaluate.mistakes import FieldMark, WrongRow, field_marks, wrong_rows
-from helpers.evaluate.results import Results
+from helpers.evaluate.results.mistakes import FieldMark, WrongRow, field_marks, wrong_rows
 from helpers.formatting import plural
 from helpers.records import Example
 from helpers.show.html import CARD, html_output, texts_side_by_side, wide

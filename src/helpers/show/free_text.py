@@ -11,7 +11,7 @@ from IPython.display import HTML
 
 from helpers.evaluate import free_text
 from helpers.evaluate.free_text.profile import ARCHIVE, Copies
-from helpers.evaluate.text_rules import Rule
+from helpers.evaluate.metrics.text_rules import Rule
 from helpers.formatting import plural
 from helpers.records import Example
 from helpers.show.html import html_output, texts_side_by_side

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from helpers.evaluate.results import USUAL, Results
+from helpers.evaluate import Results
+from helpers.evaluate.results.results import USUAL
 from helpers.records import Example
 from helpers.show.html import html_output
 from helpers.show.tables import table

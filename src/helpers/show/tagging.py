@@ -13,7 +13,7 @@ import pandas as pd
 from filelock import FileLock
 
 from helpers.errors import EvaluationError
-from helpers.evaluate.mistakes import WrongRow
+from helpers.evaluate.results.mistakes import WrongRow
 from helpers.project import write_atomically
 
 FORMAT = "errors 1"

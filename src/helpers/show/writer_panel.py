@@ -9,8 +9,8 @@ from html import escape
 import ipywidgets as widgets
 
 from helpers.errors import KitError
-from helpers.evaluate.store import Reply
-from helpers.evaluate.text_rules import Rule
+from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.metrics.text_rules import Rule
 from helpers.show.free_text import with_remarks
 from helpers.show.html import CARD, texts_side_by_side
 from helpers.show.output import Panel, Words, for_keyboards

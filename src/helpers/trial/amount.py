@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from helpers import evaluate
-from helpers.evaluate import metrics, statistics
-from helpers.evaluate.results import Results
+from helpers.evaluate import Results, metrics, statistics
 from helpers.records import Candidate, Example
 from helpers.trial import verdicts
 from helpers.trial.bench import ANSWER_TOKENS, Bench, fields_right, labels, relabelled, text

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from helpers import data, evaluate, jobs
-from helpers.evaluate import metrics
+from helpers.evaluate import Results, metrics
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.results import Results
 from helpers.records import Candidate, Example
 
 if TYPE_CHECKING:

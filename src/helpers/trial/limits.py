@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from helpers.costs import Workload
-from helpers.evaluate import metrics, probes, statistics
-from helpers.evaluate.results import Results
+from helpers.evaluate import Results, metrics, probes, statistics
 from helpers.records import Candidate, Example
 from helpers.trial import verdicts
 from helpers.trial.bench import (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from helpers import evaluate, statistics
+from helpers.evaluate import Results
 from helpers.evaluate import consistency as repeats
-from helpers.evaluate.results import Results
 from helpers.trial import verdicts
 from helpers.trial.bench import CALLS, Bench, prompts, triage_scores
 from helpers.trial.finding import UNTESTED, Finding, mark

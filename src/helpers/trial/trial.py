@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from helpers.errors import EvaluationError
-from helpers.evaluate.candidates import digest
+from helpers.evaluate.prompts.candidates import digest
 from helpers.project import kit_home, write_atomically
 from helpers.trial import amount, limits, prompting, sums
 from helpers.trial.bench import SAMPLE, SHORT, WHOLE, Bench

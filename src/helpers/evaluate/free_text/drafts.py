@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from helpers.errors import EvaluationError
-from helpers.evaluate.candidates import digest
-from helpers.evaluate.results import Results
+from helpers.evaluate.prompts.candidates import digest
+from helpers.evaluate.results.results import Results
 
 PASSES_THEN_RULES = ("rules_and_facts", "rules_kept")
 PAID = ["prompt_tokens", "completion_tokens", "cached_tokens", "usd"]

@@ -13,7 +13,7 @@ from helpers.evaluate import metrics
 from helpers.evaluate.free_text.copying import copied
 from helpers.evaluate.free_text.faithfulness import distinct, invented, mentions
 from helpers.evaluate.metrics import Metric
-from helpers.evaluate.text_rules import Rule, broken, check_rules, load_rules, rule_check, version
+from helpers.evaluate.metrics.text_rules import Rule, broken, check_rules, load_rules, rule_check, version
 from helpers.formatting import plural
 from helpers.records import Example
 

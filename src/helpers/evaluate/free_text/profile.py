@@ -13,8 +13,9 @@ from helpers.errors import EvaluationError
 from helpers.evaluate.free_text.copying import LONG, longest_shared
 from helpers.evaluate.free_text.editor import Editor
 from helpers.evaluate.free_text.faithfulness import Mention, distinct, mentions
-from helpers.evaluate.results import Results, row_ids
-from helpers.evaluate.text_rules import SENTENCE_BREAK, WORD, Rule, broken, keeps
+from helpers.evaluate.metrics.text_rules import SENTENCE_BREAK, WORD, Rule, broken, keeps
+from helpers.evaluate.results.results import Results
+from helpers.evaluate.results.rows import row_ids
 from helpers.records import Example
 from helpers.statistics import score_interval
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import openai
 
-from helpers.evaluate.candidates import messages
-from helpers.evaluate.requests import Request, ask
-from helpers.evaluate.store import Reply
+from helpers.evaluate.inference.requests import Request, ask
+from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.prompts.candidates import messages
 from helpers.records import Candidate, Example
 
 
