@@ -9,7 +9,7 @@ from html import escape
 import pandas as pd
 from IPython.display import HTML
 
-from helpers.data.personal import REMOVED, find, remove
+from helpers.data.sensitive.personal import REMOVED, find, remove
 from helpers.formatting import plural
 from helpers.show.html.elements import html_output, texts_side_by_side
 

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from helpers.data import credentials, identifiers
-from helpers.data.credentials import Hit
-from helpers.data.national import COUNTRIES
 from helpers.data.report import Findings
+from helpers.data.sensitive import credentials, identifiers
+from helpers.data.sensitive.credentials import Hit
+from helpers.data.sensitive.national_ids import COUNTRIES
 
 KINDS = {
     "email": "E-mail addresses, also written with (at) and (dot).",

@@ -14,8 +14,8 @@ from functools import cache
 from stdnum import iban as iban_rules
 from stdnum import luhn
 
-from helpers.data.credentials import Hit
-from helpers.data.national import is_national
+from helpers.data.sensitive.credentials import Hit
+from helpers.data.sensitive.national_ids import is_national
 
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "IN", "AU", "BR")
 """Countries whose national way of writing a phone number is known; others are found with a leading ``+``."""

@@ -12,16 +12,23 @@ from typing import Any
 import pandas as pd
 
 from helpers import tokens
-from helpers.data import columns as naming
-from helpers.data import corpus, personal, provider_rules
-from helpers.data.columns import Columns
-from helpers.data.provider_rules import Rules
-from helpers.data.reading import missing, sampled, shape_of
+from helpers.data.checking.corpus import Corpus
+from helpers.data.checking.messages import check_row, places
+from helpers.data.checking.rules import Rules, rules_for
+from helpers.data.checking.texts import check_text
+from helpers.data.checking.whole_file import check_whole
+from helpers.data.columns.given import Columns
+from helpers.data.columns.guessing import Guess
+from helpers.data.columns.resolving import resolved
+from helpers.data.reading.examples import missing, sampled, shape_of
+from helpers.data.reading.sources import Source, rows, size_of
 from helpers.data.report import CheckReport, Findings, Problem
-from helpers.data.shapes import Shaped, recognise, text_of
-from helpers.data.sources import Source, rows, size_of
+from helpers.data.sensitive import personal
+from helpers.data.shapes.chat import Shaped
+from helpers.data.shapes.column_names import recognise
 from helpers.errors import AssetError, DataError
 from helpers.formatting import percent
+from helpers.tokens import text_of
 
 ENOUGH_TO_LEARN = 50
 """OpenAI's guide sees improvements from 50 to 100 examples."""
@@ -56,10 +63,10 @@ def check(
         DataError: the source cannot be opened, is of no kind that can be read, or ``columns`` does not fit it.
         FactsError: nothing is known of the provider.
     """
-    limits = provider_rules.rules_for(provider, model)
+    limits = rules_for(provider, model)
     found = Findings()
     counted = _counter(provider, model, found)
-    whole = corpus.Corpus(keep_texts=near_duplicates)
+    whole = Corpus(keep_texts=near_duplicates)
     shapes: dict[str, list[int]] = {}
     mapping: dict[str, str] = {}
     formed = _formed_rows(source, columns, limits, whole, shapes, mapping, found)
@@ -72,7 +79,7 @@ def check(
     _check_file(source, limits, whole, shapes, found)
     splits = {"validation": validation, "test": test}
     others = {name: _texts_of(split, columns, near_duplicates) for name, split in splits.items() if split is not None}
-    corpus.check_whole(whole, others, found)
+    check_whole(whole, others, found)
     return CheckReport(
         problems=_table(found.sorted(), Problem._fields),
         rows=whole.table(),
@@ -110,7 +117,7 @@ def _formed_rows(
     source: Source,
     columns: Columns | None,
     limits: Rules,
-    whole: corpus.Corpus,
+    whole: Corpus,
     shapes: dict[str, list[int]],
     mapping: dict[str, str],
     found: Findings,
@@ -127,30 +134,30 @@ def _formed_rows(
         if not mapping:
             mapping |= told.columns or (recognise(value) if row.names else {})
         shapes.setdefault(row.shape, []).append(line)
-        if provider_rules.check_row(line, row, limits, found):
+        if check_row(line, row, limits, found):
             yield line, row
         else:
             whole.unreadable += 1
 
 
-def _columns(source: Source, columns: Columns | None) -> naming.Guess:
+def _columns(source: Source, columns: Columns | None) -> Guess:
     """What the columns of ``source`` are; a table in memory and a file can be read twice, examples need no columns."""
     if not isinstance(source, (str, Path, bytes, bytearray, pd.DataFrame)):
-        return naming.Guess({}, "as it is")
+        return Guess({}, "as it is")
     sample = sampled(source)
     try:
-        return naming.resolved(columns, sample)
+        return resolved(columns, sample)
     except DataError:
         if columns is not None:
             raise
-        return naming.Guess({}, "as it is")  # then every row is reported, each on its line
+        return Guess({}, "as it is")  # then every row is reported, each on its line
 
 
 def _check_contents(
     batch: list[tuple[int, Shaped]],
     limits: Rules,
     lengths: Future[list[int | None]],
-    whole: corpus.Corpus,
+    whole: Corpus,
     found: Findings,
 ) -> None:
     """What is checked once rows are well formed: their text, what it gives away, its length.
@@ -160,10 +167,10 @@ def _check_contents(
     """
     texts = [[text_of(message.get("content")) for message in row.chat["messages"]] for _, row in batch]
     for line, row in batch:
-        provider_rules.check_text(line, row.chat["messages"], provider_rules.places(row.names), found)
+        check_text(line, row.chat["messages"], places(row.names), found)
     for (line, row), said in zip(batch, texts, strict=True):
         system = row.chat["messages"][0].get("role") in ("system", "developer")
-        personal.check(line, said, provider_rules.places(row.names), found, system=system)
+        personal.check(line, said, places(row.names), found, system=system)
     for (line, row), said, length in zip(batch, texts, lengths.result(), strict=True):
         if length and limits.max_example_tokens and length > limits.max_example_tokens:
             whole.truncated += 1
@@ -180,9 +187,7 @@ def _tokens(counted: tokens.TokenCounter | None, rows: list[Shaped]) -> list[int
     return counted.examples([(row.chat["messages"], some) for row, some in zip(rows, declared, strict=True)])
 
 
-def _check_file(
-    source: Source, limits: Rules, whole: corpus.Corpus, shapes: dict[str, list[int]], found: Findings
-) -> None:
+def _check_file(source: Source, limits: Rules, whole: Corpus, shapes: dict[str, list[int]], found: Findings) -> None:
     n = len(whole.lines) + whole.unreadable
     size = size_of(source)
     if n == 0:
@@ -220,8 +225,8 @@ def _check_shapes(limits: Rules, shapes: dict[str, list[int]], found: Findings) 
         found.add("mixed_shapes", 0, "file", f"The file mixes {counts}.")
 
 
-def _texts_of(source: Source, columns: Columns | None, near: bool) -> corpus.Corpus:
-    other, ignored, told = corpus.Corpus(keep_texts=near), Findings(), _columns(source, columns)
+def _texts_of(source: Source, columns: Columns | None, near: bool) -> Corpus:
+    other, ignored, told = Corpus(keep_texts=near), Findings(), _columns(source, columns)
     for line, value, broken in rows(source, ignored):
         row: Any = None if broken is not None else shape_of(value, told)
         messages = row.chat.get("messages") if row else None

@@ -10,14 +10,22 @@ from typing import Any
 
 import pandas as pd
 
-from helpers.data import columns as naming
-from helpers.data.columns import Columns
+from helpers.data.columns.given import Columns
+from helpers.data.columns.guessing import Guess
+from helpers.data.columns.profiles import profile
+from helpers.data.columns.resolving import resolved, sample_of
+from helpers.data.columns.suggesting import paste
+from helpers.data.reading.row import Row
+from helpers.data.reading.sources import Source, rows
 from helpers.data.report import Findings
-from helpers.data.shapes import Shaped, fits, foreign_part, has_own_shape, named, recognise, shaped, text_of
-from helpers.data.sources import Row, Source, rows
+from helpers.data.shapes.chat import Shaped
+from helpers.data.shapes.column_names import fits, named, recognise
+from helpers.data.shapes.provider_rows import foreign_part
+from helpers.data.shapes.to_chat import has_own_shape, shaped
 from helpers.errors import DataError
 from helpers.formatting import plural
 from helpers.records import Example
+from helpers.tokens import text_of
 
 SAVED_AGAIN = ("bom", "encoding", "blank_line")
 """Problems of lines that can be read all the same."""
@@ -64,7 +72,7 @@ class Understood:
     @property
     def paste(self) -> str:
         """The line for the parameters cell, to copy and change; "" where rows need none."""
-        return naming.paste(self.columns) if self.columns else ""
+        return paste(self.columns) if self.columns else ""
 
     def __str__(self) -> str:
         parts = ", ".join(f"{part} ← {column!r}" for part, column in self.columns.items()) or "as it is"
@@ -125,10 +133,10 @@ def mapping(source: Source, columns: Columns | None = None) -> Understood:
     )
 
 
-def _resolved(columns: Columns | None, sample: list[Any], found: Findings) -> naming.Guess:
+def _resolved(columns: Columns | None, sample: list[Any], found: Findings) -> Guess:
     """The columns; where they cannot be told the error says, too, what was chosen while the file was opened."""
     try:
-        return naming.resolved(columns, sample)
+        return resolved(columns, sample)
     except DataError as error:
         raise DataError(error.what, got=error.got, fix=" ".join([error.fix, *_notes(found)])) from None
 
@@ -147,10 +155,10 @@ def _sample(read: Iterator[Row]) -> list[Row]:
     first = list(islice(sound, ENOUGH_TURNS))
     if all(isinstance(row.value, Example) or has_own_shape(row.value) for row in first):
         return first
-    return naming.sample_of([*first, *sound])
+    return sample_of([*first, *sound])
 
 
-def shape_of(value: Any, told: naming.Guess) -> Shaped | None:
+def shape_of(value: Any, told: Guess) -> Shaped | None:
     """The row in chat shape; columns that were found out count for the rows that have them.
 
     Args:
@@ -163,7 +171,7 @@ def shape_of(value: Any, told: naming.Guess) -> Shaped | None:
     return None if lone_text else row
 
 
-def missing(value: Any, told: naming.Guess) -> str:
+def missing(value: Any, told: Guess) -> str:
     """Why a row is of no known shape, in a sentence.
 
     Args:
@@ -187,7 +195,7 @@ def _doubts(columns: dict[str, str], sample: list[Any]) -> list[str]:
     answer = columns.get("answer")
     if not isinstance(answer, str) or not all(isinstance(row, dict) for row in sample):
         return []
-    told, doubts = naming.profile(answer, sample), []
+    told, doubts = profile(answer, sample), []
     if empty := sum(not cell for cell in told.cells):
         are, those = ("is", "that row has") if empty == 1 else ("are", "those rows have")
         doubts.append(
@@ -227,11 +235,11 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
 
     Raises:
         DataError: a row cannot be read or is of no known shape; all such rows are counted and the first ones named.
-            ``check`` lists every one, ``repair`` mends or drops them.
+            ``check`` lists every one, ``repair`` fixes or drops them.
     """
     found, examples = Findings(), []
     listed = list(rows(source, found))
-    told = _resolved(columns, naming.sample_of([row.value for row in listed if row.broken is None]), found)
+    told = _resolved(columns, sample_of([row.value for row in listed if row.broken is None]), found)
     for line, value, broken in listed:
         row = shape_of(value, told) if broken is None else None
         if broken is None and row is None:

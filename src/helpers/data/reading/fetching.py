@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pooch
 
-from helpers.data.opening import ADDRESS, located, refuse_foreign
+from helpers.data.reading.opening import ADDRESS, located, refuse_foreign
 from helpers.errors import DataError
 from helpers.project import kit_home
 

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 from helpers.data.report import Findings
-from helpers.data.shapes import known_name
+from helpers.data.shapes.column_names import known_name
 from helpers.errors import DataError
 
 Line = tuple[int, list]

@@ -1,7 +1,8 @@
-"""The menders: each changes a row's draft for one code, leaves it when it does not know how, or drops the row."""
+"""What is done about each code: a fixer changes a row's draft, leaves it when it does not know how, or drops the row."""
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import re
@@ -9,10 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from helpers.data import personal, provider_rules
+import orjson
+
+from helpers.data.checking.messages import MESSAGE_KEYS
+from helpers.data.checking.texts import CONTROL
 from helpers.data.duplicates import normalise
 from helpers.data.report import CheckReport
-from helpers.data.shapes import Shaped, text_of
+from helpers.data.sensitive import personal
+from helpers.data.shapes.chat import Shaped
+from helpers.tokens import text_of
 
 ROLE_NAMES = {"human": "user", "customer": "user", "client": "user", "bot": "assistant", "ai": "assistant",
               "gpt": "assistant", "model": "assistant", "agent": "assistant", "chatgpt": "assistant",
@@ -33,7 +39,7 @@ class Dropped(Exception):
 
 @dataclass
 class Draft:
-    """A row while it is mended: chat shape, its other keys, and the codes that could not be mended further."""
+    """A row while it is repaired: chat shape, its other keys, and the codes that could not be fixed further."""
 
     shape: str
     chat: dict[str, Any]
@@ -71,7 +77,7 @@ def _keys(draft: Draft) -> None:
     if draft.shape == "chat":
         draft.extra.clear()
     for message in draft.messages:
-        for key in set(message) - provider_rules.MESSAGE_KEYS:
+        for key in set(message) - MESSAGE_KEYS:
             del message[key]
 
 
@@ -136,7 +142,7 @@ def _weight(draft: Draft) -> None:
 
 
 def _on_text(change: Callable[[str], str], answers_only: bool = False) -> Callable[[Draft], None]:
-    def mend(draft: Draft) -> None:
+    def fix(draft: Draft) -> None:
         for message in draft.messages + (draft.rejected if isinstance(draft.rejected, list) else []):
             if not isinstance(message, dict) or (answers_only and message.get("role") != "assistant"):
                 continue
@@ -147,7 +153,7 @@ def _on_text(change: Callable[[str], str], answers_only: bool = False) -> Callab
                 if isinstance(part, dict) and isinstance(part.get("text"), str):
                     part["text"] = change(part["text"])
 
-    return mend
+    return fix
 
 
 def _decode_again(text: str) -> str:
@@ -208,9 +214,35 @@ FIXES: dict[str, Callable[[Draft], None]] = {
     "content_type": _content_type,
     "weight": _weight,
     "answer_whitespace": _on_text(str.strip, answers_only=True),
-    "control_characters": _on_text(lambda text: provider_rules.CONTROL.sub("", text)),
+    "control_characters": _on_text(lambda text: CONTROL.sub("", text)),
     "mojibake": _on_text(_decode_again),
     "label_variant": drop,
     **{code: _on_text(personal.remove) for code in personal.CODE_OF.values()},
 }
 """What ``repair`` can do, by code."""
+
+
+def fix_json(text: str) -> dict | None:
+    """The object that a broken line most likely meant, or None.
+
+    Only what is mechanical is fixed: a comma after the object, Python's own quotes and None/True/False, and raw control
+    characters within strings.
+    """
+    text = text.strip().removesuffix(",").removeprefix("\ufeff")
+    if len(text) > 1_000_000:
+        return None
+    for parse in (orjson.loads, lambda t: json.loads(t, strict=False), _python_literal):
+        try:
+            value = parse(text)
+            orjson.dumps(value)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+        return value if isinstance(value, dict) else None
+    return None
+
+
+def _python_literal(text: str) -> Any:
+    """What Python wrote; it never writes octal escapes, so that text with a digit behind a backslash is no such."""
+    if re.search(r"\\[0-7]", text):
+        raise ValueError("an octal escape")
+    return ast.literal_eval(text)
