@@ -34,7 +34,7 @@ def check_text(line: int, messages: list[dict], place: Callable, found: Findings
     Args:
         line: where the row begins in its file, from 1.
         messages: well-formed chat messages.
-        place: from ``rules.places``: a message's number and its key → what a report calls that place.
+        place: from ``messages.places``: a message's number and its key → what a report calls that place.
         found: takes the problems.
     """
     for i, message in enumerate(messages):

@@ -126,7 +126,7 @@ def check(
     Args:
         line: where the row begins in its file, from 1.
         texts: its messages' texts.
-        place: from ``rules.places``: a message's number and its key → what a report calls that place.
+        place: from ``messages.places``: a message's number and its key → what a report calls that place.
         found: takes the finds, masked.
         system: whether the first text is a system prompt, alike in many rows.
     """
