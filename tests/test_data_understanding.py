@@ -19,8 +19,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from helpers import data
-from helpers.data import fetching
-from helpers.data.shapes import cell_text
+from helpers.data.reading import fetching
+from helpers.data.shapes.cells import cell_text
 from helpers.errors import DataError
 from helpers.records import Example
 

@@ -7,9 +7,9 @@ import pytest
 
 from helpers.errors import EvaluationError
 from helpers.evaluate import free_text
+from helpers.evaluate.inference.store import Reply
 from helpers.evaluate.results.results import Results
 from helpers.evaluate.results.scoring import score_replies
-from helpers.evaluate.inference.store import Reply
 from helpers.records import Example
 
 RULES = [

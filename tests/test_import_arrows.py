@@ -1,4 +1,5 @@
-"""Imports between files and between rooms: no circles anywhere, and one direction in the local API."""
+"""Imports between files and between rooms: no circles anywhere; one direction in the local API, ``data`` and
+``show``."""
 
 from __future__ import annotations
 
@@ -100,3 +101,69 @@ def test_what_turns_text_into_tokens_knows_nothing_of_the_engine():
     text = SOURCE / "local_api/engine/text"
     names = {name for path in text.glob("*.py") for name in files_behind(imported(path)) if in_local_api(name)}
     assert names and all(name.startswith("helpers.local_api.engine.text.") for name in names)
+
+
+COMMON = {"report", "codes", "duplicates"}
+ROOMS = {
+    "data": {
+        "shapes": set(),
+        "sensitive": COMMON,
+        "columns": {"shapes"},
+        "reading": {"columns", "shapes"} | COMMON,
+        "checking": {"reading", "columns", "shapes", "sensitive"} | COMMON,
+        "repairing": {"checking", "reading", "columns", "shapes", "sensitive", "writing"} | COMMON,
+        "report": {"codes"},
+        "codes": set(),
+        "duplicates": set(),
+        "splitting": {"duplicates"},
+        "drawing": {"splitting"},
+        "writing": {"report"},
+        "tasks": set(),
+        "origin": set(),
+    },
+    "show": {"html": set(), "charts": {"html"}, "panels": {"charts", "html"}, "exercise": set()},
+}
+"""Room, and for each room or file in it what else of the same room that imports."""
+
+LIBRARY_OF = {"plotly": "charts", "ipywidgets": "panels"}
+MAX_FILES = 12
+
+
+def inside(room: str) -> list[Path]:
+    return sorted(path for path in (SOURCE / room).rglob("*.py") if path != SOURCE / room / "__init__.py")
+
+
+def part_of(path: Path) -> tuple[str, str]:
+    """The room of a file, and the room or file in it: ``data/reading/tables.py`` is ("data", "reading")."""
+    room, part, *_ = path.relative_to(SOURCE).parts
+    return room, part.removesuffix(".py")
+
+
+@pytest.mark.parametrize(
+    "path", [path for room in ROOMS for path in inside(room)], ids=lambda path: str(path.relative_to(SOURCE))
+)
+def test_rooms_within_a_room_import_in_one_direction(path: Path):
+    room, part = part_of(path)
+    names = files_behind(imported(path)) - {f"helpers.{room}"}
+    others = {part_of(FILES[name])[1] for name in names if name.startswith(f"helpers.{room}.")} - {part}
+    assert others <= ROOMS[room][part], f"{part} may import {sorted(ROOMS[room][part])} only"
+    assert f"helpers.{room}" not in files_behind(imported(path)), "a room does not import its own front door"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_rooms_may_import_makes_no_circle_and_names_what_is_there(room: str):
+    assert list(TopologicalSorter(ROOMS[room]).static_order())
+    assert {part_of(path)[1] for path in inside(room)} == set(ROOMS[room])
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_folder_holds_more_files_than_one_can_take_in(room: str):
+    folders = {path.parent for path in inside(room)}
+    sizes = {str(folder.relative_to(SOURCE)): len(list(folder.glob("*.py"))) for folder in folders}
+    assert max(sizes.values()) <= MAX_FILES, sizes
+
+
+@pytest.mark.parametrize("path", inside("show"), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_each_library_of_views_stays_in_its_room(path: Path):
+    used = {LIBRARY_OF[root] for name in imported(path) if (root := name.partition(".")[0]) in LIBRARY_OF}
+    assert used <= {part_of(path)[1]}

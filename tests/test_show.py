@@ -17,8 +17,10 @@ from helpers.errors import DataError, HostError
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.project import Project
 from helpers.records import Example, Verdict
-from helpers.show import calculator_panel, chat, theme
-from helpers.show.tables import number
+from helpers.show.charts import theme
+from helpers.show.html import chat
+from helpers.show.html.tables import number
+from helpers.show.panels import calculator
 
 NASTY = "<img src=x onerror=alert(1)> & <b>bold</b>"
 LARGEST_BYTES = 30_000
@@ -271,7 +273,7 @@ def test_what_another_notebook_writes_in_between_is_not_lost(tmp_path, monkeypat
     panel = show.checklist(project, "first")
     sums = show.calculator(costs.Workload(months=3), project)
     theirs = costs.Workload(months=5).to_dict()
-    begun = {"workload": theirs, calculator_panel.BEGAN: theirs}
+    begun = {"workload": theirs, calculator.BEGAN: theirs}
 
     written = {
         "guesses": lambda kept: {**kept, "theirs": {"question": "?", "value": 1, "unit": ""}},

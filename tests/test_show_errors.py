@@ -15,7 +15,8 @@ from helpers.evaluate.inference.store import Reply
 from helpers.evaluate.results import mistakes
 from helpers.evaluate.results.scoring import score_replies
 from helpers.records import Example
-from helpers.show.tagging import REMEDIES, Tagging
+from helpers.show.charts.mistakes import pareto
+from helpers.show.panels.tagging import REMEDIES, Tagging
 
 EVIL = "<img src=x onerror=alert(1)>"
 FIELDS = [metrics.field("category"), metrics.field("urgency")]
@@ -316,7 +317,7 @@ class Place:
 
 def test_a_saved_notebook_says_how_far_the_reader_was(results, rows, monkeypatch):
     place, views = Place(), []
-    monkeypatch.setattr(show.errors_panel, "display", lambda view, **how: views.append((view, how)) or place)
+    monkeypatch.setattr(show.panels.errors, "display", lambda view, **how: views.append((view, how)) or place)
     panel = show.errors(results, "tuned", rows, None)
     assert "5 wrong rows by tuned, none tagged yet" in panel.summary() and "Run this cell" in panel.summary()
     panel._ipython_display_()
@@ -348,7 +349,7 @@ def test_the_pareto_chart_says_what_is_worth_the_work():
         session.at = row
         session.tag(tag)
     session.choose("late", "plain code")
-    chart = show.errors_panel.pareto(session.table(), session.tagged, "tuned")
+    chart = pareto(session.table(), session.tagged, "tuned")
     title = chart.layout.title.text.replace("<br>", " ")
     assert title == "tuned: 'late' stands on 9 of 12 tagged rows, and 2 of 4 tags reach 10 of them"
     assert list(chart.data[0].x) == [9, 2, 1, 1] and list(chart.data[1].x) == [9, 10, 11, 12]

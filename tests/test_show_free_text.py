@@ -13,7 +13,7 @@ from helpers.errors import HostError
 from helpers.evaluate import free_text, text_rules
 from helpers.evaluate.inference.store import Reply
 from helpers.records import Candidate, Example
-from helpers.show.html import literal
+from helpers.show.html.elements import literal
 
 VOICE = Path(__file__).resolve().parents[1] / "data" / "sample" / "brand_voice"
 RULES = text_rules.load_rules(VOICE / "rules.toml")

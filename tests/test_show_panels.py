@@ -15,9 +15,9 @@ import pytest
 from helpers import costs, data, decide, facts, show
 from helpers.errors import DataError, EvaluationError
 from helpers.project import Project
-from helpers.show.checklist_panel import KEY as CHECKLIST
-from helpers.show.output import keyboard
-from helpers.show.rating import Rating
+from helpers.show.panels.checklist import KEY as CHECKLIST
+from helpers.show.panels.parts import keyboard
+from helpers.show.panels.rating import Rating
 
 TODAY = date(2026, 11, 23)
 SAMPLE = {"gap": "behaviour", "good_output": "clear", "effort": "days", "evaluation": "fixed_set"}
@@ -121,7 +121,7 @@ class Place:
 
 def test_each_panel_leaves_a_picture_of_its_state_and_keeps_it_up_to_date(project, monkeypatch):
     place, views = Place(), []
-    monkeypatch.setattr(show.output, "display", lambda view, **how: views.append(view) or place)
+    monkeypatch.setattr(show.panels.parts, "display", lambda view, **how: views.append(view) or place)
 
     def pictured(panel) -> str:
         views.clear()
@@ -251,9 +251,9 @@ def test_each_lessons_own_numbers_keep_their_changes_whichever_lesson_came_last(
 
 
 def test_numbers_to_begin_with_are_not_remembered_for_ever(project):
-    for calls in range(1, 2 * show.calculator_panel.MOST):
+    for calls in range(1, 2 * show.panels.calculator.MOST):
         show.calculator(costs.Workload(calls_per_month=calls), project, on=TODAY)
-    assert len(project.get("calculator")[show.calculator_panel.OTHERS]) == show.calculator_panel.MOST
+    assert len(project.get("calculator")[show.panels.calculator.OTHERS]) == show.panels.calculator.MOST
 
 
 @pytest.mark.parametrize(

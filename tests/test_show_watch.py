@@ -12,7 +12,7 @@ from openai.types.fine_tuning import FineTuningJob
 
 from helpers import providers, show
 from helpers.jobs import Progress
-from helpers.show import watching
+from helpers.show.panels import watching
 
 NOW = 1_800_000_000
 

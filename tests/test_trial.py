@@ -17,7 +17,7 @@ from helpers import facts, statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate.prompts.candidates import messages
 from helpers.records import Comparison
-from helpers.show import trial as showing
+from helpers.show.charts import trial as showing
 from helpers.trial import VERDICTS, Finding, Trial, amount, bench, claims, limits, sums, verdicts
 from helpers.trial.finding import HOLDS, LEFT_OUT, NOT, OVERTAKEN, PARTLY, UNTESTED, mark
 from helpers.trial.trial import COUNTED, MEASURED

@@ -22,7 +22,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from helpers import data, decide
-from helpers.data.opening import ADDRESS, located
+from helpers.data.reading.opening import ADDRESS, located
 from helpers.data.tasks import KINDS
 from helpers.errors import DataError, KitError, ProjectError
 from helpers.evaluate import metrics

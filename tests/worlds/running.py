@@ -29,7 +29,7 @@ from helpers import assets, costs, data, evaluate
 from helpers.costs import Workload
 from helpers.project import Project, kit_home
 from helpers.providers import local
-from helpers.show import calculator_panel
+from helpers.show.panels import calculator
 
 TOP = Path(__file__).resolve().parents[2]
 TODAY = "2026-11-29"
@@ -178,12 +178,12 @@ class Life:
         if not (told := re.search(r"bill with ([\d,]+) calls", step)):
             return {}
         calls = int(told[1].replace(",", ""))
-        kept = self.project.get(calculator_panel.KEY) or {"workload": Workload().to_dict()}
+        kept = self.project.get(calculator.KEY) or {"workload": Workload().to_dict()}
         workload = Workload.from_dict(kept["workload"]).to_dict() | {"calls_per_month": calls}
-        state = kept | {"format": calculator_panel.FORMAT, "workload": workload}
+        state = kept | {"format": calculator.FORMAT, "workload": workload}
         if "GPU rented by the hour" in step:
             state |= {"options": rented_and_prompted(), "pair": rented_and_prompted()}
-        self.project.set(calculator_panel.KEY, state)
+        self.project.set(calculator.KEY, state)
         return {"NOT_SURE": {"calls_per_month": (calls / 2, calls * 2), "label_minutes": (1, 6)}}
 
     # The route through the lessons ----------------------------------------------------------------------------------

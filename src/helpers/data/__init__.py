@@ -4,16 +4,17 @@
 ``queue``. Nothing here sends anything anywhere; ``fetch`` asks for a file at an address, with consent.
 """
 
-from helpers.data.checking import check
+from helpers.data.checking.check import check
 from helpers.data.codes import CODES
 from helpers.data.drawing import Drawn, draw
-from helpers.data.fetching import fetch
-from helpers.data.fixers import FIXES
 from helpers.data.origin import origin
-from helpers.data.personal import KINDS, NOT_COVERED
-from helpers.data.reading import Understood, mapping, read
-from helpers.data.repairing import PAIRS, Repaired, queue, repair, replay, resolve
+from helpers.data.reading.examples import Understood, mapping, read
+from helpers.data.reading.fetching import fetch
+from helpers.data.repairing.decisions import PAIRS, queue, resolve
+from helpers.data.repairing.fixers import FIXES
+from helpers.data.repairing.repair import Repaired, repair, replay
 from helpers.data.report import CheckReport
+from helpers.data.sensitive.personal import KINDS, NOT_COVERED
 from helpers.data.splitting import Split, content_hash, split
 from helpers.data.tasks import Task, cases, conversation, task
 from helpers.data.writing import safe_cell, write

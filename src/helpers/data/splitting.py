@@ -18,6 +18,7 @@ import pandas as pd
 from helpers.data.duplicates import clusters, near_pairs, tidy
 from helpers.errors import DataError
 from helpers.records import Example
+from helpers.tokens import text_of
 
 NAMES = ("train", "validation", "test")
 LABELS_SHOWN = 12
@@ -146,8 +147,6 @@ def split(
 
 def prompt_text(example: Example) -> str:
     """All that is asked, without system prompts: what two splits must not share."""
-    from helpers.data.shapes import text_of
-
     turns = (m for m in example.prompt if m.get("role") not in ("system", "developer"))
     return "\n".join(text_of(turn.get("content")) for turn in turns)
 

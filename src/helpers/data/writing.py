@@ -12,10 +12,10 @@ from typing import Any
 
 from helpers import facts
 from helpers.data.report import GENERAL
-from helpers.data.shapes import text_of
 from helpers.errors import DataError
 from helpers.project import write_atomically
 from helpers.records import Example
+from helpers.tokens import text_of
 
 OPENAI_SHAPED = ("openai", "azure", "nebius", "together", "fireworks", "local")
 UNSEEN_START = re.compile("^[\\s\x00-\x1f\x7f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")

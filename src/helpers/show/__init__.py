@@ -1,33 +1,35 @@
-"""Views for the lessons: charts (plotly) and panels (ipywidgets). Numbers and rules come from the rooms below."""
+"""Views for the lessons: charts (plotly), panels (ipywidgets), tables and cards (HTML). Numbers and rules come from the
+rooms below; ``README.md`` says which view is where."""
 
-from helpers.show.article import prompt_lengths, training_sums, training_times
-from helpers.show.bills import bill, cost_curves
-from helpers.show.calculator_panel import calculator
-from helpers.show.chat import what_the_model_sees
-from helpers.show.checklist_panel import checklist
-from helpers.show.confusions import confusion, fields
-from helpers.show.curves import learning_curve
-from helpers.show.dataset import answer_lengths, balance, drift, token_lengths
-from helpers.show.diagnosing import diagnosis
-from helpers.show.errors_panel import errors
+from helpers.show.charts.article import prompt_lengths, training_sums, training_times
+from helpers.show.charts.cost_curves import cost_curves
+from helpers.show.charts.dataset import answer_lengths, balance, drift, token_lengths
+from helpers.show.charts.free_text import passes, rules_broken
+from helpers.show.charts.learning_curve import learning_curve
+from helpers.show.charts.mistakes import confusion, fields
+from helpers.show.charts.rivals import comparisons, measurements, scores
+from helpers.show.charts.svg import comparisons_svg, record_charts, scores_svg
+from helpers.show.charts.training import loss
+from helpers.show.charts.trial import finding
 from helpers.show.exercise import check, guess, guesses
-from helpers.show.free_text import heard, passes, rules_broken
-from helpers.show.html import document, say
-from helpers.show.prompts import prompt_diff
-from helpers.show.provider_page import provider_page
-from helpers.show.rater_panel import rater
-from helpers.show.repairs import changes, pairs
-from helpers.show.review_panel import review
-from helpers.show.rivals import comparisons, measurements, scores
-from helpers.show.seen import answers_seen, ladder
-from helpers.show.servers import servers
-from helpers.show.svg import comparisons_svg, record_charts, scores_svg
-from helpers.show.tables import table
-from helpers.show.training import loss
-from helpers.show.trial import finding
-from helpers.show.verdicts import verdict
-from helpers.show.watching import waiting, watch, watch_all
-from helpers.show.writer_panel import writer
+from helpers.show.html.answers import answers_seen, heard, ladder
+from helpers.show.html.bill import bill
+from helpers.show.html.chat import what_the_model_sees
+from helpers.show.html.diagnosis import diagnosis
+from helpers.show.html.elements import document, say
+from helpers.show.html.prompts import prompt_diff
+from helpers.show.html.provider_page import provider_page
+from helpers.show.html.repairs import changes, pairs
+from helpers.show.html.servers import servers
+from helpers.show.html.tables import table
+from helpers.show.html.verdicts import verdict
+from helpers.show.panels.calculator import calculator
+from helpers.show.panels.checklist import checklist
+from helpers.show.panels.errors import errors
+from helpers.show.panels.rater import rater
+from helpers.show.panels.review import review
+from helpers.show.panels.watching import waiting, watch, watch_all
+from helpers.show.panels.writer import writer
 
 __all__ = [
     "answer_lengths",

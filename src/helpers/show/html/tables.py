@@ -1,0 +1,87 @@
+"""A table that reads well and escapes what is in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from numbers import Integral, Real
+
+import pandas as pd
+from IPython.display import HTML
+
+from helpers.formatting import percent
+from helpers.show.html.elements import html_output, wide
+
+MAX_ROWS = 200
+
+
+def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str] = ()) -> HTML:
+    """A data frame as an escaped, accessible HTML table.
+
+    Numbers stand right with thousands separators, three digits of what is below one hundred, and dollars with cents. A
+    missing value is a dash. A named index, or one that is not just 0, 1, 2 …, becomes the rows' heading.
+
+    Args:
+        df: bills, results, problems …; the first 200 rows are shown, the rest is counted.
+        caption: shown above the table and read out first by a screen reader.
+        percent: columns of shares (0 to 1) to show in percent.
+    """
+    named = df.index.name is not None or not isinstance(df.index, pd.RangeIndex)
+    names = ([df.index.name or ""] if named else []) + list(df.columns)
+    head = "".join(_head(str(name), _side(df, name)) for name in names)
+    body = "".join(
+        "<tr>"
+        + (f'<th scope="row" style="text-align:left">{_cell(index)}</th>' if named else "")
+        + "".join(_td(value, name, percent) for name, value in zip(df.columns, row, strict=True))
+        + "</tr>"
+        for index, row in zip(df.index[:MAX_ROWS], df.head(MAX_ROWS).itertuples(index=False), strict=True)
+    )
+    above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
+    more = f"<p>{len(df) - MAX_ROWS:,} more rows.</p>" if len(df) > MAX_ROWS else ""
+    shown = f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return html_output(wide(caption or "Table", shown) + more)
+
+
+def number(value: Real, name: str = "") -> str:
+    """A number as a table shows it; ``name`` is its column, which may speak of dollars.
+
+    >>> number(1234567), number(0.12345), number(84.26), number(12.5, "a month (USD)")
+    ('1,234,567', '0.123', '84.3', '12.50')
+
+    Args:
+        value: whole or real, also infinite or ``nan``.
+        name: its column's; one that speaks of dollars changes the form.
+    """
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    if not math.isfinite(value):
+        return "∞" if value == math.inf else "−∞" if value == -math.inf else "–"
+    if "USD" in name or "$" in name:
+        return f"{value:,.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _head(name: str, side: str) -> str:
+    """A column's heading; a column without a name has none, rather than an empty one."""
+    return f'<th scope="col" style="{side}">{escape(name)}</th>' if name else "<td></td>"
+
+
+def _td(value: object, name: object, percent: Sequence[str]) -> str:
+    side = "right" if isinstance(value, Real) and not isinstance(value, bool) else "left"
+    return f'<td style="text-align:{side};white-space:normal">{_cell(value, str(name), name in percent)}</td>'
+
+
+def _cell(value: object, name: str = "", share: bool = False) -> str:
+    if value is None or (not isinstance(value, list | tuple | dict) and pd.isna(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Real):
+        return percent(float(value), 1) if share else number(value, name)
+    return escape(str(value))
+
+
+def _side(df: pd.DataFrame, name: object) -> str:
+    is_number = name in df and pd.api.types.is_numeric_dtype(df[name]) and not pd.api.types.is_bool_dtype(df[name])
+    return f"text-align:{'right' if is_number else 'left'}"
