@@ -9,9 +9,9 @@ it is left out of every sum, never counted as a zero. Two candidates are always 
   interval of Hesterberg (2015), and a sign-flip test.
 * several candidates: Holm (1979).
 
-Intervals are in :mod:`~helpers.statistics.intervals`, p-values in :mod:`~helpers.statistics.significance`, both together
-with their sentence in :mod:`~helpers.statistics.comparing`. What needs the standard library alone (Wilson, power) stands
-in :mod:`helpers.proportions`, and goes by the same names here.
+Intervals are in :mod:`~helpers.statistics.intervals`, p-values in :mod:`~helpers.statistics.significance`, both
+together with their sentence in :mod:`~helpers.statistics.comparing`. What needs the standard library alone (Wilson,
+power) stands in :mod:`helpers.proportions`, and goes by the same names here.
 """
 
 from helpers.proportions import Interval, normal_quantile, power, rows_needed, wilson
