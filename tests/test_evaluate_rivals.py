@@ -10,6 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from helpers import assets, evaluate
+from helpers.assets import kept
 from helpers.errors import AssetError, EvaluationError
 from helpers.evaluate import metrics
 from helpers.evaluate.baselines import embedding, guessing
@@ -393,9 +394,9 @@ def test_without_a_network_the_rival_is_left_out_with_a_note(tmp_path, monkeypat
     monkeypatch.setattr(embedding, "_failed", "")
     asked = []
     nowhere = [assets.Asset(a.name, a.sha256, (assets.Url("http://127.0.0.1:9/a", 1),)) for a in assets.EMBEDDER]
-    monkeypatch.setattr(assets, "EMBEDDER", tuple(nowhere))
-    fetch = assets._fetch
-    monkeypatch.setattr(assets, "_fetch", lambda *a, **k: asked.append(1) or fetch(*a, **k))
+    monkeypatch.setattr(kept, "EMBEDDER", tuple(nowhere))
+    fetch = kept.fetch
+    monkeypatch.setattr(kept, "fetch", lambda *a, **k: asked.append(1) or fetch(*a, **k))
     for _ in range(2):
         found = evaluate.without_llm(TASK, ROWS, FIELDS, progress=False)
         assert "embeddings" not in found.candidates and "best per field" in found.candidates

@@ -76,7 +76,7 @@ def test_no_price_or_date_is_written_by_hand(path: Path) -> None:
 
 
 def test_it_looks_at_something() -> None:
-    assert any(path.name == "bill.py" for path in FILES)
+    assert any(path.name == "calls.py" for path in FILES)
     assert not any("facts" in path.relative_to(ROOT).parts for path in FILES)
 
 

@@ -28,7 +28,7 @@ from helpers import assets, data, decide, deploy, evaluate, jobs, providers, sho
 from helpers.decide.rules.ruling import OWN_PROJECT
 from helpers.errors import ConsentError, DecisionError, EvaluationError, HostError, JobError, ProjectError
 from helpers.evaluate import metrics, pricing
-from helpers.jobs import saved
+from helpers.jobs.checkpoints import callable_by_name
 from helpers.project import Project, kit_home
 from helpers.records import Candidate, DataSummary, Evidence, Example
 
@@ -289,7 +289,7 @@ def read(losses: list[float | None], named: bool = True) -> jobs.Checkpoints:
         )
         for n, loss in enumerate(losses, 1)
     ]  # fmt: skip
-    return saved.named("ft:final", listed, {point.id for point in listed} if named else ())
+    return callable_by_name("ft:final", listed, {point.id for point in listed} if named else ())
 
 
 def test_without_losses_nothing_is_said_of_a_loss():

@@ -14,15 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from helpers.costs.bill import (
-    Epochs,
-    JobEstimate,
-    job_estimate,
-    ladder_cost,
-    one_call_cost,
-    predicted_epochs,
-    training_cost,
-)
+from helpers.costs.calls import ladder_cost, one_call_cost
 from helpers.costs.choosing import (
     CAVEAT,
     DIALS,
@@ -38,6 +30,7 @@ from helpers.costs.comparing import BreakEven, Chance, bills, break_even, deares
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
 from helpers.costs.curves import Curve, Curves, curves
 from helpers.costs.options import PARTS, Option, most_calls, options, total_cost
+from helpers.costs.training import Epochs, JobEstimate, job_estimate, predicted_epochs, training_cost
 from helpers.costs.workload import Workload
 
 __all__ = [

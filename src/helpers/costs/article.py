@@ -12,8 +12,9 @@ from datetime import date
 import pandas
 
 from helpers import facts
-from helpers.costs.bill import one_call_cost, predicted_epochs, training_cost
+from helpers.costs.calls import one_call_cost
 from helpers.costs.cost import number
+from helpers.costs.training import predicted_epochs, training_cost
 
 EXAMPLES, TOKENS_EACH = 1_000, 500
 """The article's training file."""

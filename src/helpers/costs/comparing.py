@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 from functools import reduce
-from operator import add
+from itertools import repeat
 from random import Random
 from statistics import quantiles
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ from typing import Any
 
 from helpers import facts
 from helpers.costs.cost import Cost, about, dollars, number
-from helpers.costs.draws import Draws
 from helpers.costs.options import PARTS, Option, bill, most_calls, options, rates, total_cost
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
@@ -164,6 +164,53 @@ def _finding(state: str, calls: float | None, a: str, b: str, extra: float, savi
     }[state]
 
 
+class Draws:
+    """One number drawn at random many times, so that the sums of a bill work on it as on a plain number.
+
+    Sums, products, quotients and comparisons go draw by draw, with plain numbers too.
+
+    Args:
+        values: one number a draw.
+    """
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Iterable[float]) -> None:
+        self.values = list(values)
+
+    def _with(self, other: Any, does: Callable[[Any, Any], Any]) -> Draws:
+        return Draws(map(does, self.values, other.values if isinstance(other, Draws) else repeat(other)))
+
+    def __add__(self, other: Any) -> Draws:
+        return self._with(other, operator.add)
+
+    def __sub__(self, other: Any) -> Draws:
+        return self._with(other, operator.sub)
+
+    def __mul__(self, other: Any) -> Draws:
+        return self._with(other, operator.mul)
+
+    def __truediv__(self, other: Any) -> Draws:
+        return self._with(other, operator.truediv)
+
+    def __rsub__(self, other: Any) -> Draws:
+        return Draws(map(operator.sub, repeat(other), self.values))
+
+    def __lt__(self, other: Any) -> Draws:
+        return self._with(other, operator.lt)
+
+    def __le__(self, other: Any) -> Draws:
+        return self._with(other, operator.le)
+
+    def __gt__(self, other: Any) -> Draws:
+        return self._with(other, operator.gt)
+
+    def __ge__(self, other: Any) -> Draws:
+        return self._with(other, operator.ge)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
 @dataclass(frozen=True)
 class Chance:
     """How often the first option was cheaper in a simulation.
@@ -217,7 +264,8 @@ def probability_cheaper(
     gaps = sorted({part for usd in (a, b) for part, value in usd.items() if value is None})
     if gaps:
         return Chance(None, None, n, seed, f"Cannot tell: no price is known for {', '.join(gaps)}.")
-    saving = reduce(add, b.values()) - reduce(add, a.values())  # sum() rounds otherwise from Python 3.12 on
+    totals = [reduce(operator.add, usd.values()) for usd in (a, b)]  # sum() rounds otherwise from Python 3.12 on
+    saving = totals[1] - totals[0]
     savings = saving.values if isinstance(saving, Draws) else [saving] * n
     share = sum([usd > 0 for usd in savings]) / n
     twentieths = quantiles(savings, n=20, method="inclusive")

@@ -145,6 +145,11 @@ def number(name: str, value: Any, least: float = 0.0, most: float = math.inf) ->
     return float(value)
 
 
+def float_or_none(value: Any) -> float | None:
+    """A sum as a plain float; None, which stands for an unknown price, as it is."""
+    return None if value is None else float(value)
+
+
 def problem_with(name: str, value: Any, least: float = 0.0, most: float = math.inf) -> str:
     """What is wrong with a number, in words; empty when nothing is.
 

@@ -9,8 +9,9 @@ from functools import cache
 from typing import Any, Literal
 
 from helpers import facts
-from helpers.costs.bill import caching_remarks, call_usd, training_remarks, training_usd
+from helpers.costs.calls import caching_remarks, call_usd
 from helpers.costs.cost import HOURS_A_MONTH, Cost, remarks_on
+from helpers.costs.training import training_remarks, training_usd
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
 from helpers.facts import FactRow
@@ -199,7 +200,7 @@ def bill(w: Any, option: Option, rate: Rates) -> dict[str, Any]:
     """USD by part over the whole job; None where a price is not known.
 
     Args:
-        w: has the attributes of a :class:`Workload`; each may also be a :class:`~helpers.costs.draws.Draws`.
+        w: has the attributes of a :class:`Workload`; each may also be a :class:`~helpers.costs.comparing.Draws`.
         option: one way to do the job.
         rate: its prices, from :func:`rates`.
     """

@@ -18,7 +18,16 @@ from helpers.project import Project, write_atomically
 
 @dataclass(frozen=True)
 class Alias:
-    """Which model a name stands for, at which host, since when, and which one it stood for before."""
+    """Which model a name stands for, at which host, since when, and which one it stood for before.
+
+    Attributes:
+        name: what programs ask for.
+        model: the model's id at ``host``.
+        host: what ``providers.connect`` takes.
+        since: when the name was moved to this model, UTC, in ISO 8601 to the second.
+        previous_model: the one before; empty where there was none.
+        previous_host: where that one answers.
+    """
 
     name: str
     model: str
@@ -30,6 +39,10 @@ class Alias:
 
 def current(project: Project, name: str = "production") -> Alias:
     """The alias as it stands now.
+
+    Args:
+        project: in whose folder the aliases are kept.
+        name: the alias.
 
     Raises:
         DeployError: nothing was promoted under this name yet.
@@ -45,7 +58,17 @@ def current(project: Project, name: str = "production") -> Alias:
 
 
 def promote(project: Project, model: str, host: str, name: str = "production") -> Alias:
-    """Point the alias at another model; what it pointed at before is kept for :func:`rollback`."""
+    """Point the alias at another model; what it pointed at before is kept for :func:`rollback`.
+
+    Nobody is asked whether the model answers: measure it first (:func:`helpers.deploy.gate`). Naming the model that
+    the alias has already changes nothing, so that the way back survives a cell that is run twice.
+
+    Args:
+        project: in whose folder the aliases are kept.
+        model: the model's id at ``host``.
+        host: what ``providers.connect`` takes to reach it.
+        name: the alias; it is made when it is new.
+    """
     with _locked(project):
         before = _read(project).get(name)
         if before and (before["model"], before["host"]) == (model, host):
@@ -56,6 +79,10 @@ def promote(project: Project, model: str, host: str, name: str = "production") -
 
 def rollback(project: Project, name: str = "production") -> Alias:
     """Point the alias back at the model before; a second call goes forward again.
+
+    Args:
+        project: in whose folder the aliases are kept.
+        name: the alias.
 
     Raises:
         DeployError: there is no alias of that name, or nothing before it.

@@ -53,8 +53,18 @@ def take_home(client: openai.OpenAI, job_id: str, folder: str | Path) -> list[Pa
     From this machine's API: the adapter and the merged model. From another host: the job's result files, which are the
     weights at Nebius, and at OpenAI and Azure a table of losses: there the weights stay where they are.
 
+    Args:
+        client: of the host where the job ran.
+        job_id: a job that has succeeded.
+        folder: where to; made when it is missing. From this machine's API it gets the folders ``adapter`` and
+            ``merged``, from another host one file a result, its id before its name.
+
+    Returns:
+        every file that is now there (from another host: the job's own), by path.
+
     Raises:
-        JobError: the job has not succeeded. HostError: the host does not answer.
+        JobError: the job has not succeeded.
+        HostError: the host does not answer.
         DeployError: the model cannot be exported.
     """
     made = jobs.result(client, job_id)

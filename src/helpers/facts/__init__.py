@@ -15,13 +15,10 @@ from typing import Any
 
 from helpers.errors import FactsError
 from helpers.facts.events import (
-    STALE_DAYS,
     WHO,
     Life,
-    age,
     answering,
     answers,
-    beside_label,
     door,
     gone,
     has_ended,
@@ -30,7 +27,6 @@ from helpers.facts.events import (
     shutdown,
     shutdown_of,
     standing,
-    who_in_words,
 )
 from helpers.facts.events import provider_row as provider
 from helpers.facts.lookup import (
@@ -44,8 +40,8 @@ from helpers.facts.lookup import (
     price,
     prompted,
     tuning_price,
-    who_may_train,
 )
+from helpers.facts.sentences import STALE_DAYS, age, beside_label, who_in_words, who_may_train
 from helpers.facts.tables import TABLES, FactRow, rows, today
 
 __all__ = [

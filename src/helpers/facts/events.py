@@ -1,7 +1,8 @@
 """Who may start a job, what answers and until when: worked out for one day from dated events, never written down.
 
 An event is a row of ``life``: it concerns one model at a host, or all of the host (``*``), and holds on its date
-``exactly``, ``no earlier than`` it (the end may come later) or ``by`` it (it came on that day or before).
+``exactly``, ``no earlier than`` it (the end may come later) or ``by`` it (it came on that day or before). Longer
+sentences about them are put together in :mod:`~helpers.facts.sentences`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ from functools import cache
 
 from helpers.errors import FactsError
 from helpers.facts.tables import FactRow, rows
-
-STALE_DAYS = 90
-"""A fact older than this is called stale: it warns, it never fails."""
 
 SILENT = ("shut down", "rerouted")
 """Events after which a model, and what was tuned from it, no longer answers as itself."""
@@ -127,7 +125,7 @@ def standing(model: str, provider: str, on: date) -> Life:
     next_date = coming[0]["date"] if coming else None
     return Life(
         state,
-        "; ".join([*_told(past, state, ended), *(f"{_when_to_come(event)} {event['what']}" for event in coming)]),
+        "; ".join([*_told(past, state, ended), *(f"{when_to_come(event)} {event['what']}" for event in coming)]),
         next_date,
         (next_date - on).days if next_date else None,
         ended,
@@ -168,7 +166,7 @@ def _told(past: list[FactRow], state: str, ended: FactRow | None) -> list[str]:
         event for event in past if event is not ended and event["event"] in (*DOORS, *NO_MORE_JOBS, "closed to idle")
     ]
     told = [f"{state}{_since(ended)}: {ended['what']}"] if ended else []
-    return told + [f"{_when_past(event)} {event['what']}" for event in rest]
+    return told + [f"{when_past(event)} {event['what']}" for event in rest]
 
 
 def is_certain(event: FactRow) -> bool:
@@ -185,12 +183,14 @@ def _since(event: FactRow | None) -> str:
     ] + f" {event['date']}"
 
 
-def _when_past(event: FactRow) -> str:
+def when_past(event: FactRow) -> str:
+    """When an event came, to stand before what it was: "since …"."""
     when = {"exactly": "since {}", "by": "by {} at the latest", "no earlier than": "perhaps since {}, no earlier,"}
     return when[event["precision"]].format(event["date"])
 
 
-def _when_to_come(event: FactRow) -> str:
+def when_to_come(event: FactRow) -> str:
+    """When an event will come, to stand before what it will be: "from …"."""
     return f"{'from' if is_certain(event) else 'no earlier than'} {event['date']}"
 
 
@@ -251,7 +251,7 @@ def answering(row: FactRow, on: date) -> Life:
     if event is None:
         return Life("open", "")
     if event["date"] > on:
-        sentence, left = f"{_when_to_come(event)} {event['what']}", (event["date"] - on).days
+        sentence, left = f"{when_to_come(event)} {event['what']}", (event["date"] - on).days
         return Life("open", sentence, event["date"], left, ends=event)
     return Life("ended" if is_certain(event) else "may have ended", gone(row, on), ended=event)
 
@@ -293,100 +293,3 @@ def has_ended(row: FactRow, on: date) -> bool:
     """
     event = shutdown(row)
     return event is not None and is_certain(event) and event["date"] <= on
-
-
-def beside_label(row: FactRow, on: date) -> str:
-    """The label of a price row, with the words that must stand beside it once its model no longer answers.
-
-    Args:
-        row: a row of ``prompting`` or ``tunable``.
-        on: the day that is asked about.
-    """
-    return f"{row['label']} ({gone(row, on).partition(':')[0]})" if gone(row, on) else row["label"]
-
-
-def age(about: Iterable[FactRow], on: date) -> str:
-    """How old the newest of some facts is, as a sentence that comes before all others; empty while it is not stale.
-
-    Args:
-        about: rows of any tables.
-        on: the day from which their age is counted; stale after :data:`STALE_DAYS` days.
-    """
-    newest = max((row.as_of for row in about), default=on)
-    days = (on - newest).days
-    if days <= STALE_DAYS:
-        return ""
-    return f"These facts were last read on {newest}, {days} days before {on}: read their sources again first."
-
-
-def who_may_train(provider: str, on: date) -> str:
-    """Dated sentences on who may start a fine-tuning job at ``provider``, what has ended there and what ends when.
-
-    Args:
-        provider: the host's id.
-        on: the day that is asked about.
-
-    Raises:
-        FactsError: no such provider.
-    """
-    row = provider_row(provider)
-    events = [event for event in life(provider=provider) if event["event"] not in ("opened", *OTHER_PRODUCTS)]
-    whole = [event for event in events if event["model"] == "*"]
-    models = [event for event in events if event["model"] != "*"]
-    who = door(provider, on)
-    said = [age([row, *events], on)]
-    said.append(f"{row['name']}, who may fine-tune: {who_in_words(row, who)} (as of {row.as_of}, {row.how_known}).")
-    said += [_sentence("", event, on) for event in whole if event["date"] <= on]
-    said += [_sentence(names, event, on) for names, event in _last_of_each(models, on)]
-    said += [_sentence("", event, on) for event in whole if event["date"] > on]
-    said += [_sentence(names, event, on) for names, event in _next_of_models(models, on)]
-    return " ".join(filter(None, said))
-
-
-def who_in_words(row: FactRow, who: str) -> str:
-    """Whom a provider lets in, in a reader's words.
-
-    Args:
-        row: the host's row of ``providers``.
-        who: one of the values of :data:`WHO`.
-    """
-    return {
-        "anyone": row["who"],
-        "by invitation": "by invitation only",
-        "existing customers": "existing customers only",
-        "not verified": "not verified",
-        "perhaps nobody": "perhaps nobody any more",
-        "nobody": "nobody",
-    }[who]
-
-
-def _last_of_each(events: list[FactRow], on: date) -> list[tuple[str, FactRow]]:
-    """What happened last to each model up to a day, models of one fate together."""
-    last = {event["model"]: event for event in events if event["date"] <= on}
-    return _together(last.values())
-
-
-def _next_of_models(events: list[FactRow], on: date) -> list[tuple[str, FactRow]]:
-    """What comes next to any model after a day."""
-    coming = [event for event in events if event["date"] > on]
-    return _together(event for event in coming if event["date"] == coming[0]["date"])
-
-
-def _together(events: Iterable[FactRow]) -> list[tuple[str, FactRow]]:
-    """Events that say the same of several models, once, with the models' names."""
-    alike: dict[tuple, list[FactRow]] = {}
-    for event in events:
-        alike.setdefault((event["date"], event["precision"], event["what"]), []).append(event)
-    return [(", ".join(one["model"] for one in same), same[0]) for same in alike.values()]
-
-
-def _sentence(names: str, event: FactRow, on: date) -> str:
-    about = f"{names}: {event['what']}" if names else event["what"]
-    if event["date"] <= on:
-        return f"{_when_past(event).capitalize()}: {about}.".replace(",:", ":")
-    return f"{_when_to_come(event).capitalize()} ({_days(event['date'], on)}): {about}."
-
-
-def _days(then: date, now: date) -> str:
-    days = (then - now).days
-    return "in 1 day" if days == 1 else f"in {days} days"

@@ -11,7 +11,8 @@ from datetime import date
 import pandas
 
 from helpers.facts import events, lookup
-from helpers.facts.events import STALE_DAYS, standing
+from helpers.facts.events import standing
+from helpers.facts.sentences import STALE_DAYS
 from helpers.facts.tables import COLUMNS, TABLES, FactRow, rows, today
 
 

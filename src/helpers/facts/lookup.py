@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from functools import cache
 
 from helpers.errors import FactsError
-from helpers.facts import events
 from helpers.facts.events import SILENT, has_ended
 from helpers.facts.tables import FactRow, rows, today
 
@@ -107,21 +106,6 @@ def hosting(item: str) -> FactRow:
         if row["item"] == item:
             return row
     raise _unknown("hosting item", item, [row["item"] for row in rows("hosting")])
-
-
-def who_may_train(provider: str, on: date | None = None) -> str:
-    """Dated sentences on who may start a fine-tuning job at ``provider``, what has ended there and what ends when.
-
-    Facts that are stale on the day say so first.
-
-    Args:
-        provider: the host's id.
-        on: the day that is asked about; today by default.
-
-    Raises:
-        FactsError: no such provider.
-    """
-    return events.who_may_train(provider, on or today())
 
 
 def prompted(on: date | None = None) -> list[FactRow]:

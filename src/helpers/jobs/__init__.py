@@ -2,28 +2,39 @@
 
 An upload is recognised by its content and a job by what it was asked to do, so running a cell twice neither uploads nor
 trains twice, a job is found again after a kernel restart, and an answer that is lost on the way costs nothing.
+
+Where to look, in the order of a job's life:
+
+- Consent, and the file at the host: :mod:`~helpers.jobs.uploads`.
+- How long it will take, what it will cost, what a model sees of a row: :mod:`~helpers.jobs.forecast`.
+- Start, watch, cancel: :mod:`~helpers.jobs.running`.
+- What it leaves (model, result files): :mod:`~helpers.jobs.results`; which of its checkpoints to use:
+  :mod:`~helpers.jobs.checkpoints`; what is still at the host, and how to delete it: :mod:`~helpers.jobs.inventory`.
+- "It trained, but nothing changed": :mod:`~helpers.jobs.diagnosis` asks, :mod:`~helpers.jobs.symptoms` holds the
+  figures, :mod:`~helpers.jobs.findings` the rules, and :mod:`~helpers.jobs.figures` puts figures into words.
+
+Every call of these goes through :mod:`~helpers.jobs.retry`, which says what may be repeated and how long a host may be
+gone. What differs between hosts stands in ``providers/hosts.toml``, not here; Amazon Bedrock alone, which has no such
+API for supervised jobs, is a class of its own (:mod:`~helpers.jobs.bedrock`).
 """
 
+from helpers.jobs.checkpoints import Best, Checkpoints, best_checkpoint, checkpoints, passes
 from helpers.jobs.diagnosis import Diagnosis, diagnose
 from helpers.jobs.findings import Finding
-from helpers.jobs.forecast import Forecast, predict
+from helpers.jobs.forecast import Forecast, estimate, estimate_all, predict, seen, time_taken
 from helpers.jobs.inventory import delete_file, delete_model, inventory
-from helpers.jobs.results import Result, answering, download, passes, price_while_deployed, result
+from helpers.jobs.results import Result, answering, download, price_while_deployed, result
 from helpers.jobs.retry import reason
 from helpers.jobs.running import (
     ENDED,
     Progress,
     cancel,
     curve,
-    estimate,
     look,
     messages,
-    seen,
     start,
     watch,
 )
-from helpers.jobs.saved import Best, Checkpoints, best_checkpoint, checkpoints
-from helpers.jobs.several import estimate_all, time_taken
 from helpers.jobs.symptoms import REFUSALS, Answer, ask
 from helpers.jobs.uploads import ask_before_upload, obstacle, upload
 

@@ -111,6 +111,14 @@ class Bedrock:
         The name is made from what is asked for, and AWS keeps names unique: no double can come about. After a job that
         failed or was stopped, the next one has a number behind its name.
 
+        Args:
+            training: ``s3://`` address of the training file, from :meth:`upload`.
+            model: a base model's id on Bedrock; :func:`tunable` lists those that are open today.
+            validation: ``s3://`` address of a validation file.
+            hyperparameters: by Bedrock's own names (``epochCount`` …), which differ from model to model; sent as text.
+            spend_limit_usd: the most that this job may cost.
+            estimate_usd: what it is expected to cost (upper end), from ``helpers.costs``.
+
         Raises:
             HostError: the facts say that this model cannot be tuned there (any more), or AWS refuses.
             ConsentError: the estimate is missing or above the limit.
@@ -152,10 +160,16 @@ class Bedrock:
     def watch(
         self, job: str, on_progress: Callable[[dict[str, Any]], None] | None = None, every: float = 30.0
     ) -> dict[str, Any]:
-        """Follow the job to its end.
+        """Follow the job to its end. Interrupting the cell leaves the job running.
+
+        Args:
+            job: its name, from :meth:`start`.
+            on_progress: gets the job as :meth:`look` has it, at each look before the last.
+            every: seconds between looks.
 
         Raises:
             JobError: it failed or was stopped.
+            HostError: AWS refuses, or cannot be reached; the job goes on.
         """
         while (now := self.look(job))["status"] not in ENDED:
             if on_progress:

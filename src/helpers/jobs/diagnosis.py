@@ -86,7 +86,9 @@ def diagnose(
         job_id: a job that has succeeded.
         request: what your program sends and is disappointed by, as the keywords of ``chat.completions.create``:
             ``model``, ``messages``, ``max_tokens``. Without it only the job is looked at, not the call.
-        training, validation: the files that were uploaded, where the host does not give them back.
+        training: your copy of the training file, where the host does not give it back.
+        validation: your copy of the validation file; without one, and where the host does not give it back, no held-out
+            row is asked.
         may_cost: that up to seventy short calls may be billed, at a host where calls are not free.
 
     Raises:

@@ -38,6 +38,12 @@ def percent(share: float) -> str:
 
 
 def short(text: str, letters: int = 120) -> str:
+    """The beginning of a text, with an ellipsis where it goes on.
+
+    Args:
+        text: of any length.
+        letters: characters that are kept.
+    """
     return text if len(text) <= letters else text[:letters] + "…"
 
 

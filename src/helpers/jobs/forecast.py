@@ -1,20 +1,25 @@
-"""How long will a job take, and what will it cost? Told before it starts, and held against what it took."""
+"""Before a job starts: how long will it take, what will it cost, and what will the model see of a row?
+
+One job: :func:`predict`, held against what it took by :meth:`Forecast.against`. Many of one kind, such as the runs of a
+learning curve: :func:`estimate_all` beforehand, :func:`time_taken` afterwards. What of a row is learned: :func:`seen`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import openai
 import pandas as pd
+from openai.types import FileObject
 from openai.types.fine_tuning import FineTuningJob
 
 from helpers import costs, facts
 from helpers.errors import CostError, FactsError, JobError
-from helpers.jobs.retry import reason
-from helpers.jobs.running import estimate, refuse_local_settings
+from helpers.jobs.retry import plain, reason
+from helpers.jobs.running import refuse_local_settings
 from helpers.providers import LOCAL, Host, host_of
 
 AGAIN = {
@@ -86,8 +91,10 @@ def predict(
     is how long jobs took that somebody recorded, and the last published price.
 
     Args:
+        client: from ``providers.connect``.
         path: the training file on this machine; its tokens are counted for the price.
-        training_file, validation_file: the ids of the uploads.
+        training_file: id of its upload.
+        validation_file: id of the validation rows' upload, if there are any.
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
         model: another base model than the host's default one; of this machine's API only.
 
@@ -113,6 +120,87 @@ def predict(
     time_said = f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps"
     time_said += f", and about {memory:.1f} GB of memory." if memory else "."
     return Forecast(likely, sentence=f"{time_said} {price_said}", minutes_range=(low, high), memory_gb=memory, **money)
+
+
+def estimate(client: openai.OpenAI, training_file: str, **asked: Any) -> dict[str, Any]:
+    """Seconds that a job will take on this machine, from a short real probe (local API only; takes a few seconds).
+
+    Args:
+        client: from ``connect("local")``.
+        training_file: id of the training rows, from :func:`helpers.jobs.upload`.
+        asked: further keywords of ``jobs.create``: ``model``, ``validation_file``, ``hyperparameters``, ``seed`` ….
+
+    Returns:
+        ``seconds`` with ``low`` and ``high``, ``trained_tokens``, ``total_steps`` and ``memory_bytes``.
+
+    Raises:
+        openai.APIStatusError: the API refuses the file, has lost it, or its probe fails.
+    """
+    body = {"model": host_of(client).default_model, "training_file": training_file, **asked}
+    return plain(client, 180).post("/fine_tuning/jobs/estimate", body=body, cast_to=object)
+
+
+def estimate_all(
+    client: openai.OpenAI, files: Sequence[FileObject], hyperparameters: Sequence[Mapping[str, int]], **asked: Any
+) -> list[float]:
+    """Seconds that each job will take on this machine, from real probes of the lightest and the heaviest (local API).
+
+    A job's work is taken as the bytes of its file times its epochs; between the two probes the seconds lie on a line.
+
+    Args:
+        client: from ``connect("local")``.
+        files: one a job, from :func:`helpers.jobs.upload`.
+        hyperparameters: one mapping a job; ``n_epochs`` must be a number.
+        asked: what all jobs have in common, as for :func:`estimate`.
+
+    Raises:
+        JobError: no jobs, or not as many settings as files.
+    """
+    if not files or len(files) != len(hyperparameters):
+        raise JobError("Each job needs a file and its settings.", got=f"{len(files)} and {len(hyperparameters)}")
+    work = [file.bytes * settings["n_epochs"] for file, settings in zip(files, hyperparameters, strict=True)]
+    ends = {work[place]: place for place in (work.index(min(work)), work.index(max(work)))}
+    seconds = {
+        done: estimate(client, files[place].id, hyperparameters=dict(hyperparameters[place]), **asked)["seconds"]
+        for done, place in ends.items()
+    }
+    light, heavy = min(seconds), max(seconds)
+    slope = (seconds[heavy] - seconds[light]) / (heavy - light) if heavy > light else 0.0
+    return [seconds[light] + slope * (one - light) for one in work]
+
+
+def time_taken(ended: Sequence[FineTuningJob]) -> float:
+    """Seconds in which at least one of these jobs waited or ran; the time between two sittings does not count."""
+    seconds = until = 0.0
+    for began, finished in sorted((job.created_at, job.finished_at or job.created_at) for job in ended):
+        seconds += max(0.0, finished - max(began, until))
+        until = max(until, finished)
+    return seconds
+
+
+def seen(
+    client: openai.OpenAI, messages: Sequence[Mapping[str, Any]], model: str = "", tools: Sequence[Any] = ()
+) -> dict[str, Any]:
+    """What a model of the local API sees of a conversation or a training row, by the chat template that it has.
+
+    Args:
+        client: from ``connect("local")``; no other host answers this.
+        messages: the conversation in OpenAI's shape; an assistant's last message is what would be learned.
+        model: a base model or a tuned one; the host's default when not given.
+        tools: definitions of tools that the model may call, in OpenAI's shape.
+
+    Returns:
+        ``segments`` of ``text`` with ``learned``, ``tokens``, ``learned_tokens``, whose ``template`` it is, and whether
+        it switched reasoning off.
+
+    Raises:
+        JobError: the model is not there, or its template refuses the conversation.
+    """
+    body = {"model": model or host_of(client).default_model, "messages": list(messages), "tools": list(tools)}
+    try:
+        return plain(client, 60).post("/chat/seen", body=body, cast_to=object)
+    except openai.APIStatusError as error:
+        raise JobError("What the model sees cannot be shown.", got=reason(error)) from None
 
 
 def _is_local(host: Host) -> bool:

@@ -44,6 +44,10 @@ def inventory(client: openai.OpenAI) -> pd.DataFrame:
 def delete_file(client: openai.OpenAI, file_id: str) -> None:
     """Delete a file at the host; one that is gone already is no error.
 
+    Args:
+        client: the host.
+        file_id: from :func:`inventory`, or of an upload.
+
     Raises:
         HostError: the host refuses: a job uses it, or it may not be deleted.
     """
@@ -52,6 +56,10 @@ def delete_file(client: openai.OpenAI, file_id: str) -> None:
 
 def delete_model(client: openai.OpenAI, model: str) -> None:
     """Delete a tuned model at the host; there is no way back. One that is gone already is no error.
+
+    Args:
+        client: the host.
+        model: its id as calls have it, from :func:`inventory`.
 
     Raises:
         HostError: the host refuses: it is a base model, or its job still runs.

@@ -1,4 +1,4 @@
-"""What a finished job leaves: a model, its checkpoints, files."""
+"""What a finished job leaves: a model under the name that answers calls, result files, checkpoints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openai
-import pandas as pd
+from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from helpers import facts
 from helpers.errors import JobError
@@ -39,6 +39,10 @@ class Result:
 def result(client: openai.OpenAI, job_id: str) -> Result:
     """What the job made.
 
+    Args:
+        client: the host where it ran.
+        job_id: a job that has succeeded.
+
     Raises:
         JobError: it has not succeeded (yet), or the host does not know it.
         HostError: the host does not answer, or refuses the key.
@@ -46,8 +50,7 @@ def result(client: openai.OpenAI, job_id: str) -> Result:
     job = look(client, job_id).job
     if job.status != "succeeded":
         raise JobError(f"Job {job_id} has no result.", got=f"it is {job.status}", fix="Wait with jobs.watch(…).")
-    points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
-    points.sort(key=lambda point: point.step_number)
+    points = listed_checkpoints(client, job_id)
     of_points = [file for point in points for file in (point.model_extra or {}).get("result_files") or []]
     return Result(
         model=job.fine_tuned_model,
@@ -58,35 +61,19 @@ def result(client: openai.OpenAI, job_id: str) -> Result:
     )
 
 
-def passes(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
-    """The models that a job left on its way over the training rows, to choose one by what one cares about.
+def listed_checkpoints(client: openai.OpenAI, job_id: str) -> list[FineTuningJobCheckpoint]:
+    """A job's checkpoints as the host lists them, first step first; hosts may keep only the last few.
 
-    Columns: ``epoch`` (passes done; by the step where the job tells its number of epochs, else counted from 1),
-    ``step``, ``loss`` (on all validation rows, nats a token; ``nan`` where the host does not say), ``model`` (what to
-    call). Hosts may keep only the last few checkpoints. Where none has a name to call, there is one line: the job's own
-    model.
+    Args:
+        client: the host where it ran.
+        job_id: of any job.
 
     Raises:
-        JobError: the job has not succeeded, or no checkpoint can be called and its model is not deployed.
         HostError: the host does not answer, or refuses the key.
+        openai.APIStatusError: the host does not know the job.
     """
-    job = look(client, job_id).job
     points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
-    points.sort(key=lambda point: point.step_number)
-    steps, epochs = [point.step_number for point in points], job.hyperparameters and job.hyperparameters.n_epochs
-    told = isinstance(epochs, int)
-    lines = [
-        {
-            "epoch": round(epochs * point.step_number / steps[-1], 2) if told else place,  # the last step ends the job
-            "step": point.step_number,
-            "loss": point.metrics.full_valid_loss if point.metrics else None,
-            "model": point.fine_tuned_model_checkpoint,
-        }
-        for place, point in enumerate(points, 1)
-    ]
-    last = lines[-1] if lines else {"epoch": epochs if told else 1}
-    named = [line for line in lines if line["model"]] or [last | {"model": answering(client, job_id)}]
-    return pd.DataFrame(named, columns=["epoch", "step", "loss", "model"]).astype({"loss": float})
+    return sorted(points, key=lambda point: point.step_number)
 
 
 def answering(client: openai.OpenAI, job_id: str) -> str:
@@ -94,6 +81,10 @@ def answering(client: openai.OpenAI, job_id: str) -> str:
 
     At most hosts that is the job's own ``fine_tuned_model``. Where a tuned model must be deployed first, by hand and
     for money, it is the job's id, given to the deployment as its name; one token is asked for, to see if it answers.
+
+    Args:
+        client: the host where it ran.
+        job_id: a job that has succeeded.
 
     Raises:
         JobError: the job has not succeeded, or its model is not deployed: the message has the step and its price.
@@ -132,8 +123,21 @@ def _by_the_hour(row: facts.FactRow) -> bool:
 def download(client: openai.OpenAI, job_id: str, folder: str | Path) -> list[Path]:
     """Fetch the job's result files (metrics; at Nebius the weights) into ``folder``; those already there are kept.
 
+    A file appears under its name once all of it is there: a download that breaks off leaves a ``.part`` behind, and the
+    next one starts over.
+
+    Args:
+        client: the host where it ran.
+        job_id: a job that has succeeded.
+        folder: made when it is missing; each file has its id before its name there.
+
+    Returns:
+        the files' paths, the job's own first, then its checkpoints'.
+
     Raises:
-        JobError, HostError: as :func:`result`.
+        JobError: as :func:`result`.
+        HostError: as :func:`result`.
+        openai.APIStatusError: the host does not give a file out.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,12 @@ Made = TypeVar("Made")
 
 
 def plain(client: openai.OpenAI, seconds: float) -> openai.OpenAI:
-    """The client without retries of its own, and with an answer within ``seconds`` (or its own, shorter limit)."""
+    """The client without retries of its own, for calls that are repeated here or must not be repeated at all.
+
+    Args:
+        client: the host.
+        seconds: how long one answer may take; a shorter limit of the client's own stays.
+    """
     own = client.timeout
     shorter = isinstance(own, int | float) and own < seconds
     return client.with_options(max_retries=0, timeout=own if shorter else seconds)
@@ -67,7 +72,7 @@ def patiently(
         try:
             return call(once)
         except (openai.OpenAIError, JSONDecodeError) as error:
-            wait_or_raise(client, error, attempt, gives_up)
+            _wait_or_raise(client, error, attempt, gives_up)
     raise AssertionError("unreachable")
 
 
@@ -88,7 +93,8 @@ def make_once(
         patience: seconds for which the host may fail.
 
     Raises:
-        HostError, openai.APIStatusError: as :func:`patiently`.
+        HostError: as :func:`patiently`.
+        openai.APIStatusError: as :func:`patiently`.
     """
     if there := patiently(client, find, patience):
         return there[0]
@@ -99,7 +105,7 @@ def make_once(
             made = make(once)
             break
         except (openai.OpenAIError, JSONDecodeError) as error:
-            wait_or_raise(client, error, attempt, gives_up)
+            _wait_or_raise(client, error, attempt, gives_up)
         if there := patiently(client, find, patience):
             made = there[0]
             break
@@ -113,8 +119,8 @@ def make_once(
     return kept
 
 
-def wait_or_raise(client: openai.OpenAI, error: Exception, attempt: int, gives_up: float) -> None:
-    """Sleep before the next try, or raise when there should be none."""
+def _wait_or_raise(client: openai.OpenAI, error: Exception, attempt: int, gives_up: float) -> None:
+    """Sleep before the next try, or raise when there should be none; ``gives_up`` is by ``time.monotonic()``."""
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         host = host_of(client)
         raise HostError(  # not the host's words: some hosts quote the key
@@ -145,7 +151,12 @@ def passing(error: Exception) -> bool:
 
 
 def pause(error: Exception, attempt: int) -> float:
-    """Seconds to wait: what the host asks for, else twice as long each time, with some chance in it."""
+    """Seconds to wait: what the host asks for, else twice as long each time, with some chance in it.
+
+    Args:
+        error: how the last try ended; a ``Retry-After`` of the host's counts, however long.
+        attempt: tries before that one; 0 for the first.
+    """
     asked = _retry_after(error.response.headers) if isinstance(error, openai.APIStatusError) else None
     if asked is not None:
         return asked

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from helpers.errors import ConsentError, HostError, JobError
-from helpers.jobs.retry import make_once, patiently, plain, reason
+from helpers.jobs.retry import make_once, patiently, reason
 from helpers.providers import Host, host_of
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -71,7 +71,9 @@ def start(
     for: the host has the last word, because facts age.
 
     Args:
-        training_file, validation_file: file ids from :func:`upload`.
+        client: from ``providers.connect``.
+        training_file: id of the training rows, from :func:`helpers.jobs.upload`.
+        validation_file: id of the validation rows, from there too; without them no validation loss is measured.
         model: base model; the host's default when not given.
         suffix: a name of yours inside the tuned model's id.
         seed: the same seed gives the same model on the local API.
@@ -131,10 +133,14 @@ def start(
 
 
 def refuse_local_settings(host: Host, hyperparameters: Mapping[str, Any] | None) -> None:
-    """Settings of the local API, meant for a host on another machine.
+    """Pass when no setting is asked for that this host would not know: some are the local API's alone.
+
+    Args:
+        host: where the job is to run.
+        hyperparameters: as for :func:`start`.
 
     Raises:
-        JobError: there are some.
+        JobError: there are such settings, and the host is on another machine; all of them are named.
     """
     foreign = [name for name in LOCAL_ONLY if name in (hyperparameters or {})]
     if foreign and host.leaves_machine:
@@ -198,6 +204,11 @@ def watch(
 def look(client: openai.OpenAI, job_id: str, seconds: float = 0.0) -> Progress:
     """The job as it stands now.
 
+    Args:
+        client: from ``providers.connect``.
+        job_id: from :func:`start`.
+        seconds: how long it has been watched, to be handed on in :attr:`Progress.seconds`.
+
     Raises:
         JobError: the host does not know the id.
         HostError: the host does not answer, or refuses the key.
@@ -224,17 +235,33 @@ def _look(client: openai.OpenAI, events: _Events, seconds: float, patience: floa
 
 
 def curve(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
-    """One row a training step: ``step``, ``train_loss``, ``train_mean_token_accuracy`` …."""
+    """One row a training step: ``step``, ``train_loss``, ``train_mean_token_accuracy`` ….
+
+    At a host that tells no steps, one row a checkpoint once the job has succeeded; empty until then.
+
+    Args:
+        client: from ``providers.connect``.
+        job_id: from :func:`start`.
+    """
     return look(client, job_id).metrics
 
 
 def messages(client: openai.OpenAI, job_id: str) -> list[str]:
-    """The host's log of the job, oldest first."""
+    """The host's log of the job, oldest first, without its measurements.
+
+    Args:
+        client: from ``providers.connect``.
+        job_id: from :func:`start`.
+    """
     return list(look(client, job_id).messages)
 
 
 def cancel(client: openai.OpenAI, job_id: str) -> FineTuningJob:
     """Stop a job; what its finished epochs left behind stays usable. A job that had ended is returned as it is.
+
+    Args:
+        client: from ``providers.connect``.
+        job_id: from :func:`start`.
 
     Raises:
         JobError: the host does not know the id, or refuses.
@@ -248,35 +275,6 @@ def cancel(client: openai.OpenAI, job_id: str) -> FineTuningJob:
         raise JobError(
             f"Job {job_id} was not cancelled.", got=reason(error), fix="Look at its status, then try again."
         ) from None
-
-
-def estimate(client: openai.OpenAI, training_file: str, **asked: Any) -> dict[str, Any]:
-    """Minutes that a job will take on this machine, from a short real probe (local API only; takes a few seconds).
-
-    Returns:
-        ``seconds`` with ``low`` and ``high``, ``trained_tokens`` and ``total_steps``.
-    """
-    body = {"model": host_of(client).default_model, "training_file": training_file, **asked}
-    return plain(client, 180).post("/fine_tuning/jobs/estimate", body=body, cast_to=object)
-
-
-def seen(
-    client: openai.OpenAI, messages: Sequence[Mapping[str, Any]], model: str = "", tools: Sequence[Any] = ()
-) -> dict[str, Any]:
-    """What a model of the local API sees of a conversation or a training row, by the chat template that it has.
-
-    Returns:
-        ``segments`` of ``text`` with ``learned``, ``tokens``, ``learned_tokens``, whose ``template`` it is, and whether
-        it switched reasoning off.
-
-    Raises:
-        JobError: the model is not there, or its template refuses the conversation.
-    """
-    body = {"model": model or host_of(client).default_model, "messages": list(messages), "tools": list(tools)}
-    try:
-        return plain(client, 60).post("/chat/seen", body=body, cast_to=object)
-    except openai.APIStatusError as error:
-        raise JobError("What the model sees cannot be shown.", got=reason(error)) from None
 
 
 class _Events:

@@ -159,12 +159,23 @@ class Symptoms:
 
 
 def likeness(a: str, b: str) -> float:
-    """How alike two texts are, 0 to 1, white space at their ends aside: difflib's ratio of their first letters."""
+    """How alike two texts are, 0 to 1, white space at their ends aside: difflib's ratio of their first letters.
+
+    Args:
+        a: one text; :data:`COMPARED` letters of it count.
+        b: the other.
+    """
     return difflib.SequenceMatcher(None, a.strip()[:COMPARED], b.strip()[:COMPARED], autojunk=False).ratio()
 
 
 def ask(client: openai.OpenAI, model: str, rows: Sequence[Example], max_tokens: int) -> tuple[Answer, ...]:
-    """What a model answers to each row's prompt, greedily.
+    """What a model answers to each row's prompt, greedily: one answer a row, in their order.
+
+    Args:
+        client: the host that serves it.
+        model: its id there.
+        rows: whose prompts are sent, as text; up to :data:`AT_ONCE` of them at the same time.
+        max_tokens: the most that one answer may have.
 
     Raises:
         HostError: the host does not answer, or refuses the key.
@@ -188,7 +199,13 @@ def ask(client: openai.OpenAI, model: str, rows: Sequence[Example], max_tokens: 
 
 
 def curve_of(metrics: pd.DataFrame, total_steps: int) -> Curve:
-    """The figures of a job's curve (``jobs.curve``), measured at each step or at checkpoints only."""
+    """The figures of a job's curve, measured at each step or at checkpoints only.
+
+    Args:
+        metrics: from ``jobs.curve``: a row a step, in order, with ``train_loss`` in nats a token and, where the host
+            tells it, the share of graded tokens that were guessed right.
+        total_steps: optimiser steps of the whole job; 0 where that is not known.
+    """
     loss = pd.to_numeric(metrics.get("train_loss", pd.Series(dtype=float)), errors="coerce")
     right = metrics.get("train_mean_token_accuracy", metrics.get("train_accuracy", pd.Series(dtype=float)))
     right = pd.to_numeric(right, errors="coerce").dropna()
@@ -203,7 +220,12 @@ def curve_of(metrics: pd.DataFrame, total_steps: int) -> Curve:
 
 
 def spread(rows: Sequence[Example], count: int) -> list[Example]:
-    """At most ``count`` rows with an answer in words, evenly over the file."""
+    """Rows with an answer in words, evenly over the file.
+
+    Args:
+        rows: of one file; those that call a tool, or answer nothing, are left out.
+        count: the most that are taken.
+    """
     worded = [row for row in rows if row.answer.strip() and not row.messages[-1].get("tool_calls")]
     every = max(1.0, len(worded) / count) if count else math.inf
     return [worded[int(at * every)] for at in range(min(count, len(worded)))]

@@ -88,6 +88,11 @@ def _trains_nothing(host: str) -> HostError:
 def ask_before_upload(host: Host, path: str | Path, *, may_upload_to: str) -> None:
     """Pass when the file stays on this machine or the reader named this host; called before every upload.
 
+    Args:
+        host: where it would go.
+        path: the file, JSONL; its bytes and rows stand in the message.
+        may_upload_to: the name of the one host that the reader allows besides this machine.
+
     Raises:
         ConsentError: the file would leave for a host that the reader did not name; it says what would have left.
     """

@@ -3,6 +3,25 @@
 The lessons never see a difference between the API on this machine and a provider's: the client is the official SDK,
 with an explicit address and an explicit key. What does differ (who may train, where data goes, quirks in a request)
 stands in ``hosts.toml``, one table a host.
+
+Where to look:
+
+- Add a provider: a table in ``hosts.toml``, whose head explains every key, and rows in the tables of
+  :mod:`helpers.facts`; no code (CONTRIBUTING.md, "Add a host"). :mod:`~helpers.providers.host` reads the tables, the
+  reader's own ``hosts.toml`` too, and turns hyperparameters into the form that each host takes.
+- The client: :func:`connect`, here. Its key and the guard that keeps the key at its own host:
+  :mod:`~helpers.providers.keys`. Free tiers, and consent where prompts are trained on:
+  :mod:`~helpers.providers.free_tier`.
+- The kit's own API, started and stopped: :mod:`~helpers.providers.local`, which is also what
+  ``python -m helpers.providers`` calls.
+- Other model servers on this machine: recognised by their answers in :mod:`~helpers.providers.serving` (by way of
+  :mod:`~helpers.providers.loopback`), with the traps of each in :mod:`~helpers.providers.servers`;
+  :mod:`~helpers.providers.trying` asks one what it does with a seed and a schema.
+- What a model's scores count as, teaching or target: :mod:`~helpers.providers.models`. The provider page of the
+  lessons: :mod:`~helpers.providers.overview`.
+
+Nothing here uploads a file or repeats a call. Uploads, jobs and their retries are in :mod:`helpers.jobs` (``uploads``,
+``retry``); prompts are sent, and sent again, in :mod:`helpers.evaluate` (``requests``).
 """
 
 from __future__ import annotations
@@ -172,6 +191,13 @@ def free_tier(client: openai.OpenAI, asked: Iterable[str] = ()) -> FreeTier | No
     """The free tier under which these models answer this client; None where there is none, or one of them is paid for.
 
     That the account has no paid plan is for the reader to know: one who pays gives a price.
+
+    Args:
+        client: from :func:`connect`, whose ``limits`` count where they were given; one made by hand has no free tier.
+        asked: ids of the models that will be called; at some hosts only part of the models is free.
+
+    Raises:
+        HostError: limits of an unknown name, or below one.
     """
     host = hosts().get(_made_for(client))
     if host is None or not all(model.endswith(host.free_models) for model in asked):
@@ -181,7 +207,13 @@ def free_tier(client: openai.OpenAI, asked: Iterable[str] = ()) -> FreeTier | No
 
 def costs_nothing(client: openai.OpenAI, price: Mapping | None, asked: Iterable[str]) -> bool:
     """Whether calls of these models need no price: the host is free (:func:`is_free`), or has a free tier and no price
-    was given."""
+    was given.
+
+    Args:
+        client: from :func:`connect`.
+        price: the reader's own, USD per 1M tokens; whoever gives one has a paying account. None: not given.
+        asked: ids of the models that will be called.
+    """
     return is_free(client) or (price is None and free_tier(client, asked) is not None)
 
 

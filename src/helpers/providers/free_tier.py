@@ -83,6 +83,10 @@ def tier_of(host: Host, own: Mapping[str, float] | None) -> FreeTier | None:
 def require_consent(host: Host, may_train_on_prompts: str) -> None:
     """Pass where nothing that is sent may be trained on, or the reader allows it for this very host.
 
+    Args:
+        host: one of ``providers.hosts()``; one without a free tier passes.
+        may_train_on_prompts: the name of the one host that the reader allows.
+
     Raises:
         ConsentError: it may be, and ``may_train_on_prompts`` does not name the host; or the free tier has ended.
     """

@@ -119,7 +119,12 @@ class Host:
         return self.after_training
 
     def standing(self, model: str = "", day: date | None = None) -> facts.Life | None:
-        """Where the facts have a model here (the default one when none is named) on a day; None: not in the tables."""
+        """Where the facts have a model here on a day: open, closing or ended; None: not in the tables.
+
+        Args:
+            model: its id here; the default model when not given, under the name that the tables have for it.
+            day: today when not given.
+        """
         default = model in ("", self.default_model)
         listed = (self.priced_as if default else "") or model or self.default_model
         with contextlib.suppress(FactsError):
@@ -130,6 +135,10 @@ class Host:
         """Why a job on ``model`` can perhaps not be started here, by the dated facts; empty when it is open to anyone.
 
         Empty, too, for hosts that the tables do not know.
+
+        Args:
+            model: its id here; the default model when not given.
+            day: today when not given.
         """
         where = self.standing(model, day)
         if where is None or where.state == "open":
@@ -179,7 +188,11 @@ def shipped() -> dict[str, Host]:
 
 
 def own() -> dict[str, Host]:
-    """Hosts of the reader's own ``hosts.toml`` in the kit's home; none when there is no such file."""
+    """Hosts of the reader's own ``hosts.toml`` in the kit's home; none when there is no such file.
+
+    Raises:
+        HostError: the file cannot be read, or has entries that cannot be used; all of them at once.
+    """
     file = kit_home() / "hosts.toml"
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -225,8 +238,12 @@ def _host(name: str, table: Mapping[str, Any]) -> Host:
 def address_problem(url: str, *, raising: type[Exception] = HostError) -> None:
     """Pass when a key may be sent to this address.
 
+    Args:
+        url: what was given as ``base_url``.
+        raising: the error to raise; a reader of many entries collects them as another kind.
+
     Raises:
-        HostError: it is no address, or an unencrypted one of another machine.
+        HostError: it is no address, an unencrypted one of another machine, or holds a user name or password.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -262,5 +279,10 @@ def with_address(host: Host) -> Host:
 
 
 def in_domains(name: str, domains: tuple[str, ...]) -> bool:
-    """Whether a host name lies below one of the domains."""
+    """Whether a host name lies below one of the domains.
+
+    Args:
+        name: a host name, without port.
+        domains: such as ``openai.azure.com``; a name that merely ends in the same letters does not lie below one.
+    """
     return any(name.endswith("." + domain) for domain in domains)

@@ -59,6 +59,10 @@ def private_http(host: Host, key: str) -> DefaultHttpxClient:
     The SDK adds what it finds in the environment (organisation, project, custom headers, an administrator's key) to
     requests for any host, and follows redirects with the body. Here such additions reach OpenAI only, and a redirect is
     an error. A refusal that quotes the key, as some hosts do, is read without it, so no exception can show it.
+
+    Args:
+        host: whose address, to the port, gets the key; the environment's proxies are used where it is another machine.
+        key: sent as ``Authorization: Bearer``.
     """
     own = urlsplit(host.base_url).netloc
 

@@ -42,13 +42,24 @@ class Known:
 
 
 def known(client: openai.OpenAI, model: str) -> Known:
-    """What the host, the model's name or the facts say of ``model``; a tuned model is looked up by its base."""
+    """What the host, the model's name or the facts say of ``model``; a tuned model is looked up by its base.
+
+    Args:
+        client: the host that serves it. Asked only where that is this machine, without retries, 10 s at most.
+        model: its id in requests.
+    """
     base = base_of(model)
     return known_as(base, _told_by_host(client, base))
 
 
 def known_as(base: str, told: float | None, teller: str = "its host") -> Known:
-    """What is known of a base model by its name, and by the billions of parameters that a host gives, if it does."""
+    """What is known of a base model whose host has been asked already.
+
+    Args:
+        base: the model's name; a size in it ("1.5B") counts where the host gives none, then its row in the price table.
+        told: billions of parameters that the host gives; None where it gives none.
+        teller: what to call the host in the explanation.
+    """
     if told is not None:
         return Known(told, f"{teller} says {told:.3g} billion parameters")
     if (named := size_in_name(base)) is not None:
@@ -60,6 +71,13 @@ def known_as(base: str, told: float | None, teller: str = "its host") -> Known:
 
 def role(candidate: Candidate, about: Known) -> tuple[Role, str]:
     """What a candidate's scores count as, and how that is known, in words.
+
+    What is known of the model outweighs what the reader declares: a model under one billion parameters stays a teaching
+    model whatever it is called.
+
+    Args:
+        candidate: its model, whether it is tuned, and what the reader declared it to be.
+        about: what is known of that model, from :func:`known`.
 
     Raises:
         HostError: ``declared`` is none of "", "teaching" and "target".

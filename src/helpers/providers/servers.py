@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -171,30 +171,63 @@ def _model(served: Served, kind: str) -> LocalModel:
 # --- what would spoil a measurement -----------------------------------------------------------------------------------
 
 
+_SHORT_UNLESS_TOLD = (OLLAMA, DOCKER)
+"""Servers that load a model with 4,096 tokens of context unless told otherwise: one that is not known is short, too."""
+
+_WHEN_SHORT = {
+    OLLAMA: "Ollama reads 4,096 tokens of a prompt unless told otherwise (more on GPUs with 24 GB or more), drops the "
+    "beginning of a longer one without a word, and `num_ctx` in a request to /v1 is ignored. Start it with "
+    "`OLLAMA_CONTEXT_LENGTH=16384 ollama serve`, or make a model of your own: two lines in a Modelfile, `FROM NAME` "
+    "and `PARAMETER num_ctx 16384`, then `ollama create NAME-16k -f Modelfile`.",
+    LM_STUDIO: "loaded with a context shorter than the ladder's longest prompts may be "
+    f"({LADDER_TOKENS:,} tokens). Load it again: `lms load NAME --context-length 16384`.",
+    DOCKER: "Docker Model Runner gives llama.cpp 4,096 tokens of context unless told otherwise: `docker model "
+    "configure --context-size 16384 NAME`.",
+    VLLM: "prompts over its context are refused: start vLLM with --max-model-len 16384.",
+}
+"""What to say, behind their names, of models whose context is too short for the ladder."""
+
+_WHEN_UNKNOWN = {
+    LM_STUDIO: "not loaded; the first request loads it, with the context that LM Studio is set to. Load it first: "
+    "`lms load NAME --context-length 16384`.",
+}
+"""What to say of models whose context is not known."""
+
+_WHEN_CLOUD = (
+    "the server passes it on to another machine, so what you send leaves this one. A schema is accepted there and not "
+    "enforced, and a seed need not be kept: read the answers of rungs with a schema, or choose a model without "
+    "“cloud” in its name."
+)
+
+_UNRECOGNISED = (
+    "Not known what this server is: it may pass what you send on to another machine, and charge for it. Find out "
+    "first; then use it by its address, with a PRICE (zeros if it is free). Whether it keeps a seed and a schema, "
+    "and how long a prompt may be, is not known either: `providers.try_out(client, model)` asks it."
+)
+
+
 def _traps(answer: Answering) -> Iterable[str]:
-    short = [one.name for one in answer.models if one.context and one.context < LADDER_TOKENS and not one.leaves]
-    unknown = [one.name for one in answer.models if not one.context and not one.leaves]
-    yield from _CONTEXT[answer.kind](answer, short, unknown)
-    if cloud := [one.name for one in answer.models if one.leaves]:
-        yield (
-            f"{_some(cloud)}: the server passes it on to another machine, so what you send leaves this one. A "
-            "schema is accepted there and not enforced, and a seed need not be kept: read the answers of rungs with a "
-            "schema, or choose a model without “cloud” in its name."
-        )
+    here = [one for one in answer.models if not one.leaves]
+    short = [one.name for one in here if one.context and one.context < LADDER_TOKENS]
+    unknown = [one.name for one in here if not one.context]
+    if answer.kind in _SHORT_UNLESS_TOLD:
+        short, unknown = [*short, *unknown], []
+    if answer.kind == LLAMA_CPP:
+        yield from _llama_cpp(answer, bool(short))
+    if answer.kind == OTHER:
+        yield _UNRECOGNISED
+    cloud = [one.name for one in answer.models if one.leaves]
+    for names, text in (
+        (short, _WHEN_SHORT.get(answer.kind)),
+        (unknown, _WHEN_UNKNOWN.get(answer.kind)),
+        (cloud, _WHEN_CLOUD),
+    ):
+        if names and text:
+            yield f"{_some(names)}: {text}"
 
 
-def _ollama(answer: Answering, short: list[str], unknown: list[str]) -> Iterable[str]:
-    if short or unknown:
-        yield (
-            f"{_some([*short, *unknown])}: Ollama reads 4,096 tokens of a prompt unless told otherwise (more on GPUs "
-            "with 24 GB or more), drops the beginning of a longer one without a word, and `num_ctx` in a request to "
-            "/v1 is ignored. Start it with `OLLAMA_CONTEXT_LENGTH=16384 ollama serve`, or make a model of your own: "
-            "two lines in a Modelfile, `FROM NAME` and `PARAMETER num_ctx 16384`, then `ollama create NAME-16k -f "
-            "Modelfile`."
-        )
-
-
-def _llama_cpp(answer: Answering, short: list[str], unknown: list[str]) -> Iterable[str]:
+def _llama_cpp(answer: Answering, short: bool) -> Iterable[str]:
+    """It divides one context among its slots, and answers to any name."""
     for one in answer.models:
         if one.context and ((answer.slots or 1) > 1 or short):
             at_once = plural(answer.slots or 1, "request")
@@ -204,45 +237,6 @@ def _llama_cpp(answer: Answering, short: list[str], unknown: list[str]) -> Itera
                 "counted as missing: start it with a larger -c, or with -np 1."
             )
         yield f"It answers as {one.name} whatever MODEL says: write that name, so that scores are kept under it."
-
-
-def _lm_studio(answer: Answering, short: list[str], unknown: list[str]) -> Iterable[str]:
-    if short:
-        yield (
-            f"{_some(short)}: loaded with a context shorter than the ladder's longest prompts may be "
-            f"({LADDER_TOKENS:,} tokens). Load it again: `lms load NAME --context-length 16384`."
-        )
-    if unknown:
-        yield (
-            f"{_some(unknown)}: not loaded; the first request loads it, with the context that LM Studio is set to. "
-            "Load it first: `lms load NAME --context-length 16384`."
-        )
-
-
-def _docker(answer: Answering, short: list[str], unknown: list[str]) -> Iterable[str]:
-    if short or unknown:
-        yield (
-            f"{_some([*short, *unknown])}: Docker Model Runner gives llama.cpp 4,096 tokens of context unless told "
-            "otherwise: `docker model configure --context-size 16384 NAME`."
-        )
-
-
-def _vllm(answer: Answering, short: list[str], unknown: list[str]) -> Iterable[str]:
-    if short:
-        yield f"{_some(short)}: prompts over its context are refused: start vLLM with --max-model-len 16384."
-
-
-def _other(answer: Answering, short: list[str], unknown: list[str]) -> Iterable[str]:
-    yield (
-        "Not known what this server is: it may pass what you send on to another machine, and charge for it. Find out "
-        "first; then use it by its address, with a PRICE (zeros if it is free). Whether it keeps a seed and a schema, "
-        "and how long a prompt may be, is not known either: `providers.try_out(client, model)` asks it."
-    )
-
-
-_CONTEXT: Mapping[str, Any] = {
-    OLLAMA: _ollama, LLAMA_CPP: _llama_cpp, LM_STUDIO: _lm_studio, DOCKER: _docker, VLLM: _vllm, OTHER: _other,
-}  # fmt: skip
 
 
 def _some(names: Sequence[str]) -> str:

@@ -70,7 +70,12 @@ class Answering:
 
 
 def answering(address: str, seconds: float = SECONDS) -> Answering | None:
-    """What model server answers at ``http://127.0.0.1:PORT``; None when none does in that time."""
+    """What model server answers, recognised by its list of models and its own pages; None when none does in that time.
+
+    Args:
+        address: ``http://127.0.0.1:PORT``.
+        seconds: for all pages together, a slow or hostile server's too. Details that come too late are left out.
+    """
     deadline = time.monotonic() + seconds
     listed = _openai_models(page(address, "/v1/models", deadline))
     owners = {model.get("owned_by") for model in listed}

@@ -27,7 +27,11 @@ THINKS = (
 def try_out(client: openai.OpenAI, model: str) -> list[str]:
     """Sentences on what this model's server keeps: a seed, a schema, and how long a short answer takes.
 
-    Four short calls; the first may load the model, and does not count for the time.
+    Four short calls of at most 24 answer tokens; the first may load the model, and does not count for the time.
+
+    Args:
+        client: the server; each call may take two minutes and is not repeated.
+        model: its id in requests.
 
     Raises:
         openai.OpenAIError: the server refuses a plain question.

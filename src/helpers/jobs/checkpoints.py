@@ -13,10 +13,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import openai
+import pandas as pd
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from helpers.errors import JobError
-from helpers.jobs.results import answering
+from helpers.jobs.results import answering, listed_checkpoints
 from helpers.jobs.retry import patiently
 from helpers.jobs.running import look
 
@@ -50,41 +51,72 @@ class Best:
 
 
 def checkpoints(client: openai.OpenAI, job_id: str) -> Checkpoints:
-    """The checkpoints of a job that has succeeded, with what can be called.
+    """The checkpoints of a job that has succeeded, with what can be called: each is asked for one token.
+
+    Args:
+        client: the host where it ran.
+        job_id: a job that has succeeded.
 
     Raises:
-        JobError, HostError: as :func:`helpers.jobs.answering`.
+        JobError: as :func:`helpers.jobs.answering`.
+        HostError: as :func:`helpers.jobs.answering`.
     """
-    points = patiently(client, lambda c: list(c.fine_tuning.jobs.checkpoints.list(job_id, limit=100)))
-    points.sort(key=lambda point: point.step_number)
-    calls = {point.id for point in points[:-1] if answers(client, point.fine_tuned_model_checkpoint)}
+    points = listed_checkpoints(client, job_id)
+    calls = {point.id for point in points[:-1] if _answers(client, point.fine_tuned_model_checkpoint)}
     final, settings = answering(client, job_id), look(client, job_id).job.hyperparameters
     if settings and (settings.model_extra or {}).get("keep") == "best":  # the job's own model is one of these
         final = points[-1].fine_tuned_model_checkpoint
-    return named(final, points, calls)
+    return callable_by_name(final, points, calls)
 
 
-def answers(client: openai.OpenAI, model: str | None) -> bool:
-    """Whether a model answers: it is asked for one token, because hosts list checkpoints that they do not serve."""
-    if not model:
-        return False
-    hello = [{"role": "user", "content": "Hello"}]
-    try:
-        patiently(client, lambda c: c.chat.completions.create(model=model, messages=hello, max_tokens=1))
-    except (openai.NotFoundError, openai.BadRequestError):
-        return False
-    return True
+def callable_by_name(final: str, points: Sequence[FineTuningJobCheckpoint], calls: Collection[str]) -> Checkpoints:
+    """What can be called of a job, by the names of its checkpoints ("step 40").
 
-
-def named(final: str, points: Sequence[FineTuningJobCheckpoint], calls: Collection[str]) -> Checkpoints:
-    """Checkpoints as the host lists them, first step first, with what the last one is called; ``calls``: ids of those
-    before it that answer."""
+    Args:
+        final: what the job's own model is called.
+        points: its checkpoints as the host lists them, first step first; the last one goes by ``final``.
+        calls: ids of those before it that answer.
+    """
     names = [f"step {point.step_number}" for point in points] or [LAST]
     losses = {name: loss for name, point in zip(names, points, strict=False) if (loss := _loss(point)) is not None}
     by_name = zip(names, points[:-1], strict=False)
     earlier = {name: point.fine_tuned_model_checkpoint for name, point in by_name if point.id in calls}
     models = {**earlier, names[-1]: final}
     return Checkpoints(losses, models, f"{_lowest(names, losses)} {_callable(names, models)}".strip())
+
+
+def passes(client: openai.OpenAI, job_id: str) -> pd.DataFrame:
+    """The models that a job left on its way over the training rows, to choose one by what one cares about.
+
+    Columns: ``epoch`` (passes done; by the step where the job tells its number of epochs, else counted from 1),
+    ``step``, ``loss`` (on all validation rows, nats a token; ``nan`` where the host does not say), ``model`` (what to
+    call). Hosts may keep only the last few checkpoints. Where none has a name to call, there is one line: the job's own
+    model.
+
+    Args:
+        client: the host where it ran.
+        job_id: a job that has succeeded.
+
+    Raises:
+        JobError: the job has not succeeded, or no checkpoint can be called and its model is not deployed.
+        HostError: the host does not answer, or refuses the key.
+    """
+    job = look(client, job_id).job
+    points = listed_checkpoints(client, job_id)
+    steps, epochs = [point.step_number for point in points], job.hyperparameters and job.hyperparameters.n_epochs
+    told = isinstance(epochs, int)
+    lines = [
+        {
+            "epoch": round(epochs * point.step_number / steps[-1], 2) if told else place,  # the last step ends the job
+            "step": point.step_number,
+            "loss": point.metrics.full_valid_loss if point.metrics else None,
+            "model": point.fine_tuned_model_checkpoint,
+        }
+        for place, point in enumerate(points, 1)
+    ]
+    last = lines[-1] if lines else {"epoch": epochs if told else 1}
+    can_be_called = [line for line in lines if line["model"]] or [last | {"model": answering(client, job_id)}]
+    return pd.DataFrame(can_be_called, columns=["epoch", "step", "loss", "model"]).astype({"loss": float})
 
 
 def best_checkpoint(found: Checkpoints, scores: Mapping[str, float]) -> Best:
@@ -114,6 +146,18 @@ def best_checkpoint(found: Checkpoints, scores: Mapping[str, float]) -> Best:
     order = list(found.models)
     best = min(equal, key=lambda name: (found.losses.get(name, math.inf), -order.index(name)))
     return Best(best, found.models[best], _why(found, best, scores, equal))
+
+
+def _answers(client: openai.OpenAI, model: str | None) -> bool:
+    """Whether a model answers: it is asked for one token, because hosts list checkpoints that they do not serve."""
+    if not model:
+        return False
+    hello = [{"role": "user", "content": "Hello"}]
+    try:
+        patiently(client, lambda c: c.chat.completions.create(model=model, messages=hello, max_tokens=1))
+    except (openai.NotFoundError, openai.BadRequestError):
+        return False
+    return True
 
 
 def _why(found: Checkpoints, best: str, scores: Mapping[str, float], equal: list[str]) -> str:
