@@ -47,9 +47,9 @@ from helpers.local_api.engine.text.constrain import SchemaError
 from helpers.local_api.engine.text.detokenizer import Detokenizer
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.local_api.engine.transformer import open_model
-from helpers.local_api.http.schemas import ChatRequest
+from helpers.local_api.http.schemas.chat import ChatRequest
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore
+from helpers.local_api.store.api_store import ApiStore
 from helpers.local_api.training.lora_trainer import LoraTrainer
 
 SHAPE = {

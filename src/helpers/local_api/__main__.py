@@ -68,7 +68,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     from helpers.local_api.http.app import application
     from helpers.local_api.http.connections import Connection
     from helpers.local_api.http.serving import Serving
-    from helpers.local_api.store import ApiStore
+    from helpers.local_api.store.api_store import ApiStore
     from helpers.local_api.training.worker import Worker
 
     store = ApiStore(home)

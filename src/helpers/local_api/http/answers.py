@@ -15,7 +15,7 @@ from helpers.errors import KitError
 from helpers.local_api.engine.generate import AnswerEvent, Generation, GenerationResult
 from helpers.local_api.engine.text.calls import Call
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import ChatRequest
+from helpers.local_api.http.schemas.chat import ChatRequest
 from helpers.local_api.http.serving import Serving, api_error_of
 
 log = logging.getLogger(__name__)

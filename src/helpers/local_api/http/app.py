@@ -16,7 +16,8 @@ from helpers.local_api.http.auth import LOOPBACK, AuthMiddleware
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.routes import chat, embeddings, files, fine_tuning, models, responses
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore, disk_full
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.database import disk_full
 from helpers.local_api.training.worker import Worker
 
 log = logging.getLogger(__name__)

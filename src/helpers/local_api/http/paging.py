@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.store import ApiStore
+from helpers.local_api.store.api_store import ApiStore
 
 
 def page_of(

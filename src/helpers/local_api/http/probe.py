@@ -11,9 +11,10 @@ from typing import Any
 
 from helpers.errors import KitError
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import CreateJob
+from helpers.local_api.http.schemas.jobs import CreateJob
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore, new_id
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import new_id
 from helpers.local_api.training import hyperparameters
 from helpers.local_api.training.trainer_process import MODULE
 

@@ -30,8 +30,9 @@ from helpers.local_api.engine.generate import (
 from helpers.local_api.engine.text.constrain import SchemaError, ToolSchemaError
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import ChatRequest, Message, Seen
-from helpers.local_api.store import ApiStore, Model
+from helpers.local_api.http.schemas.chat import ChatRequest, Message, Seen
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import Model
 
 
 @dataclass(frozen=True)

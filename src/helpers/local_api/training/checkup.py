@@ -24,7 +24,8 @@ from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.project import write_atomically
 
 if TYPE_CHECKING:
-    from helpers.local_api.store import ApiStore, Job
+    from helpers.local_api.store.api_store import ApiStore
+    from helpers.local_api.store.records import Job
     from helpers.local_api.training.batches import Row
 
 FILE = "seen.json"

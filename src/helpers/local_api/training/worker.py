@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import KitError
-from helpers.local_api.store import ApiStore, Checkpoint, Job, disk_full, new_id
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.database import disk_full
+from helpers.local_api.store.records import Checkpoint, Job, new_id
 from helpers.local_api.training import checkup, hyperparameters
 from helpers.local_api.training.trainer_process import TrainerProcess
 from helpers.project import write_atomically

@@ -14,8 +14,9 @@ from starlette.requests import ClientDisconnect
 
 from helpers import assets
 from helpers.local_api.engine.embed import BATCH, MAX_TOKENS, MODEL, WIDTH, Embedder
+from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import EmbeddingRequest, read_request
+from helpers.local_api.http.schemas.embeddings import EmbeddingRequest
 
 TITLE = "all-MiniLM-L6-v2, sentence embeddings"
 MAX_LETTERS = 100 * MAX_TOKENS

@@ -16,11 +16,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from helpers.errors import DataError
+from helpers.local_api.http.body import limited
 from helpers.local_api.http.errors import ApiError, unknown
 from helpers.local_api.http.paging import page_of
-from helpers.local_api.http.schemas import limited
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore, File, new_id
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import File, new_id
 
 MAX_FILE_BYTES = 512 * 2**20
 """As OpenAI's Files API: 512 MB a file (openai/openai-openapi, openapi.yaml, read 2026-11-23)."""

@@ -10,11 +10,14 @@ from fastapi import APIRouter, Request
 
 from helpers.errors import KitError
 from helpers.local_api.http import probe
+from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError, unknown
 from helpers.local_api.http.paging import page_of
-from helpers.local_api.http.schemas import MAX_PAIRS, CreateJob, read_request
+from helpers.local_api.http.schemas.fields import MAX_PAIRS
+from helpers.local_api.http.schemas.jobs import CreateJob
 from helpers.local_api.http.serving import Serving, api_error_of, how_to_get, is_on_shelf, will_not_fit
-from helpers.local_api.store import ApiStore, Checkpoint, Job, JobEvent
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import Checkpoint, Job, JobEvent
 from helpers.local_api.training import checkup
 from helpers.local_api.training.worker import Worker
 

@@ -10,7 +10,8 @@ from helpers import assets
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.routes import embeddings
 from helpers.local_api.http.serving import Base, Serving
-from helpers.local_api.store import ApiStore, Model
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import Model
 
 NOTE = (
     "A local teaching engine: a small open model on this machine's own processor. It shows how fine-tuning works; "

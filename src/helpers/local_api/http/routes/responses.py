@@ -16,11 +16,12 @@ from fastapi.responses import StreamingResponse
 from helpers.local_api.engine.chances import Chance
 from helpers.local_api.engine.generate import GenerationResult
 from helpers.local_api.http.answers import Answers, complete, sse, told_in_a_stream
+from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.routes.chat import logprobs
-from helpers.local_api.http.schemas import ResponseRequest, read_request
+from helpers.local_api.http.schemas.responses import ResponseRequest
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import new_id
+from helpers.local_api.store.records import new_id
 
 RENAMED = {"messages": "input", "response_format": "text.format"}
 """What chat calls a parameter, and what it is called here."""
