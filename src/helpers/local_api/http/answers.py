@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import Request
 
 from helpers.errors import KitError
-from helpers.local_api.engine.generate import AnswerEvent, Generation, GenerationResult
+from helpers.local_api.engine.requests import AnswerEvent, Generation, GenerationResult
 from helpers.local_api.engine.text.calls import Call
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.schemas.chat import ChatRequest

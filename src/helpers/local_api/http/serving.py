@@ -18,10 +18,10 @@ from typing import Any
 from helpers import assets, open_models
 from helpers.errors import AssetError, KitError
 from helpers.local_api.engine.embed import MODEL as EMBEDDING_MODEL
-from helpers.local_api.engine.generate import (
+from helpers.local_api.engine.generate import Engine
+from helpers.local_api.engine.requests import (
     AnswerEvent,
     ContextLengthError,
-    Engine,
     EngineClosedError,
     Generation,
     GenerationRequest,

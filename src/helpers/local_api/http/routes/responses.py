@@ -13,8 +13,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from helpers.local_api.engine.chances import Chance
-from helpers.local_api.engine.generate import GenerationResult
+from helpers.local_api.engine.requests import GenerationResult
+from helpers.local_api.engine.sampling import Chance
 from helpers.local_api.http.answers import Answers, complete, sse, told_in_a_stream
 from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError
