@@ -105,7 +105,9 @@ class Engine:
 
         Raises:
             ContextLengthError: before anything is computed.
-            UnknownAdapterError, SchemaError, DataError: the request cannot be answered.
+            UnknownAdapterError: its adapter is not loaded.
+            SchemaError: its schema, or that of a tool, cannot be enforced.
+            DataError: its messages are nothing that the template can express.
             EngineClosedError: the engine was closed, or has failed.
         """
         answer = self._accept(request)
@@ -157,7 +159,8 @@ class Engine:
             tools: those that it declares, in OpenAI's shape.
 
         Raises:
-            ContextLengthError, DataError: it does not fit, or is nothing that the template can express.
+            ContextLengthError: it does not fit.
+            DataError: it is nothing that the template can express.
         """
         texts = texts_of(messages, tools)
         if self.template.exceeds(texts, self.context):

@@ -54,7 +54,8 @@ class Rows:
         Args:
             first_row: of the new rows.
             rows: how many there are.
-            first, last: the columns that the pass fills, ``last`` excluded.
+            first: column of the piece's first token, counted from the end of the shared prefix.
+            last: the column behind its last one.
         """
         self._here = slice(first_row, first_row + rows)
         self._columns, self._parts = slice(first, last), [(slice(rows), last)]
@@ -81,7 +82,8 @@ class Rows:
         Args:
             layer: its number; each has keys and values of its own.
             query: (rows, query heads, tokens, width).
-            key, value: (rows, heads, tokens, width).
+            key: (rows, heads, tokens, width).
+            value: (rows, heads, tokens, width).
             scaling: what the products of queries and keys are multiplied by.
 
         Returns:
@@ -199,10 +201,14 @@ class BatchGroup:
         """As :meth:`Rows.attend`, the groups' rows one after the other.
 
         Args:
-            layer, query, key, value, scaling: as there, over all rows of all groups.
+            layer: its number.
+            query: (all rows, query heads, 1, width).
+            key: (all rows, heads, 1, width).
+            value: (all rows, heads, 1, width).
+            scaling: what the products of queries and keys are multiplied by.
 
         Returns:
-            (all rows, tokens, query heads, width).
+            (all rows, 1, query heads, width).
         """
         sizes = [len(rows) for rows in self.groups]
         parts = zip(self.groups, query.split(sizes), key.split(sizes), value.split(sizes), strict=True)

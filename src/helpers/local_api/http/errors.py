@@ -41,7 +41,13 @@ class ApiError(Exception):
 
 
 def unknown(what: str, object_id: str, *, param: str = "id") -> ApiError:
-    """404 for an object that is not in the store."""
+    """404 for an object that is not in the store.
+
+    Args:
+        what: its kind, in words.
+        object_id: what the client called it.
+        param: the request's field that named it.
+    """
     return ApiError(404, f"No such {what}: {object_id!r}.", param=param, code="not_found")
 
 

@@ -24,7 +24,12 @@ log = logging.getLogger(__name__)
 
 
 def estimate(store: ApiStore, serving: Serving, asked: CreateJob) -> dict[str, Any]:
-    """Predicted seconds (low, likely, high), steps and billable tokens of the job ``asked``.
+    """Predicted seconds (low, likely, high), steps and billable tokens of a job.
+
+    Args:
+        store: has the job's files; the probe's folder lies among its temporary ones.
+        serving: knows the base model's folder.
+        asked: the job; its file ids exist.
 
     Raises:
         ApiError: the base model cannot be had, or the probe failed.

@@ -129,6 +129,10 @@ class Serving:
 
         A seed is the first answer's own; each further one counts on from it.
 
+        Args:
+            asked: the request.
+            listeners: one for each answer; called in the engine's thread, and must return at once.
+
         Raises:
             ApiError: the model does not exist, cannot be loaded, or cannot take this request.
         """
@@ -195,7 +199,12 @@ class Serving:
             return any(self._tools.get(name, False) for name in bases)
 
     def forget(self, names: Iterable[str], base: str) -> None:
-        """Deleted models answer no more, and leave the memory."""
+        """Deleted models answer no more, and leave the memory.
+
+        Args:
+            names: of the tuned models.
+            base: the base model of all of them.
+        """
         with self._loading:
             if base in self._engines:
                 for name in names:
@@ -244,7 +253,12 @@ def how_to_get(name: str) -> str:
 
 
 def will_not_fit(name: str, recipe: str) -> str:
-    """Why a fetched model of the shelf cannot be tuned in this machine's memory, or nothing."""
+    """Why a fetched model of the shelf cannot be tuned in this machine's memory, or nothing.
+
+    Args:
+        name: the model's.
+        recipe: ``"quick"`` or ``"thorough"``; the latter needs more.
+    """
     model = next((one for one in open_models.shelf() if one.name == name and one.name != DEFAULT.id), None)
     memory = open_models.memory_of_this_machine()
     if model is None or getattr(open_models.needs(model), recipe) <= memory:

@@ -151,7 +151,12 @@ class Training:
 
 
 def rate(step: int, total: int) -> float:
-    """Share of the peak learning rate: linear warm-up over a tenth of the steps, then linear decay towards 0."""
+    """Share of the peak learning rate: linear warm-up over a tenth of the steps, then linear decay towards 0.
+
+    Args:
+        step: the optimiser step to come, counted from 0.
+        total: steps of the whole job.
+    """
     warm_up = max(1, round(total * WARM_UP))
     return (step + 1) / warm_up if step < warm_up else (total - step) / max(1, total - warm_up)
 

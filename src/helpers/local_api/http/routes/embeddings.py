@@ -64,7 +64,16 @@ class Model:
     async def in_batches(
         self, request: Request, work: Callable[[Sequence[Any]], Sequence[Any]], things: Sequence[Any]
     ) -> AsyncIterator[Any]:
-        """What ``work`` makes of each thing. Batches of several requests take turns: a long list holds nobody up."""
+        """What comes of each thing, in order. Batches of several requests take turns: a long list holds nobody up.
+
+        Args:
+            request: whose client may hang up meanwhile; that ends the work.
+            work: a batch of things in, as many results out; runs in the model's thread.
+            things: texts, or token ids of texts.
+
+        Raises:
+            ClientDisconnect: the client has hung up.
+        """
         loop = asyncio.get_running_loop()
         for start in range(0, len(things), BATCH):
             if await request.is_disconnected():

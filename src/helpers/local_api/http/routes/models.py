@@ -24,6 +24,12 @@ LARGER = 1_000_000_000
 
 
 def router(store: ApiStore, serving: Serving) -> APIRouter:
+    """The routes of this file.
+
+    Args:
+        store: keeps the tuned models.
+        serving: says which base models there are, and forgets tuned ones that are deleted.
+    """
     routes = APIRouter()
 
     @routes.get("/models")

@@ -62,9 +62,9 @@ class Response:
         return self._shown("in_progress", [])
 
     def ended(self, result: GenerationResult) -> dict[str, Any]:
-        status = status_of(result)
+        status = _status_of(result)
         why = None if status == "completed" else {"reason": "max_output_tokens"}
-        output = [self.item(status, [part(result.text, result.chances)])]
+        output = [self.item(status, [_part(result.text, result.chances)])]
         return self._shown(status, output, incomplete_details=why, usage=_usage(result))
 
     def failed(self, refusal: ApiError) -> dict[str, Any]:
@@ -72,7 +72,12 @@ class Response:
         return self._shown("failed", [], error={"code": code, "message": refusal.error["message"]})
 
     def item(self, status: str, content: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The one output item, a message."""
+        """The one output item, a message.
+
+        Args:
+            status: ``"in_progress"``, ``"completed"`` or ``"incomplete"``.
+            content: its parts; none yet while it is in progress.
+        """
         message = {"id": self.item_id, "type": "message", "role": "assistant", "status": status}
         return {**message, "content": list(content)}
 
@@ -104,11 +109,11 @@ class Response:
         }
 
 
-def status_of(result: GenerationResult) -> str:
+def _status_of(result: GenerationResult) -> str:
     return "completed" if result.finish_reason == "stop" else "incomplete"
 
 
-def part(text: str, chances: Sequence[Chance] = ()) -> dict[str, Any]:
+def _part(text: str, chances: Sequence[Chance] = ()) -> dict[str, Any]:
     """A message's text, as an answer carries it."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs(chances)["content"]}
 
@@ -125,7 +130,7 @@ async def _stream(told: Response, answers: Answers) -> AsyncIterator[str]:
         yield event("response.created", response=told.begun())
         yield event("response.in_progress", response=told.begun())
         yield event("response.output_item.added", output_index=0, item=told.item("in_progress", []))
-        yield event("response.content_part.added", **place, part=part(""))
+        yield event("response.content_part.added", **place, part=_part(""))
         async for _, said in answers.events():
             if isinstance(said, str):
                 chances = logprobs(getattr(said, "chances", ()))["content"]
@@ -140,7 +145,7 @@ async def _stream(told: Response, answers: Answers) -> AsyncIterator[str]:
 
 
 def _ending(told: Response, result: GenerationResult, place: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    status, whole = status_of(result), part(result.text, result.chances)
+    status, whole = _status_of(result), _part(result.text, result.chances)
     yield "response.output_text.done", {**place, "text": result.text, "logprobs": whole["logprobs"]}
     yield "response.content_part.done", {**place, "part": whole}
     yield "response.output_item.done", {"output_index": 0, "item": told.item(status, [whole])}

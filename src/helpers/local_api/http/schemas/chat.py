@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic.functional_validators import BeforeValidator
@@ -12,13 +12,13 @@ from helpers.local_api.engine.text.calls import NO_ARGUMENTS, Calling
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.schemas.fields import (
     ANY,
+    Lenient,
     Name,
     Strict,
     Temperature,
     TokenLimit,
     TopLogprobs,
     TopP,
-    without_neutral,
 )
 
 INEXPRESSIBLE = ("function_call", "audio", "refusal", "annotations")
@@ -189,8 +189,10 @@ class Seen(Strict):
         return self
 
 
-class ChatRequest(Strict):
+class ChatRequest(Lenient):
     """``POST /v1/chat/completions``: what this API honours; :data:`NEUTRAL` has what it accepts unheard."""
+
+    neutral: ClassVar[Mapping[str, Any]] = NEUTRAL
 
     model: str
     messages: Annotated[list[Message], Field(min_length=1, max_length=2048)]
@@ -209,12 +211,6 @@ class ChatRequest(Strict):
     parallel_tool_calls: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def no_unheard_wish(cls, data: Any) -> Any:
-        """Drop a foreign parameter whose value changes nothing; refuse one that would have to be ignored."""
-        return without_neutral(data, NEUTRAL) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def consistent(self) -> ChatRequest:
@@ -243,7 +239,11 @@ class ChatRequest(Strict):
 
     @model_validator(mode="after")
     def calls_are_answered(self) -> ChatRequest:
-        """Each call by a message of the role ``tool`` right behind it, as at OpenAI; templates know the order only."""
+        """Each call by a message of the role ``tool`` right behind it, as at OpenAI; templates know the order only.
+
+        Raises:
+            ApiError: 400, a call without an answer, or an answer without a call.
+        """
         waiting: dict[str, int] = {}
         for n, message in enumerate(self.messages):
             if message.role == "tool":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from helpers.local_api.http.errors import ApiError, shortened
@@ -47,22 +47,30 @@ WAYS_OUT: Mapping[str, str] = {
 }
 
 
-def without_neutral(data: Mapping[str, Any], accepted: Mapping[str, Any]) -> dict[str, Any]:
-    """A request without the parameters that change nothing.
+class Lenient(Strict):
+    """A request that lets pass what changes nothing, and refuses what would have to be ignored.
 
-    Args:
-        data: the request's fields.
-        accepted: for each further parameter the values that pass; ``()``: none but null, :data:`ANY`: all.
-
-    Raises:
-        ApiError: 400, one of them has a value that would change something.
+    Attributes:
+        neutral: OpenAI's further parameters, each with the values that pass: ``()``: none but null, :data:`ANY`: all.
     """
-    for name in [name for name in data if name in accepted]:
-        value, neutral = data[name], accepted[name]
-        if value is not None and neutral is not ANY and value not in neutral:
-            only = f"; only {', '.join(map(repr, neutral))} or null is" if neutral else ""
-            message = (
-                f"Unsupported parameter: {name!r} = {shortened(value)} cannot be honoured by this local API{only}."
-            )
-            raise ApiError(400, message + WAYS_OUT.get(name, ""), param=name, code="unsupported_parameter")
-    return {name: value for name, value in data.items() if name not in accepted}
+
+    neutral: ClassVar[Mapping[str, Any]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def without_neutral(cls, data: Any) -> Any:
+        """Drop a foreign parameter whose value changes nothing.
+
+        Raises:
+            ApiError: 400, one of them has a value that would change something.
+        """
+        if not isinstance(data, dict):
+            return data
+        for name in [name for name in data if name in cls.neutral]:
+            value, neutral = data[name], cls.neutral[name]
+            if value is not None and neutral is not ANY and value not in neutral:
+                only = f"; only {', '.join(map(repr, neutral))} or null is" if neutral else ""
+                asked = f"{name!r} = {shortened(value)}"
+                message = f"Unsupported parameter: {asked} cannot be honoured by this local API{only}."
+                raise ApiError(400, message + WAYS_OUT.get(name, ""), param=name, code="unsupported_parameter")
+        return {name: value for name, value in data.items() if name not in cls.neutral}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic.functional_validators import BeforeValidator
@@ -11,6 +11,7 @@ from pydantic.functional_validators import BeforeValidator
 from helpers.local_api.http.schemas.chat import ChatRequest
 from helpers.local_api.http.schemas.fields import (
     ANY,
+    Lenient,
     Metadata,
     Name,
     Strict,
@@ -18,7 +19,6 @@ from helpers.local_api.http.schemas.fields import (
     TokenLimit,
     TopLogprobs,
     TopP,
-    without_neutral,
 )
 
 RESPONSE_NEUTRAL: Mapping[str, Any] = {
@@ -96,8 +96,10 @@ class ResponseStreamOptions(Strict):
     include_obfuscation: bool = False
 
 
-class ResponseRequest(Strict):
+class ResponseRequest(Lenient):
     """``POST /v1/responses``: text in, text or structured output out; :data:`RESPONSE_NEUTRAL` is accepted unheard."""
+
+    neutral: ClassVar[Mapping[str, Any]] = RESPONSE_NEUTRAL
 
     model: str
     input: Annotated[list[InputMessage], BeforeValidator(_as_messages), Field(min_length=1, max_length=2048)]
@@ -111,11 +113,6 @@ class ResponseRequest(Strict):
     metadata: Metadata | None = None
     stream: bool | None = None
     stream_options: ResponseStreamOptions | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def no_unheard_wish(cls, data: Any) -> Any:
-        return without_neutral(data, RESPONSE_NEUTRAL) if isinstance(data, dict) else data
 
     @property
     def format(self) -> TextFormat:
