@@ -11,6 +11,7 @@ From the outside in::
     paging       lists in pages
     routes       the addresses under /v1, a file each
     answers      answers on their way from the engine's thread to the event loop
-    serving      base models, tuned models and their engines, loaded when first used
+    serving      which model answers, base or tuned, and their engines, loaded when first used
+    base_models  those of this machine, and whether one can be tuned in its memory
     probe        how long a job would take: a short run of the trainer
 """

@@ -10,12 +10,13 @@ from fastapi import APIRouter, Request
 
 from helpers.errors import KitError
 from helpers.local_api.http import probe
+from helpers.local_api.http.base_models import how_to_get, is_on_shelf, will_not_fit
 from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError, unknown
 from helpers.local_api.http.paging import page_of
 from helpers.local_api.http.schemas.fields import MAX_PAIRS
 from helpers.local_api.http.schemas.jobs import CreateJob
-from helpers.local_api.http.serving import Serving, api_error_of, how_to_get, is_on_shelf, will_not_fit
+from helpers.local_api.http.serving import Serving, api_error_of
 from helpers.local_api.store.api_store import ApiStore
 from helpers.local_api.store.records import Checkpoint, Job, JobEvent, Record
 from helpers.local_api.training import checkup

@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpers import assets
+from helpers.local_api.http.base_models import Base
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.routes import embeddings
-from helpers.local_api.http.serving import Base, Serving
+from helpers.local_api.http.serving import Serving
 from helpers.local_api.store.api_store import ApiStore
 from helpers.local_api.store.records import Model
 
