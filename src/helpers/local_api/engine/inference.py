@@ -33,6 +33,7 @@ class Linear(nn.Linear):
     packed_weight: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
+        """The product of (…, in) with the packed weight: (…, out)."""
         if self.packed_weight.is_mkldnn:
             return torch.ops.mkldnn._linear_pointwise(x, self.packed_weight, self.bias, "none", [], "")
         return nn.functional.linear(x, self.packed_weight, self.bias)

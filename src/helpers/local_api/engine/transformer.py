@@ -61,6 +61,7 @@ class Transformer:
 
     @property
     def layers(self) -> nn.ModuleList:
+        """The decoder layers, lowest first."""
         return self.body.layers
 
     @property
@@ -70,13 +71,16 @@ class Transformer:
 
     @property
     def device(self) -> torch.device:
+        """Where its weights are."""
         return self.model.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """The type of its weights."""
         return self.model.dtype
 
     def embed(self, ids: Tensor) -> Tensor:
+        """What goes into the lowest layer, (rows, tokens, width), from ids (rows, tokens)."""
         return self.body.embed_tokens(ids)
 
     def walk(self, hidden: Tensor, positions: Tensor, first: int = 0, last: int | None = None, **how: Any) -> Tensor:

@@ -181,6 +181,7 @@ class Serving:
                     self._engines[base].unload_adapter(name)
 
     def stop(self) -> None:
+        """Close every engine; answers that are not complete are told so."""
         for engine in self._engines.values():
             engine.close()
 

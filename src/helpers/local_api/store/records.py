@@ -67,6 +67,7 @@ class Job(Record):
 
     @property
     def active(self) -> bool:
+        """Whether it has not ended."""
         return self.status in ACTIVE
 
     @property

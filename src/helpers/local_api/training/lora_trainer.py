@@ -56,10 +56,12 @@ class Score(NamedTuple):
 
     @property
     def mean_loss(self) -> float:
+        """Cross-entropy a learned token, in nats, weighted."""
         return self.loss / self.weight
 
     @property
     def accuracy(self) -> float:
+        """Share of learned tokens that were the likeliest, from 0 to 1."""
         return self.right / self.tokens
 
 

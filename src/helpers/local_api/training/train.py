@@ -58,6 +58,7 @@ class Spec:
 
     @classmethod
     def read(cls, job: Path) -> Spec:
+        """The specification in a job's folder."""
         raw = json.loads((job / "spec.json").read_text(encoding="utf-8"))
         known = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
         for name in ("base_dir", "training_file", "validation_file"):

@@ -26,6 +26,7 @@ FINGERPRINT = f"fp_local_{version('prompt-or-fine-tune')}"
 
 
 def router(serving: Serving) -> APIRouter:
+    """The routes of this file; ``serving`` answers."""
     routes = APIRouter()
 
     @routes.post("/chat/completions", response_model=None)

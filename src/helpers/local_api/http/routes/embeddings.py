@@ -24,6 +24,7 @@ MAX_LETTERS = 100 * MAX_TOKENS
 
 
 def router() -> APIRouter:
+    """The routes of this file."""
     routes, model = APIRouter(), Model()
 
     @routes.post("/embeddings")
@@ -59,6 +60,7 @@ class Model:
         return [ids[: MAX_TOKENS + 1] for ids in self._loaded().tokens(short)]
 
     def vectors(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+        """Unit vectors of one batch, float32 (texts, 384)."""
         return self._loaded().vectors(tokens)
 
     async def in_batches(

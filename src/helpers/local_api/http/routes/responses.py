@@ -28,6 +28,7 @@ RENAMED = {"messages": "input", "response_format": "text.format"}
 
 
 def router(serving: Serving) -> APIRouter:
+    """The routes of this file; ``serving`` answers."""
     routes = APIRouter()
 
     @routes.post("/responses", response_model=None)
@@ -59,15 +60,18 @@ class Response:
         self._head = {"id": new_id("resp_"), "object": "response", "created_at": int(time.time()), "model": asked.model}
 
     def begun(self) -> dict[str, Any]:
+        """As it is shown before it has any text."""
         return self._shown("in_progress", [])
 
     def ended(self, result: GenerationResult) -> dict[str, Any]:
+        """As it is shown when it is complete, or was cut short by its limit of tokens."""
         status = _status_of(result)
         why = None if status == "completed" else {"reason": "max_output_tokens"}
         output = [self.item(status, [_part(result.text, result.chances)])]
         return self._shown(status, output, incomplete_details=why, usage=_usage(result))
 
     def failed(self, refusal: ApiError) -> dict[str, Any]:
+        """As a stream shows it that had begun before something went wrong."""
         code = "server_error" if refusal.status >= 500 else "invalid_prompt"
         return self._shown("failed", [], error={"code": code, "message": refusal.error["message"]})
 

@@ -103,6 +103,7 @@ class Message(Strict):
 
     @property
     def text(self) -> str:
+        """Its content in one piece."""
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
@@ -120,6 +121,7 @@ class Function(Strict):
 
     @property
     def schema_of_arguments(self) -> dict[str, Any]:
+        """What its arguments must keep to; an object without members where it declares no parameters."""
         return {"type": "object", **self.parameters} if self.parameters else dict(NO_ARGUMENTS)
 
 

@@ -90,5 +90,6 @@ class CreateJob(Strict):
 
     @property
     def asked(self) -> RequestedHyperparameters:
+        """The settings, from whichever of the two places they were given in."""
         inner = self.method and self.method.supervised and self.method.supervised.hyperparameters
         return inner or self.hyperparameters or RequestedHyperparameters()

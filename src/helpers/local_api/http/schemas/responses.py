@@ -116,6 +116,7 @@ class ResponseRequest(Lenient):
 
     @property
     def format(self) -> TextFormat:
+        """What the answer's text must keep to; plain text where nothing is said."""
         return (self.text and self.text.format) or TextFormat()
 
     def as_chat(self) -> ChatRequest:
