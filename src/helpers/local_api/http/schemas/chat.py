@@ -12,13 +12,13 @@ from helpers.local_api.engine.text.calls import NO_ARGUMENTS, Calling
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.schemas.fields import (
     ANY,
-    Lenient,
     Name,
     Strict,
     Temperature,
     TokenLimit,
     TopLogprobs,
     TopP,
+    WithNeutral,
 )
 
 INEXPRESSIBLE = ("function_call", "audio", "refusal", "annotations")
@@ -191,7 +191,7 @@ class Seen(Strict):
         return self
 
 
-class ChatRequest(Lenient):
+class ChatRequest(WithNeutral):
     """``POST /v1/chat/completions``: what this API honours; :data:`NEUTRAL` has what it accepts unheard."""
 
     neutral: ClassVar[Mapping[str, Any]] = NEUTRAL

@@ -47,7 +47,7 @@ WAYS_OUT: Mapping[str, str] = {
 }
 
 
-class Lenient(Strict):
+class WithNeutral(Strict):
     """A request that lets pass what changes nothing, and refuses what would have to be ignored.
 
     Attributes:

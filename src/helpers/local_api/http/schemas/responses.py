@@ -11,7 +11,6 @@ from pydantic.functional_validators import BeforeValidator
 from helpers.local_api.http.schemas.chat import ChatRequest
 from helpers.local_api.http.schemas.fields import (
     ANY,
-    Lenient,
     Metadata,
     Name,
     Strict,
@@ -19,6 +18,7 @@ from helpers.local_api.http.schemas.fields import (
     TokenLimit,
     TopLogprobs,
     TopP,
+    WithNeutral,
 )
 
 RESPONSE_NEUTRAL: Mapping[str, Any] = {
@@ -96,7 +96,7 @@ class ResponseStreamOptions(Strict):
     include_obfuscation: bool = False
 
 
-class ResponseRequest(Lenient):
+class ResponseRequest(WithNeutral):
     """``POST /v1/responses``: text in, text or structured output out; :data:`RESPONSE_NEUTRAL` is accepted unheard."""
 
     neutral: ClassVar[Mapping[str, Any]] = RESPONSE_NEUTRAL
