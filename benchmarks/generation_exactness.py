@@ -20,7 +20,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from helpers import assets
-from helpers.local_api.engine.generate import Engine, GenerationRequest
+from helpers.local_api.engine.generate import Engine
+from helpers.local_api.engine.requests import GenerationRequest
 
 TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 NEW_TOKENS = 24

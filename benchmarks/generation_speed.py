@@ -47,7 +47,8 @@ def conversations(count: int) -> list[list[dict[str, str]]]:
 
 
 def engine(count: int, baseline: int, at_once: int = 1000) -> dict:
-    from helpers.local_api.engine.generate import Engine, GenerationRequest
+    from helpers.local_api.engine.generate import Engine
+    from helpers.local_api.engine.requests import GenerationRequest
 
     asked = conversations(count)
     began = time.perf_counter()

@@ -37,7 +37,8 @@ ANSWER = """
 import json, sys, torch
 from pathlib import Path
 from time import process_time
-from helpers.local_api.engine.generate import Engine, GenerationRequest
+from helpers.local_api.engine.generate import Engine
+from helpers.local_api.engine.requests import GenerationRequest
 torch.set_num_threads(1)
 engine = Engine(Path(sys.argv[1]))
 prompt = (list(range(100, 700)) * 2)[:600]
@@ -52,13 +53,13 @@ TRAIN = """
 import json, sys, torch
 from pathlib import Path
 from time import process_time
-from helpers.local_api import train
+from helpers.local_api.training import train
 torch.set_num_threads(1)
 job = Path(sys.argv[1])
 times = [process_time()]
 training = train.Training(job)
 times.append(process_time())
-training.freeze(train._Progress(job))
+training.freeze(train.Progress(job))
 times.append(process_time())
 for step in range(training.total_steps):
     training.step(training.batch(step))

@@ -109,7 +109,8 @@ def train_trl(task: str, seed: int, folder: Path) -> Path:
 
 def right_fields(task: str, adapter: Path) -> list[list[bool]]:
     """For each held-out row, which fields are right."""
-    from helpers.local_api.engine.generate import Engine, GenerationRequest
+    from helpers.local_api.engine.generate import Engine
+    from helpers.local_api.engine.requests import GenerationRequest
 
     engine = Engine(assets.base_model())
     engine.load_adapter("tuned", adapter)

@@ -182,15 +182,17 @@ def copies_of(folder: Path) -> dict[str, list[str]]:
 def answers(chats: Sequence[Messages], adapter: Path | None, how: Decoding) -> list[str]:
     """One answer a chat, in this kit's engine."""
     from helpers.local_api.engine import generate
+    from helpers.local_api.engine.batch import Answer
+    from helpers.local_api.engine.requests import GenerationRequest
 
-    def less_of_what_was_said(answer: generate._Answer, logits) -> None:
+    def less_of_what_was_said(answer: Answer, logits) -> None:
         for token in answer.tokens:
             logits[token] -= how.repeated
 
-    class Answer(generate._Answer):
+    class LessRepeated(Answer):
         mask = less_of_what_was_said
 
-    usual, generate._Answer = generate._Answer, Answer if how.repeated else generate._Answer
+    generate.Answer = LessRepeated if how.repeated else Answer
     engine = generate.Engine(assets.base_model())
     try:
         if adapter:
@@ -198,13 +200,13 @@ def answers(chats: Sequence[Messages], adapter: Path | None, how: Decoding) -> l
         about = {"adapter": "tuned" if adapter else None, "max_tokens": LONGEST}
         about |= {"temperature": how.temperature, "top_p": how.top_p}
         asked = [
-            [engine.submit(generate.GenerationRequest(messages=chat, seed=n, **about)) for n in range(how.drafts)]
+            [engine.submit(GenerationRequest(messages=chat, seed=n, **about)) for n in range(how.drafts)]
             for chat in chats
         ]
         drafts = [[one.result().text for one in some] for some in asked]
     finally:
         engine.close()
-        generate._Answer = usual
+        generate.Answer = Answer
     rules = evaluate.text_rules.load_rules(SAMPLE / "rules.toml")
     return [min(some, key=lambda draft: len(evaluate.text_rules.broken(rules, draft))) for some in drafts]
 

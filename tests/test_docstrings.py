@@ -18,11 +18,6 @@ from helpers import errors
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "helpers"
 ERRORS = {name for name, thing in vars(errors).items() if isinstance(thing, type) and issubclass(thing, Exception)}
-NOT_YET = {
-    "local_api/": "not yet",
-}
-"""Files and rooms that have gaps still, and why: this list only shrinks. Ruff leaves some of them out, too."""
-
 OVERRIDES = {"handle_starttag", "handle_endtag", "handle_data"}
 """Methods whose arguments a library defines (`html.parser`)."""
 
@@ -107,26 +102,15 @@ def gaps(path: Path) -> list[str]:
     return [f"{one.name}: {', '.join(one.missing())}" for one in found if one.missing()]
 
 
-EVERY = sorted(SOURCE.rglob("*.py"))
-FILES = [path for path in EVERY if not place(path).startswith(tuple(NOT_YET))]
-
-
-@pytest.mark.parametrize("path", FILES, ids=place)
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=place)
 def test_arguments_and_errors_are_described(path):
     assert not gaps(path), f"{place(path)} needs `Args:` or `Raises:`\n" + "\n".join(gaps(path))
 
 
-@pytest.mark.parametrize("left", NOT_YET)
-def test_what_is_left_out_still_has_a_gap(left):
-    assert any(gaps(path) for path in EVERY if place(path).startswith(left)), f"take {left} off the list"
-
-
-def test_the_linter_leaves_out_no_more_than_this_list():
+def test_the_linter_leaves_no_file_out():
     settings = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
     assert settings["pydocstyle"] == {"convention": "google"} and "D417" in settings["select"]
-    assert {name.removeprefix("src/helpers/").removesuffix("**") for name in settings["per-file-ignores"]} <= set(
-        NOT_YET
-    )
+    assert "per-file-ignores" not in settings
 
 
 def test_a_gap_is_found_where_there_is_one():

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "http": {"http", "training", "engine", "store"},
     "training": {"training", "engine", "store"},
     "engine": {"engine"},
-    "store": set(),
+    "store": {"store"},
     "export": {"engine", "formats"},
     "formats": {"formats", "engine"},
     "__main__": {"http", "training", "store"},

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from running_api import TINY, Api, chat_rows
 
-from helpers.local_api.http.schemas import NEUTRAL, ChatRequest, CreateJob
+from helpers.local_api.http.schemas.chat import NEUTRAL, ChatRequest
+from helpers.local_api.http.schemas.jobs import CreateJob
 
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = {"model": TINY, "messages": HELLO, "max_tokens": 1}

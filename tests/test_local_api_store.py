@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from helpers.errors import JobError
-from helpers.local_api.store import SCHEMA_VERSION, ApiStore
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.database import SCHEMA_VERSION
 
 JOB = {
     "model": "tiny",

@@ -31,11 +31,11 @@ from transformers import (
 
 from helpers import assets
 from helpers.errors import AssetError
-from helpers.local_api.engine import generate as generating
-from helpers.local_api.engine import inference, scheduler
-from helpers.local_api.engine.generate import (
+from helpers.local_api.engine import batch, continuous_batching, inference, kv_cache, scheduler
+from helpers.local_api.engine.continuous_batching import ContinuousBatcher
+from helpers.local_api.engine.generate import Engine
+from helpers.local_api.engine.requests import (
     ContextLengthError,
-    Engine,
     EngineClosedError,
     Generation,
     GenerationRequest,
@@ -47,9 +47,9 @@ from helpers.local_api.engine.text.constrain import SchemaError
 from helpers.local_api.engine.text.detokenizer import Detokenizer
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.local_api.engine.transformer import open_model
-from helpers.local_api.http.schemas import ChatRequest
+from helpers.local_api.http.schemas.chat import ChatRequest
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore
+from helpers.local_api.store.api_store import ApiStore
 from helpers.local_api.training.lora_trainer import LoraTrainer
 
 SHAPE = {
@@ -177,14 +177,14 @@ def test_batched_cached_and_streamed_answers_of_the_real_model_are_those_of_tran
 
 @pytest.mark.parametrize(
     ("name", "attention"),
-    [*((name, inference._attention) for name in MODELS), ("qwen3", inference._plain_attention)],  # as on accelerators
+    [*((name, kv_cache._attention) for name in MODELS), ("qwen3", kv_cache._plain_attention)],  # as on accelerators
 )
 def test_ragged_batches_long_prompts_and_other_architectures(name, attention, folders, monkeypatch):
-    monkeypatch.setattr(inference, "_attention", attention)
+    monkeypatch.setattr(kv_cache, "_attention", attention)
     monkeypatch.setattr(inference, "CHUNK", 64)
     monkeypatch.setattr(inference, "PREFILL_TOKENS", 300)
-    monkeypatch.setattr(inference, "GROW_BY", 8)  # rows outgrow their room while they are in flight
-    monkeypatch.setattr(inference, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(kv_cache, "GROW_BY", 8)  # rows outgrow their room while they are in flight
+    monkeypatch.setattr(kv_cache, "ROWS_AT_ONCE", 2)
     model = AutoModelForCausalLM.from_pretrained(folders[name])
     engine = Engine(folders[name])
     chance = random.Random(1)
@@ -549,9 +549,11 @@ def test_many_threads_at_once(tiny):
 @pytest.mark.parametrize("seed", range(3))
 def test_whoever_comes_and_goes_gets_the_answer_of_transformers(seed, folders, monkeypatch):
     """Prompts of all lengths, some with a common beginning, some that go on from an earlier one, at random moments."""
-    for name, value in (("GROW_BY", 8), ("ROWS_AT_ONCE", 3), ("PREFILL_TOKENS", 100), ("CHUNK", 50)):
+    for name, value in (("GROW_BY", 8), ("ROWS_AT_ONCE", 3)):
+        monkeypatch.setattr(kv_cache, name, value)
+    for name, value in (("PREFILL_TOKENS", 100), ("CHUNK", 50)):
         monkeypatch.setattr(inference, name, value)
-    monkeypatch.setattr(generating, "MAX_ROWS", 10)
+    monkeypatch.setattr(continuous_batching, "MAX_ROWS", 10)
     chance, model, engine = (
         random.Random(seed),
         AutoModelForCausalLM.from_pretrained(folders["llama"]),
@@ -587,16 +589,16 @@ def test_answers_of_any_length_stay_within_the_memory_and_none_is_lost(name, fol
     folder = small_context(folders[name], tmp_path / "small", 220)
     model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
     chance, most, bytes_per_token = random.Random(3), 600, 4 * 4 * 2 * 2 * 16
-    monkeypatch.setattr(generating, "KV_BYTES", most * bytes_per_token)
-    monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
-    step, kept = engine._step, []
+    monkeypatch.setattr(continuous_batching, "KV_BYTES", most * bytes_per_token)
+    monkeypatch.setattr(batch, "USUAL_ANSWER", 16)
+    step, kept = ContinuousBatcher._step, []
 
-    def counted_step(batches):
-        step(batches)
-        flying = (answer for batch in engine._batches for answer in batch.answers)
+    def counted_step(batcher, batches):
+        step(batcher, batches)
+        flying = (answer for batch in batcher.batches for answer in batch.answers)
         kept.append(sum(answer.asked + len(answer.tokens) - answer.shared for answer in flying))
 
-    monkeypatch.setattr(engine, "_step", counted_step)
+    monkeypatch.setattr(ContinuousBatcher, "_step", counted_step)
     prompts = [[chance.randrange(3, 40_000) for _ in range(20)] for _ in range(12)]
     limited = [chance.randrange(3, 40_000) for _ in range(30)]
     generations = [engine.submit(GenerationRequest(prompt_ids=ids)) for ids in prompts]
@@ -619,20 +621,20 @@ def test_one_long_answer_among_short_ones_does_not_widen_all_rows(folders, tmp_p
     folder = small_context(folders["llama"], tmp_path / "small", 1000)
     model, engine = AutoModelForCausalLM.from_pretrained(folder), Engine(folder)
     chance, most = random.Random(4), 2000
-    monkeypatch.setattr(generating, "KV_BYTES", most * 4 * 4 * 2 * 2 * 16)
-    monkeypatch.setattr(generating, "USUAL_ANSWER", 16)
-    step, widest = engine._step, []
+    monkeypatch.setattr(continuous_batching, "KV_BYTES", most * 4 * 4 * 2 * 2 * 16)
+    monkeypatch.setattr(batch, "USUAL_ANSWER", 16)
+    step, widest = ContinuousBatcher._step, []
 
-    def counted_step(batches):
-        step(batches)
+    def counted_step(batcher, batches):
+        step(batcher, batches)
         widest.append(max(len(batch.rows) * int(batch.rows.lengths.max()) for batch in batches))
 
-    monkeypatch.setattr(engine, "_step", counted_step)
+    monkeypatch.setattr(ContinuousBatcher, "_step", counted_step)
     long = [chance.randrange(3, 40_000) for _ in range(5)]
     short = [[chance.randrange(3, 40_000) for _ in range(5)] for _ in range(30)]
     unlimited = engine.submit(GenerationRequest(prompt_ids=long))
     others = [engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=40)) for ids in short]
-    while not unlimited._over.is_set():
+    while not unlimited.over:
         for generation in others:
             generation.result(timeout=60)
         others = [engine.submit(GenerationRequest(prompt_ids=ids, max_tokens=40)) for ids in short]
@@ -650,7 +652,7 @@ def resident_mb() -> float:
 def test_rows_take_the_memory_of_their_tokens_and_give_it_back():
     """One row of 500 tokens among 63 of 10: 16 kB a token. As wide as the longest they would be 520 MB."""
     layers, heads, width = 8, 4, 64
-    before, rows = resident_mb(), inference.Rows(torch.zeros(layers, 2, heads, 0, width), 1)
+    before, rows = resident_mb(), kv_cache.Rows(torch.zeros(layers, 2, heads, 0, width), 1)
     rows.reserve(64, 600)
     rows.lengths = torch.tensor([500] + [10] * 63)
     for row, length in enumerate(rows.lengths.tolist()):
@@ -678,20 +680,20 @@ def test_128_answers_of_any_length_at_once_stay_under_the_budget_and_none_is_los
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **SHAPE | wide)).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     engine, budget, kept = Engine(tmp_path), 64 * 2**20, 16 * 2**20
-    monkeypatch.setattr(generating, "KV_BYTES", budget)
+    monkeypatch.setattr(continuous_batching, "KV_BYTES", budget)
     monkeypatch.setattr(scheduler, "KEPT_BYTES", kept)  # beginnings that are kept for later requests
-    monkeypatch.setattr(generating, "USUAL_ANSWER", 32)
+    monkeypatch.setattr(batch, "USUAL_ANSWER", 32)
     engine.submit(GenerationRequest(prompt_ids=[3], max_tokens=1)).result()
-    step, seen, before = engine._step, [], resident_mb()
+    step, seen, before = ContinuousBatcher._step, [], resident_mb()
 
-    def measured_step(batches):
-        step(batches)
+    def measured_step(batcher, batches):
+        step(batcher, batches)
         seen.append(resident_mb() - before)
 
-    monkeypatch.setattr(engine, "_step", measured_step)
+    monkeypatch.setattr(ContinuousBatcher, "_step", measured_step)
     generations = [engine.submit(GenerationRequest(prompt_ids=[3 + n, 4, 5, 6, 7, 8, 9, 10])) for n in range(128)]
     answers = [generation.result(timeout=900) for generation in generations]
-    assert engine._runner.bytes_per_token == 16_384
+    assert engine._batcher.runner.bytes_per_token == 16_384
     assert all(answer.finish_reason == "length" or answer.completion_tokens < 200 for answer in answers)
     assert sum(answer.completion_tokens for answer in answers) * 16_384 > 4 * budget, "they would not have fitted"
     print(f"{max(seen):.0f} MB at most")

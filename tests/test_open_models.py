@@ -15,7 +15,7 @@ from model_hub import Hub, row
 
 from helpers import assets, open_models
 from helpers.errors import AssetError, ConsentError
-from helpers.local_api.http.serving import will_not_fit
+from helpers.local_api.http.base_models import will_not_fit
 from helpers.open_models import downloading, entries, fetching, sizing
 
 TINY = "tiny-model"

@@ -20,7 +20,8 @@ from helpers import assets, jobs, open_models, show
 from helpers.errors import JobError
 from helpers.local_api import export
 from helpers.local_api.engine import transformer
-from helpers.local_api.engine.generate import Engine, GenerationRequest
+from helpers.local_api.engine.generate import Engine
+from helpers.local_api.engine.requests import GenerationRequest
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.local_api.training import train
 from helpers.open_models import entries

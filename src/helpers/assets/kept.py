@@ -166,7 +166,7 @@ def _convert(weights: Path, target: Path) -> None:
     """De-quantise in a process of its own: torch stays out of whoever asked."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as scratch:
         out = Path(scratch) / "model"
-        command = [sys.executable, "-m", "helpers.local_api.engine.convert", str(weights), str(out)]
+        command = [sys.executable, "-m", "helpers.local_api.formats.convert", str(weights), str(out)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=900)
         if done.returncode:
             if "No space left" in done.stderr:

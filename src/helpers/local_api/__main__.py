@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         close_to_others(home)
         with FileLock(home / "lock", timeout=0, mode=0o600):  # the kernel frees it however the server ends
-            return serve(home, options)
+            return _serve(home, options)
     except Timeout:
         print(f"{_whereabouts(home)} It owns {home}; use that one, stop it, or choose another --home.", file=sys.stderr)
         return TAKEN
@@ -59,16 +59,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def serve(home: Path, options: argparse.Namespace) -> int:
+def _serve(home: Path, options: argparse.Namespace) -> int:
     """Serve from ``home`` until a signal ends it."""
     (home / "server.json").unlink(missing_ok=True)  # left by a killed server
     key, key_file = read_or_make_key(home)
-    listening = listen(options.host, options.port)
+    listening = _listen(options.host, options.port)
     # only now: a second server must not wait for imports to be told off
     from helpers.local_api.http.app import application
     from helpers.local_api.http.connections import Connection
     from helpers.local_api.http.serving import Serving
-    from helpers.local_api.store import ApiStore
+    from helpers.local_api.store.api_store import ApiStore
     from helpers.local_api.training.worker import Worker
 
     store = ApiStore(home)
@@ -98,7 +98,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     }
     worker.start()
     try:
-        Server(config, home, place).run(sockets=[listening])
+        _Server(config, home, place).run(sockets=[listening])
     finally:
         worker.stop()
         serving.stop()
@@ -107,7 +107,7 @@ def serve(home: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-class Server(uvicorn.Server):
+class _Server(uvicorn.Server):
     """uvicorn's server, which says when it is ready and ends with status 0 on SIGTERM and Ctrl-C."""
 
     def __init__(self, config: uvicorn.Config, home: Path, place: dict[str, str | None]) -> None:
@@ -129,7 +129,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     """A bound socket; its port is known before anything is served.
 
     Raises:

@@ -93,7 +93,14 @@ there and as plain letters here; and the weights are rounded to 16 bits.
 
 
 def export(model: str, to: Path, kind: str, home: Path, base_folder: Path | None = None) -> None:
-    """Write the folder ``to``: aside first, then renamed into place.
+    """Write a tuned model into a folder of its own: aside first, then renamed into place.
+
+    Args:
+        model: its id at the API, a checkpoint's too.
+        to: the folder; it may exist, empty.
+        kind: ``"adapter"``, ``"merged"`` or ``"gguf"``.
+        home: the API's folder.
+        base_folder: the base model's; None: where the kit keeps it.
 
     Raises:
         AssetError: the model, its base or its files are not there, or ``to`` holds something already.

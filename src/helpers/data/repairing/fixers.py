@@ -1,4 +1,4 @@
-"""What is done about each code: a fixer changes a draft of the row, leaves it alone where it cannot, or drops the row."""
+"""What is done about each code: a fixer changes a draft of the row, leaves it alone where it cannot, or drops it."""
 
 from __future__ import annotations
 

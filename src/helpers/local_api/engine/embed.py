@@ -56,7 +56,15 @@ class Embedder:
 
 
 def embed(folder: Path, texts: Sequence[str]) -> np.ndarray:
-    """Unit vectors of any number of texts, float32 (texts, 384)."""
+    """Unit vectors of any number of texts.
+
+    Args:
+        folder: of all-MiniLM-L6-v2.
+        texts: of each the first 256 tokens are read.
+
+    Returns:
+        float32 (texts, 384), in the order of the texts.
+    """
     embedder = Embedder(folder)
     vectors = np.zeros((len(texts), WIDTH), dtype=np.float32)
     by_length = sorted(range(len(texts)), key=lambda place: len(texts[place]))  # batches of like lengths pad little

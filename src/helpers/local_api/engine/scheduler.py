@@ -71,7 +71,12 @@ class PrefixCache:
         self._entries: list[Entry] = []
 
     def best(self, adapter: AdapterFiles | None, ids: Sequence[int]) -> tuple[Entry | None, int]:
-        """The entry that has most of ``ids``' beginning, and how many tokens of it."""
+        """The entry that has most of a prompt's beginning, and how many tokens of it; it counts as used now.
+
+        Args:
+            adapter: with which the prompt is to be read; what another one computed is of no use.
+            ids: the prompt's token ids.
+        """
         fitting = [entry for entry in self._entries if entry.adapter is adapter]
         known, _, entry = max(((common(e.ids, ids), n, e) for n, e in enumerate(fitting)), default=(0, 0, None))
         if entry is not None and known:
@@ -80,7 +85,16 @@ class PrefixCache:
         return entry, known
 
     def keep(self, adapter: AdapterFiles | None, ids: Sequence[int], kv: Tensor) -> Tensor:
-        """Keep a beginning, if it fits; entries that it contains are dropped. Returns ``kv``."""
+        """Keep a beginning, if it fits; entries that it contains are dropped.
+
+        Args:
+            adapter: with which it was computed.
+            ids: its token ids.
+            kv: its keys and values, (layers, 2, heads, tokens, width).
+
+        Returns:
+            ``kv``.
+        """
         mine = [entry for entry in self._entries if entry.adapter is adapter]
         if len(ids) <= self._most_tokens and not any(common(entry.ids, ids) == len(ids) for entry in mine):
             others = [e for e in self._entries if e.adapter is not adapter or common(e.ids, ids) < len(e.ids)]
@@ -102,6 +116,7 @@ def plan(waiting: Sequence[Request], cache: PrefixCache, slots: int, kv_tokens: 
 
     Args:
         waiting: oldest first.
+        cache: beginnings that need not be computed again.
         slots: most members.
         kv_tokens: tokens that there is memory for (one member is always taken).
     """
@@ -126,6 +141,7 @@ def _best_length(peers: Sequence[Request], known: int, others: bool) -> tuple[in
     """The length of a beginning of the first peer that saves most, and who has it: (0, all) where nothing is saved.
 
     Args:
+        peers: oldest first.
         known: tokens of the first one's beginning that need not be computed at all.
         others: whether somebody beside these peers waits, so that they cost a batch of their own in any case.
     """
@@ -159,7 +175,12 @@ def _unshared(peers: Sequence[Request]) -> list[Request]:
 
 
 def common(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many first elements are equal."""
+    """How many tokens two prompts have in common, from the first on.
+
+    Args:
+        a: token ids.
+        b: token ids, in a sequence of the same type: slices of both are compared.
+    """
     shorter = min(len(a), len(b))
     if a[:shorter] == b[:shorter]:
         return shorter
@@ -174,7 +195,16 @@ def common(a: Sequence[int], b: Sequence[int]) -> int:
 
 
 def pieces(batch: Sequence[int], lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
-    """Split a batch so that no piece, padded, has more than ``most_tokens`` tokens (one row always fits)."""
+    """Split a batch into pieces that are run one after the other, rows of like length together.
+
+    Args:
+        batch: row numbers.
+        lengths: tokens of each row, by its number.
+        most_tokens: of a piece, padded to its longest row; one row always fits.
+
+    Returns:
+        The row numbers of each piece, shorter rows first.
+    """
     parts: list[list[int]] = []
     width = 0
     for i in sorted(batch, key=lambda i: lengths[i]):

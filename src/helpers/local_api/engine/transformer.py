@@ -28,6 +28,10 @@ def weights_dtype(where: torch.device, training: bool) -> torch.dtype:
 
     On a CPU fp32, exactly. On an accelerator bf16; where it has none, fp16 to answer and fp32 to train, because fp16
     gradients would need scaling. (Accelerators: built from torch's documentation; tests run the types on a CPU.)
+
+    Args:
+        where: the device that the model runs on.
+        training: whether gradients will go through it.
     """
     if where.type == "cpu":
         return torch.float32
@@ -57,6 +61,7 @@ class Transformer:
 
     @property
     def layers(self) -> nn.ModuleList:
+        """The decoder layers, lowest first."""
         return self.body.layers
 
     @property
@@ -66,23 +71,28 @@ class Transformer:
 
     @property
     def device(self) -> torch.device:
+        """Where its weights are."""
         return self.model.device
 
     @property
     def dtype(self) -> torch.dtype:
+        """The type of its weights."""
         return self.model.dtype
 
     def embed(self, ids: Tensor) -> Tensor:
+        """What goes into the lowest layer, (rows, tokens, width), from ids (rows, tokens)."""
         return self.body.embed_tokens(ids)
 
     def walk(self, hidden: Tensor, positions: Tensor, first: int = 0, last: int | None = None, **how: Any) -> Tensor:
-        """Run layers ``first`` to ``last`` (excluded).
+        """Run some of the layers.
 
         No mask is made: the attention that the model was set to decides what a token sees.
 
         Args:
             hidden: (rows, tokens, width).
             positions: (rows or 1, tokens).
+            first: number of the first layer to run.
+            last: the layer before which it stops; None: the topmost one runs, too.
             how: what that attention needs to know.
         """
         rotary = self.body.rotary_emb(hidden, position_ids=positions)
@@ -113,9 +123,10 @@ class Transformer:
 
 
 def open_model(folder: Path, training: bool = False) -> Transformer:
-    """Load the causal language model in ``folder`` (safetensors only, no code from the folder is run).
+    """Load a causal language model (safetensors only, no code from its folder is run).
 
     Args:
+        folder: in Hugging Face's layout.
         training: whether it is loaded to be trained; see :func:`weights_dtype`.
 
     Raises:

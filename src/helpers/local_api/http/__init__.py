@@ -6,10 +6,12 @@ From the outside in::
     connections  HTTP connections, and an end to half-open ones
     auth         Host, Origin and key checks
     errors       the one shape of an error answer
-    schemas      what requests may say, as pydantic models
+    body         a request's body, read within bounds, and what is wrong with it
+    schemas      what requests may say, as pydantic models: a file for each family of endpoints
     paging       lists in pages
     routes       the addresses under /v1, a file each
     answers      answers on their way from the engine's thread to the event loop
-    serving      base models, tuned models and their engines, loaded when first used
+    serving      which model answers, base or tuned, and their engines, loaded when first used
+    base_models  those of this machine, and whether one can be tuned in its memory
     probe        how long a job would take: a short run of the trainer
 """

@@ -12,10 +12,10 @@ from typing import Any
 from fastapi import Request
 
 from helpers.errors import KitError
-from helpers.local_api.engine.generate import AnswerEvent, Generation, GenerationResult
+from helpers.local_api.engine.requests import AnswerEvent, Generation, GenerationResult
 from helpers.local_api.engine.text.calls import Call
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import ChatRequest
+from helpers.local_api.http.schemas.chat import ChatRequest
 from helpers.local_api.http.serving import Serving, api_error_of
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,11 @@ class Answers:
 
     @classmethod
     async def begin(cls, serving: Serving, asked: ChatRequest) -> Answers:
-        """Start them.
+        """Start as many as the request wants.
+
+        Args:
+            serving: whose engine computes them.
+            asked: the request.
 
         Raises:
             ApiError: the request cannot be answered.
@@ -78,6 +82,10 @@ class Answers:
 async def complete(request: Request, answers: Answers) -> list[GenerationResult]:
     """The complete answers; a client that hangs up cancels them.
 
+    Args:
+        request: the one that is being answered.
+        answers: those to it.
+
     Raises:
         ApiError: an answer could not be completed.
     """
@@ -105,7 +113,12 @@ def told_in_a_stream(error: Exception) -> ApiError:
 
 
 def sse(data: Mapping[str, Any], kind: str | None = None) -> str:
-    """A server-sent event."""
+    """A server-sent event.
+
+    Args:
+        data: what it says, as JSON.
+        kind: its name; None: it has none, as in chat completions.
+    """
     return (f"event: {kind}\n" if kind else "") + f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 

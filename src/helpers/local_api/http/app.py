@@ -16,7 +16,8 @@ from helpers.local_api.http.auth import LOOPBACK, AuthMiddleware
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.routes import chat, embeddings, files, fine_tuning, models, responses
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore, disk_full
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.database import disk_full
 from helpers.local_api.training.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,16 @@ def application(
     hosts: Collection[str] = LOOPBACK,
     any_address: bool = False,
 ) -> ASGIApp:
-    """The whole API behind its checks; for ``hosts`` and ``any_address`` see there."""
+    """The whole API behind its checks.
+
+    Args:
+        store: files, jobs and models.
+        serving: answers requests.
+        worker: runs the jobs.
+        key: that every request must bring.
+        hosts: names under which this machine may be addressed (:class:`AuthMiddleware`).
+        any_address: whether IP addresses pass as such names, too.
+    """
     api = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     routes = APIRouter(prefix="/v1")
     routes.include_router(files.router(store, serving))

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from helpers.errors import HostError
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.store import new_id
+from helpers.local_api.store.records import new_id
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 DATABASE = {"api.sqlite3", "api.sqlite3-shm", "api.sqlite3-wal"}

@@ -41,5 +41,17 @@ class ApiError(Exception):
 
 
 def unknown(what: str, object_id: str, *, param: str = "id") -> ApiError:
-    """404 for an object that is not in the store."""
+    """404 for an object that is not in the store.
+
+    Args:
+        what: its kind, in words.
+        object_id: what the client called it.
+        param: the request's field that named it.
+    """
     return ApiError(404, f"No such {what}: {object_id!r}.", param=param, code="not_found")
+
+
+def shortened(value: Any) -> str:
+    """A value as a message quotes it: at most 80 characters of its ``repr``."""
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "…"

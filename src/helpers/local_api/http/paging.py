@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.store import ApiStore
+from helpers.local_api.store.api_store import ApiStore
 
 
 def page_of(
@@ -28,8 +28,14 @@ def page_of(
     """One page of ``table``, newest first unless ``order=asc`` is allowed and asked for.
 
     Args:
+        store: has the table.
+        table: its name there.
+        request: says in its query which page.
         public: makes the protocol's object from a record.
-        default, maximum: how many objects a page has when ``limit`` is not given, and at most.
+        default: how many objects a page has when ``limit`` is not given.
+        maximum: how many it has at most.
+        where: SQL that rows of the list fulfil.
+        values: one for each ``?`` in ``where``.
         extra_parameters: query parameters besides ``limit`` and ``after`` that the caller understands.
         with_ends: add ``first_id`` and ``last_id``, where the protocol has them (never null: ``""`` in an empty list).
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from helpers.errors import KitError
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import CreateJob
+from helpers.local_api.http.schemas.jobs import CreateJob
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore, new_id
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import new_id
 from helpers.local_api.training import hyperparameters
 from helpers.local_api.training.trainer_process import MODULE
 
@@ -23,7 +24,12 @@ log = logging.getLogger(__name__)
 
 
 def estimate(store: ApiStore, serving: Serving, asked: CreateJob) -> dict[str, Any]:
-    """Predicted seconds (low, likely, high), steps and billable tokens of the job ``asked``.
+    """Predicted seconds (low, likely, high), steps and billable tokens of a job.
+
+    Args:
+        store: has the job's files; the probe's folder lies among its temporary ones.
+        serving: knows the base model's folder.
+        asked: the job; its file ids exist.
 
     Raises:
         ApiError: the base model cannot be had, or the probe failed.

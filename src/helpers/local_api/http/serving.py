@@ -1,27 +1,22 @@
-"""Base models, tuned models and the engines that run them; nothing is loaded before somebody asks for it."""
+"""Which model answers a request, and the engines that run them; nothing is loaded before somebody asks for it."""
 
 from __future__ import annotations
 
-import json
-import math
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from helpers import assets, open_models
 from helpers.errors import AssetError, KitError
 from helpers.local_api.engine.embed import MODEL as EMBEDDING_MODEL
-from helpers.local_api.engine.generate import (
+from helpers.local_api.engine.generate import Engine
+from helpers.local_api.engine.requests import (
     AnswerEvent,
     ContextLengthError,
-    Engine,
     EngineClosedError,
     Generation,
     GenerationRequest,
@@ -29,35 +24,11 @@ from helpers.local_api.engine.generate import (
 )
 from helpers.local_api.engine.text.constrain import SchemaError, ToolSchemaError
 from helpers.local_api.engine.text.template import ChatTemplate
+from helpers.local_api.http.base_models import DEFAULT, Base, fetched, how_to_get, is_on_shelf, parameters
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import ChatRequest, Message, Seen
-from helpers.local_api.store import ApiStore, Model
-
-
-@dataclass(frozen=True)
-class Base:
-    """A base model: its id, its name to readers, where its folder is (fetched first when it is missing), and how many
-    numbers its weights hold."""
-
-    id: str
-    title: str
-    folder: Callable[[], Path]
-    parameters: int
-
-
-DEFAULT = Base("smollm2-135m-instruct", "SmolLM2-135M-Instruct (from 4-bit weights)", assets.base_model, 134_515_008)
-"""Its size is written down, so that a list of models fetches nothing."""
-
-
-def parameters(folder: Path) -> int:
-    """How many numbers the weights in this folder hold, read from the heads of its safetensors files."""
-    count = 0
-    for file in sorted(folder.glob("*.safetensors")):
-        with open(file, "rb") as opened:
-            (size,) = struct.unpack("<Q", opened.read(8))
-            tensors = json.loads(opened.read(size))
-        count += sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
-    return count
+from helpers.local_api.http.schemas.chat import ChatRequest, Message, Seen
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import Model
 
 
 class Serving:
@@ -88,7 +59,7 @@ class Serving:
     def bases(self) -> Mapping[str, Base]:
         """The base models by their ids: the default one, those of the shelf that have been fetched by now, and those
         that were named when the API was started."""
-        return {base.id: base for base in (DEFAULT, *_fetched(), *self._named)}
+        return {base.id: base for base in (DEFAULT, *fetched(), *self._named)}
 
     def base_folder(self, model: str) -> Path:
         """The folder of a base model, fetched first when it is missing.
@@ -127,6 +98,10 @@ class Serving:
         call it in a thread.
 
         A seed is the first answer's own; each further one counts on from it.
+
+        Args:
+            asked: the request.
+            listeners: one for each answer; called in the engine's thread, and must return at once.
 
         Raises:
             ApiError: the model does not exist, cannot be loaded, or cannot take this request.
@@ -194,13 +169,19 @@ class Serving:
             return any(self._tools.get(name, False) for name in bases)
 
     def forget(self, names: Iterable[str], base: str) -> None:
-        """Deleted models answer no more, and leave the memory."""
+        """Deleted models answer no more, and leave the memory.
+
+        Args:
+            names: of the tuned models.
+            base: the base model of all of them.
+        """
         with self._loading:
             if base in self._engines:
                 for name in names:
                     self._engines[base].unload_adapter(name)
 
     def stop(self) -> None:
+        """Close every engine; answers that are not complete are told so."""
         for engine in self._engines.values():
             engine.close()
 
@@ -213,47 +194,6 @@ class Serving:
         if base not in self._engines or self._engines[base].failed:
             self._engines[base] = Engine(found.folder())
         return self._engines[base]
-
-
-def _fetched() -> list[Base]:
-    """The shelf's models on this machine, the default one apart."""
-    return [
-        Base(model.name, model.title, partial(_folder_of, model.name), model.parameters)
-        for model in open_models.fetched()
-        if model.name != DEFAULT.id
-    ]
-
-
-def _folder_of(name: str) -> Path:
-    folder = open_models.folder(name)
-    if folder is None:
-        raise AssetError(f"The files of {name} are not whole.", fix=how_to_get(name))
-    return folder
-
-
-def is_on_shelf(name: str) -> bool:
-    return any(model.name == name for model in open_models.shelf())
-
-
-def how_to_get(name: str) -> str:
-    """What to do about a model that is not here."""
-    if is_on_shelf(name):
-        return f"It stands on the shelf: fetch it with `python -m helpers.open_models {name}`, then ask again."
-    return "GET /v1/models lists what does."
-
-
-def will_not_fit(name: str, recipe: str) -> str:
-    """Why a fetched model of the shelf cannot be tuned in this machine's memory, or nothing."""
-    model = next((one for one in open_models.shelf() if one.name == name and one.name != DEFAULT.id), None)
-    memory = open_models.memory_of_this_machine()
-    if model is None or getattr(open_models.needs(model), recipe) <= memory:
-        return ""
-    needed = getattr(open_models.needs(model), recipe)
-    fitting = [one.name for one in open_models.shelf() if getattr(open_models.needs(one), recipe) <= memory]
-    return (
-        f"Tuning {name} ({recipe}) needs about {needed / 1e9:.1f} GB of memory, this machine has {memory / 1e9:.1f}; "
-        f"these would fit: {', '.join(fitting) or 'none of the shelf'}"
-    )
 
 
 def _has_place_for_tools(base: Base) -> bool:

@@ -42,6 +42,8 @@ def read_rows(file: Path, template: ChatTemplate, longest: int) -> list[Row]:
     """The examples of a JSONL file in OpenAI's chat shape.
 
     Args:
+        file: what was uploaded; checked then, so each line is an example.
+        template: writes them as they will be served.
         longest: the model's context length, in tokens.
 
     Raises:
@@ -82,6 +84,12 @@ def epoch_order(rows: int, batch_size: int, seed: int, epoch: int) -> list[list[
     """The batches of one epoch, as row numbers, in random order.
 
     A pure function of its arguments, so that a resumed job goes on with the very same batches.
+
+    Args:
+        rows: how many there are.
+        batch_size: rows of a batch; the last one may have fewer.
+        seed: the job's.
+        epoch: counted from 0.
     """
     order = list(range(rows))
     random.Random(f"{seed}/{epoch}").shuffle(order)
@@ -89,7 +97,12 @@ def epoch_order(rows: int, batch_size: int, seed: int, epoch: int) -> list[list[
 
 
 def packs(rows: Sequence[Row], most_tokens: int) -> list[list[Row]]:
-    """Cut rows into runs of at most ``most_tokens`` tokens (one row always fits), in their order."""
+    """Cut rows into runs, in their order.
+
+    Args:
+        rows: any number.
+        most_tokens: of a run; one row always fits.
+    """
     runs: list[list[Row]] = []
     room = 0
     for row in rows:
@@ -110,7 +123,8 @@ class Pack:
         ids: (1, tokens).
         positions: (1, tokens), from 0 in each row.
         at: positions in the pack whose next token is learned, (learned tokens,).
-        targets, weights: that token and its weight in the loss, (learned tokens,).
+        targets: that token, (learned tokens,).
+        weights: its weight in the loss, (learned tokens,).
     """
 
     lengths: list[int]
@@ -122,6 +136,12 @@ class Pack:
 
     @classmethod
     def of(cls, rows: Sequence[Row], device: torch.device) -> Pack:
+        """Put rows end to end.
+
+        Args:
+            rows: at least one.
+            device: that they will be run on.
+        """
         starts = [0, *accumulate(map(len, rows))]
 
         def tensor(values: Iterable[float]) -> Tensor:

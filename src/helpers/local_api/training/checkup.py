@@ -24,7 +24,8 @@ from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.project import write_atomically
 
 if TYPE_CHECKING:
-    from helpers.local_api.store import ApiStore, Job
+    from helpers.local_api.store.api_store import ApiStore
+    from helpers.local_api.store.records import Job
     from helpers.local_api.training.batches import Row
 
 FILE = "seen.json"
@@ -54,6 +55,11 @@ def record(folder: Path, rows: Sequence[Row], stops: Set[int]) -> None:
 def checkup(store: ApiStore, base_folder: Callable[[str], Path], job: Job) -> dict[str, Any]:
     """The job's adapter and training rows, looked at.
 
+    Args:
+        store: has the job's files and its tuned model.
+        base_folder: gives a base model's folder by its id; raises KeyError where it is not served.
+        job: one that has succeeded.
+
     Returns:
         ``adapter_share``: Frobenius norm of what the adapter adds, as a share of the norm of the weights that it is
         added to; None where the base's weights are of a type that numpy lacks. ``seen``: None for a job that an older
@@ -81,7 +87,7 @@ def checkup(store: ApiStore, base_folder: Callable[[str], Path], job: Job) -> di
         seen |= _compared(seen.pop("first"), store.path_of(job.training_file), ChatTemplate(base))
     return {
         "object": "fine_tuning.job.checkup",
-        "adapter_share": adapter_share(read_adapter(adapter), base),
+        "adapter_share": _adapter_share(read_adapter(adapter), base),
         "seen": seen,
     }
 
@@ -108,7 +114,7 @@ def _compared(first: Sequence[Mapping[str, Any]], file: Path, template: ChatTemp
     }
 
 
-def adapter_share(adapter: AdapterFiles, base: Path) -> float | None:
+def _adapter_share(adapter: AdapterFiles, base: Path) -> float | None:
     """‖scale · B A‖ / ‖W‖ over all adapted weights; None where W is of a type that numpy lacks (bf16)."""
     added = weights = 0.0
     for file in sorted(base.glob("*.safetensors")):

@@ -46,6 +46,9 @@ def resolve(
 
     Args:
         n_examples: rows of the training file.
+        n_epochs: passes over them.
+        batch_size: rows of an optimiser step; never more than there are.
+        learning_rate_multiplier: of :data:`BASE_LEARNING_RATE`.
     """
     batch = min(n_examples, _batch_size(n_examples) if _is_auto(batch_size) else int(batch_size))
     steps = math.ceil(n_examples / batch)

@@ -56,10 +56,12 @@ class Score(NamedTuple):
 
     @property
     def mean_loss(self) -> float:
+        """Cross-entropy a learned token, in nats, weighted."""
         return self.loss / self.weight
 
     @property
     def accuracy(self) -> float:
+        """Share of learned tokens that were the likeliest, from 0 to 1."""
         return self.right / self.tokens
 
 
@@ -142,7 +144,15 @@ class LoraTrainer:
         self.most_tokens = self.layer_tokens // (config.num_hidden_layers - self.first)
 
     def learn(self, rows: Sequence[Row], frozen: HiddenStateCache | None) -> Score:
-        """Add the gradient of the batch's mean loss to the adapter's parameters."""
+        """Add the gradient of the batch's mean loss to the adapter's parameters.
+
+        Args:
+            rows: the batch.
+            frozen: what the lower layers say about them; None: these are run, too.
+
+        Returns:
+            Loss and accuracy as they were before the step.
+        """
         weight = sum(sum(row.weights) for row in rows)
         total = Score()
         for some in packs(rows, self.most_tokens):
@@ -153,7 +163,12 @@ class LoraTrainer:
 
     @torch.no_grad()
     def score(self, rows: Sequence[Row], frozen: HiddenStateCache | None) -> Score:
-        """Loss and accuracy on rows, without learning."""
+        """Loss and accuracy on rows, without learning.
+
+        Args:
+            rows: any number.
+            frozen: what the lower layers say about them; None: these are run, too.
+        """
         return sum((self._loss(some, frozen)[1] for some in packs(rows, MAX_TOKENS)), Score())
 
     def _loss(self, rows: Sequence[Row], frozen: HiddenStateCache | None) -> tuple[Tensor, Score]:
@@ -218,7 +233,13 @@ class HiddenStateCache:
 
     @staticmethod
     def fits(rows: Iterable[Row], width: int, scratch: Path) -> bool:
-        """Whether memory or the disk (half of what is free) has room for all rows."""
+        """Whether memory or the disk (half of what is free) has room for all rows.
+
+        Args:
+            rows: training and validation rows.
+            width: numbers of a hidden state; each takes 4 bytes.
+            scratch: a folder on the disk in question.
+        """
         size = sum(map(len, rows)) * width * 4
         return size <= MEMORY_BYTES or size <= shutil.disk_usage(scratch).free // 2
 

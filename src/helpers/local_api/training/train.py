@@ -58,6 +58,7 @@ class Spec:
 
     @classmethod
     def read(cls, job: Path) -> Spec:
+        """The specification in a job's folder."""
         raw = json.loads((job / "spec.json").read_text(encoding="utf-8"))
         known = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
         for name in ("base_dir", "training_file", "validation_file"):
@@ -151,7 +152,12 @@ class Training:
 
 
 def rate(step: int, total: int) -> float:
-    """Share of the peak learning rate: linear warm-up over a tenth of the steps, then linear decay towards 0."""
+    """Share of the peak learning rate: linear warm-up over a tenth of the steps, then linear decay towards 0.
+
+    Args:
+        step: the optimiser step to come, counted from 0.
+        total: steps of the whole job.
+    """
     warm_up = max(1, round(total * WARM_UP))
     return (step + 1) / warm_up if step < warm_up else (total - step) / max(1, total - warm_up)
 

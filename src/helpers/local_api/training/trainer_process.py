@@ -59,6 +59,7 @@ class TrainerProcess:
             )
 
     def alive(self) -> bool:
+        """Whether it runs."""
         if isinstance(self._process, subprocess.Popen):
             return self._process.poll() is None
         return self._process is not None and _lives(self._process)

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import KitError
-from helpers.local_api.store import ApiStore, Checkpoint, Job, disk_full, new_id
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.database import disk_full
+from helpers.local_api.store.records import Checkpoint, Job, new_id
 from helpers.local_api.training import checkup, hyperparameters
 from helpers.local_api.training.trainer_process import TrainerProcess
 from helpers.project import write_atomically
@@ -145,7 +147,7 @@ class Worker(threading.Thread):
             return
         folder = self._store.folder_of(job.id)
         folder.mkdir(mode=0o700, exist_ok=True)
-        write_atomically(folder / "spec.json", json.dumps(specification(self._store, job, str(base)), indent=1))
+        write_atomically(folder / "spec.json", json.dumps(_specification(self._store, job, str(base)), indent=1))
         trainer = TrainerProcess(folder)
         if not trainer.adopt():
             trainer.start()
@@ -308,7 +310,7 @@ class Worker(threading.Thread):
                 self._clean(job)
 
 
-def specification(store: ApiStore, job: Job, base: str) -> dict[str, Any]:
+def _specification(store: ApiStore, job: Job, base: str) -> dict[str, Any]:
     """What the trainer reads as ``spec.json``."""
     return {
         "id": job.id,

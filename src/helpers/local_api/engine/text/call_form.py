@@ -41,6 +41,7 @@ def read_form(write: Writer, heads: Sequence[str], end_of_turn: str, tokenizer: 
         write: the template: messages, tools, whether an answer is asked for.
         heads: what may stand before an answer, longest first.
         end_of_turn: what ends an answer.
+        tokenizer: the marks of a call must come back from its token ids as they were written.
     """
     try:
         return _form(write, heads, end_of_turn, tokenizer)

@@ -49,9 +49,12 @@ def grammar(
     style: Mapping[str, Any],
     literal: Callable[[str], str],
 ) -> str:
-    """The Lark grammar of an answer: free text (or JSON of the schema ``answer``), calls, or text and then calls.
+    """The Lark grammar of an answer: free text (or JSON), calls, or text and then calls.
 
     Args:
+        calling: what may be called, and whether something must be.
+        form: how the model writes a call.
+        answer: JSON schema of what is no call; None: free text.
         style: how JSON is written, as ``llguidance`` takes it.
         literal: a text as the grammar has it; a mark may be a token of its own.
     """

@@ -33,6 +33,7 @@ class Constraint:
     """Where one answer stands in its grammar.
 
     Args:
+        matcher: stands at the beginning of the answer.
         fault: the kind of error that is raised where it cannot be followed.
     """
 
@@ -91,7 +92,12 @@ class Constrainer:
         return self._started(_json_grammar(schema, SchemaError), SchemaError)
 
     def calls(self, calling: Calling, form: CallForm, schema: Schema | None) -> Constraint:
-        """A fresh constraint for an answer that may call tools, and otherwise keeps to ``schema`` where there is one.
+        """A fresh constraint for an answer that may call tools.
+
+        Args:
+            calling: which ones, and whether it must.
+            form: how the model writes a call.
+            schema: of an answer that calls nothing; None: free text.
 
         Raises:
             SchemaError: ``schema`` cannot be enforced.

@@ -67,5 +67,10 @@ class Detokenizer:
 
 
 def overlap(text: str, stop: str) -> int:
-    """Length of the longest end of ``text`` that is a beginning of ``stop``."""
+    """How many characters at the end of a text may be the beginning of a stop string.
+
+    Args:
+        text: what was said so far.
+        stop: not all of it can be at the end: then it would have been found.
+    """
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

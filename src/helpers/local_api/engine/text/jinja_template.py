@@ -57,7 +57,9 @@ class JinjaTemplate:
         switched: whether reasoning is switched off by the template's own switch.
 
     Raises:
-        ValueError, TemplateError, DataError: the template does not show where an answer begins and ends.
+        ValueError: the template does not show where an answer begins and ends.
+        TemplateError: it is no template.
+        DataError: it refuses a plain conversation.
     """
 
     def __init__(self, source: str, tokenizer: Tokenizer, special: Mapping[str, str]) -> None:
@@ -99,6 +101,10 @@ class JinjaTemplate:
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """Token ids of the conversation, ending where the assistant's answer begins.
 
+        Args:
+            messages: the conversation, in OpenAI's shape.
+            tools: those that it declares, in OpenAI's shape.
+
         Raises:
             DataError: the template refuses this conversation.
         """
@@ -108,6 +114,10 @@ class JinjaTemplate:
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()
     ) -> tuple[list[int], list[float]]:
         """Token ids of a training example, and each token's weight in the loss: as :meth:`ChatTemplate.example`.
+
+        Args:
+            messages: the conversation, in OpenAI's shape; an assistant's may carry a ``weight``.
+            tools: those that it declares, in OpenAI's shape.
 
         Raises:
             DataError: the template refuses this conversation, or joins or drops answers of the assistant.
@@ -138,6 +148,11 @@ class JinjaTemplate:
 
     def written(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any], answering: bool) -> str:
         """The template's own text.
+
+        Args:
+            messages: as the template knows them; control tokens in their texts are written as they are.
+            tools: those that they declare.
+            answering: whether it ends where an answer begins.
 
         Raises:
             DataError: it refuses this conversation.
@@ -184,7 +199,12 @@ class JinjaTemplate:
 
 
 def uses_tools(messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = ()) -> bool:
-    """Whether a conversation declares a tool, calls one or says what one answered."""
+    """Whether a conversation declares a tool, calls one or says what one answered.
+
+    Args:
+        messages: in OpenAI's shape.
+        tools: those that are declared.
+    """
     return bool(tools) or any(message.get("role") == "tool" or message.get("tool_calls") for message in messages)
 
 

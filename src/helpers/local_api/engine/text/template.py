@@ -97,6 +97,10 @@ class ChatTemplate:
     def prompt(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """Token ids of the conversation, ending where the assistant's answer begins.
 
+        Args:
+            messages: the conversation, in OpenAI's shape.
+            tools: those that it declares, in OpenAI's shape.
+
         Raises:
             DataError: the template cannot express the conversation.
         """
@@ -106,9 +110,13 @@ class ChatTemplate:
         return [*ids, self.start, *self._text("assistant\n")]
 
     def exceeds(self, texts: Sequence[str], most: int) -> bool:
-        """Whether texts surely have more than ``most`` tokens, without reading much more than these.
+        """Whether texts surely have too many tokens, without reading much more than so many.
 
         What is only a little longer, or holds few characters for its tokens, is left to be counted by :meth:`prompt`.
+
+        Args:
+            texts: of one conversation.
+            most: tokens that all of them may have together.
         """
         if sum(map(len, texts)) <= MANY_CHARACTERS * most:
             return False
@@ -126,6 +134,10 @@ class ChatTemplate:
 
         The weight is 1 on an assistant's words and calls and on the token that ends them (or that message's
         ``weight``), and 0 elsewhere.
+
+        Args:
+            messages: the conversation, in OpenAI's shape.
+            tools: those that it declares, in OpenAI's shape.
 
         Raises:
             DataError: the template cannot express the example.
@@ -223,6 +235,10 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 def texts_of(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[str]:
     """All texts of a conversation: of its messages, of their calls, of its tools' declarations.
+
+    Args:
+        messages: in OpenAI's shape.
+        tools: those that it declares.
 
     Raises:
         DataError: a message has neither text nor call.

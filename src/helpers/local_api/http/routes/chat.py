@@ -11,20 +11,22 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from helpers.local_api.engine.chances import Chance
-from helpers.local_api.engine.generate import GenerationResult
+from helpers.local_api.engine.requests import GenerationResult
+from helpers.local_api.engine.sampling import Chance
 from helpers.local_api.engine.text.calls import Call
 from helpers.local_api.http.answers import Answers, complete, sse, told_in_a_stream
+from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import ChatRequest, Seen, read_request
+from helpers.local_api.http.schemas.chat import ChatRequest, Seen
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import new_id
+from helpers.local_api.store.records import new_id
 
 FINGERPRINT = f"fp_local_{version('prompt-or-fine-tune')}"
 """What computes: the same seed gives the same answer as long as this stays."""
 
 
 def router(serving: Serving) -> APIRouter:
+    """The routes of this file; ``serving`` answers."""
     routes = APIRouter()
 
     @routes.post("/chat/completions", response_model=None)

@@ -14,8 +14,9 @@ from starlette.requests import ClientDisconnect
 
 from helpers import assets
 from helpers.local_api.engine.embed import BATCH, MAX_TOKENS, MODEL, WIDTH, Embedder
+from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError
-from helpers.local_api.http.schemas import EmbeddingRequest, read_request
+from helpers.local_api.http.schemas.embeddings import EmbeddingRequest
 
 TITLE = "all-MiniLM-L6-v2, sentence embeddings"
 MAX_LETTERS = 100 * MAX_TOKENS
@@ -23,6 +24,7 @@ MAX_LETTERS = 100 * MAX_TOKENS
 
 
 def router() -> APIRouter:
+    """The routes of this file."""
     routes, model = APIRouter(), Model()
 
     @routes.post("/embeddings")
@@ -58,12 +60,22 @@ class Model:
         return [ids[: MAX_TOKENS + 1] for ids in self._loaded().tokens(short)]
 
     def vectors(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+        """Unit vectors of one batch, float32 (texts, 384)."""
         return self._loaded().vectors(tokens)
 
     async def in_batches(
         self, request: Request, work: Callable[[Sequence[Any]], Sequence[Any]], things: Sequence[Any]
     ) -> AsyncIterator[Any]:
-        """What ``work`` makes of each thing. Batches of several requests take turns: a long list holds nobody up."""
+        """What comes of each thing, in order. Batches of several requests take turns: a long list holds nobody up.
+
+        Args:
+            request: whose client may hang up meanwhile; that ends the work.
+            work: a batch of things in, as many results out; runs in the model's thread.
+            things: texts, or token ids of texts.
+
+        Raises:
+            ClientDisconnect: the client has hung up.
+        """
         loop = asyncio.get_running_loop()
         for start in range(0, len(things), BATCH):
             if await request.is_disconnected():

@@ -16,11 +16,12 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from helpers.errors import DataError
+from helpers.local_api.http.body import limited
 from helpers.local_api.http.errors import ApiError, unknown
 from helpers.local_api.http.paging import page_of
-from helpers.local_api.http.schemas import limited
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import ApiStore, File, new_id
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import File, new_id
 
 MAX_FILE_BYTES = 512 * 2**20
 """As OpenAI's Files API: 512 MB a file (openai/openai-openapi, openapi.yaml, read 2026-11-23)."""
@@ -35,6 +36,12 @@ MAX_TOLD, MAX_LISTED = 50, 1000
 
 
 def router(store: ApiStore, serving: Serving) -> APIRouter:
+    """The routes of this file.
+
+    Args:
+        store: keeps the files.
+        serving: says whether rows with tools could be trained on.
+    """
     routes = APIRouter()
     one_check = asyncio.Lock()  # a check holds its file's rows in memory: one file at a time
 
@@ -44,12 +51,12 @@ def router(store: ApiStore, serving: Serving) -> APIRouter:
         go by itself ``expires_after[anchor]`` = ``created_at`` and ``expires_after[seconds]``."""
         async with _form(request) as form:
             upload, expires_in = _only_file(form), _expiry(form)
-            filename = plain_name(upload.filename or "")
+            filename = _plain_name(upload.filename or "")
             arriving = store.temporary / new_id("upload-")
             try:
                 await asyncio.to_thread(_copy, upload, arriving)
                 async with one_check:
-                    rows = await asyncio.to_thread(checked_rows, arriving, filename, serving)
+                    rows = await asyncio.to_thread(_checked_rows, arriving, filename, serving)
                 file = store.add_file(
                     arriving, purpose="fine-tune", filename=filename, rows=rows, expires_in=expires_in
                 )
@@ -113,7 +120,7 @@ def public(file: File) -> dict[str, Any]:
     }
 
 
-def plain_name(filename: str) -> str:
+def _plain_name(filename: str) -> str:
     """``filename`` if it is a plain name.
 
     Raises:
@@ -130,7 +137,7 @@ def plain_name(filename: str) -> str:
     return filename
 
 
-def checked_rows(path: Path, filename: str, serving: Serving) -> int:
+def _checked_rows(path: Path, filename: str, serving: Serving) -> int:
     """The number of examples in a good training file. Tools are let through where any base model knows them; a job on
     another one names the rows.
 

@@ -10,16 +10,27 @@ from fastapi import APIRouter, Request
 
 from helpers.errors import KitError
 from helpers.local_api.http import probe
+from helpers.local_api.http.base_models import how_to_get, is_on_shelf, will_not_fit
+from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError, unknown
 from helpers.local_api.http.paging import page_of
-from helpers.local_api.http.schemas import MAX_PAIRS, CreateJob, read_request
-from helpers.local_api.http.serving import Serving, api_error_of, how_to_get, is_on_shelf, will_not_fit
-from helpers.local_api.store import ApiStore, Checkpoint, Job, JobEvent
+from helpers.local_api.http.schemas.fields import MAX_PAIRS
+from helpers.local_api.http.schemas.jobs import CreateJob
+from helpers.local_api.http.serving import Serving, api_error_of
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import Checkpoint, Job, JobEvent, Record
 from helpers.local_api.training import checkup
 from helpers.local_api.training.worker import Worker
 
 
 def router(store: ApiStore, serving: Serving, worker: Worker) -> APIRouter:
+    """The routes of this file.
+
+    Args:
+        store: keeps the jobs.
+        serving: says which base models there are, and forgets tuned ones that are deleted.
+        worker: is woken when there is something to do.
+    """
     routes = APIRouter(prefix="/fine_tuning/jobs")
     one_probe = asyncio.Lock()  # two probes at once would time each other
 
@@ -143,52 +154,48 @@ def router(store: ApiStore, serving: Serving, worker: Worker) -> APIRouter:
 def public(job: Job) -> dict[str, Any]:
     """The job as the protocol shows it."""
     settings = dict(job.hyperparameters)
-    return {
-        "id": job.id,
-        "object": "fine_tuning.job",
-        "created_at": job.created_at,
-        "error": job.error,
-        "estimated_finish": job.estimated_finish,
-        "fine_tuned_model": job.fine_tuned_model,
-        "finished_at": job.finished_at,
-        "hyperparameters": settings,
-        "integrations": [],
-        "metadata": job.metadata,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": settings}},
-        "model": job.model,
-        "organization_id": "local",
-        "result_files": [job.result_file] if job.result_file else [],
-        "seed": job.seed,
-        "status": job.status,
-        "trained_tokens": job.trained_tokens,
-        "training_file": job.training_file,
-        "user_provided_suffix": job.suffix or None,
-        "validation_file": job.validation_file,
-    }
+    return _shown(
+        job,
+        "fine_tuning.job",
+        error=job.error,
+        estimated_finish=job.estimated_finish,
+        fine_tuned_model=job.fine_tuned_model,
+        finished_at=job.finished_at,
+        hyperparameters=settings,
+        integrations=[],
+        metadata=job.metadata,
+        method={"type": "supervised", "supervised": {"hyperparameters": settings}},
+        model=job.model,
+        organization_id="local",
+        result_files=[job.result_file] if job.result_file else [],
+        seed=job.seed,
+        status=job.status,
+        trained_tokens=job.trained_tokens,
+        training_file=job.training_file,
+        user_provided_suffix=job.suffix or None,
+        validation_file=job.validation_file,
+    )
 
 
 def _of_event(event: JobEvent) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "object": "fine_tuning.job.event",
-        "created_at": event.created_at,
-        "level": event.level,
-        "message": event.message,
-        "type": event.type,
-        "data": event.data,
-    }
+    kept = {"level": event.level, "message": event.message, "type": event.type, "data": event.data}
+    return _shown(event, "fine_tuning.job.event", **kept)
 
 
 def _of_checkpoint(checkpoint: Checkpoint) -> dict[str, Any]:
-    return {
-        "id": checkpoint.id,
-        "object": "fine_tuning.job.checkpoint",
-        "created_at": checkpoint.created_at,
-        "fine_tuned_model_checkpoint": checkpoint.model,
-        "fine_tuning_job_id": checkpoint.job_id,
-        "metrics": {name: value for name, value in checkpoint.metrics.items() if value is not None},
-        "step_number": checkpoint.step,
-    }
+    return _shown(
+        checkpoint,
+        "fine_tuning.job.checkpoint",
+        fine_tuned_model_checkpoint=checkpoint.model,
+        fine_tuning_job_id=checkpoint.job_id,
+        metrics={name: value for name, value in checkpoint.metrics.items() if value is not None},
+        step_number=checkpoint.step,
+    )
+
+
+def _shown(record: Record, kind: str, **fields: Any) -> dict[str, Any]:
+    """An object of the protocol: what all of them begin with, and its own fields."""
+    return {"id": record.id, "object": kind, "created_at": record.created_at, **fields}
 
 
 def _check_ids(store: ApiStore, serving: Serving, asked: CreateJob) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 from fastapi import APIRouter
 
 from helpers import assets
+from helpers.local_api.http.base_models import Base
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.routes import embeddings
-from helpers.local_api.http.serving import Base, Serving
-from helpers.local_api.store import ApiStore, Model
+from helpers.local_api.http.serving import Serving
+from helpers.local_api.store.api_store import ApiStore
+from helpers.local_api.store.records import Model
 
 NOTE = (
     "A local teaching engine: a small open model on this machine's own processor. It shows how fine-tuning works; "
@@ -23,6 +25,12 @@ LARGER = 1_000_000_000
 
 
 def router(store: ApiStore, serving: Serving) -> APIRouter:
+    """The routes of this file.
+
+    Args:
+        store: keeps the tuned models.
+        serving: says which base models there are, and forgets tuned ones that are deleted.
+    """
     routes = APIRouter()
 
     @routes.get("/models")

@@ -13,20 +13,22 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from helpers.local_api.engine.chances import Chance
-from helpers.local_api.engine.generate import GenerationResult
+from helpers.local_api.engine.requests import GenerationResult
+from helpers.local_api.engine.sampling import Chance
 from helpers.local_api.http.answers import Answers, complete, sse, told_in_a_stream
+from helpers.local_api.http.body import read_request
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.routes.chat import logprobs
-from helpers.local_api.http.schemas import ResponseRequest, read_request
+from helpers.local_api.http.schemas.responses import ResponseRequest
 from helpers.local_api.http.serving import Serving
-from helpers.local_api.store import new_id
+from helpers.local_api.store.records import new_id
 
 RENAMED = {"messages": "input", "response_format": "text.format"}
 """What chat calls a parameter, and what it is called here."""
 
 
 def router(serving: Serving) -> APIRouter:
+    """The routes of this file; ``serving`` answers."""
     routes = APIRouter()
 
     @routes.post("/responses", response_model=None)
@@ -58,20 +60,28 @@ class Response:
         self._head = {"id": new_id("resp_"), "object": "response", "created_at": int(time.time()), "model": asked.model}
 
     def begun(self) -> dict[str, Any]:
+        """As it is shown before it has any text."""
         return self._shown("in_progress", [])
 
     def ended(self, result: GenerationResult) -> dict[str, Any]:
-        status = status_of(result)
+        """As it is shown when it is complete, or was cut short by its limit of tokens."""
+        status = _status_of(result)
         why = None if status == "completed" else {"reason": "max_output_tokens"}
-        output = [self.item(status, [part(result.text, result.chances)])]
+        output = [self.item(status, [_part(result.text, result.chances)])]
         return self._shown(status, output, incomplete_details=why, usage=_usage(result))
 
     def failed(self, refusal: ApiError) -> dict[str, Any]:
+        """As a stream shows it that had begun before something went wrong."""
         code = "server_error" if refusal.status >= 500 else "invalid_prompt"
         return self._shown("failed", [], error={"code": code, "message": refusal.error["message"]})
 
     def item(self, status: str, content: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The one output item, a message."""
+        """The one output item, a message.
+
+        Args:
+            status: ``"in_progress"``, ``"completed"`` or ``"incomplete"``.
+            content: its parts; none yet while it is in progress.
+        """
         message = {"id": self.item_id, "type": "message", "role": "assistant", "status": status}
         return {**message, "content": list(content)}
 
@@ -103,11 +113,11 @@ class Response:
         }
 
 
-def status_of(result: GenerationResult) -> str:
+def _status_of(result: GenerationResult) -> str:
     return "completed" if result.finish_reason == "stop" else "incomplete"
 
 
-def part(text: str, chances: Sequence[Chance] = ()) -> dict[str, Any]:
+def _part(text: str, chances: Sequence[Chance] = ()) -> dict[str, Any]:
     """A message's text, as an answer carries it."""
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": logprobs(chances)["content"]}
 
@@ -124,7 +134,7 @@ async def _stream(told: Response, answers: Answers) -> AsyncIterator[str]:
         yield event("response.created", response=told.begun())
         yield event("response.in_progress", response=told.begun())
         yield event("response.output_item.added", output_index=0, item=told.item("in_progress", []))
-        yield event("response.content_part.added", **place, part=part(""))
+        yield event("response.content_part.added", **place, part=_part(""))
         async for _, said in answers.events():
             if isinstance(said, str):
                 chances = logprobs(getattr(said, "chances", ()))["content"]
@@ -139,7 +149,7 @@ async def _stream(told: Response, answers: Answers) -> AsyncIterator[str]:
 
 
 def _ending(told: Response, result: GenerationResult, place: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    status, whole = status_of(result), part(result.text, result.chances)
+    status, whole = _status_of(result), _part(result.text, result.chances)
     yield "response.output_text.done", {**place, "text": result.text, "logprobs": whole["logprobs"]}
     yield "response.content_part.done", {**place, "part": whole}
     yield "response.output_item.done", {"output_index": 0, "item": told.item(status, [whole])}

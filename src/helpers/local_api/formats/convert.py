@@ -1,6 +1,6 @@
 """Turn the pinned 4-bit file into fp32 safetensors, once.
 
-``python -m helpers.local_api.engine.convert FILE.gguf FOLDER``. The values stay what 4 bits made them: the
+``python -m helpers.local_api.formats.convert FILE.gguf FOLDER``. The values stay what 4 bits made them: the
 result is "SmolLM2-135M-Instruct (from 4-bit weights)", on every machine the same. ``transformers`` de-quantises the
 file itself.
 """
@@ -12,7 +12,12 @@ from pathlib import Path
 
 
 def convert(weights: Path, target: Path) -> None:
-    """Write model, config and tokenizer of ``weights`` into ``target``."""
+    """Write a model's weights, configuration and tokenizer as ``transformers`` has them.
+
+    Args:
+        weights: the GGUF file.
+        target: the folder to write.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
