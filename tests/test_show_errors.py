@@ -320,6 +320,7 @@ def test_a_saved_notebook_says_how_far_the_reader_was(results, rows, monkeypatch
     monkeypatch.setattr(show.panels.errors, "display", lambda view, **how: views.append((view, how)) or place)
     panel = show.errors(results, "tuned", rows, None)
     assert "5 wrong rows by tuned, none tagged yet" in panel.summary() and "Run this cell" in panel.summary()
+    assert "Wrong row 1 of 5" in panel.summary()  # with its fields, where no panel is drawn
     panel._ipython_display_()
     (line, _), (view, _) = views
     assert panel.summary() in line.data and "application/vnd.jupyter.widget-view+json" in view

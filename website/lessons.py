@@ -71,7 +71,7 @@ def _output(output: dict[str, Any], name: str, charts: Path, up: str) -> dict[st
     )
     content = json.dumps({"data": figure["data"], "layout": layout}).replace("<", "\\u003c")
     html = (
-        f'<figure class="kit-chart"><img src="{up}charts/{name}.svg" alt="{escape(words)}" loading="lazy">'
+        f'<figure class="kit-live"><img src="{up}charts/{name}.svg" alt="{escape(words)}" loading="lazy">'
         f'<script type="application/json">{content}</script></figure>'
     )
     return {**output, "data": {"text/html": [html], "text/plain": [words]}, "metadata": {}}

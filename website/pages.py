@@ -104,13 +104,28 @@ def providers(found: dict[str, str]) -> str:
     return f"""# Who trains for whom
 
 As lesson 2 worked it out from the kit's dated facts, on the day in the caption. Open *sources* in a line for the date,
-the address, and how each statement is known. The <a href="decide.html">decision page</a> works with the same facts, for
-the day on which you open it.
+the address, and how each statement is known. `connect("…")` under a name is how the lessons reach that host. The
+<a href="decide.html">decision page</a> works with the same facts, for the day on which you open it.
 
 ```{{raw}} html
-{found["providers"]}
+<div class="kit-providers">{_labelled(found["providers"])}</div>
 ```
 """
+
+
+def _labelled(html: str) -> str:
+    """Tables whose cells name their column: on a telephone a line of the table is shown as a card."""
+
+    def table(found: re.Match[str]) -> str:
+        _, *heads = re.findall(r'<th scope="col"[^>]*>([^<]*)', found.group())
+
+        def line(row: re.Match[str]) -> str:
+            names = iter(heads)
+            return re.sub("<td", lambda _: f'<td data-label="{next(names)}"', row.group())
+
+        return re.sub(r'<tr><th scope="row".*?</tr>', line, found.group(), flags=re.DOTALL)
+
+    return re.sub("<table.*?</table>", table, html, flags=re.DOTALL)
 
 
 def records(folder: Path) -> str:
@@ -146,7 +161,7 @@ def measurements() -> str:
     """The table of measurements, then the log of all of them."""
     page = TOP / "docs" / "measured.md"
     if page.exists():
-        table = page.read_text(encoding="utf-8").partition("\n")[2]
+        table = page.read_text(encoding="utf-8").partition("\n")[2].replace("[Back to the README](../README.md)", "")
     else:
         readme = (TOP / "README.md").read_text(encoding="utf-8")
         table = readme.partition("\n## Measured\n")[2].partition("\n## ")[0]

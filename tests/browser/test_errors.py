@@ -46,13 +46,13 @@ def type_tag(page, tag: str) -> None:
 
 def go_on(page, row: int) -> None:
     page.keyboard.press("Space")
-    page.get_by_text(f"Wrong row {row} of 20").wait_for()
+    page.locator(".kit-errors").get_by_text(f"Wrong row {row} of 20").wait_for()
 
 
 def test_twenty_wrong_rows_are_tagged_by_keyboard_alone(open_notebook):
     page = open_notebook(START, PANEL)
     page.set_viewport_size({"width": 1100, "height": 1250})
-    page.get_by_text("Wrong row 1 of 20").wait_for()
+    page.locator(".kit-errors").get_by_text("Wrong row 1 of 20").wait_for()
     assert unnamed_controls(page) == []
     assert page.locator(".kit-errors [role=status] b", has_text="kettle").count() == 0, "readers' text is text"
     assert page.get_by_role("cell", name="✗ wrong").count() == 1, "the wrong field is marked in words"
@@ -82,7 +82,7 @@ def test_twenty_wrong_rows_are_tagged_by_keyboard_alone(open_notebook):
     shot(page, "errors_no_json")
 
     page.keyboard.press("Space")
-    page.get_by_text("20 of 20 wrong rows are tagged.").wait_for()
+    page.locator(".kit-errors").get_by_text("20 of 20 wrong rows are tagged.").wait_for()
     page.wait_for_selector(".kit-errors .js-plotly-plot .main-svg")
     for tag, letter, remedy in (
         ("too urgent", "p", "prompt"), ("dent is no return", "l", "label wrong"), ("says <b>nothing</b>", "d", "data"),
@@ -113,9 +113,9 @@ def test_twenty_wrong_rows_are_tagged_by_keyboard_alone(open_notebook):
 
 def test_a_reload_goes_on_where_the_reader_stopped_and_no_shortcut_gets_through(open_notebook):
     page = open_notebook(START + "open('errors.json', 'w').close(); __import__('os').remove('errors.json')", PANEL)
-    page.get_by_text("Wrong row 1 of 20").wait_for()
+    page.locator(".kit-errors").get_by_text("Wrong row 1 of 20").wait_for()
     page.wait_for_timeout(3500)  # the panel's script has run for good
-    page.get_by_text("Wrong row 1 of 20").click()
+    page.locator(".kit-errors").get_by_text("Wrong row 1 of 20").click()
     page.wait_for_function(HAS_FOCUS, arg="Type here")
     page.keyboard.press("d")
     page.keyboard.press("d")  # would delete the cell
@@ -140,8 +140,8 @@ def test_a_reload_goes_on_where_the_reader_stopped_and_no_shortcut_gets_through(
     shot(page, "errors_reloaded")
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:restart-run-all') }")
     page.get_by_role("button", name="Confirm Kernel Restart").click()
-    page.get_by_text("Wrong row 2 of 20").wait_for()
-    assert page.get_by_text("Tags: dent").is_visible()
+    page.locator(".kit-errors").get_by_text("Wrong row 2 of 20").wait_for()
+    assert page.locator(".kit-errors").get_by_text("Tags: dent").is_visible()
 
 
 def test_confusions_and_fields_in_both_themes(open_notebook):

@@ -102,10 +102,10 @@ def test_every_page_opens_from_the_folder_without_a_network(site, visit):
 
 def test_charts_of_a_lesson_come_alive(visit):
     page = visit("notebooks/04_evaluate.html")
-    figures = page.locator(".kit-chart")
+    figures = page.locator(".kit-live")
     assert figures.count() >= 3
     figures.first.scroll_into_view_if_needed()
-    page.wait_for_selector(".kit-chart[data-live=yes] .main-svg")
+    page.wait_for_selector(".kit-live[data-live=yes] .main-svg")
     figures.last.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     shot(page, "site-chart")

@@ -33,7 +33,7 @@
         draw(target);
       }
     }, { rootMargin: "300px" });
-    for (const figure of document.querySelectorAll(".kit-chart")) seen.observe(figure);
+    for (const figure of document.querySelectorAll(".kit-live")) seen.observe(figure);
 
     const stale = document.querySelector(".kit-stale");
     if (stale && new Date().toISOString().slice(0, 10) >= stale.dataset.from) {

@@ -211,12 +211,12 @@ def _sentence(faults: Sequence[Finding], seen: Symptoms) -> str:
     told = f"{right} of {plural(asked, 'training row')} came back nearly word for word"
     share = belonging(seen.held_out)
     if share is not None:
-        told += f"; on {plural(len(seen.held_out), 'held-out row')} answers belong to their own question at {share:.2f}"
-        told += " (0.5 is chance, 1 is always)"
+        told += f"; on {plural(len(seen.held_out), 'held-out row')} an answer is closer to its own question's ideal "
+        told += f"answer than to another's {100 * share:.0f} % of the time (50 % would be chance)"
     if faults:
         return f"Most likely: {faults[0].what} {told}."
     free = " Free text need not come back word for word: read the rows." if right < asked / 2 else ""
-    return f"Nothing is wrong with this job that this look can see: {told}.{free}"
+    return f"Nothing wrong was found with this job: {told}.{free}"
 
 
 def _recited_table(recitals: Sequence[Recital]) -> pd.DataFrame:

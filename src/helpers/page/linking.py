@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from helpers.decide.record.record import LESSON_TITLES
 from helpers.decide.rules.ruling import LESSON
 from helpers.formatting import WEB_ADDRESS
 
@@ -28,17 +29,20 @@ def segments(sentence: str) -> list[dict[str, str]]:
     for piece in _PIECE.finditer(sentence):
         if piece.start() > at:
             found.append({"text": sentence[at : piece.start()]})
-        found.append({"text": piece.group(), "href": _address(piece.group())})
+        found.append(_linked(piece.group()))
         at = piece.end()
     if at < len(sentence):
         found.append({"text": sentence[at:]})
     return found
 
 
-def _address(text: str) -> str:
-    """A web address as it is; a lesson as its page on this site, at the section where the step is taken."""
+def _linked(text: str) -> dict[str, str]:
+    """A web address as it is; a lesson by its title, to its page on this site where the step is taken."""
     key = next((key for key, name in LESSON.items() if name == text), None)
-    return text if key is None else f"notebooks/{text.removeprefix('lesson ')}.html#{slug(SECTIONS[key])}"
+    if key is None:
+        return {"text": text, "href": text}
+    notebook = text.removeprefix("lesson ")
+    return {"text": LESSON_TITLES[notebook], "href": f"notebooks/{notebook}.html#{slug(SECTIONS[key])}"}
 
 
 def slug(heading: str) -> str:

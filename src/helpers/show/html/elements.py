@@ -15,7 +15,8 @@ from IPython.display import HTML
 from helpers.formatting import WEB_ADDRESS
 
 CARD = (
-    "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;line-height:1.4"
+    "border:1px solid rgba(128,128,128,.45);border-left:5px solid #0072B2;padding:8px 14px;margin:6px 0;"
+    "line-height:1.4;overflow-wrap:break-word"  # a long web address goes on in the next line
 )
 
 

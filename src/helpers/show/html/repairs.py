@@ -11,7 +11,7 @@ from IPython.display import HTML
 
 from helpers.data.sensitive.personal import REMOVED, find, remove
 from helpers.formatting import plural
-from helpers.show.html.elements import html_output, texts_side_by_side
+from helpers.show.html.elements import html_output, texts_side_by_side, wide
 
 MAX_PAIRS = 4
 AROUND, LONGEST = 24, 120
@@ -66,11 +66,12 @@ def changes(log: pd.DataFrame) -> HTML:
     )
     names = ("code", "times", "line", "for example")
     head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in names)
-    return html_output(
-        '<table><caption style="caption-side:top;text-align:left">'
-        f"{plural(len(log), 'change')} of {plural(len(counts), 'kind')}, one of each in detail.</caption>"
+    caption = f"{plural(len(log), 'change')} of {plural(len(counts), 'kind')}, one of each in detail."
+    table = (
+        f'<table><caption style="caption-side:top;text-align:left">{caption}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+    return html_output(wide(caption, table))
 
 
 def _td(content: str) -> str:

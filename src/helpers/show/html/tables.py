@@ -69,7 +69,8 @@ def _head(name: str, side: str) -> str:
 
 def _td(value: object, name: object, percent: Sequence[str]) -> str:
     side = "right" if isinstance(value, Real) and not isinstance(value, bool) else "left"
-    return f'<td style="text-align:{side};white-space:normal">{_cell(value, str(name), name in percent)}</td>'
+    wrap = "nowrap" if side == "right" else "normal"  # a number stays with its unit
+    return f'<td style="text-align:{side};white-space:{wrap}">{_cell(value, str(name), name in percent)}</td>'
 
 
 def _cell(value: object, name: str = "", share: bool = False) -> str:

@@ -42,7 +42,8 @@ def verdict_background(verdict: Verdict) -> str:
 
 
 def _sections(parts: dict[str, tuple[str, ...]]) -> str:
-    return f'<div style="line-height:1.4">{"".join(section(*part) for part in parts.items())}</div>'
+    filled = "".join(section(*part) for part in parts.items())
+    return f'<div style="line-height:1.4;overflow-wrap:break-word">{filled}</div>'
 
 
 def _headline(verdict: Verdict) -> str:

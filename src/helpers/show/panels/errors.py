@@ -224,12 +224,13 @@ class ErrorsPanel(widgets.VBox):
     # --- a saved notebook, which holds no widgets ---
 
     def summary(self) -> str:
-        """One line of HTML that stands above the panel and stays in a saved notebook, where no panel is drawn."""
+        """One line of HTML above the panel, and a picture of the row that a saved notebook shows in its place."""
         rows, tagged = len(self.tagging.rows), self.tagging.tagged
         done = f"{tagged} tagged so far" if tagged else "none tagged yet"
         return (
             f"<p>{plural(rows, 'wrong row')} by {escape(self.candidate)}, {done}. "
-            "No panel below? Run this cell: it goes on where you stopped.</p>"
+            "No buttons below? Run this cell: it goes on where you stopped.</p>"
+            f'<div class="kit-picture">{self.shown.value}</div>'
         )
 
     def _ipython_display_(self) -> None:

@@ -76,6 +76,8 @@ class ReviewPanel(Panel):
 
     def picture(self) -> str:
         """How many there are, and the one that is next."""
+        if not len(self.review.queue):
+            return "<p><b>No row to decide.</b></p>"
         counts = f"{len(self.review.queue)} rows to decide, {self.review.at} done."
         return f"<p><b>{counts} Run this cell to decide them.</b></p>{self.shown.value}"
 
