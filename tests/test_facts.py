@@ -275,6 +275,10 @@ def test_prices_for_prompting_agree_with_the_library_on_the_day_they_were_read()
     assert apart.empty, apart.to_string()
 
 
+def test_whoever_has_limits_says_which_shapes_of_rows_it_takes() -> None:
+    assert all(facts.limits(row["provider"]).get("shapes") for row in facts.rows("limits"))
+
+
 def test_limits_are_still_there() -> None:
     for provider in ("openai", "azure", "together", "fireworks", "nebius", "bedrock", "vertex", "local"):
         assert facts.limits(provider)

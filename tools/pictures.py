@@ -29,9 +29,12 @@ PICTURES = NOTEBOOKS / "pictures"
 STRIP = 684
 LETTERS, LINE = 44, 17  # of an answer on a card: letters a line, and pixels from line to line
 
-LABEL = 13  # letters that a stop of the strip has room for
-SHORT = {"00_should_you_fine_tune": "Should you?", "01_prepare_data": "Prepare", "07_a_brands_voice": "A voice"}
+SHORT = {
+    "00_should_you_fine_tune": "Should you?", "01_prepare_data": "Prepare", "02_upload": "Upload",
+    "04_evaluate": "Evaluate", "05_deploy": "Deploy", "07_a_brands_voice": "A voice",
+}  # fmt: skip
 """Labels on the strip, for titles that are too long for it."""
+LABEL = 13  # letters, at most
 
 
 def stops() -> list[tuple[str, str, str]]:
@@ -91,18 +94,13 @@ def here(stop: str) -> str:
             drawing.card(x + 4, 80, step - 8, 17, "here", 8)
             drawing.text(x + step / 2, 92.5, "you are here", "white", size=10, middle=True)
     label = next(f"{number} {label}" for name, number, label in STOPS if name == stop).replace("★ ", "")
-    named = [f"{int(lesson[:2])} {_within(title(lesson))}" for lesson in ORDER if lesson[0].isdigit()]
+    named = [f"{number} {label}".removeprefix("★ ") for _, number, label in STOPS]
     drawing.height = 99
     return drawing.svg(
         f"You are here: {label}",
-        f"The way through the lessons: {named[0]}; then the article's five steps, {', '.join(named[1:6])}; "
-        f"then {', '.join(named[6:])}, and your own project.",
+        f"The way through the lessons: {named[0]} Then the article's five steps, {', '.join(named[1:6])}. "
+        f"Then {', '.join(named[6:])}.",
     )
-
-
-def _within(heading: str) -> str:
-    """A heading as words of a sentence."""
-    return heading[0].lower() + heading[1:].removesuffix("?")
 
 
 def one_message() -> str:
