@@ -16,7 +16,7 @@ from helpers.errors import FactsError
 from helpers.facts.__main__ import look_first, report
 from helpers.facts.library import compare_with_library, compare_with_list, library_version
 from helpers.facts.review import review
-from helpers.facts.tables import COLUMNS, HERE, HOW_KNOWN, NUMBERS, WORDS, read_table
+from helpers.facts.tables import COLUMNS, HERE, HOSTS, HOW_KNOWN, NUMBERS, WORDS, read_host, read_table
 
 TODAY = date(2026, 11, 23)
 ROWS = [row for table in facts.TABLES for row in facts.rows(table)]
@@ -96,6 +96,56 @@ def test_a_malformed_row_is_an_error_that_names_its_line(tmp_path: Path, row: st
     with pytest.raises(FactsError) as caught:
         read_table(table)
     assert all(name in str(caught.value) for name in names) and caught.value.fix
+
+
+HOST_FILE = """as_of = 2026-01-01
+source = "https://acme.example"
+how_known = "not verified"
+
+[[caching]]
+model = "m"
+min_tokens = 1024
+
+[[caching]]
+as_of = 2026-01-02
+"""
+
+
+def test_a_host_s_file_holds_rows_of_any_table(tmp_path: Path) -> None:
+    file = tmp_path / "acme.toml"
+    file.write_text(HOST_FILE, encoding="utf-8")
+    first, second = read_host(file)
+    assert (first.table, first["provider"], first["min_tokens"], first.line) == ("caching", "acme", 1024, 5)
+    assert set(first.values) == set(COLUMNS["caching"]) and first.place.endswith("acme.toml, line 5")
+    assert second["min_tokens"] is None and second.as_of == date(2026, 1, 2) and second.source == first.source
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("1024", '"many"', ["line 5, min_tokens", "many"]),
+        ("min_tokens", "mintokens", ["line 5", "mintokens", "min_tokens"]),
+        ("[[caching]]", "[[cache]]", ["cache", "[[caching]]"]),
+        ("[[caching]]", "[caching]", ["acme.toml", "no TOML"]),
+        ("how_known", "known", ["known", "how_known"]),
+        ('how_known = "not verified"', "", ["line 5", "how_known"]),
+        ('"m"', '"m', ["acme.toml", "line 6"]),
+    ],
+)
+def test_a_malformed_host_s_file_is_an_error_that_names_its_line(
+    tmp_path: Path, old: str, new: str, names: list[str]
+) -> None:
+    file = tmp_path / "acme.toml"
+    file.write_text(HOST_FILE.replace(old, new), encoding="utf-8")
+    with pytest.raises(FactsError) as caught:
+        read_host(file)
+    assert all(name in str(caught.value) for name in names) and caught.value.fix
+
+
+def test_a_host_stands_either_in_the_tables_or_in_a_file_of_its_own() -> None:
+    for path in HOSTS.glob("*.toml"):
+        theirs = [row for row in ROWS if row.get("provider") == path.stem]
+        assert theirs and {row.file for row in theirs} == {f"hosts/{path.name}"}
 
 
 def test_an_empty_price_is_none_and_a_zero_is_zero(tmp_path: Path) -> None:
@@ -223,6 +273,10 @@ def test_prices_for_prompting_agree_with_the_library_on_the_day_they_were_read()
     assert len(compared) >= 60
     apart = compared[~compared["agree"]]
     assert apart.empty, apart.to_string()
+
+
+def test_whoever_has_limits_says_which_shapes_of_rows_it_takes() -> None:
+    assert all(facts.limits(row["provider"]).get("shapes") for row in facts.rows("limits"))
 
 
 def test_limits_are_still_there() -> None:

@@ -112,7 +112,7 @@ def test_rules_measure_free_text_and_what_is_no_rule_is_refused(tmp_path):
         assert (mine("Calm.", essays[0]), mine("Loud!", essays[0]), mine.unit) == (1, 0, "share")
         assert [one.name for one in rest] == ["similarity", "length"]
     assert metrics.for_task(about, [metrics.exact_match, metrics.final_number])[1] is metrics.final_number
-    with pytest.raises(EvaluationError, match="'final_number', 'exact_match', or a TOML file"):
+    with pytest.raises(EvaluationError, match=", ".join(map(repr, metrics.CHECKS)) + ", or a TOML file"):
         metrics.for_task(about, "numbers")
     with pytest.raises(EvaluationError, match="RULES are for free text; these rows are fields"):
         metrics.for_task(data.task(SLOTS), "final_number")

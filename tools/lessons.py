@@ -21,17 +21,9 @@ from nbclient import NotebookClient
 
 TOP = Path(__file__).resolve().parents[1]
 NOTEBOOKS = TOP / "notebooks"
-ORDER = (
-    "00_should_you_fine_tune",
-    "01_prepare_data",
-    "02_upload",
-    "03_train",
-    "04_evaluate",
-    "05_deploy",
-    "06_decide",
-    "07_a_brands_voice",
-    "your_project",
-)
+LESSON = re.compile(r"\d\d_\w+|your_project")
+"""Names of lessons; whatever else lies in the folder is a reader's own."""
+ORDER = tuple(sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb") if LESSON.fullmatch(path.stem)))
 
 
 @contextlib.contextmanager
@@ -107,6 +99,12 @@ def execute(
     client.execute()
     say(f"  {path.stem}: {len(code)} cells in {time.monotonic() - began:.0f} s")
     return notebook
+
+
+def title(lesson: str) -> str:
+    """A lesson's heading without its number: "A brand's voice"."""
+    first = json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"][0]
+    return "".join(first["source"]).splitlines()[0].removeprefix("# ").split(" · ")[-1]
 
 
 def said_in(lesson: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drawing import WIDTH, Drawing, wrapped
-from lessons import NOTEBOOKS, TOP, plain, said_in
+from lessons import NOTEBOOKS, ORDER, TOP, plain, said_in, title
 from small_pictures import small_pictures
 
 from helpers import assets
@@ -29,17 +29,31 @@ PICTURES = NOTEBOOKS / "pictures"
 STRIP = 684
 LETTERS, LINE = 44, 17  # of an answer on a card: letters a line, and pixels from line to line
 
-STOPS = (
-    ("00", "0", "Should you?"),
-    ("01", "1", "Prepare"),
-    ("02", "2", "Upload"),
-    ("03", "3", "Train"),
-    ("04", "4", "Evaluate"),
-    ("05", "5", "Deploy"),
-    ("06", "6", "Decide"),
-    ("07", "7", "A voice"),
-    ("your_project", "★", "Your project"),
-)
+SHORT = {
+    "00_should_you_fine_tune": "Should you?", "01_prepare_data": "Prepare", "02_upload": "Upload",
+    "04_evaluate": "Evaluate", "05_deploy": "Deploy", "07_a_brands_voice": "A voice",
+}  # fmt: skip
+"""Labels on the strip, for titles that are too long for it."""
+LABEL = 13  # letters, at most
+
+
+def stops() -> list[tuple[str, str, str]]:
+    """The lessons in their order: the end of their pictures' names, their number, and their label on the strip.
+
+    Raises:
+        SystemExit: a label does not fit.
+    """
+    found = []
+    for lesson in ORDER:
+        label = SHORT.get(lesson, title(lesson))
+        if len(label) > LABEL:
+            raise SystemExit(f"{lesson}: the strip has no room for {label!r}; give it a shorter one in SHORT.")
+        numbered = lesson[0].isdigit()
+        found.append((lesson[:2], str(int(lesson[:2])), label) if numbered else (lesson, "★", label))
+    return found
+
+
+STOPS = stops()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,7 +80,7 @@ def pictures() -> dict[str, str]:
 
 
 def here(stop: str) -> str:
-    """The strip on top of a lesson: nine stops, the article's five steps as the spine, and where the reader stands."""
+    """The strip on top of a lesson: all lessons, the article's five steps as the spine, and where the reader stands."""
     drawing, step = Drawing(STRIP), STRIP / len(STOPS)
     drawing.card(step + 2, 2, 5 * step - 4, 76, "plain")
     drawing.text(3.5 * step, 18, "the article's five steps", "ink", size=12, middle=True)
@@ -80,11 +94,12 @@ def here(stop: str) -> str:
             drawing.card(x + 4, 80, step - 8, 17, "here", 8)
             drawing.text(x + step / 2, 92.5, "you are here", "white", size=10, middle=True)
     label = next(f"{number} {label}" for name, number, label in STOPS if name == stop).replace("★ ", "")
+    named = [f"{number} {label}".removeprefix("★ ") for _, number, label in STOPS]
     drawing.height = 99
     return drawing.svg(
         f"You are here: {label}",
-        "The way through the lessons: 0 should you fine-tune; then the article's five steps, 1 prepare data, 2 upload, "
-        "3 train, 4 evaluate, 5 deploy; then 6 decide, 7 a brand's voice, and your own project.",
+        f"The way through the lessons: {named[0]} Then the article's five steps, {', '.join(named[1:6])}. "
+        f"Then {', '.join(named[6:])}.",
     )
 
 

@@ -192,7 +192,7 @@ class Project:
             raise ProjectError(
                 "RULES cannot be kept for the lessons.",
                 got=repr(rules)[:200],
-                fix='Use the path of a TOML file, a list of rules, "final_number" or "exact_match".',
+                fix='Use the path of a TOML file, a list of rules, or the name of a check, such as "final_number".',
             ) from None
         self.set("task", {**about, "rules": rules})
         self.keep("evidence", "project", self.name)

@@ -71,12 +71,12 @@ def _changes(on: date) -> str:
 
 def _unverified() -> str:
     doubtful = [
-        (row.table, row.line, row.get("provider", ""), _what(row), row.remark or row.how_known)
+        (row.place, row.get("provider", ""), _what(row), row.remark or row.how_known)
         for table in TABLES
         for row in rows(table)
         if row.how_known.startswith("not verified") or "conflict" in row.remark
     ]
-    frame = pandas.DataFrame(doubtful, columns=["table", "line", "provider", "what", "remark"])
+    frame = pandas.DataFrame(doubtful, columns=["place", "provider", "what", "remark"])
     return f"{len(frame)} rows are not verified, or their sources conflict:\n{_table(frame)}"
 
 
@@ -121,7 +121,7 @@ def _to_look_at(number: int, row: dict) -> str:
     """One row to look at: where it stands, why now, what to compare, and where."""
     doubt = f"; {row['doubt']}" if row["doubt"] else ""
     return (
-        f"{number}. {row['table']}.csv, line {row['line']}: {row['what']}\n"
+        f"{number}. {row['place']}: {row['what']}\n"
         f"   {row['rests']} row(s) rest on it; read {row['age_days']} days ago{doubt}\n"
         f"   compare: {row['compare']}\n"
         f"   at: {row['source']}"

@@ -21,9 +21,10 @@ PRICES = (
 def review(on: date) -> pandas.DataFrame:
     """Every row, the one first that most other rows rest on and that was read longest ago.
 
-    Columns: ``table``, ``line``, ``what``, ``rests`` (how many rows, itself among them, change what they say with it),
-    ``age_days``, ``doubt`` (conflicting sources, or not verified; else empty), ``compare`` (what the source is to
-    say), ``source``. In the order of ``rests`` times ``age_days``, doubtful rows first among equals.
+    Columns: ``table``, ``line``, ``place`` (file and line), ``what``, ``rests`` (how many rows, itself among them,
+    change what they say with it), ``age_days``, ``doubt`` (conflicting sources, or not verified; else empty),
+    ``compare`` (what the source is to say), ``source``. In the order of ``rests`` times ``age_days``, doubtful rows
+    first among equals.
     """
     import pandas
 
@@ -38,6 +39,7 @@ def _line(row: FactRow, on: date) -> dict[str, object]:
     return {
         "table": row.table,
         "line": row.line,
+        "place": row.place,
         "what": " ".join(row.get(key) for key in NAMES if row.get(key)),
         "rests": 1 + _rest_on(row),
         "age_days": (on - row.as_of).days,

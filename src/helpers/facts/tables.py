@@ -2,6 +2,9 @@
 
 Prices are USD, tokens are counted in millions ("per 1M tokens"), dates are ISO dates. An empty price cell means *not
 known* and stays None all the way to the result; a price of 0 means that nothing is charged.
+
+A table is one CSV file. A host may have its rows of all tables in one file instead, ``hosts/NAME.toml``, so that a new
+host is one file: see CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -9,16 +12,20 @@ from __future__ import annotations
 import csv
 import math
 import os
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from helpers.errors import FactsError
 
 HERE = Path(__file__).parent
+HOSTS = HERE / "hosts"
+"""Hosts whose rows stand in one file each."""
 
 KNOWN = ("as_of", "source", "how_known")
 """The columns that every row of every table fills: the day, the address, and how it is known."""
@@ -96,12 +103,14 @@ class FactRow:
     Attributes:
         table: the table's name.
         values: column → value, all columns.
-        line: the line of the CSV file.
+        line: the line of the file on which the row begins.
+        file: the file, below the folder of the tables; empty: the table's own.
     """
 
     table: str
     values: Mapping[str, Any]
     line: int
+    file: str = ""
 
     def __getitem__(self, column: str) -> Any:
         return self.values[column]
@@ -115,6 +124,11 @@ class FactRow:
         """
         value = self.values.get(column)
         return default if value is None else value
+
+    @property
+    def place(self) -> str:
+        """File and line, as a report names them."""
+        return f"{self.file or f'{self.table}.csv'}, line {self.line}"
 
     @property
     def as_of(self) -> date:
@@ -197,6 +211,26 @@ def _require_words(table: str, values: Mapping[str, Any], where: str) -> None:
             )
 
 
+def _checked(table: str, cells: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The values of one row's cells.
+
+    Raises:
+        FactsError: see :func:`read_table`.
+    """
+    values = {column: _cell(column, text, f"{where}, {column}") for column, text in cells.items()}
+    _require_words(table, values, where)
+    for column in KNOWN:
+        if not values.get(column):
+            raise FactsError(f"{where} has no {column}.", fix="Say where it comes from, or drop the row.")
+    if not values["how_known"].startswith(HOW_KNOWN):
+        raise FactsError(
+            f"{where} does not say in the usual words how it is known.",
+            got=values["how_known"],
+            fix=f"Begin with one of: {'; '.join(HOW_KNOWN)}.",
+        )
+    return values
+
+
 def read_table(path: Path) -> tuple[FactRow, ...]:
     """Every row of one CSV table, checked.
 
@@ -212,28 +246,56 @@ def read_table(path: Path) -> tuple[FactRow, ...]:
             where = f"{path.name}, line {line}"
             if None in cells or None in cells.values():
                 raise FactsError(f"{where} has too many or too few cells.", fix="Quote cells that hold a comma.")
-            values = {column: _cell(column, text, f"{where}, {column}") for column, text in cells.items()}
-            _require_words(path.stem, values, where)
-            for column in KNOWN:
-                if not values.get(column):
-                    raise FactsError(f"{where} has no {column}.", fix="Say where it comes from, or drop the row.")
-            if not values["how_known"].startswith(HOW_KNOWN):
+            rows.append(FactRow(path.stem, _checked(path.stem, cells, where), line))
+    return tuple(rows)
+
+
+def read_host(path: Path) -> tuple[FactRow, ...]:
+    """Every row of one host's TOML file, checked: ``[[TABLE]]`` begins a row of that table.
+
+    The host's id is the file's name. What stands above the first row (``as_of``, ``source``, ``how_known``) counts for
+    every row that does not say otherwise; a column that is left out is an empty cell.
+
+    Raises:
+        FactsError: no TOML, a table or a column that there is not, or what :func:`read_table` would refuse.
+    """
+    name, text = f"{path.parent.name}/{path.name}", path.read_text(encoding="utf-8")
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise FactsError(f"{name} is no TOML.", got=str(error), fix="Correct that line.") from None
+    tables = {key: value for key, value in content.items() if isinstance(value, list)}
+    common = {key: value for key, value in content.items() if key not in tables}
+    if strange := (tables.keys() - set(TABLES)) | (common.keys() - set(KNOWN)):
+        raise FactsError(
+            f"{name} has no use for {', '.join(sorted(strange))}.",
+            fix=f"Above the first row stand {', '.join(KNOWN)}; a row begins with one of [[{']], [['.join(TABLES)}]].",
+        )
+    rows = []
+    for table, listed in tables.items():
+        begins = [n for n, line in enumerate(text.splitlines(), start=1) if line.strip() == f"[[{table}]]"]
+        for line, row in zip(chain(begins, repeat(0)), listed, strict=False):  # 0: the row begins in another way
+            where = f"{name}, line {line}"
+            if strange := row.keys() - set(COLUMNS[table]):
                 raise FactsError(
-                    f"{where} does not say in the usual words how it is known.",
-                    got=values["how_known"],
-                    fix=f"Begin with one of: {'; '.join(HOW_KNOWN)}.",
+                    f"{where}: {table} has no such column.",
+                    got=", ".join(sorted(strange)),
+                    fix=f"Use {', '.join(COLUMNS[table])}.",
                 )
-            rows.append(FactRow(path.stem, values, line))
+            filled = {"provider": path.stem} | common | row
+            cells = {column: str(filled.get(column, "")) for column in COLUMNS[table]}
+            rows.append(FactRow(table, _checked(table, cells, where), line, name))
     return tuple(rows)
 
 
 @cache
 def rows(table: str) -> tuple[FactRow, ...]:
-    """Every row of one of :data:`TABLES`, in the order of the file.
+    """Every row of one of :data:`TABLES`, in the order of the file, then those of :data:`HOSTS`.
 
     Raises:
         FactsError: there is no such table, or it is malformed.
     """
     if table not in TABLES:
         raise FactsError(f"There is no table {table!r}.", fix=f"Use one of {', '.join(TABLES)}.")
-    return read_table(HERE / f"{table}.csv")
+    of_hosts = (row for path in sorted(HOSTS.glob("*.toml")) for row in read_host(path))
+    return (*read_table(HERE / f"{table}.csv"), *(row for row in of_hosts if row.table == table))
