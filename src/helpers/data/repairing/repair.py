@@ -142,9 +142,7 @@ def _whole_file_problems(report: CheckReport, allowed: frozenset[str]) -> dict[i
     return by_line
 
 
-def _new_line(
-    row: Row, report: CheckReport, codes: Collection[str], allowed: frozenset[str], log: list
-) -> str | None:
+def _new_line(row: Row, report: CheckReport, codes: Collection[str], allowed: frozenset[str], log: list) -> str | None:
     """The row's new line, or None when it is left out."""
 
     def note(code: str, before: str, after: str | None) -> None:
