@@ -1,4 +1,4 @@
-"""What is done about each code: a fixer changes a draft of the row, leaves it alone where it cannot, or drops it."""
+"""What is done about each code: a fixer changes a row's draft, leaves it where it does not know how, or drops it."""
 
 from __future__ import annotations
 
