@@ -31,7 +31,7 @@ from helpers.project import Project, kit_home
 PICTURES = TOP / "docs" / "pictures"
 MAX_BYTES = 150_000
 CONTROLS = "select, input, button"
-HEIGHT = 420  # of the checklist's picture: both fit on a visitor's first screen
+HEIGHT = 458  # of the checklist's picture: both fit on a visitor's first screen
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PANEL = f"""from pathlib import Path
 from helpers import decide, show
@@ -47,7 +47,7 @@ def main() -> int:
     with own_home(kit_home() / "screenshots", fresh=False), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         the_checklist(browser.new_page(viewport={"width": 900, "height": 900}))
-        the_record(browser.new_page(viewport={"width": 760, "height": 590}))
+        the_record(browser.new_page(viewport={"width": 760, "height": 553}))  # ends between two lines
         browser.close()
     shots = sorted(PICTURES.glob("*.png"))
     too_large = [path for path in shots if path.stat().st_size > MAX_BYTES]

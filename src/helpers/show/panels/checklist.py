@@ -45,7 +45,7 @@ _STYLE = """<style>
 .kit-radio > .widget-label { width: auto !important; height: auto; white-space: normal; text-align: left; padding: 0;
   font-weight: 600; line-height: 1.4 !important; }
 .kit-radio .widget-radio-box { display: grid !important; margin: 4px 0 0 !important; padding: 0 !important; gap: 4px;
-  width: auto; grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); }
+  width: auto; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
 .kit-radio .widget-radio-box label { position: relative; display: block; height: auto; margin: 0; cursor: pointer;
   padding: 5px 8px 5px 30px; line-height: 1.35; white-space: pre-line; border-radius: 3px;
   border: 1px solid rgba(128,128,128,.45); }
