@@ -38,7 +38,10 @@ TOP = Path(__file__).resolve().parents[1]
 WORK = TOP / ".local" / "mutants"
 TREE = WORK / "tree"
 RESULTS = WORK / "results.jsonl"
-HEAVY = ["pytest", "pandas", "scipy.stats", "statsmodels.stats.api", "sklearn.linear_model", "openai", "hypothesis"]
+HEAVY = [
+    *("pytest", "nbval.plugin", "schemathesis.pytest.plugin", "coverage", "jupyter_client", "rapidfuzz", "hypothesis"),
+    *("pandas", "scipy.stats", "statsmodels.stats.api", "sklearn.linear_model", "sklearn.pipeline", "openai", "httpx2"),
+]
 """Imported once, by the process that those of the tests are forked from: most of a short run is importing."""
 OUTCOMES = ("killed", "survived", "timed out", "equal")
 
