@@ -195,6 +195,14 @@ def test_how_sure_is_between_half_and_double():
     assert chance == costs.probability_cheaper(job, NOVA, SOL, ranges, TODAY), "a job lasts at least a month"
 
 
+def test_a_slider_reaches_from_a_first_trial_to_a_hundred_times_the_usual_job():
+    usual = costs.Workload()
+    for name, dial in choosing.DIALS.items():
+        low, high = (10**dial.low, 10**dial.high) if dial.powers else (dial.low, dial.high)
+        assert low <= (10 if dial.powers else costs.workload.bounds(name)[0]), "ten examples are OpenAI's least"
+        assert high >= getattr(usual, name) * (100 if dial.powers else 5), name
+
+
 # --- a chart ---
 
 

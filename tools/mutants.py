@@ -112,7 +112,7 @@ class Runs:
 
     def of(self, mutant: Mutant, room: str, tests: list[str]) -> dict[str, Any]:
         """The record of a mutant: a known one while it holds, else that of a run now."""
-        code, kept = hash_of(TOP / mutant.file), hash_of(*(TOP / test for test in tests if test[0] != "-"))
+        code, kept = hash_of(TOP / mutant.file), hash_of(*(TREE / test for test in tests if test[0] != "-"))
         known = self.known.get(mutant.id, {})
         if known.get("code") == code and (known["outcome"] == "killed" or known["tests"] == kept):
             return known
