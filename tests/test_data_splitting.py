@@ -183,6 +183,13 @@ def test_the_closest_rows_of_two_splits():
         assert one.closest().empty and "similarity" in one.closest()
 
 
+def test_similarity_is_by_runs_of_three_to_five_characters():
+    """Of the 18 runs in " abcdefh " 12 lie before its last letter; all weigh the same: the cosine is √(12/18)."""
+    train, test = ([Example(({"role": "user", "content": word}, {"role": "assistant", "content": ""}))]
+                   for word in ("abcdefh", "abcdefg"))  # fmt: skip
+    assert data.Split(train, [], test, [], seed=0).closest()["similarity"].tolist() == [0.816]
+
+
 def test_a_large_side_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(splitting, "COMPARED", 3)
     found = data.Split(rows(a=7), [], rows(a=6), [], seed=0).closest(9)

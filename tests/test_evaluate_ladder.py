@@ -137,6 +137,19 @@ def test_the_rows_that_it_asks_for_are_the_rows_that_it_takes():
     assert "takes about 401 rows" in said or "takes about 500 rows" in said, "more than it had"
 
 
+def test_the_rows_that_it_asks_for_do_not_depend_on_which_way_luck_went():
+    """They are those that show no gain, and take as long where six were won and four lost as the other way round."""
+
+    def needed(won: int) -> int:
+        new = share(
+            100, 30 + 2 * won, start=10 - won
+        )  # ten rows in which they differ: won at the end, lost at the start
+        said = plateau_of({"old": share(100, 40), "new": new}, last=1).sentence
+        return int(re.search(r"takes about ([\d,]+) rows", said)[1].replace(",", ""))
+
+    assert needed(6) == pytest.approx(needed(4), rel=0.1) == pytest.approx(needed(5), rel=0.1)
+
+
 # --- results of a run ---
 
 

@@ -131,9 +131,10 @@ def test_fields_that_go_together(changes: dict, spoiled: dict):
 
 def test_an_answer_that_answers_no_call_is_named_by_its_place():
     error = refusal(schemas.ChatRequest, CHAT | {"messages": [HI, called(call())[2]]})
-    assert error.error["param"] == "messages[1]" and error.error["code"] == "invalid_value"
+    assert (error.status, error.error["param"], error.error["code"]) == (400, "messages[1]", "invalid_value")
     error = refusal(schemas.ChatRequest, CHAT | {"messages": [*called(call("a"), call("b"))[:3], HI]})
     assert error.error["param"] == "messages[1]" and "'b'" in str(error), "only the call that nobody answered"
+    assert error.status == 400
 
 
 # What a request means -----------------------------------------------------------------------------------------------

@@ -77,12 +77,14 @@ def outcome(room: list[str], limit: float | None) -> tuple[str, float, str]:
     started = time.monotonic()
     process = multiprocessing.get_context("forkserver").Process(target=tests_of, args=(room,))
     process.start()
-    process.join(limit)
-    late = process.exitcode is None
-    for stop in (signal.SIGINT, signal.SIGKILL) if late else (signal.SIGKILL,):  # servers that tests have left, too
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, stop)
-        process.join(20)
+    try:
+        process.join(limit)
+    finally:  # also when this run is stopped: its tests would go on, and so would servers that they have started
+        late = process.exitcode is None
+        for stop in (signal.SIGINT, signal.SIGKILL) if late else (signal.SIGKILL,):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, stop)
+            process.join(20)
     lines = (WORK / "output.txt").read_text(errors="replace").splitlines()
     by = next((line for line in lines if line.startswith(("FAILED", "ERROR"))), "")
     return "timed out" if late else "killed" if process.exitcode else "survived", time.monotonic() - started, by
@@ -148,6 +150,7 @@ def row(name: str, all_of_them: int | str, found: Counter[str]) -> str:
 
 
 def main() -> None:
+    """Draw, run what is not known yet, and print a table and what survived."""
     asked = argparse.ArgumentParser(description="Run a seeded sample of mutants against the tests of their rooms.")
     asked.add_argument("--sample", type=int, default=120, help="mutants, shared out evenly between the rooms")
     asked.add_argument("--seed", type=int, default=1, help="a larger sample of one seed holds the smaller ones")
@@ -156,6 +159,8 @@ def main() -> None:
     table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     rooms = {name: room for name, room in table["rooms"].items() if name in (options.room or table["rooms"])}
     files = {name: sorted({f for g in room["files"] for f in TOP.glob(g)}) for name, room in rooms.items()}
+    if unknown := set(options.room or ()) - set(rooms):
+        sys.exit(f"No such room: {', '.join(sorted(unknown))}. There are {', '.join(table['rooms'])}.")
     if missing := [glob for room in rooms.values() for glob in room["files"] if not any(TOP.glob(glob))]:
         sys.exit(f"mutants.toml names files that are not there: {', '.join(missing)}. Correct it.")
     os.nice(19)
