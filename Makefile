@@ -5,7 +5,7 @@ BIN := .venv/bin
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab tour trial test site test-all conformance soak notebooks bench doctor stop lock clean purge
+.PHONY: help setup lab tour trial test site test-all conformance soak notebooks bench mutants doctor stop lock clean purge
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ notebooks: ## maintainers: run the lessons again and normalise their outputs for
 bench: ## maintainers: benchmarks, each prints a ratio against a named alternative
 	@$(PYTHON) tools/setup.py --extra maintain
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+mutants: ## maintainers: do the tests notice small changes? SAMPLE=120 of them by SEED=1; goes on where it stopped
+	@$(PYTHON) tools/setup.py --extra test
+	@$(BIN)/python tools/mutants.py --sample $(or $(SAMPLE),120) --seed $(or $(SEED),1) $(addprefix --room ,$(ROOM))
 
 doctor: ## what works on this machine, and what to do about the rest
 	@$(BIN)/python -m helpers.doctor
