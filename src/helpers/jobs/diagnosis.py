@@ -13,7 +13,9 @@ import pandas as pd
 from helpers import data, tokens
 from helpers.errors import ConsentError, DataError, JobError
 from helpers.formatting import plural
-from helpers.jobs.findings import Finding, findings
+from helpers.jobs.comparing import is_free_text
+from helpers.jobs.figures import recited
+from helpers.jobs.findings import RECITES, Finding, findings
 from helpers.jobs.results import answering
 from helpers.jobs.retry import patiently, plain, reason
 from helpers.jobs.running import look
@@ -205,15 +207,15 @@ def _inside(client: openai.OpenAI, job_id: str) -> Mapping[str, Any] | None:
 
 
 def _sentence(faults: Sequence[Finding], seen: Symptoms) -> str:
-    right, asked = sum(one.recited for one in seen.recitals), len(seen.recitals)
-    told = f"{right} of {plural(asked, 'training row')} came back nearly word for word"
+    told = recited(seen)
     share = belonging(seen.held_out)
     if share is not None:
         told += f"; on {plural(len(seen.held_out), 'held-out row')} answers belong to their own question at {share:.2f}"
         told += " (0.5 is chance, 1 is always)"
     if faults:
         return f"Most likely: {faults[0].what} {told}."
-    free = " Free text need not come back word for word: read the rows." if right < asked / 2 else ""
+    half_lost = seen.recited < RECITES and any(is_free_text(one.example.answer) for one in seen.recitals)
+    free = " Free text need not come back word for word: read the rows." * half_lost
     return f"Nothing is wrong with this job that this look can see: {told}.{free}"
 
 
