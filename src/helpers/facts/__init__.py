@@ -46,7 +46,8 @@ from helpers.facts.lookup import (
     tuning_price,
     who_may_train,
 )
-from helpers.facts.tables import TABLES, FactRow, rows, today
+from helpers.facts.tables import TABLES, FactRow, rows
+from helpers.today import today
 
 __all__ = [
     "STALE_DAYS",

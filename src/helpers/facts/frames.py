@@ -12,7 +12,8 @@ import pandas
 
 from helpers.facts import events, lookup
 from helpers.facts.events import STALE_DAYS, standing
-from helpers.facts.tables import COLUMNS, TABLES, FactRow, rows, today
+from helpers.facts.tables import COLUMNS, TABLES, FactRow, rows
+from helpers.today import today
 
 
 def load(table: str) -> pandas.DataFrame:

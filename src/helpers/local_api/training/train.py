@@ -27,7 +27,7 @@ from helpers.errors import DataError, KitError
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.local_api.engine.transformer import open_model
 from helpers.local_api.training.batches import Row, epoch_order, read_rows
-from helpers.local_api.training.checkup import record
+from helpers.local_api.training.checkup import day_of, record
 from helpers.local_api.training.hyperparameters import BASE_LEARNING_RATE
 from helpers.local_api.training.lora_trainer import HiddenStateCache, LoraTrainer, Recipe, Score
 
@@ -75,7 +75,7 @@ class Training:
 
     def __init__(self, job: Path, stop=lambda: None) -> None:
         self.job, self.spec, self.stop = job, Spec.read(job), stop
-        template = ChatTemplate(self.spec.base_dir)
+        template = ChatTemplate(self.spec.base_dir, day_of(job))
         self.transformer = open_model(self.spec.base_dir, training=True)
         longest = self.transformer.model.config.max_position_embeddings
         self.rows = read_rows(self.spec.training_file, template, longest)
