@@ -140,6 +140,17 @@ def test_where_nothing_can_be_measured_beforehand_the_forecast_says_what_is_know
     assert said.against(ended) == "No prediction, took 2.0 min; 900 tokens trained, epochs included."
 
 
+def test_the_price_is_that_of_the_model_that_is_asked_for(tmp_path, monkeypatch):
+    """A job of a dearer model would pass a limit that the default one's price is held against."""
+    monkeypatch.setenv("KIT_TODAY", "2026-11-23")
+    client, path = openai.OpenAI(base_url="https://api.openai.com/v1", api_key="none"), rows(tmp_path)
+    usual, dearer, unknown = (
+        jobs.predict(client, path, training_file="file-1", hyperparameters={"n_epochs": 3}, model=model).usd
+        for model in ("", "gpt-4.1-2025-04-14", "gpt-nobody-knows")
+    )
+    assert unknown is None and dearer > 2 * usual
+
+
 def test_a_price_per_hour_is_told_with_its_date_or_not_at_all():
     said = jobs.price_while_deployed(providers.HOSTS["azure"])
     assert "$1.70 an hour" in said and "as of 2026-03-19" in said
@@ -488,6 +499,7 @@ def test_the_real_local_api_on_a_bad_day(local_api, tmp_path, quick):
     ("status", "param", "advice"),
     [
         (400, "training_file", "Upload the files again"),
+        (400, "model", "name another model"),
         (500, None, "the server's log"),
         (503, None, "the server's log"),
     ],
@@ -498,5 +510,5 @@ def test_files_are_to_be_uploaded_again_only_where_the_server_lacks_them(status,
     file.write_bytes(chat_rows(20))
     with pytest.raises(JobError, match="It cannot be done") as caught:
         jobs.predict(host.client(), file, training_file="file-1")
-    assert advice in caught.value.fix and ("Upload" in caught.value.fix) == (status == 400)
+    assert advice in caught.value.fix and ("Upload" in caught.value.fix) == (param == "training_file")
     host.close()

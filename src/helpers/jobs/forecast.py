@@ -22,6 +22,8 @@ AGAIN = {
     False: "Run this cell again. If it fails again, the server's log says why (server.log in .local/local_api).",
 }
 """What to do when the probe fails, by whether the server lacks one of the files."""
+OTHER_MODEL = "Do that, or name another model; `python -m helpers.open_models` lists those of the shelf that fit here."
+"""What to do when it has no such model, or no room for it; its own words say which."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def predict(
         path: the training file on this machine; its tokens are counted for the price.
         training_file, validation_file: the ids of the uploads.
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
-        model: another base model than the host's default one; of this machine's API only.
+        model: another base model than the host's default one.
 
     Raises:
         JobError: the local API refuses the file, has lost it, or its probe fails; or a setting of the local API is
@@ -97,7 +99,7 @@ def predict(
     """
     host, settings = host_of(client), dict(hyperparameters or {})
     refuse_local_settings(host, settings)
-    usd, price_said = _price(host, path, settings)
+    usd, price_said = _price(host, path, settings, model)
     money = {"usd": usd[1] if usd else None, "usd_range": usd}
     if not _is_local(host):
         return Forecast(None, sentence=f"{_recorded(host)} {price_said}", **money)
@@ -107,7 +109,8 @@ def predict(
         said = estimate(client, training_file, validation_file=validation_file, **asked)
     except openai.APIStatusError as error:
         lost = error.param in ("training_file", "validation_file")
-        raise JobError("The time of this job cannot be estimated.", got=reason(error), fix=AGAIN[lost]) from None
+        fix = OTHER_MODEL if error.param == "model" else AGAIN[lost]
+        raise JobError("The time of this job cannot be estimated.", got=reason(error), fix=fix) from None
     likely, low, high = (said[name] / 60 for name in ("seconds", "low", "high"))
     memory = said["memory_bytes"] / 1e9 if "memory_bytes" in said else None  # a server that an older kit started
     time_said = f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps"
@@ -128,15 +131,17 @@ def _recorded(host: Host) -> str:
     return f"{host.name} gives no estimate: jobs wait in a queue, then train. {known}"
 
 
-def _price(host: Host, path: str | Path, settings: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]:
+def _price(
+    host: Host, path: str | Path, settings: Mapping[str, Any], model: str
+) -> tuple[tuple[float, float] | None, str]:
     """From, to in USD, and in words."""
     if not host.leaves_machine:
         return (0.0, 0.0), "It costs nothing: it stays on this machine."
     epochs = settings.get("n_epochs", "auto")
     try:
-        counted = costs.count(path, host.default_model)
+        counted = costs.count(path, model or host.default_model)
         job = costs.job_estimate(
-            host.priced_as or host.default_model,
+            model or host.priced_as or host.default_model,
             counted.band,
             host.facts_name or host.name,
             examples=counted.rows,
