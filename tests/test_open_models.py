@@ -250,7 +250,7 @@ def test_a_licence_that_asks_for_consent_gets_it_as_a_value(hub, tmp_path, monke
     folder = hub.folder / "org" / TINY
     use_shelf(tmp_path, monkeypatch, row(TINY, f"org/{TINY}", folder, licence="Own Terms", consent="its Own Terms"))
     for accepted in ("", "yes", "Apache-2.0"):
-        with pytest.raises(ConsentError, match="consent to its Own Terms.*accept_licence='Own Terms'"):
+        with pytest.raises(ConsentError, match="consent to its Own Terms.*accept_licence='Own Terms'.*--accept"):
             open_models.fetch(TINY, source=hub.address, accept_licence=accepted)
     assert not hub.asked and open_models.fetch(TINY, source=hub.address, accept_licence="Own Terms")
 
