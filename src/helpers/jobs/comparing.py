@@ -23,12 +23,22 @@ Fields = Mapping[str, Any]
 
 
 def likeness(a: str, b: str) -> float:
-    """How alike two texts are, 0 to 1, white space at their ends aside: difflib's ratio of their first letters."""
+    """How alike two texts are, 0 to 1, white space at their ends aside: difflib's ratio of their first letters.
+
+    Args:
+        a: a text.
+        b: another one.
+    """
     return difflib.SequenceMatcher(None, a.strip()[:COMPARED], b.strip()[:COMPARED], autojunk=False).ratio()
 
 
 def closeness(said: str, ideal: str) -> float:
-    """How near an answer comes to the ideal one, 0 to 1: the share of right fields, else likeness of letters."""
+    """How near an answer comes to the ideal one, 0 to 1: the share of right fields, else likeness of letters.
+
+    Args:
+        said: the answer.
+        ideal: the one that was wanted.
+    """
     if fields_of(said) is None:
         return likeness(said, ideal)
     marks = field_marks(said, ideal)
@@ -36,7 +46,12 @@ def closeness(said: str, ideal: str) -> float:
 
 
 def same(said: str, ideal: str) -> bool:
-    """Whether an answer is the ideal one: every field of an object, a label as a whole, free text near enough."""
+    """Whether an answer is the ideal one: every field of an object, a label as a whole, free text near enough.
+
+    Args:
+        said: the answer.
+        ideal: the one that was wanted.
+    """
     if fields_of(ideal) is not None:
         return all(field_marks(said, ideal).values()) and fields_of(said) is not None
     return _same_text(said, ideal)
@@ -48,7 +63,12 @@ def is_free_text(ideal: str) -> bool:
 
 
 def begins(said: str, ideal: str) -> bool:
-    """Whether an answer begins with the ideal one, whatever follows."""
+    """Whether an answer begins with the ideal one, whatever follows.
+
+    Args:
+        said: the answer.
+        ideal: the one that was wanted.
+    """
     first = _leading_object(said)
     if fields_of(ideal) is not None and first:
         return same(first, ideal)
@@ -59,6 +79,10 @@ def field_marks(said: str, ideal: str) -> dict[str, bool]:
     """Each field of two objects, and whether it is right; empty where the ideal answer is no object.
 
     A field that the answer lacks is wrong, and one that the ideal answer lacks; where the answer is no object, all are.
+
+    Args:
+        said: the answer.
+        ideal: the one that was wanted.
     """
     wanted, got = fields_of(ideal), fields_of(said) or {}
     if wanted is None:

@@ -30,6 +30,7 @@ from helpers.local_api.training.batches import Row, epoch_order, read_rows
 from helpers.local_api.training.checkup import day_of, record
 from helpers.local_api.training.hyperparameters import BASE_LEARNING_RATE
 from helpers.local_api.training.lora_trainer import HiddenStateCache, LoraTrainer, Recipe, Score
+from helpers.local_api.training.work import Work, check_kept_rates
 
 SAVE_EVERY_S = 30.0
 PHASE_EVERY_S = 3.0
@@ -87,10 +88,11 @@ class Training:
         self.steps_per_epoch = -(-len(self.rows) // self.spec.batch_size)
         self.total_steps = self.steps_per_epoch * self.spec.n_epochs
         self.done = 0
+        self.work = Work()
 
     def freeze(self, say: Progress) -> None:
         """Run the frozen layers over all rows, once (where there are any, and where there is room)."""
-        rows = [*self.rows, *self.valid]
+        began, rows = time.process_time(), [*self.rows, *self.valid]
 
         def told(done: int) -> None:
             self.stop()
@@ -98,6 +100,7 @@ class Training:
 
         if self.trainer.first and HiddenStateCache.fits(rows, self.transformer.head.shape[1], self.job):
             self.frozen = HiddenStateCache(self.trainer, rows, self.job, told)
+            self.work.frozen, self.work.seconds = sum(map(len, rows)), time.process_time() - began
 
     def batch(self, step: int) -> list[Row]:
         """The rows of one optimiser step, counted from 0."""
@@ -107,6 +110,7 @@ class Training:
 
     def step(self, rows: list[Row]) -> Score:
         """One optimiser step on ``rows``."""
+        began = time.process_time()
         peak = BASE_LEARNING_RATE * self.spec.learning_rate_multiplier
         for group in self.optimizer.param_groups:
             group["lr"] = peak * rate(self.done, self.total_steps)
@@ -116,6 +120,7 @@ class Training:
         self.optimizer.zero_grad()
         self.trainer.adapter.merge()
         self.done += 1
+        self.work.add(rows, time.process_time() - began)
         return score
 
     def save_state(self, **more: Any) -> None:
@@ -201,6 +206,7 @@ def run(job: Path) -> None:
             training.save_state(elapsed_s=clock.elapsed)
     (job / "resume.pt").unlink(missing_ok=True)
     say("done", trained_tokens=trained_tokens)
+    check_kept_rates(training.work, training.trainer)
 
 
 def _validate(training: Training, at_end: bool) -> dict[str, float]:
