@@ -5,10 +5,10 @@ BPE vocabulary that is cut as GPT-2's or SmolLM's is. Matrices are stored as fp1
 llama.cpp's converter by default with weights that are not bf16, and an export's are fp32. Other models are refused with
 that converter's command.
 
-Compared with what the converter of llama-cpp-python 0.3.36 makes of the kit's base, on 2026-11-30: all 272 tensors are
-the same bytes, and so are tokens, merges, their kinds and the chat template. It also writes the file's kind and size,
-the version of a quantisation that there is none of, and a token for unknown texts that this vocabulary does not need.
-One difference shows in answers: it knows SmolLM's vocabulary and has each digit cut off beforehand (``smollm``). The
+Compared with what the converter of llama-cpp-python 0.3.36 makes of the kit's base: all 272 tensors are the same
+bytes, and so are tokens, merges, their kinds and the chat template. It also writes the file's kind and size, the
+version of a quantisation that there is none of, and a token for unknown texts that this vocabulary does not need. One
+difference shows in answers: it knows SmolLM's vocabulary and has each digit cut off beforehand (``smollm``). The
 base's own ``tokenizer.json`` does not, so neither did training, and two blanks before a digit are other tokens there.
 Here what ``tokenizer.json`` says is written (``gpt-2``).
 """
