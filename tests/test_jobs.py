@@ -17,7 +17,7 @@ from running_api import chat_rows
 
 from helpers import jobs, providers
 from helpers.errors import ConsentError, HostError, JobError
-from helpers.jobs import retry
+from helpers.jobs import retry, running
 
 SETTLING = retry.SETTLING
 
@@ -138,6 +138,15 @@ def test_where_nothing_can_be_measured_beforehand_the_forecast_says_what_is_know
         assert 0 < said.usd < 0.1 and "as of 20" in said.sentence
     ended = openai.types.fine_tuning.FineTuningJob.construct(created_at=60, finished_at=180, trained_tokens=900)
     assert said.against(ended) == "No prediction, took 2.0 min; 900 tokens trained, epochs included."
+
+
+def test_a_probe_that_takes_too_long_is_told_so(tmp_path, monkeypatch):
+    """A large model's probe on a busy machine: lesson 3 broke off with the client's own timeout."""
+    monkeypatch.setattr(running, "ESTIMATE_SECONDS", 0.3)
+    host = Host(delay=2)
+    with pytest.raises(JobError, match="probe of .* did not end.*smaller model"):
+        jobs.predict(host.client(), rows(tmp_path), training_file="file-1", model="qwen3-1.7b")
+    host.close()
 
 
 def test_the_price_is_that_of_the_model_that_is_asked_for(tmp_path, monkeypatch):

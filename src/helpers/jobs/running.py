@@ -23,6 +23,8 @@ LOCAL_ONLY = ("recipe", "keep")
 """Hyperparameters that only the local API knows. A host elsewhere refuses them, or worse, passes them over."""
 OUTAGE = 300.0
 """Seconds for which a host may be gone while its job is watched."""
+ESTIMATE_SECONDS = 330.0
+"""How long an estimate may take: the local API itself ends its probe after 300, and says so."""
 EVERY_LOCAL, EVERY_REMOTE = 1.0, 10.0
 """Seconds between two looks, at this machine and at another one."""
 
@@ -251,13 +253,22 @@ def cancel(client: openai.OpenAI, job_id: str) -> FineTuningJob:
 
 
 def estimate(client: openai.OpenAI, training_file: str, **asked: Any) -> dict[str, Any]:
-    """Minutes that a job will take on this machine, from a short real probe (local API only; takes a few seconds).
+    """Minutes that a job will take on this machine, from a short real probe (local API only; takes seconds to minutes).
 
     Returns:
         ``seconds`` with ``low`` and ``high``, ``trained_tokens`` and ``total_steps``.
+
+    Raises:
+        JobError: the probe did not end in time.
     """
     body = {"model": host_of(client).default_model, "training_file": training_file, **asked}
-    return plain(client, 180).post("/fine_tuning/jobs/estimate", body=body, cast_to=object)
+    try:
+        return plain(client, ESTIMATE_SECONDS).post("/fine_tuning/jobs/estimate", body=body, cast_to=object)
+    except openai.APITimeoutError:
+        raise JobError(
+            f"The probe of {body['model']} did not end in {ESTIMATE_SECONDS:.0f} seconds.",
+            fix="This machine is busy, or the model is large for it: wait until it is quiet, or take a smaller model.",
+        ) from None
 
 
 def seen(
