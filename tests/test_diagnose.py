@@ -201,6 +201,9 @@ def test_a_question_without_the_words_around_it_and_a_limit_that_cuts():
     found = findings(healthy(rows=framed))
     assert [one.name for one in found] == ["question_form"] and "'\\nSentiment:'" in found[0].evidence
     assert named(healthy(request={"max_tokens": 1})) == ["answers_cut"]
+    assert "the longest has 1)" in findings(healthy(request={"max_tokens": 1}))[0].evidence
+    other = findings(healthy(base="qwen3-0.6b", request={"max_tokens": 1}))[0]
+    assert "the longest has about 1)" in other.evidence, "counted by a vocabulary that stands in"
 
 
 def test_the_template_is_compared_inside_and_inferred_outside():

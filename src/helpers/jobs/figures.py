@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from helpers import tokens
 from helpers.formatting import plural
 from helpers.jobs.comparing import is_free_text
 from helpers.jobs.symptoms import Symptoms
 
 MOST_NAMED = 4
 """Fields that are named in a sentence."""
+
+
+def about(model: str) -> str:
+    """ "about " where a model's tokens are counted by another one's vocabulary."""
+    return "" if tokens.counter(model).exact else "about "
 
 
 def moved(seen: Symptoms) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from helpers import tokens
 from helpers.formatting import plural
-from helpers.jobs.figures import fell, moved, percent, quoted, rate, recited, short, steps_a_pass
+from helpers.jobs.figures import about, fell, moved, percent, quoted, rate, recited, short, steps_a_pass
 from helpers.jobs.symptoms import Symptoms, asked_of, belonging, contradicted, frame, system_of
 
 ALIAS = 0.9
@@ -151,7 +151,7 @@ def too_short(seen: Symptoms) -> Finding | None:
         "answers_cut",
         "The call cuts answers off.",
         f"It allows {plural(limit, 'token')}; {longer} of {len(lengths)} training answers are longer "
-        f"(the longest has {max(lengths)}).",
+        f"(the longest has {about(seen.base)}{max(lengths)}).",
         f"Ask with max_tokens={max(lengths) + max(lengths) // 4 + 1}.",
     )
 
