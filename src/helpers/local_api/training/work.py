@@ -53,7 +53,8 @@ def check_kept_rates(work: Work, trainer: LoraTrainer) -> bool:
         trainer: who did it.
     """
     rates = kept_rates()
-    if trainer.transformer.device.type != "cpu" or rates is None or work.seconds < ENOUGH_SECONDS:
+    told = work.seconds >= ENOUGH_SECONDS and work.tokens  # a job that was resumed at its end trains nothing any more
+    if trainer.transformer.device.type != "cpu" or rates is None or not told:
         return False
     expected = work_seconds(
         shape_of(trainer),
@@ -69,7 +70,8 @@ def check_kept_rates(work: Work, trainer: LoraTrainer) -> bool:
 
 def shape_of(trainer: LoraTrainer) -> Shape:
     """The base model's shape, the adapter left out."""
-    transformer, config = trainer.transformer, trainer.transformer.model.config
-    layers = sum(weight.numel() for weight in transformer.body.parameters() if not weight.requires_grad)
-    head = transformer.head
-    return Shape(layers, head.numel(), config.num_hidden_layers, head.shape[1], transformer.walkable)
+    model = trainer.transformer.model
+    table, head = (part.weight for part in (model.get_input_embeddings(), model.get_output_embeddings()))
+    numbers = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
+    numbers -= 0 if head is table else head.numel()
+    return Shape(numbers, table.numel(), model.config.num_hidden_layers, table.shape[1], trainer.transformer.walkable)
