@@ -65,7 +65,9 @@ for step in range(training.total_steps):
     training.step(training.batch(step))
 times.append(process_time())
 load, freeze, steps = (after - before for before, after in zip(times, times[1:]))
-print(json.dumps({"tokens": sum(row.tokens for row in training.rows), "load": load, "freeze": freeze, "steps": steps}))
+rows = training.rows
+print(json.dumps({"tokens": sum(row.tokens for row in rows), "learned": sum(len(row.at) for row in rows),
+                  "load": load, "freeze": freeze, "steps": steps}))
 """
 
 
@@ -134,8 +136,9 @@ def training(name: str, folder: Path, scratch: Path, options: argparse.Namespace
     out, memory = measured([sys.executable, "-c", TRAIN, str(job)])
     found = json.loads(out)
     said = open_models.forecast(
-        name, tokens=found["tokens"], epochs=options.epochs, recipe=options.recipe, rates=one_core()
-    )
+        name, tokens=found["tokens"], epochs=options.epochs, recipe=options.recipe, rates=one_core(),
+        rows=options.rows, answers=found["learned"] / found["tokens"],
+    )  # fmt: skip
     tell(name, f"memory to tune ({options.recipe}), GB", said.memory_gb, memory / 1e9)
     how = f"{options.recipe}, {found['tokens']} tokens, {options.epochs} passes"
     predicted = said.minutes * 60 - START_SECONDS  # imports, which are left out here

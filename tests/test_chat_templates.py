@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -14,6 +15,8 @@ from transformers import AutoTokenizer
 from helpers import assets
 from helpers.errors import AssetError, DataError
 from helpers.local_api.engine.text.template import JINJA, ChatTemplate, exported
+from helpers.local_api.training import checkup
+from helpers.local_api.training.batches import read_rows
 
 WORDS = [
     "kettle",
@@ -74,6 +77,34 @@ def test_the_model_sees_what_its_own_template_says_in_50_conversations(name: str
         said = [message["content"] for message in row if message["role"] == "assistant"]
         trimmed = [answer.strip() if "trim" in FAMILIES[name].template else answer for answer in said]
         assert learned == "".join(answer + FAMILIES[name].end for answer in trimmed)
+
+
+@pytest.mark.parametrize("name, written", [("smollm3", "01 March 2027"), ("granite", "March 01, 2027")])
+def test_a_template_that_writes_the_date_writes_the_kits_today(name, written, folders: dict[str, Path], monkeypatch):
+    ours, ask = ChatTemplate(folders[name]), [{"role": "user", "content": "Well?"}]
+    monkeypatch.setenv("KIT_TODAY", "2027-03-01")
+    assert written in ours.tokenizer.decode(ours.prompt(ask), skip_special_tokens=False)
+    of_the_job = ChatTemplate(folders[name], date(2026, 11, 30))
+    assert "November" in of_the_job.tokenizer.decode(of_the_job.prompt(ask), skip_special_tokens=False)
+
+
+def test_a_job_that_goes_on_another_day_reads_the_same_rows_and_is_not_said_to_differ(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch
+):
+    row = {"messages": [{"role": "user", "content": "Well?"}, {"role": "assistant", "content": "It is here."}]}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    read = []
+    for day in ("2026-11-30", "2026-12-01"):
+        monkeypatch.setenv("KIT_TODAY", day)
+        template = ChatTemplate(folders["smollm3"], checkup.day_of(tmp_path))
+        read.append(read_rows(tmp_path / "rows.jsonl", template, 512))
+        checkup.record(tmp_path, read[-1], template.stops)
+    assert read[0] == read[1]
+    seen = json.loads((tmp_path / checkup.FILE).read_text())
+    served = ChatTemplate(folders["smollm3"], checkup.day_of(tmp_path))
+    assert checkup._compared(seen["first"], tmp_path / "rows.jsonl", served)["prompts_alike"] == 1
+    today = ChatTemplate(folders["smollm3"])
+    assert checkup._compared(seen["first"], tmp_path / "rows.jsonl", today)["prompts_alike"] == 0
 
 
 @pytest.mark.parametrize("name", FAMILIES)

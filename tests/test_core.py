@@ -12,7 +12,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 ROOMS = ("facts", "costs", "decide")
-SINGLE = ("errors", "records", "formatting", "atomic", "proportions")
+SINGLE = ("errors", "records", "formatting", "atomic", "proportions", "today")
 AROUND = {
     "facts/frames.py", "facts/library.py", "facts/review.py", "facts/__main__.py",
     "costs/frames.py", "costs/article.py", "costs/counted.py",

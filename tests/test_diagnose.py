@@ -13,9 +13,11 @@ from running_api import Api
 
 from helpers import assets, jobs, providers, show
 from helpers.errors import ConsentError, JobError
-from helpers.jobs import diagnosis, retry
-from helpers.jobs.findings import findings
-from helpers.jobs.symptoms import (
+from helpers.jobs import retry
+from helpers.jobs.diagnosis import diagnosing as diagnosis
+from helpers.jobs.diagnosis.comparing import begins, closeness, field_marks, same
+from helpers.jobs.diagnosis.findings import findings
+from helpers.jobs.diagnosis.symptoms import (
     Answer,
     Curve,
     Recital,
@@ -58,6 +60,46 @@ ROWS = tuple(row(f"{WORDS[n % 10]} {n}", LABELS[n % 2]) for n in range(30))
 def test_answers_belong_to_their_questions_or_no_better_than_chance(answers, share):
     pairs = [(one, said(text)) for one, text in zip(ROWS, answers, strict=True)]
     assert belonging(pairs) == pytest.approx(share, abs=0.01)
+
+
+FIELDS = '{"category": "refund", "urgency": "normal", "order_id": "BM-28841"}'
+
+
+@pytest.mark.parametrize(
+    "said, ideal, right",
+    [
+        (FIELDS.replace("refund", "payment"), FIELDS, False),  # nine letters of ten, and another department
+        (FIELDS.replace(" ", ""), FIELDS, True),
+        ('{"order_id": "BM-28841", "category": "refund", "urgency": "normal"}', FIELDS, True),
+        (FIELDS[:-1] + ', "more": 1}', FIELDS, False),
+        (f"{FIELDS}\n{FIELDS}", FIELDS, False),
+        ('{"n": 1}', '{"n": true}', False),
+        ('{"at": {"street": "Long Lane", "no": 4}}', '{"at": {"street": "Long Lane", "no": 5}}', False),
+        ('{"note": "We sent you the lamp on Monday"}', '{"note": "We sent you the lamp on Monday."}', True),
+        ("{}", "{}", True),
+        ("", "{}", False),
+        ("category_11", "category_10", False),
+        (" category_10\n", "category_10", True),
+        ("The lamp is on its way to you, madam.", "The lamp is on its way to you, madame!", True),
+        ("The rug is on its way to them, sir.", "The lamp is on its way to you, madame!", False),
+    ],
+)  # fmt: skip
+def test_an_answer_is_compared_by_fields_as_a_label_or_by_its_words(said, ideal, right):
+    assert same(said, ideal) == right
+
+
+def test_fields_are_named_by_their_path_and_what_one_side_lacks_is_wrong():
+    marks = field_marks('{"at": {"no": 4, "floor": 1}, "x": []}', '{"at": {"no": 4, "street": "Long Lane"}, "x": []}')
+    assert marks == {"at.no": True, "at.street": False, "x": True, "at.floor": False}
+    assert field_marks("refund", FIELDS) == {"category": False, "urgency": False, "order_id": False}
+    assert field_marks(FIELDS, "refund") == {}
+
+
+def test_how_near_an_answer_comes_is_counted_in_fields():
+    assert closeness(FIELDS.replace("refund", "payment"), FIELDS) == pytest.approx(2 / 3)
+    assert 0.5 < closeness(FIELDS[:-3], FIELDS) < 1, "cut off: no object, so by its letters"
+    assert begins(f"{FIELDS.replace(' ', '')} {FIELDS}", FIELDS) and not begins(FIELDS.replace("BM", "CM"), FIELDS)
+    assert begins("positive\npositive", "positive") and not begins("negative", "positive")
 
 
 def test_belonging_needs_two_different_answers():
@@ -160,6 +202,9 @@ def test_a_question_without_the_words_around_it_and_a_limit_that_cuts():
     found = findings(healthy(rows=framed))
     assert [one.name for one in found] == ["question_form"] and "'\\nSentiment:'" in found[0].evidence
     assert named(healthy(request={"max_tokens": 1})) == ["answers_cut"]
+    assert "the longest has 1)" in findings(healthy(request={"max_tokens": 1}))[0].evidence
+    other = findings(healthy(base="qwen3-0.6b", request={"max_tokens": 1}))[0]
+    assert "the longest has about 1)" in other.evidence, "counted by a vocabulary that stands in"
 
 
 def test_the_template_is_compared_inside_and_inferred_outside():
@@ -205,6 +250,55 @@ def test_faults_of_the_data_are_named_last():
     by_chance = tuple((one, said("positive")) for one in ROWS)
     assert named(healthy(held_out=by_chance)) == ["answers_do_not_fit"]
     assert named(healthy(held_out=by_chance[:10])) == [], "too few to tell"
+
+
+TRIAGE = tuple(
+    row(f"{WORDS[n % 10]} {n}", json.dumps({"category": "refund", "urgency": "normal", "order_id": f"BM-{n}"}))
+    for n in range(30)
+)
+
+
+def with_wrong(changed: dict[int, dict]) -> Symptoms:
+    """A job with three fields an answer, whose answers to some training rows differ as said."""
+    recitals = tuple(
+        Recital(one, said(json.dumps(json.loads(one.answer) | changed.get(n, {}))), said("I see"))
+        for n, one in enumerate(TRIAGE[:10])
+    )
+    held_out = tuple((one, said(one.answer)) for one in TRIAGE)
+    return healthy(rows=TRIAGE, recitals=recitals, held_out=held_out, request={})
+
+
+def test_a_wrong_field_is_told_and_by_itself_no_fault():
+    """Lesson 3's own job: four answers of ten with a wrong field, of which letters said "9 of 10 nearly the same"."""
+    other = {0: {"category": "x"}, 1: {"category": "y"}, 4: {"urgency": "high"}, 9: {"urgency": "low"}}
+    seen = with_wrong(other)
+    assert not findings(seen) and seen.recited == 0.6
+    told = "6 of 10 training rows came back with every field right (26 of 30 fields: category is wrong in 2 rows, "
+    assert told in diagnosis._sentence((), seen) and "word for word" not in diagnosis._sentence((), seen)
+    assert "10 of 10 training rows came back;" in diagnosis._sentence((), with_wrong({}))
+
+
+def test_one_field_in_three_that_was_not_learned_is_a_finding():
+    seen = with_wrong({n: {"order_id": "BM-1000"} for n in range(8)})
+    [found] = findings(seen)
+    assert found.name == "wrong_fields" and "not order_id" in found.what
+    assert "2 of 10 training rows came back" in found.evidence and "order_id is wrong in 8 rows" in found.evidence
+    nothing = with_wrong({n: {"order_id": None, "urgency": "?", "category": "?"} for n in range(10)})
+    assert "wrong_fields" not in named(nothing), "nothing came back: another fault, if any"
+    hardly = replace(seen, curve=Curve(4.0, 1.0, 0.5, 3))
+    assert named(hardly) == ["too_few_steps"], "the cause, not what follows from it"
+
+
+def test_labels_are_right_or_wrong_and_free_text_nearly_word_for_word():
+    numbered = tuple(row(f"{WORDS[n % 10]} {n}", f"category_{n % 2}") for n in range(30))
+    swapped = tuple(Recital(one, said(f"category_{(n + 1) % 2}"), None) for n, one in enumerate(numbered[:10]))
+    seen = healthy(rows=numbered, recitals=swapped)
+    assert "0 of 10 training rows came back;" in diagnosis._sentence((), seen)
+    assert "Free text" not in diagnosis._sentence((), seen)
+    texts = tuple(row(f"{n}", f"Thank you for writing about the {WORDS[n % 10]} that we sent.") for n in range(10))
+    seen = healthy(rows=texts, recitals=tuple(Recital(one, said("We will see."), None) for one in texts))
+    assert "0 of 10 training rows came back nearly word for word" in diagnosis._sentence((), seen)
+    assert "Free text need not" in diagnosis._sentence((), seen)
 
 
 def test_a_slow_answer_is_waited_for_and_asked_once(host, monkeypatch):

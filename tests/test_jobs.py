@@ -17,7 +17,7 @@ from running_api import chat_rows
 
 from helpers import jobs, providers
 from helpers.errors import ConsentError, HostError, JobError
-from helpers.jobs import retry
+from helpers.jobs import retry, running
 
 SETTLING = retry.SETTLING
 
@@ -138,6 +138,26 @@ def test_where_nothing_can_be_measured_beforehand_the_forecast_says_what_is_know
         assert 0 < said.usd < 0.1 and "as of 20" in said.sentence
     ended = openai.types.fine_tuning.FineTuningJob.construct(created_at=60, finished_at=180, trained_tokens=900)
     assert said.against(ended) == "No prediction, took 2.0 min; 900 tokens trained, epochs included."
+
+
+def test_a_probe_that_takes_too_long_is_told_so(tmp_path, monkeypatch):
+    """A large model's probe on a busy machine: lesson 3 broke off with the client's own timeout."""
+    monkeypatch.setattr(running, "ESTIMATE_SECONDS", 0.3)
+    host = Host(delay=2)
+    with pytest.raises(JobError, match="probe of .* did not end.*smaller model"):
+        jobs.predict(host.client(), rows(tmp_path), training_file="file-1", model="qwen3-1.7b")
+    host.close()
+
+
+def test_the_price_is_that_of_the_model_that_is_asked_for(tmp_path, monkeypatch):
+    """A job of a dearer model would pass a limit that the default one's price is held against."""
+    monkeypatch.setenv("KIT_TODAY", "2026-11-23")
+    client, path = openai.OpenAI(base_url="https://api.openai.com/v1", api_key="none"), rows(tmp_path)
+    usual, dearer, unknown = (
+        jobs.predict(client, path, training_file="file-1", hyperparameters={"n_epochs": 3}, model=model).usd
+        for model in ("", "gpt-4.1-2025-04-14", "gpt-nobody-knows")
+    )
+    assert unknown is None and dearer > 2 * usual
 
 
 def test_a_price_per_hour_is_told_with_its_date_or_not_at_all():
@@ -488,6 +508,7 @@ def test_the_real_local_api_on_a_bad_day(local_api, tmp_path, quick):
     ("status", "param", "advice"),
     [
         (400, "training_file", "Upload the files again"),
+        (400, "model", "name another model"),
         (500, None, "the server's log"),
         (503, None, "the server's log"),
     ],
@@ -498,5 +519,5 @@ def test_files_are_to_be_uploaded_again_only_where_the_server_lacks_them(status,
     file.write_bytes(chat_rows(20))
     with pytest.raises(JobError, match="It cannot be done") as caught:
         jobs.predict(host.client(), file, training_file="file-1")
-    assert advice in caught.value.fix and ("Upload" in caught.value.fix) == (status == 400)
+    assert advice in caught.value.fix and ("Upload" in caught.value.fix) == (param == "training_file")
     host.close()

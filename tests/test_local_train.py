@@ -34,11 +34,12 @@ from helpers.local_api.engine.text.template import JINJA, ChatTemplate
 from helpers.local_api.engine.transformer import open_model
 from helpers.local_api.training import __main__ as program
 from helpers.local_api.training import lora_trainer as learning
-from helpers.local_api.training import products, train
+from helpers.local_api.training import products, train, work
 from helpers.local_api.training.batches import Row, epoch_order, packs, read_rows
 from helpers.local_api.training.estimate import estimate
 from helpers.local_api.training.hyperparameters import resolve
 from helpers.local_api.training.lora_trainer import HiddenStateCache, LoraTrainer
+from helpers.open_models.sizing import work_seconds
 
 SHAPE = {
     "hidden_size": 32,
@@ -278,6 +279,67 @@ def test_the_rate_is_measured_once_a_machine(monkeypatch, tmp_path):
         (tmp_path / "processor.json").write_text(damaged, encoding="utf-8")
         assert products.product_dtype(CPU) == torch.float32
         assert "bfloat16" in (tmp_path / "processor.json").read_text(encoding="utf-8")  # written anew
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is measured by the clock")
+def test_a_starved_measurement_is_that_of_a_quiet_machine(monkeypatch):
+    """The number is kept and every later forecast rests on it, so it may not tell how busy the machine was."""
+    monkeypatch.setattr(products, "TOKENS", 2048)  # a product lasts longer than a turn: each is interrupted
+    monkeypatch.setattr(products, "TRIES", 5)
+    quiet = products.measured_rates()
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3 * os.cpu_count())]
+    try:
+        time.sleep(1)
+        starved = products.measured_rates()
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert starved == pytest.approx(quiet, rel=0.3)
+
+
+def test_the_rates_are_measured_again_where_a_job_contradicts_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    monkeypatch.setattr(products, "measured_rates", lambda: {name: rate / 4 for name, rate in OLD.items()})
+    products.product_dtype(CPU)
+    monkeypatch.setattr(products, "measured_rates", lambda: OLD)
+    assert not products.measure_again_if(expected=10.0, took=6.0)
+    assert products.kept_rates() != OLD
+    assert products.measure_again_if(expected=10.0, took=3.0) and products.kept_rates() == OLD
+    monkeypatch.setattr(products, "measured_rates", lambda: NEW_AMD)
+    assert products.measure_again_if(expected=10.0, took=25.0) and products.kept_rates() == NEW_AMD
+
+
+def test_a_finished_job_is_held_against_the_rates_that_are_kept(monkeypatch, tmp_path, folders):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    monkeypatch.setattr(products, "measured_rates", lambda: OLD)
+    trainer = LoraTrainer(open_model(folders["llama"]), "quick", "tiny", seed=3)
+    shape = work.shape_of(trainer)
+    model = AutoModelForCausalLM.from_pretrained(folders["llama"])
+    assert (shape.embedding, shape.layers, shape.width, shape.layered) == (model.lm_head.weight.numel(), 4, 32, True)
+    assert shape.parameters == sum(weight.numel() for weight in model.model.parameters())
+    did = {"frozen": 10**9, "rows": 10**8, "tokens": 8 * 10**9, "learned": 10**9}
+    expected = work_seconds(
+        shape, frozen=10**9, rows=10**8, tokens=8 * 10**9, answers=1 / 8, share=trainer.share, rates=OLD
+    )
+    monkeypatch.setattr(products, "measured_rates", lambda: NEW_AMD)
+    for times in (1.8, 0.6):
+        assert not work.check_kept_rates(work.Work(**did, seconds=times * expected), trainer)
+    assert not work.check_kept_rates(work.Work(**did, seconds=1), trainer), "too little to tell"
+    assert not work.check_kept_rates(work.Work(frozen=10**9, seconds=60), trainer), "resumed behind the last step"
+    assert work.check_kept_rates(work.Work(**did, seconds=expected / 4), trainer)
+    assert products.kept_rates() == NEW_AMD
+
+
+def test_a_job_counts_what_it_did(job):
+    training = train.Training(job)
+    training.freeze(train.Progress(job))
+    for step in range(2):
+        training.step(training.batch(step))
+    done = [row for step in range(2) for row in training.batch(step)]
+    assert training.work.frozen == sum(map(len, [*training.rows, *training.valid]))
+    assert (training.work.rows, training.work.tokens) == (len(done), sum(map(len, done)))
+    assert training.work.learned == sum(len(row.at) for row in done) and training.work.seconds > 0
 
 
 def test_rates_are_measured_for_both_types():

@@ -250,7 +250,7 @@ def test_a_licence_that_asks_for_consent_gets_it_as_a_value(hub, tmp_path, monke
     folder = hub.folder / "org" / TINY
     use_shelf(tmp_path, monkeypatch, row(TINY, f"org/{TINY}", folder, licence="Own Terms", consent="its Own Terms"))
     for accepted in ("", "yes", "Apache-2.0"):
-        with pytest.raises(ConsentError, match="consent to its Own Terms.*accept_licence='Own Terms'"):
+        with pytest.raises(ConsentError, match="consent to its Own Terms.*accept_licence='Own Terms'.*--accept"):
             open_models.fetch(TINY, source=hub.address, accept_licence=accepted)
     assert not hub.asked and open_models.fetch(TINY, source=hub.address, accept_licence="Own Terms")
 
@@ -350,3 +350,23 @@ def test_minutes_follow_from_the_rate():
     assert minutes({"float32": 200.0, "bfloat16": 250.0}) == minutes(), "too small a gain is not taken"
     said = sizing.forecast("qwen3-0.6b", tokens=10_000, epochs=2, rates=slow)
     assert "Qwen3-0.6B, quick: about" in said.sentence and f"{said.memory_gb:.1f} GB" in said.sentence
+
+
+MEASURED = [  # benchmarks/LOG.md, "Larger open models": GFLOP/s, tokens, passes, tokens learned, seconds of one core
+    ("smollm2-135m-instruct", 91.0, 186.0, 1159, 2, 390, 8.8),
+    ("smollm2-360m-instruct", 91.0, 186.0, 1159, 2, 390, 20.0),
+    ("qwen3-0.6b", 91.0, 186.0, 1159, 2, 390, 33.2),
+    ("gemma-3-270m-it", 84.5, 180.9, 1127, 1, 390, 19.3),
+    ("lfm2.5-350m", 83.7, 180.0, 580, 1, 199, 12.5),
+]
+
+
+@pytest.mark.parametrize("name, exact, rounded, tokens, epochs, learned, found", MEASURED)
+def test_times_are_predicted_within_30_percent_of_what_was_measured(
+    name, exact, rounded, tokens, epochs, learned, found
+):
+    said = sizing.forecast(
+        name, tokens=tokens, epochs=epochs, rows=round(tokens / 72), answers=learned / tokens,
+        rates={"float32": exact, "bfloat16": rounded},
+    )  # fmt: skip
+    assert said.minutes * 60 - sizing.START_SECONDS == pytest.approx(found, rel=0.3)

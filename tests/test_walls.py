@@ -13,7 +13,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "helpers"
 FLOORS = [
     {"errors"},
-    {"records", "formatting", "atomic", "proportions"},
+    {"records", "formatting", "atomic", "proportions", "today"},
     {"statistics", "project"},
     {"ledger", "facts", "assets"},
     {"open_models"},
@@ -24,7 +24,7 @@ FLOORS = [
     {"show", "doctor", "your_project", "page"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-LOCAL_API_MAY_IMPORT = {"errors", "records", "assets", "open_models", "project", "tokens", "data"}
+LOCAL_API_MAY_IMPORT = {"errors", "records", "today", "assets", "open_models", "project", "tokens", "data"}
 ONLY_IN = {
     "torch": {"local_api"},
     "transformers": {"local_api"},

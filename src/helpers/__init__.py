@@ -2,7 +2,7 @@
 
 Floors, lowest first; a module imports only from lower floors (``tests/test_walls.py`` keeps them)::
 
-    errors < records, formatting, atomic, proportions < statistics, project < ledger, facts, assets < open_models
+    errors < records, formatting, atomic, proportions, today < statistics, project < ledger, facts, assets < open_models
         < tokens < data, costs, providers
         < jobs, evaluate, decide < deploy, trial < show, doctor, your_project, page
 

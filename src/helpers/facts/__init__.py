@@ -42,7 +42,8 @@ from helpers.facts.lookup import (
     tuning_price,
 )
 from helpers.facts.sentences import STALE_DAYS, age, beside_label, who_in_words, who_may_train
-from helpers.facts.tables import TABLES, FactRow, rows, today
+from helpers.facts.tables import TABLES, FactRow, rows
+from helpers.today import today
 
 __all__ = [
     "STALE_DAYS",

@@ -13,7 +13,8 @@ import pandas
 from helpers.facts import events, lookup
 from helpers.facts.events import standing
 from helpers.facts.sentences import STALE_DAYS
-from helpers.facts.tables import COLUMNS, TABLES, FactRow, rows, today
+from helpers.facts.tables import COLUMNS, TABLES, FactRow, rows
+from helpers.today import today
 
 
 def load(table: str) -> pandas.DataFrame:

@@ -10,7 +10,8 @@ from functools import cache
 
 from helpers.errors import FactsError
 from helpers.facts.events import SILENT, has_ended
-from helpers.facts.tables import FactRow, rows, today
+from helpers.facts.tables import FactRow, rows
+from helpers.today import today
 
 PROMPT_KINDS = ("small frontier", "frontier", "small", "open weights")
 """Kinds of model that one would prompt instead of tuning; the table also has the bases of tuned models."""

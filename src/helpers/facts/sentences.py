@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import date
 
 from helpers.facts.events import OTHER_PRODUCTS, door, gone, life, provider_row, when_past, when_to_come
-from helpers.facts.tables import FactRow, today
+from helpers.facts.tables import FactRow
+from helpers.today import today
 
 STALE_DAYS = 90
 """A fact older than this is called stale: it warns, it never fails."""

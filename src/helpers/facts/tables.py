@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -154,16 +153,6 @@ class FactRow:
     def cite(self) -> str:
         """Date, way of knowing and source in one line."""
         return f"as of {self.as_of}, {self.how_known}: {self.source}"
-
-
-def today() -> date:
-    """The day on which facts are looked at: today, or ``$KIT_TODAY`` (an ISO date) to see a lesson as of a day.
-
-    Raises:
-        FactsError: ``$KIT_TODAY`` is not an ISO date.
-    """
-    frozen = os.environ.get("KIT_TODAY")
-    return _date(frozen, "the environment variable KIT_TODAY") if frozen else date.today()
 
 
 def _date(text: str, where: str) -> date:

@@ -10,8 +10,7 @@ Where to look, in the order of a job's life:
 - Start, watch, cancel: :mod:`~helpers.jobs.running`.
 - What it leaves (model, result files): :mod:`~helpers.jobs.results`; which of its checkpoints to use:
   :mod:`~helpers.jobs.checkpoints`; what is still at the host, and how to delete it: :mod:`~helpers.jobs.inventory`.
-- "It trained, but nothing changed": :mod:`~helpers.jobs.diagnosis` asks, :mod:`~helpers.jobs.symptoms` holds the
-  figures, :mod:`~helpers.jobs.findings` the rules, and :mod:`~helpers.jobs.figures` puts figures into words.
+- "It trained, but nothing changed": :mod:`~helpers.jobs.diagnosis`, a room of its own.
 
 Every call of these goes through :mod:`~helpers.jobs.retry`, which says what may be repeated and how long a host may be
 gone. What differs between hosts stands in ``providers/hosts.toml``, not here; Amazon Bedrock alone, which has no such
@@ -19,8 +18,9 @@ API for supervised jobs, is a class of its own (:mod:`~helpers.jobs.bedrock`).
 """
 
 from helpers.jobs.checkpoints import Best, Checkpoints, best_checkpoint, checkpoints, passes
-from helpers.jobs.diagnosis import Diagnosis, diagnose
-from helpers.jobs.findings import Finding
+from helpers.jobs.diagnosis.diagnosing import Diagnosis, diagnose
+from helpers.jobs.diagnosis.findings import Finding
+from helpers.jobs.diagnosis.symptoms import REFUSALS, Answer, ask
 from helpers.jobs.forecast import Forecast, estimate, estimate_all, predict, seen, time_taken
 from helpers.jobs.inventory import delete_file, delete_model, inventory
 from helpers.jobs.results import Result, answering, download, price_while_deployed, result
@@ -35,7 +35,6 @@ from helpers.jobs.running import (
     start,
     watch,
 )
-from helpers.jobs.symptoms import REFUSALS, Answer, ask
 from helpers.jobs.uploads import ask_before_upload, obstacle, upload
 
 __all__ = [

@@ -27,6 +27,10 @@ AGAIN = {
     False: "Run this cell again. If it fails again, the server's log says why (server.log in .local/local_api).",
 }
 """What to do when the probe fails, by whether the server lacks one of the files."""
+ESTIMATE_SECONDS = 330.0
+"""How long an estimate may take: the local API itself ends its probe after 300, and says so."""
+OTHER_MODEL = "Do that, or name another model; `python -m helpers.open_models` lists those of the shelf that fit here."
+"""What to do when it has no such model, or no room for it; its own words say which."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def predict(
         training_file: id of its upload.
         validation_file: id of the validation rows' upload, if there are any.
         hyperparameters: as for ``jobs.start``; the price needs a number of epochs where the host's own is not known.
-        model: another base model than the host's default one; of this machine's API only.
+        model: another base model than the host's default one.
 
     Raises:
         JobError: the local API refuses the file, has lost it, or its probe fails; or a setting of the local API is
@@ -104,7 +108,7 @@ def predict(
     """
     host, settings = host_of(client), dict(hyperparameters or {})
     refuse_local_settings(host, settings)
-    usd, price_said = _price(host, path, settings)
+    usd, price_said = _price(host, path, settings, model)
     money = {"usd": usd[1] if usd else None, "usd_range": usd}
     if not _is_local(host):
         return Forecast(None, sentence=f"{_recorded(host)} {price_said}", **money)
@@ -114,7 +118,8 @@ def predict(
         said = estimate(client, training_file, validation_file=validation_file, **asked)
     except openai.APIStatusError as error:
         lost = error.param in ("training_file", "validation_file")
-        raise JobError("The time of this job cannot be estimated.", got=reason(error), fix=AGAIN[lost]) from None
+        fix = OTHER_MODEL if error.param == "model" else AGAIN[lost]
+        raise JobError("The time of this job cannot be estimated.", got=reason(error), fix=fix) from None
     likely, low, high = (said[name] / 60 for name in ("seconds", "low", "high"))
     memory = said["memory_bytes"] / 1e9 if "memory_bytes" in said else None  # a server that an older kit started
     time_said = f"About {likely:.1f} minutes (between {low:.1f} and {high:.1f}), {said['total_steps']} steps"
@@ -123,7 +128,7 @@ def predict(
 
 
 def estimate(client: openai.OpenAI, training_file: str, **asked: Any) -> dict[str, Any]:
-    """Seconds that a job will take on this machine, from a short real probe (local API only; takes a few seconds).
+    """Seconds that a job will take on this machine, from a short real probe (local API only; takes seconds to minutes).
 
     Args:
         client: from ``connect("local")``.
@@ -135,9 +140,16 @@ def estimate(client: openai.OpenAI, training_file: str, **asked: Any) -> dict[st
 
     Raises:
         openai.APIStatusError: the API refuses the file, has lost it, or its probe fails.
+        JobError: the probe did not end in time.
     """
     body = {"model": host_of(client).default_model, "training_file": training_file, **asked}
-    return plain(client, 180).post("/fine_tuning/jobs/estimate", body=body, cast_to=object)
+    try:
+        return plain(client, ESTIMATE_SECONDS).post("/fine_tuning/jobs/estimate", body=body, cast_to=object)
+    except openai.APITimeoutError:
+        raise JobError(
+            f"The probe of {body['model']} did not end in {ESTIMATE_SECONDS:.0f} seconds.",
+            fix="This machine is busy, or the model is large for it: wait until it is quiet, or take a smaller model.",
+        ) from None
 
 
 def estimate_all(
@@ -216,15 +228,17 @@ def _recorded(host: Host) -> str:
     return f"{host.name} gives no estimate: jobs wait in a queue, then train. {known}"
 
 
-def _price(host: Host, path: str | Path, settings: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]:
+def _price(
+    host: Host, path: str | Path, settings: Mapping[str, Any], model: str
+) -> tuple[tuple[float, float] | None, str]:
     """From, to in USD, and in words."""
     if not host.leaves_machine:
         return (0.0, 0.0), "It costs nothing: it stays on this machine."
     epochs = settings.get("n_epochs", "auto")
     try:
-        counted = costs.count(path, host.default_model)
+        counted = costs.count(path, model or host.default_model)
         job = costs.job_estimate(
-            host.priced_as or host.default_model,
+            model or host.priced_as or host.default_model,
             counted.band,
             host.facts_name or host.name,
             examples=counted.rows,

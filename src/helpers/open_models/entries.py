@@ -33,6 +33,24 @@ class File:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What of a model decides how long it trains.
+
+    Attributes:
+        parameters: numbers in its weights.
+        embedding: those of them in the table of tokens, which is the output matrix, too.
+        layers, width: decoder layers, and numbers that a token has between them.
+        layered: whether it is run layer by layer; else as a whole.
+    """
+
+    parameters: int
+    embedding: int
+    layers: int
+    width: int
+    layered: bool
+
+
+@dataclass(frozen=True)
 class OpenModel:
     """A model on the shelf. What each attribute means stands at the head of ``models.toml``."""
 
@@ -73,6 +91,11 @@ class OpenModel:
     def layered(self) -> bool:
         """Whether the local engine runs it layer by layer."""
         return self.engine == "layer by layer"
+
+    @property
+    def shape(self) -> Shape:
+        """What decides how long it trains."""
+        return Shape(self.parameters, self.embedding, self.layers, self.width, self.layered)
 
 
 @cache

@@ -150,7 +150,8 @@ def _check_consent(model: OpenModel, accepted: str) -> None:
         raise ConsentError(
             f"{model.title} asks for your consent to {model.consent}.",
             got=repr(accepted) if accepted else "",
-            fix=f"Read it; if you accept it, call fetch({model.name!r}, accept_licence={model.licence!r}).",
+            fix=f"Read it; if you accept it, call fetch({model.name!r}, accept_licence={model.licence!r}), or in a "
+            f'terminal: python -m helpers.open_models {model.name} --accept-licence "{model.licence}"',
         )
 
 

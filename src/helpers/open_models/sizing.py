@@ -1,13 +1,15 @@
 """What a model needs on this machine: memory to answer and to be tuned, and minutes, before anything is fetched.
 
 All of it is arithmetic over the numbers in ``models.toml`` and one measurement of the machine, the rate of matrix
-products (``processor.json``, made once by the local API). The constants below were fitted to measurements of the
-lessons' model and of random weights in the shapes of others; ``benchmarks/LOG.md`` says how far off they leave it.
+products (``processor.json``, made once by the local API). ``BYTE`` and ``LOGIT`` were measured by themselves; the other
+constants below were fitted to measurements of the lessons' model and of random weights in the shapes of others.
+``benchmarks/LOG.md`` says how far off they leave it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,7 +21,8 @@ from typing import Literal, get_args
 import psutil
 
 from helpers.errors import AssetError
-from helpers.open_models.entries import OpenModel, on_shelf
+from helpers.open_models.entries import OpenModel, Shape, on_shelf
+from helpers.project import kit_home
 
 Recipe = Literal["quick", "thorough"]
 
@@ -42,14 +45,20 @@ FORWARD = 0.78
 APART = 280
 """What a training step does apart from its products (attention, norms, rounding), in products of fp32, times the
 width: a wider layer multiplies more for each number that it holds."""
-ANSWERS = 0.4
-"""The share of a row's tokens that is learned, where nothing is known of the rows: as in the sample task."""
+BYTE = 14
+"""Reading a byte of a matrix for a product, in operations of fp32: 6 to 9 GB a second beside 84.5 GFLOP/s."""
+LOGIT = 750
+"""What becomes of a logit where the model's own ``forward`` made it (moved, exponential, gradient, highest), in the
+same. Elsewhere they are made and used up in blocks that stay in the cache, and that is in ``FORWARD``."""
+BATCH, LOGITS_AT_ONCE = 8, 160
+"""Rows that are multiplied at once by a model that runs layer by layer, where no batch size is known, and learned
+tokens (as in the local API's trainer)."""
+ROW, ANSWERS = 92, 0.28
+"""Tokens of a row, and the share of them that is learned, where nothing is known of the rows: the 240 training rows of
+the sample task."""
 FASTER = 1.5
 """So many times as fast must bf16 be before training multiplies in it (as in the local API)."""
 UNCERTAINTY = 0.3
-AS_A_WHOLE = 2.5
-"""So many times as long as predicted a model may take that runs as a whole: one was timed, before its rows were run one
-by one, and it took 2.4 times as long."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,7 @@ def forecast(
     epochs: int,
     recipe: Recipe = "quick",
     answers: float = ANSWERS,
+    rows: int | None = None,
     rates: Mapping[str, float] | None = None,
 ) -> Forecast:
     """How long tuning a model of the shelf would take here, and how much memory. Nothing is fetched.
@@ -110,16 +120,20 @@ def forecast(
         epochs: passes over the rows.
         recipe: "quick" or "thorough", as in a job of the local API.
         answers: the share of them that is learned.
+        rows: how many rows these tokens are; None: as many as they would be in the sample task.
         rates: GFLOP/s of the whole machine, ``float32`` and ``bfloat16``; None: as they were measured here.
 
     Raises:
         AssetError: no such model, or the machine could not be measured.
     """
-    model, rates = on_shelf(name), rates or machine_rates()
+    model, rates, rows = on_shelf(name), rates or machine_rates(), rows or math.ceil(tokens / ROW)
     seconds = START_SECONDS + LOAD_SECONDS * model.parameters / 1e9
-    seconds += _training_seconds(model, tokens / 1e9, tokens * epochs / 1e9, recipe, answers, rates)
+    seconds += work_seconds(
+        model.shape, frozen=tokens, rows=rows * epochs, tokens=tokens * epochs, answers=answers,
+        share=_trained_share(model, recipe), rates=rates,
+    )  # fmt: skip
     took, memory = seconds / 60, getattr(needs(model), recipe) / 1e9
-    low, high = took * (1 - UNCERTAINTY), took * (1 + UNCERTAINTY if model.layered else AS_A_WHOLE)
+    low, high = took * (1 - UNCERTAINTY), took * (1 + UNCERTAINTY)
     sentence = (
         f"{model.title}, {recipe}: about {took:.0f} minutes (between {low:.0f} and {high:.0f}) for {epochs} passes "
         f"over {tokens:,} tokens, and about {memory:.1f} GB of memory, on this machine's processor."
@@ -127,19 +141,37 @@ def forecast(
     return Forecast(took, memory, sentence)
 
 
-def _training_seconds(
-    model: OpenModel, once: float, passes: float, recipe: Recipe, answers: float, rates: Mapping[str, float]
+def work_seconds(
+    shape: Shape, *, frozen: int, rows: int, tokens: int, answers: float, share: float, rates: Mapping[str, float]
 ) -> float:
-    """The frozen layers forward, once; those that are trained, forward and back, each pass; and the output of the
-    tokens that are learned. ``once`` and ``passes`` are 10^9 tokens."""
+    """How long the work of a job takes: what is multiplied, what is read for it, and the loss.
+
+    The frozen layers run forward, the trained ones forward and back, the output for the tokens that are learned. Each
+    product reads its matrix from memory, which counts where few tokens are multiplied at once: a model that runs as a
+    whole runs row by row.
+
+    Args:
+        shape: the base model's.
+        frozen: tokens that go through the frozen layers, each row once.
+        rows: rows that are trained on, each counted once a pass.
+        tokens: theirs.
+        answers: the share of the tokens that is learned.
+        share: the share of the layers that is trained.
+        rates: GFLOP/s, ``float32`` and ``bfloat16``: of one core for its seconds, of all for those of the clock.
+    """
     exact = rates["float32"]
-    products = rates["bfloat16"] if rates["bfloat16"] >= FASTER * exact else exact
-    layers, share = model.parameters - model.embedding, _trained_share(model, recipe)
-    frozen = 2 * layers * (1 - share) * once / (FORWARD * exact)
-    trained = 4 * layers * share * passes * (1 / products + APART / model.width / exact)
-    back = products if model.layered else FORWARD * exact
-    output = 2 * model.embedding * answers * passes * (1 / (FORWARD * exact) + 1 / back)
-    return frozen + trained + output
+    rounded = rates["bfloat16"] >= FASTER * exact
+    products = rates["bfloat16"] if rounded else exact
+    layers, learned = shape.parameters - shape.embedding, answers * tokens
+    lower = 2 * layers * (1 - share) * frozen / (FORWARD * exact)
+    trained = 4 * layers * share * tokens * (1 / products + APART / shape.width / exact)
+    back = products if shape.layered else exact
+    output = 2 * shape.embedding * learned * (1 / (FORWARD * exact) + 1 / back)
+    batches, blocks = (rows / BATCH, learned / LOGITS_AT_ONCE) if shape.layered else (rows, rows)
+    width = NUMBER // 2 if rounded else NUMBER
+    read = 2 * (layers * share * width * batches + shape.embedding * NUMBER * blocks) * BYTE / exact
+    loss = 0 if shape.layered else shape.embedding // shape.width * learned * LOGIT / exact
+    return (lower + trained + output + read + loss) / 1e9
 
 
 def _trained_share(model: OpenModel, recipe: Recipe) -> float:
@@ -153,13 +185,20 @@ def memory_of_this_machine() -> int:
     return min(whole, int(text)) if text.isdigit() else whole
 
 
-@cache
 def machine_rates() -> Mapping[str, float]:
     """GFLOP/s of matrix products on all cores, by type: measured once a machine (some seconds), then kept.
+
+    A job that contradicts what is kept has it measured again, so it is looked up again where the file has changed.
 
     Raises:
         AssetError: it could not be measured.
     """
+    file = kit_home() / "processor.json"
+    return _rates_kept_at(file.stat().st_mtime_ns if file.is_file() else 0)
+
+
+@cache
+def _rates_kept_at(_: int) -> Mapping[str, float]:
     command = [sys.executable, "-m", "helpers.local_api.training.products"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
     if done.returncode:

@@ -1,8 +1,16 @@
 """One file that llama.cpp, Ollama and LM Studio read: weights, vocabulary and chat template as GGUF.
 
-Written with ``gguf``, llama.cpp's own library, for models of the Llama architecture with a byte-level BPE vocabulary
-(SmolLM2 is one); weights are stored in 16 bits, as llama.cpp's converter does by default. What is written is what that
-converter writes; other models are refused with its command.
+Written with ``gguf``, llama.cpp's own library, for models of the Llama architecture without biases, with a byte-level
+BPE vocabulary that is cut as GPT-2's or SmolLM's is. Matrices are stored as fp16, the norms' vectors as fp32: so does
+llama.cpp's converter by default with weights that are not bf16, and an export's are fp32. Other models are refused with
+that converter's command.
+
+Compared with what the converter of llama-cpp-python 0.3.36 makes of the kit's base: all 272 tensors are the same
+bytes, and so are tokens, merges, their kinds and the chat template. It also writes the file's kind and size, the
+version of a quantisation that there is none of, and a token for unknown texts that this vocabulary does not need. One
+difference shows in answers: it knows SmolLM's vocabulary and has each digit cut off beforehand (``smollm``). The
+base's own ``tokenizer.json`` does not, so neither did training, and two blanks before a digit are other tokens there.
+Here what ``tokenizer.json`` says is written (``gpt-2``).
 """
 
 from __future__ import annotations
@@ -20,7 +28,7 @@ from helpers.local_api.engine.text.template import ChatTemplate, context_length,
 
 ARCHITECTURE = "LlamaForCausalLM"
 PLAIN = {"attention_bias": False, "mlp_bias": False, "hidden_act": "silu"}
-"""Settings of a Llama model; llama.cpp's architecture of this name has no others."""
+"""The only settings of a Llama model that are written here (llama.cpp itself also reads biases)."""
 DIGITS = {"type": "Digits", "individual_digits": True}
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
 SPLITTERS = {"gpt-2": [BYTES], "smollm": [DIGITS, BYTES]}

@@ -57,6 +57,10 @@ def estimate(store: ApiStore, serving: Serving, asked: CreateJob) -> dict[str, A
         found = json.loads(probe.stdout)
     except KitError as error:
         raise ApiError(503, str(error), kind="server_error", code="base_model_unavailable") from None
+    except subprocess.TimeoutExpired:
+        message = f"The probe of {asked.model} did not end in {PROBE_SECONDS} seconds: the machine is busy, or the "
+        message += "model is large for it."
+        raise ApiError(503, message, kind="server_error", code="probe_too_slow") from None
     except (subprocess.SubprocessError, ValueError) as error:
         log.error("the probe failed: %s", getattr(error, "stderr", b"") or error)
         raise ApiError(

@@ -13,4 +13,5 @@ The worker runs in the API's process, the trainer in one of its own::
     lora             LoRA in peft's layout
     checkup          what training read, held against what serving makes of the same rows
     products         the type that products are quickest in, measured once a machine
+    work             what a job took of the processor, held against that measurement
 """

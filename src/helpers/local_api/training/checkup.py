@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from helpers.errors import AssetError
 from helpers.local_api.engine.adapters import AdapterFiles, read_adapter
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.project import write_atomically
+from helpers.today import today
 
 if TYPE_CHECKING:
     from helpers.local_api.store.api_store import ApiStore
@@ -42,6 +44,7 @@ def record(folder: Path, rows: Sequence[Row], stops: Set[int]) -> None:
         stops: ids of the tokens that end an answer.
     """
     seen = {
+        "day": day_of(folder).isoformat(),
         "rows": len(rows),
         "tokens": sum(row.tokens for row in rows),
         "graded_tokens": sum(len(row.at) for row in rows),
@@ -50,6 +53,18 @@ def record(folder: Path, rows: Sequence[Row], stops: Set[int]) -> None:
         "first": [{"ids": [*row.ids, row.targets[-1]], "graded": [i + 1 for i in row.at]} for row in rows[:FIRST]],
     }
     write_atomically(folder / FILE, json.dumps(seen))
+
+
+def day_of(folder: Path) -> date:
+    """The day that a template writes into a job's rows: that of its first start, so that a resumed job reads the same.
+
+    Args:
+        folder: the job's.
+    """
+    try:
+        return date.fromisoformat(json.loads((folder / FILE).read_text(encoding="utf-8"))["day"])
+    except (FileNotFoundError, KeyError):  # its first start; or an older kit's job
+        return today()
 
 
 def checkup(store: ApiStore, base_folder: Callable[[str], Path], job: Job) -> dict[str, Any]:
@@ -63,8 +78,8 @@ def checkup(store: ApiStore, base_folder: Callable[[str], Path], job: Job) -> di
     Returns:
         ``adapter_share``: Frobenius norm of what the adapter adds, as a share of the norm of the weights that it is
         added to; None where the base's weights are of a type that numpy lacks. ``seen``: None for a job that an older
-        kit trained; else the counts of :func:`record`, and over its first rows ``compared``, how many there are;
-        ``prompts_alike``, how many begin with the very tokens that serving makes of their prompt;
+        kit trained; else the day and counts of :func:`record`, and over its first rows ``compared``, how many there
+        are; ``prompts_alike``, how many begin with the very tokens that serving makes of their prompt;
         ``graded_in_prompts``, the graded tokens within these; and the first row as ``trained_text`` beside
         ``served_text``.
 
@@ -84,7 +99,8 @@ def checkup(store: ApiStore, base_folder: Callable[[str], Path], job: Job) -> di
     except FileNotFoundError:
         seen = None
     if seen is not None:
-        seen |= _compared(seen.pop("first"), store.path_of(job.training_file), ChatTemplate(base))
+        template = ChatTemplate(base, day_of(store.folder_of(job.id)))  # the date alone is no other template
+        seen |= _compared(seen.pop("first"), store.path_of(job.training_file), template)
     return {
         "object": "fine_tuning.job.checkup",
         "adapter_share": _adapter_share(read_adapter(adapter), base),

@@ -123,6 +123,9 @@ class LoraTrainer:
         base_name: the base model's name, for the adapter's config.
         seed: of the adapter's start.
         products: the type that the adapted layers multiply in; None: the quickest that this machine trains well in.
+
+    Attributes:
+        share: the share of the layers that is trained.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class LoraTrainer:
         self.first = count - max(1, round(count * UPPER_SHARE)) if transformer.walkable and recipe == "quick" else 0
         if transformer.walkable:
             transformer.model.set_attn_implementation(ATTENTION)
+        self.share = 1 - self.first / count if count else 1.0
         layers = list(range(self.first, count)) if self.first else None
         products = products or product_dtype(transformer.device)
         self.adapter = Adapter(transformer.model, layers, base_name, seed, products)

@@ -4,6 +4,10 @@ A flag of the processor does not tell: Intel's matrix units (AMX) and some of AM
 to four times as fast in bf16, others that know bf16 gain nothing or lose. The finding is kept, so that the same seed
 gives the same model on this machine, however busy it is.
 
+It is measured in processor time, for the number is kept: by the clock a machine with more work than cores was once
+found to be four times as slow as it is, and every forecast said so from then on. A finished job that took less than
+half or more than twice the processor time that the kept rates let expect has them measured again.
+
 ``python -m helpers.local_api.training.products`` prints it as JSON, for whoever predicts times without loading torch.
 """
 
@@ -13,6 +17,7 @@ import contextlib
 import json
 import logging
 import platform
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +32,10 @@ FASTER = 1.5
 TOKENS, WIDTH, INNER = 256, 576, 1536
 """The product that is timed: the base model's feed-forward layer on a few rows, milliseconds on one core."""
 TRIES = 40
+CONTRADICTED = 2.0
+"""So many times as long, or as short, as expected a job's work takes where the kept rates must be wrong."""
+CLOCK = time.thread_time if sys.platform == "linux" else time.perf_counter
+"""Seconds of a product. Elsewhere a thread's clock may tick too coarsely, or miss what other threads do for it."""
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +54,8 @@ def product_dtype(device: torch.device) -> torch.dtype:
 def measured_rates() -> dict[str, float]:
     """GFLOP/s of matrix products in fp32 and in bf16, on one core: the best of many short ones, taken in turn.
 
-    So other programs disturb little: threads would wait for each other, and a long product would be interrupted.
+    So other programs disturb little: threads would wait for each other, and what an interruption pushed out of the
+    caches has to be read again.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -65,10 +75,27 @@ def _quickest(pairs: Mapping[torch.dtype, tuple[torch.Tensor, torch.Tensor]]) ->
     seconds = dict.fromkeys(pairs, float("inf"))
     for _ in range(TRIES):
         for dtype, pair in pairs.items():
-            began = time.perf_counter()
+            began = CLOCK()
             torch.nn.functional.linear(*pair)
-            seconds[dtype] = min(seconds[dtype], time.perf_counter() - began)
+            seconds[dtype] = min(seconds[dtype], CLOCK() - began)
     return seconds
+
+
+def measure_again_if(expected: float, took: float) -> bool:
+    """Measure and keep the rates anew where a job's work contradicts them.
+
+    Args:
+        expected: the work's processor seconds by the kept rates.
+        took: those that it took.
+
+    Returns:
+        Whether it was done.
+    """
+    if 1 / CONTRADICTED <= took / expected <= CONTRADICTED:
+        return False
+    log.info("a job took %.0f processor seconds where %.0f were expected: measuring again", took, expected)
+    _keep(measured_rates())
+    return True
 
 
 def _file() -> Path:

@@ -12,6 +12,7 @@ after the last saved state are repeated, and so are their lines in ``progress.js
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -27,9 +28,10 @@ from helpers.errors import DataError, KitError
 from helpers.local_api.engine.text.template import ChatTemplate
 from helpers.local_api.engine.transformer import open_model
 from helpers.local_api.training.batches import Row, epoch_order, read_rows
-from helpers.local_api.training.checkup import record
+from helpers.local_api.training.checkup import day_of, record
 from helpers.local_api.training.hyperparameters import BASE_LEARNING_RATE
 from helpers.local_api.training.lora_trainer import HiddenStateCache, LoraTrainer, Recipe, Score
+from helpers.local_api.training.work import Work, check_kept_rates
 
 SAVE_EVERY_S = 30.0
 PHASE_EVERY_S = 3.0
@@ -76,7 +78,7 @@ class Training:
 
     def __init__(self, job: Path, stop=lambda: None) -> None:
         self.job, self.spec, self.stop = job, Spec.read(job), stop
-        template = ChatTemplate(self.spec.base_dir)
+        template = ChatTemplate(self.spec.base_dir, day_of(job))
         self.transformer = open_model(self.spec.base_dir, training=True)
         longest = self.transformer.model.config.max_position_embeddings
         self.rows = read_rows(self.spec.training_file, template, longest)
@@ -88,10 +90,11 @@ class Training:
         self.steps_per_epoch = -(-len(self.rows) // self.spec.batch_size)
         self.total_steps = self.steps_per_epoch * self.spec.n_epochs
         self.done = 0
+        self.work = Work()
 
     def freeze(self, say: Progress) -> None:
         """Run the frozen layers over all rows, once (where there are any, and where there is room)."""
-        rows = [*self.rows, *self.valid]
+        began, rows = time.process_time(), [*self.rows, *self.valid]
 
         def told(done: int) -> None:
             self.stop()
@@ -99,6 +102,7 @@ class Training:
 
         if self.trainer.first and HiddenStateCache.fits(rows, self.transformer.head.shape[1], self.job):
             self.frozen = HiddenStateCache(self.trainer, rows, self.job, told)
+            self.work.frozen, self.work.seconds = sum(map(len, rows)), time.process_time() - began
 
     def batch(self, step: int) -> list[Row]:
         """The rows of one optimiser step, counted from 0."""
@@ -108,6 +112,7 @@ class Training:
 
     def step(self, rows: list[Row]) -> Score:
         """One optimiser step on ``rows``."""
+        began = time.process_time()
         peak = BASE_LEARNING_RATE * self.spec.learning_rate_multiplier
         for group in self.optimizer.param_groups:
             group["lr"] = peak * rate(self.done, self.total_steps)
@@ -117,6 +122,7 @@ class Training:
         self.optimizer.zero_grad()
         self.trainer.adapter.merge()
         self.done += 1
+        self.work.add(rows, time.process_time() - began)
         return score
 
     def save_state(self, **more: Any) -> None:
@@ -207,6 +213,8 @@ def run(job: Path) -> None:
             training.save_state(elapsed_s=clock.elapsed)
     (job / "resume.pt").unlink(missing_ok=True)
     say("done", trained_tokens=trained_tokens)
+    with contextlib.suppress(Exception):  # the job is done, whatever becomes of this
+        check_kept_rates(training.work, training.trainer)
 
 
 def _validate(training: Training, at_end: bool) -> dict[str, float]:

@@ -2,9 +2,14 @@
 
 The template (Jinja) runs in a sandbox. What it needs is read off it by writing a few words with it, never known by the
 model's name: what asks for an answer, what stands before an answer and what ends one, and what a call of a tool looks
-like. Reasoning is switched off where the template has a switch for it; a template that writes the date (SmolLM3's,
-Granite's) writes today's, as it does in transformers. As everywhere, text stays text: what a user or a tool says never
-becomes a control token.
+like. Reasoning is switched off where the template has a switch for it. As everywhere, text stays text: what a user or a
+tool says never becomes a control token.
+
+**Templates that write the date** (SmolLM3's, Granite's) write the kit's today (``helpers.today``, which ``$KIT_TODAY``
+freezes), at midnight, so that a prompt is the same all day. For a tuned model that means: training saw the day of its
+job in every prompt, and each later prompt has another one, here and in any other program. It is one line of many and
+the same in all rows, so little is to be expected of it; but answers to one prompt may differ from one day to the next,
+at temperature 0 as well. Whoever needs them equal starts the server with ``KIT_TODAY`` set to the day of the job.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +30,7 @@ from tokenizers import Tokenizer
 
 from helpers.errors import DataError
 from helpers.local_api.engine.text.call_form import read_form
+from helpers.today import today
 from helpers.tokens import text_of
 
 QUESTION, ANSWER = "kit question", "kit answer"
@@ -49,6 +55,7 @@ class JinjaTemplate:
         source: the template's text.
         tokenizer: the model's; it must read control tokens in a text as text (``encode_special_tokens``).
         special: the names and texts that templates know as ``bos_token`` and so on.
+        day: what a template that writes the date writes; None: today's.
 
     Attributes:
         opening: what asks for an answer.
@@ -62,9 +69,9 @@ class JinjaTemplate:
         DataError: it refuses a plain conversation.
     """
 
-    def __init__(self, source: str, tokenizer: Tokenizer, special: Mapping[str, str]) -> None:
+    def __init__(self, source: str, tokenizer: Tokenizer, special: Mapping[str, str], day: date | None = None) -> None:
         self.source, self.switched = source, SWITCH in source
-        environment = _environment()
+        environment = _environment(day)
         self._template = environment.from_string(source)
         self._tokenizer, self._special = tokenizer, {"bos_token": "", "eos_token": "", **special}
         added = tokenizer.get_added_tokens_decoder().values()
@@ -248,14 +255,14 @@ def _json(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    """As transformers runs templates."""
+def _environment(day: date | None) -> ImmutableSandboxedEnvironment:
+    """As transformers runs templates, but for the clock."""
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    environment.globals["strftime_now"] = lambda form: datetime.combine(day or today(), time()).strftime(form)
     return environment
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class ChatTemplate:
 
     Args:
         folder: a model folder with ``tokenizer.json``.
+        day: what a template that writes the date writes; None: today's.
 
     Attributes:
         own: the model's own template, where conversations are written by that; None: by the kit's.
@@ -70,14 +72,14 @@ class ChatTemplate:
         AssetError: there is no ``tokenizer.json``, or no template by which the model can be written to.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, day: date | None = None) -> None:
         file = Path(folder) / "tokenizer.json"
         if not file.is_file():
             raise AssetError(f"The model folder has no {file.name}.", got=str(folder), fix="Fetch the model again.")
         self.tokenizer = Tokenizer.from_file(str(file))
         self.tokenizer.encode_special_tokens = True  # a message's text is text, whatever it spells
         start, end = (self.tokenizer.token_to_id(token) for token in (START, END))
-        its, why = _template_of(folder, self.tokenizer)
+        its, why = _template_of(folder, self.tokenizer, day)
         kits = start is not None and end is not None and (its is None or _says_the_same(its))
         if its is None and not kits:
             raise AssetError(
@@ -193,13 +195,13 @@ def _check_role(message: Mapping[str, Any]) -> None:
         )
 
 
-def _template_of(folder: Path, tokenizer: Tokenizer) -> tuple[JinjaTemplate | None, str]:
+def _template_of(folder: Path, tokenizer: Tokenizer, day: date | None) -> tuple[JinjaTemplate | None, str]:
     """The model's own template; or None, and why there is none that can be read."""
     source = template_source(folder)
     if source is None:
         return None, "it carries none"
     try:
-        return JinjaTemplate(source, tokenizer, special_tokens(folder)), ""
+        return JinjaTemplate(source, tokenizer, special_tokens(folder), day), ""
     except (TemplateError, DataError, ValueError, TypeError) as error:
         return None, str(error)
 

@@ -13,11 +13,13 @@ import pandas as pd
 from helpers import data, tokens
 from helpers.errors import ConsentError, DataError, JobError
 from helpers.formatting import plural
-from helpers.jobs.findings import Finding, findings
+from helpers.jobs.diagnosis.comparing import is_free_text
+from helpers.jobs.diagnosis.figures import recited
+from helpers.jobs.diagnosis.findings import RECITES, Finding, findings
+from helpers.jobs.diagnosis.symptoms import REFUSALS, Answer, Recital, Symptoms, ask, belonging, curve_of, spread
 from helpers.jobs.results import answering
 from helpers.jobs.retry import patiently, plain, reason
 from helpers.jobs.running import look
-from helpers.jobs.symptoms import REFUSALS, Answer, Recital, Symptoms, ask, belonging, curve_of, spread
 from helpers.providers import LOCAL, host_of, is_free
 from helpers.records import Example
 
@@ -78,8 +80,8 @@ def diagnose(
     token by token; how far the weights moved); at other hosts template, end token and loss mask can only be inferred
     from what is answered.
 
-    Thresholds were measured on planted faults with the kit's base model (see :mod:`helpers.jobs.findings`). At another
-    host and for a larger model they are a first guess.
+    Thresholds were measured on planted faults with the kit's base model (see ``findings``). At another host
+    and for a larger model they are a first guess.
 
     Args:
         client: from ``providers.connect``.
@@ -207,16 +209,16 @@ def _inside(client: openai.OpenAI, job_id: str) -> Mapping[str, Any] | None:
 
 
 def _sentence(faults: Sequence[Finding], seen: Symptoms) -> str:
-    right, asked = sum(one.recited for one in seen.recitals), len(seen.recitals)
-    told = f"{right} of {plural(asked, 'training row')} came back nearly word for word"
+    told = recited(seen)
     share = belonging(seen.held_out)
     if share is not None:
         told += f"; on {plural(len(seen.held_out), 'held-out row')} an answer is closer to its own question's ideal "
         told += f"answer than to another's {100 * share:.0f} % of the time (50 % would be chance)"
     if faults:
         return f"Most likely: {faults[0].what} {told}."
-    free = " Free text need not come back word for word: read the rows." if right < asked / 2 else ""
-    return f"Nothing wrong was found with this job: {told}.{free}"
+    half_lost = seen.recited < RECITES and any(is_free_text(one.example.answer) for one in seen.recitals)
+    free = " Free text need not come back word for word: read the rows." * half_lost
+    return f"Nothing is wrong with this job that this look can see: {told}.{free}"
 
 
 def _recited_table(recitals: Sequence[Recital]) -> pd.DataFrame:

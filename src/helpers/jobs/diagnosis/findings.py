@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from helpers import tokens
 from helpers.formatting import plural
-from helpers.jobs.figures import fell, moved, percent, quoted, rate, recited, short, steps_a_pass
-from helpers.jobs.symptoms import Symptoms, asked_of, belonging, contradicted, frame, system_of
+from helpers.jobs.diagnosis.figures import about, fell, moved, percent, quoted, rate, recited, short, steps_a_pass
+from helpers.jobs.diagnosis.symptoms import Symptoms, asked_of, belonging, contradicted, frame, system_of
 
 ALIAS = 0.9
 """Share of equal answers from which another name is taken to stand for the same model."""
@@ -151,7 +151,7 @@ def too_short(seen: Symptoms) -> Finding | None:
         "answers_cut",
         "The call cuts answers off.",
         f"It allows {plural(limit, 'token')}; {longer} of {len(lengths)} training answers are longer "
-        f"(the longest has {max(lengths)}).",
+        f"(the longest has {about(seen.base)}{max(lengths)}).",
         f"Ask with max_tokens={max(lengths) + max(lengths) // 4 + 1}.",
     )
 
@@ -286,8 +286,22 @@ def contradictions(seen: Symptoms) -> Finding | None:
     )
 
 
+def wrong_fields(seen: Symptoms) -> Finding | None:
+    learned = {name: right >= RECITES * times for name, (right, times) in seen.fields.items()}
+    wrong = ", ".join(name for name, well in learned.items() if not well)
+    if seen.as_base == 1 or _barely_trained(seen) or not wrong or not any(learned.values()):
+        return None
+    return Finding(
+        "wrong_fields",
+        f"Only a part of each answer was learned: not {wrong}.",
+        f"When asked again, {recited(seen)}.",
+        f"Read ten training rows: can {wrong} be told from the question? If so, train more passes, or all layers. If "
+        "not, leave it out of the answers, and let your program fill it in.",
+    )
+
+
 def answers_do_not_fit(seen: Symptoms) -> Finding | None:
-    if seen.as_base == 1 or (_unlearned(seen) and (seen.curve.steps < ENOUGH_STEPS or _hardly_moved(seen))):
+    if seen.as_base == 1 or _barely_trained(seen):
         return None  # these answers are not the training's
     share = belonging(seen.held_out) if len(seen.held_out) >= ENOUGH_HELD_OUT else None
     if share is None or share > CHANCE:
@@ -315,6 +329,7 @@ RULES: tuple[Rule, ...] = (
     end_token,
     loss_on_prompts,
     contradictions,
+    wrong_fields,
     answers_do_not_fit,
 )
 
@@ -322,6 +337,11 @@ RULES: tuple[Rule, ...] = (
 def _unlearned(seen: Symptoms) -> bool:
     """Whether the training rows do not come back, and the base model's own answers are no better."""
     return seen.recited < RECITES
+
+
+def _barely_trained(seen: Symptoms) -> bool:
+    """Whether the rows do not come back because there was hardly any training."""
+    return _unlearned(seen) and (seen.curve.steps < ENOUGH_STEPS or _hardly_moved(seen))
 
 
 def _hardly_moved(seen: Symptoms) -> bool:

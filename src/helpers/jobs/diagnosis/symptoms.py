@@ -5,7 +5,6 @@ Through the public API of any host: chat completions, files, events. This machin
 
 from __future__ import annotations
 
-import difflib
 import math
 import os.path
 from collections import Counter
@@ -19,6 +18,7 @@ import openai
 import pandas as pd
 
 from helpers import tokens
+from helpers.jobs.diagnosis.comparing import begins, closeness, field_marks, same
 from helpers.jobs.retry import patiently
 from helpers.records import Example
 
@@ -26,10 +26,6 @@ ANSWER_SECONDS = 300.0
 """How long an answer may take. A call that is given up and repeated is computed twice, so this is long."""
 AT_ONCE = 8
 """Calls that are on their way at the same time."""
-VERBATIM = 0.9
-"""Likeness from which an answer counts as the training answer, near enough: one character in ten may differ."""
-COMPARED = 600
-"""Letters of two texts that are compared: the time grows with their product."""
 REFUSALS = (openai.NotFoundError, openai.BadRequestError)
 """How a host says that it will not answer for a model. (A refused key is a ``HostError``.)"""
 EDGE = 0.1
@@ -54,13 +50,18 @@ class Recital:
 
     @property
     def recited(self) -> bool:
-        """Whether the tuned model said the training answer, near enough."""
-        return likeness(self.tuned.text, self.example.answer) >= VERBATIM
+        """Whether the tuned model said the training answer: all its fields, its label, or its words near enough."""
+        return same(self.tuned.text, self.example.answer)
 
     @property
     def begun(self) -> bool:
         """Whether what it said at least begins with the training answer."""
-        return self.tuned.text.strip().startswith(self.example.answer.strip())
+        return begins(self.tuned.text, self.example.answer)
+
+    @property
+    def marks(self) -> Mapping[str, bool]:
+        """Each field of a JSON answer, and whether it is right; empty where the training answer is no object."""
+        return field_marks(self.tuned.text, self.example.answer)
 
 
 @dataclass(frozen=True)
@@ -121,13 +122,23 @@ class Symptoms:
 
     @property
     def recited(self) -> float:
-        """Share of the asked training rows whose answer came back, near enough."""
+        """Share of the asked training rows whose answer came back."""
         return fmean(one.recited for one in self.recitals)
 
     @property
     def begun(self) -> float:
         """Share whose answer came back at the beginning of what was said."""
         return fmean(one.begun for one in self.recitals)
+
+    @property
+    def fields(self) -> Mapping[str, tuple[int, int]]:
+        """Of each field of the answers that are JSON objects: in how many asked rows it is right, and in how many it
+        is at all."""
+        found: dict[str, list[bool]] = {}
+        for one in self.recitals:
+            for name, right in one.marks.items():
+                found.setdefault(name, []).append(right)
+        return {name: (sum(marks), len(marks)) for name, marks in found.items()}
 
     @property
     def cut_off(self) -> float:
@@ -156,16 +167,6 @@ class Symptoms:
     def adapter_share(self) -> float | None:
         """How far the adapter moves the weights, as a share of their norm."""
         return (self.inside or {}).get("adapter_share")
-
-
-def likeness(a: str, b: str) -> float:
-    """How alike two texts are, 0 to 1, white space at their ends aside: difflib's ratio of their first letters.
-
-    Args:
-        a: one text; :data:`COMPARED` letters of it count.
-        b: the other.
-    """
-    return difflib.SequenceMatcher(None, a.strip()[:COMPARED], b.strip()[:COMPARED], autojunk=False).ratio()
 
 
 def ask(client: openai.OpenAI, model: str, rows: Sequence[Example], max_tokens: int) -> tuple[Answer, ...]:
@@ -263,11 +264,11 @@ def belonging(pairs: Sequence[tuple[Example, Answer]]) -> float | None:
     """How well answers belong to their own questions, 0 to 1: 0.5 is chance.
 
     Each answer is held against its row's ideal one and against every different ideal answer of the other rows: the
-    share of these that it is less like, ties counting half. Labels, JSON and free text alike.
+    share of these that it is less like, ties counting half. Objects are compared by their fields, all else by letters.
     """
     scores = []
     for row, said in pairs:
-        own = likeness(said.text, row.answer)
-        others = [likeness(said.text, other.answer) for other, _ in pairs if other.answer != row.answer]
+        own = closeness(said.text, row.answer)
+        others = [closeness(said.text, other.answer) for other, _ in pairs if other.answer != row.answer]
         scores += [(own > other) + (own == other) / 2 for other in others]
     return fmean(scores) if scores else None
