@@ -58,7 +58,7 @@ job = Path(sys.argv[1])
 times = [process_time()]
 training = train.Training(job)
 times.append(process_time())
-training.freeze(train._Progress(job))
+training.freeze(train.Progress(job))
 times.append(process_time())
 for step in range(training.total_steps):
     training.step(training.batch(step))
