@@ -19,8 +19,8 @@ ALWAYS = ("88 against 39", "a project where tuning wins", "flat at 60, a large t
 MAX_TEST_ROWS = {"lessons": 200, "your_project": 300}
 """How often a model answers one kind of prompt at most: your_project has three rungs of one kind on 100 test rows."""
 
-RUNGS = {("lessons", "examples"): 2}
-"""Rungs of one kind in lesson 4: the same eight examples for every message, and those that lesson 0's search found."""
+RUNGS = {("lessons", "schema"): 2}
+"""Rungs of one kind in lesson 4: eight examples with the schema, and those that lesson 0's search found for it."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
