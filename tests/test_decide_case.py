@@ -10,6 +10,7 @@ from decide_cases import measurement, pair, plateau
 
 from helpers.decide.case import Case
 from helpers.decide.evidence import checked_evidence
+from helpers.decide.record.record import shown_comparisons
 from helpers.errors import DecisionError
 from helpers.records import CostForecast, DataSummary, Evidence, Measurement
 
@@ -182,7 +183,7 @@ def test_what_a_record_shows_of_each_measurement():
     device = dict(case(TARGET, TEACHING, answers={"latency": "tiny_device"}).shown())
     assert device[TEACHING] == "target for that device" and device[TARGET].startswith("no part")
     pairs = (pair(TUNED, TARGET, 0.1, 0, 0.2), pair(TARGET, TEACHING, 0.5, 0.4, 0.6))
-    assert case(TUNED, TARGET, TEACHING, comparisons=pairs).shown_comparisons() == [pairs[0]]
+    assert shown_comparisons(case(TUNED, TARGET, TEACHING, comparisons=pairs)) == [pairs[0]]
 
 
 # --- evidence that cannot be ---

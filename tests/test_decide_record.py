@@ -132,7 +132,7 @@ def test_a_record_names_lessons_and_questions_by_their_titles():
         assert not re.search(r"\b0\d_[a-z]|extra/|your_project|all_fields", text)
         assert not re.search(r"\b[a-z]+_[a-z]+\b", re.sub(r"<style>.*?</style>|data:\S+", "", text, flags=re.S))
     assert "lesson 0, “Should you fine-tune at all?”" in unescape(record.html())
-    assert "“How many calls a month?”" in unescape(lean.html())
+    assert "“Is it clear what a good answer is?”" in unescape(lean.html())
 
 
 def test_titles_of_lessons_are_those_of_the_notebooks():

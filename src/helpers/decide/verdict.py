@@ -42,7 +42,7 @@ BLOCKING = {
 }
 """Answers that stand in the way of tuning, or of releasing what was tuned."""
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Unanswered questions that a verdict names; it counts the rest, which the checklist shows."""
 
 TO_BE_APPROVED = "would have to be approved for your data first"
@@ -209,7 +209,7 @@ def _not_measured(case: Case) -> tuple[str, ...]:
     if by_likeness:
         found.append("a score of free text that can decide: likeness to the ideal answer only finds odd rows")
     if open_questions := _open_questions(case):
-        asked = " ".join(f"“{questions()[name].text}”" for name in open_questions[:MOST_NAMED])
-        more = f" and {len(open_questions) - MOST_NAMED} more" if len(open_questions) > MOST_NAMED else ""
+        asked = " ".join(f"“{questions()[name].text}”" for name in open_questions[:MAX_NAMED])
+        more = f" and {len(open_questions) - MAX_NAMED} more" if len(open_questions) > MAX_NAMED else ""
         found.append(f"unanswered questions: {asked}{more}")
     return tuple(found)

@@ -232,7 +232,7 @@ class Record:
             "choices": CHOICES,
             "evidence": self.evidence or Evidence(),
             "measurements": self.case.shown(),
-            "comparisons": _comparisons(self.case),
+            "comparisons": shown_comparisons(self.case),
             "answers": [(q, q.option(given[q.id])) for q in checklist.questions().values() if q.id in given],
             "charts": [_chart(index, chart) for index, chart in enumerate(self.charts)],
             "interactive": any("html" in chart for chart in self.charts),
@@ -240,7 +240,7 @@ class Record:
         }
 
 
-def _comparisons(case: Case) -> list[Comparison]:
+def shown_comparisons(case: Case) -> list[Comparison]:
     """What the judged tuned model was compared with, and the best rival without a language model with targets."""
     names = {one.id for one in (case.judged, case.best_code) if one is not None}
     found = [c for c in case.evidence.comparisons if c.a_id in names]
