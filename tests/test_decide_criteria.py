@@ -9,9 +9,9 @@ import pytest
 from decide_cases import measurement, pair, plateau
 from test_decide_case import CODE, TARGET, TUNED, case
 
-from helpers.decide import criteria
 from helpers.decide.case import Case
 from helpers.decide.counterfactuals import _other_measurements
+from helpers.decide.rules import criteria, sentences, steps
 from helpers.records import CostForecast, DataSummary
 
 
@@ -37,7 +37,7 @@ def test_the_rows_that_a_decision_takes():
 def test_a_lead_wins_on_enough_rows_that_nothing_was_chosen_on(n: int, split: str, wins: bool):
     found = led(0.1, 0.04, 0.16, n=n, split=split)
     assert criteria.won(found) == wins and criteria.leads_unproven(found) != wins
-    assert bool(criteria.more_rows(found)) != wins
+    assert bool(steps.more_rows(found)) != wins
     assert not criteria.leads_unproven(led(0.0, -0.1, 0.1, n=96)), "level is no lead"
 
 
@@ -56,7 +56,7 @@ def test_rows_that_were_opened_several_times_must_show_more():
     once, twice = (led(0.1, 0.008, 0.19, openings=times) for times in (1, 2))
     assert criteria.won(led(0.1, 0.008, 0.19)) and criteria.won(once) and not criteria.won(twice)
     assert criteria.won(led(0.1, 0.013, 0.19, openings=2)) and not criteria.won(led(0.1, 0.013, 0.19, openings=9))
-    assert criteria.openings_sentence(once) == () and "2 times" in criteria.openings_sentence(twice)[0]
+    assert sentences.openings_sentence(once) == () and "2 times" in sentences.openings_sentence(twice)[0]
 
 
 def test_a_rival_without_a_model_must_be_beaten_too():
@@ -64,7 +64,7 @@ def test_a_rival_without_a_model_must_be_beaten_too():
     beaten, even = (case(TUNED, TARGET, CODE, comparisons=(lead, pair(TUNED, CODE, *ends)))
                     for ends in ((0.2, 0.1, 0.3), (0.02, -0.04, 0.08)))  # fmt: skip
     assert criteria.won(beaten) and not criteria.won(even)
-    assert "every rival" in criteria.gain(beaten) and "every rival" not in criteria.gain(led(0.1, 0.04, 0.16))
+    assert "every rival" in sentences.gain(beaten) and "every rival" not in sentences.gain(led(0.1, 0.04, 0.16))
 
 
 def test_undecided_is_an_interval_that_holds_both():
@@ -131,9 +131,9 @@ def test_what_pays():
 def test_room_ends_where_wrong_labels_begin():
     full, left = (case(replace(TARGET, score=score, low=0.9, high=0.99)) for score in (0.948, 0.946))
     assert criteria.room(left) == pytest.approx(0.021) and criteria.has_room(left) and not criteria.has_room(full)
-    assert "at most 2.1 points" in criteria.room_sentence(left)[0]
+    assert "at most 2.1 points" in sentences.room_sentence(left)[0]
     over = case(replace(TARGET, score=0.98, low=0.95, high=0.99))
-    assert "at most 0.0 points" in criteria.room_sentence(over)[0]
+    assert "at most 0.0 points" in sentences.room_sentence(over)[0]
     assert criteria.gain_that_counts(case(TARGET)) == pytest.approx((1 - 0.033 - 0.8) / 2)
     assert criteria.gain_that_counts(left) == 0.02 == criteria.gain_that_counts(case())
 
@@ -164,30 +164,30 @@ def test_numbers_in_sentences_are_those_of_the_measurements():
     teaching = measurement("teaching", model="smollm2-135m-instruct", score=0.3)
     weaker = replace(teaching, candidate="weaker", score=0.28)
     pairs = (pair(TUNED, teaching, 0.6, 0.5, 0.7), pair(TUNED, weaker, 0.62, 0.5, 0.7))
-    [said] = criteria.teaching_sentence(case(TUNED, teaching, weaker, comparisons=pairs))
+    [said] = sentences.teaching_sentence(case(TUNED, teaching, weaker, comparisons=pairs))
     assert "best 30 %" in said and "+60.0 points over its best prompt" in said, "the least of the leads"
     assert (
-        criteria.teaching_sentence(case(TARGET)) == () and "gained" not in criteria.teaching_sentence(case(weaker))[0]
+        sentences.teaching_sentence(case(TARGET)) == () and "gained" not in sentences.teaching_sentence(case(weaker))[0]
     )
-    [said] = criteria.cost_sentence(case(cost=CostForecast(probability=0.35)))
-    assert "35 %" in said and criteria.cost_sentence(case()) == ()
+    [said] = sentences.cost_sentence(case(cost=CostForecast(probability=0.35)))
+    assert "35 %" in said and sentences.cost_sentence(case()) == ()
     fewer = replace(TARGET, split="validation", rows="v", n=60)
-    assert "Raise ROWS to 100 (40 " in criteria.more_validation_rows(case(fewer, data=DataSummary(validation=100)))
-    assert criteria.more_validation_rows(case(fewer)) == "Label more validation rows"
+    assert "Raise ROWS to 100 (40 " in steps.more_validation_rows(case(fewer, data=DataSummary(validation=100)))
+    assert steps.more_validation_rows(case(fewer)) == "Label more validation rows"
 
 
 @pytest.mark.parametrize(("rows", "answer", "said"), [(300, None, 300), (None, "under_10", 10), (None, "10_49", 50),
     (None, "50_199", 200), (None, "200_999", 500), (None, "1000_plus", 1000), (None, None, 1000)])  # fmt: skip
 def test_the_price_of_a_trial_is_that_of_the_rows(rows: int | None, answer: str | None, said: int):
-    found = criteria.price_of_a_trial(case(data=DataSummary(rows=rows), answers={"examples": answer} if answer else {}))
+    found = steps.price_of_a_trial(case(data=DataSummary(rows=rows), answers={"examples": answer} if answer else {}))
     assert found.startswith(f"about {said:,} rows of 300 tokens, 3 passes: about ") and "from $" in found
 
 
 def test_prices_grow_with_the_rows():
     today = date(2026, 11, 23)
-    cents = [float(criteria.price_of_measuring(rows, today).split()[1]) for rows in (200, 400)]
+    cents = [float(steps.price_of_measuring(rows, today).split()[1]) for rows in (200, 400)]
     assert cents[1] == pytest.approx(2 * cents[0], rel=0.1)
-    assert float(criteria.price_of_measuring(200, today, prompts=1).split()[1]) < cents[0]
+    assert float(steps.price_of_measuring(200, today, prompts=1).split()[1]) < cents[0]
     assert criteria.rows_to_show(0.02) > criteria.rows_to_show(0.1) > 0
 
 

@@ -17,7 +17,7 @@ from running_api import chat_rows
 
 from helpers import jobs, providers
 from helpers.errors import ConsentError, HostError, JobError
-from helpers.jobs import retry, running
+from helpers.jobs import forecast, retry
 
 SETTLING = retry.SETTLING
 
@@ -142,7 +142,7 @@ def test_where_nothing_can_be_measured_beforehand_the_forecast_says_what_is_know
 
 def test_a_probe_that_takes_too_long_is_told_so(tmp_path, monkeypatch):
     """A large model's probe on a busy machine: lesson 3 broke off with the client's own timeout."""
-    monkeypatch.setattr(running, "ESTIMATE_SECONDS", 0.3)
+    monkeypatch.setattr(forecast, "ESTIMATE_SECONDS", 0.3)
     host = Host(delay=2)
     with pytest.raises(JobError, match="probe of .* did not end.*smaller model"):
         jobs.predict(host.client(), rows(tmp_path), training_file="file-1", model="qwen3-1.7b")

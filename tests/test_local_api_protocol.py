@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from helpers.local_api.engine.text.calls import NO_ARGUMENTS, Calling
-from helpers.local_api.http import schemas
+from helpers.local_api.http import body as bodies
 from helpers.local_api.http.errors import ApiError, unknown
+from helpers.local_api.http.schemas import chat, embeddings, jobs, responses
 
 HI = {"role": "user", "content": "Hi"}
 CHAT = {"model": "m", "messages": [HI]}
@@ -45,7 +46,7 @@ def refusal(schema: type[BaseModel], body: dict[str, Any]) -> ApiError | None:
     try:
         parse(schema, body)
     except ValidationError as error:
-        return schemas.told(error)
+        return bodies.as_api_error(error)
     except ApiError as error:
         return error
     return None
@@ -56,42 +57,42 @@ def refusal(schema: type[BaseModel], body: dict[str, Any]) -> ApiError | None:
 TOOLS = [tool(f"f{n}") for n in range(129)]
 CALLS = [call(f"c{n}") for n in range(129)]
 LIMITS: list[tuple[type[BaseModel], dict, str, list, list]] = [
-    (schemas.ChatRequest, CHAT, "temperature", [0, 2, None], [-0.01, 2.01]),
-    (schemas.ChatRequest, CHAT, "top_p", [0, 1], [-0.01, 1.01]),
-    (schemas.ChatRequest, CHAT, "max_tokens", [1], [0]),
-    (schemas.ChatRequest, CHAT, "max_completion_tokens", [1], [0]),
-    (schemas.ChatRequest, CHAT, "n", [1, 128], [0, 129]),
-    (schemas.ChatRequest, CHAT | {"logprobs": True}, "top_logprobs", [0, 20], [-1, 21]),
-    (schemas.ChatRequest, CHAT, "seed", [-(2**63), 2**63 - 1], [-(2**63) - 1, 2**63]),
-    (schemas.ChatRequest, CHAT, "stop", [[], list("abcd"), "x" * 500, None], [list("abcde"), "", "x" * 501, [1], 5]),
-    (schemas.ChatRequest, CHAT, "messages", [[HI], [HI] * 2048], [[], [HI] * 2049]),
-    (schemas.ChatRequest, CHAT, "messages", [called(*CALLS[:128])], [called(*CALLS)]),
-    (schemas.ChatRequest, CHAT, "messages", [called(call("x" * 100))], [called(call("x" * 101)), called(call(""))]),
-    (schemas.ChatRequest, CHAT, "tools", [[tool("f" * 64)], TOOLS[:128]], [[tool("f" * 65)], TOOLS]),
-    (schemas.ChatRequest, CHAT, "tools", [[tool(parameters={"type": "object"})]], [[tool(parameters={"type": "x"})]]),
-    (schemas.ChatRequest, CHAT, "frequency_penalty", [0, None], [0.1]),
-    (schemas.ChatRequest, CHAT, "presence_penalty", [0], [1]),
-    (schemas.ChatRequest, CHAT, "store", [False], [True]),
-    (schemas.ChatRequest, CHAT, "user", ["anybody"], []),
-    (schemas.ResponseRequest, RESPONSE, "temperature", [0, 2], [-0.01, 2.01]),
-    (schemas.ResponseRequest, RESPONSE, "top_p", [0, 1], [-0.01, 1.01]),
-    (schemas.ResponseRequest, RESPONSE, "max_output_tokens", [1], [0]),
-    (schemas.ResponseRequest, RESPONSE, "top_logprobs", [0, 20], [-1, 21]),
-    (schemas.ResponseRequest, RESPONSE, "input", ["", [HI] * 2048], [[], [HI] * 2049]),
-    (schemas.ResponseRequest, RESPONSE, "store", [False], [True]),
-    (schemas.ResponseRequest, RESPONSE, "background", [False], [True]),
-    (schemas.CreateJob, JOB, "seed", [0, 2**31 - 1], [-1, 2**31]),
-    (schemas.CreateJob, JOB, "suffix", ["x", "x" * 64], ["", "x" * 65, "-x"]),
-    (schemas.CreateJob, JOB, "integrations", [[], None], [[{"type": "wandb"}]]),
-    (schemas.CreateJob, JOB, "metadata", [{str(n): "" for n in range(16)}], [{str(n): "" for n in range(17)}]),
-    (schemas.CreateJob, JOB, "metadata", [{"k" * 64: "v" * 512}], [{"k" * 65: "v"}, {"k": "v" * 513}]),
-    (schemas.RequestedHyperparameters, {}, "n_epochs", ["auto", 1, 50], [0, 51, 1.0, True, "1"]),
-    (schemas.RequestedHyperparameters, {}, "batch_size", ["auto", 1, 256], [0, 257]),
-    (schemas.RequestedHyperparameters, {}, "learning_rate_multiplier", ["auto", 0.01, 1000], [0, 1000.1, True]),
-    (schemas.EmbeddingRequest, TEXTS, "input", ["a", ["a"] * 2048], ["", [], ["a"] * 2049, [1, 2], [[1], [2]]]),
-    (schemas.Seen, CHAT, "messages", [[HI | {"weight": 0}], [HI | {"weight": 1}]], [[HI | {"weight": 2}], []]),
-    (schemas.Seen, CHAT, "messages", [[HI] * 2048], [[HI] * 2049]),
-    (schemas.Seen, CHAT, "tools", [TOOLS[:128]], [TOOLS]),
+    (chat.ChatRequest, CHAT, "temperature", [0, 2, None], [-0.01, 2.01]),
+    (chat.ChatRequest, CHAT, "top_p", [0, 1], [-0.01, 1.01]),
+    (chat.ChatRequest, CHAT, "max_tokens", [1], [0]),
+    (chat.ChatRequest, CHAT, "max_completion_tokens", [1], [0]),
+    (chat.ChatRequest, CHAT, "n", [1, 128], [0, 129]),
+    (chat.ChatRequest, CHAT | {"logprobs": True}, "top_logprobs", [0, 20], [-1, 21]),
+    (chat.ChatRequest, CHAT, "seed", [-(2**63), 2**63 - 1], [-(2**63) - 1, 2**63]),
+    (chat.ChatRequest, CHAT, "stop", [[], list("abcd"), "x" * 500, None], [list("abcde"), "", "x" * 501, [1], 5]),
+    (chat.ChatRequest, CHAT, "messages", [[HI], [HI] * 2048], [[], [HI] * 2049]),
+    (chat.ChatRequest, CHAT, "messages", [called(*CALLS[:128])], [called(*CALLS)]),
+    (chat.ChatRequest, CHAT, "messages", [called(call("x" * 100))], [called(call("x" * 101)), called(call(""))]),
+    (chat.ChatRequest, CHAT, "tools", [[tool("f" * 64)], TOOLS[:128]], [[tool("f" * 65)], TOOLS]),
+    (chat.ChatRequest, CHAT, "tools", [[tool(parameters={"type": "object"})]], [[tool(parameters={"type": "x"})]]),
+    (chat.ChatRequest, CHAT, "frequency_penalty", [0, None], [0.1]),
+    (chat.ChatRequest, CHAT, "presence_penalty", [0], [1]),
+    (chat.ChatRequest, CHAT, "store", [False], [True]),
+    (chat.ChatRequest, CHAT, "user", ["anybody"], []),
+    (responses.ResponseRequest, RESPONSE, "temperature", [0, 2], [-0.01, 2.01]),
+    (responses.ResponseRequest, RESPONSE, "top_p", [0, 1], [-0.01, 1.01]),
+    (responses.ResponseRequest, RESPONSE, "max_output_tokens", [1], [0]),
+    (responses.ResponseRequest, RESPONSE, "top_logprobs", [0, 20], [-1, 21]),
+    (responses.ResponseRequest, RESPONSE, "input", ["", [HI] * 2048], [[], [HI] * 2049]),
+    (responses.ResponseRequest, RESPONSE, "store", [False], [True]),
+    (responses.ResponseRequest, RESPONSE, "background", [False], [True]),
+    (jobs.CreateJob, JOB, "seed", [0, 2**31 - 1], [-1, 2**31]),
+    (jobs.CreateJob, JOB, "suffix", ["x", "x" * 64], ["", "x" * 65, "-x"]),
+    (jobs.CreateJob, JOB, "integrations", [[], None], [[{"type": "wandb"}]]),
+    (jobs.CreateJob, JOB, "metadata", [{str(n): "" for n in range(16)}], [{str(n): "" for n in range(17)}]),
+    (jobs.CreateJob, JOB, "metadata", [{"k" * 64: "v" * 512}], [{"k" * 65: "v"}, {"k": "v" * 513}]),
+    (jobs.RequestedHyperparameters, {}, "n_epochs", ["auto", 1, 50], [0, 51, 1.0, True, "1"]),
+    (jobs.RequestedHyperparameters, {}, "batch_size", ["auto", 1, 256], [0, 257]),
+    (jobs.RequestedHyperparameters, {}, "learning_rate_multiplier", ["auto", 0.01, 1000], [0, 1000.1, True]),
+    (embeddings.EmbeddingRequest, TEXTS, "input", ["a", ["a"] * 2048], ["", [], ["a"] * 2049, [1, 2], [[1], [2]]]),
+    (chat.Seen, CHAT, "messages", [[HI | {"weight": 0}], [HI | {"weight": 1}]], [[HI | {"weight": 2}], []]),
+    (chat.Seen, CHAT, "messages", [[HI] * 2048], [[HI] * 2049]),
+    (chat.Seen, CHAT, "tools", [TOOLS[:128]], [TOOLS]),
 ]
 
 
@@ -125,14 +126,14 @@ TOGETHER = {  # changes that are taken, and the same with one thing that does no
 
 @pytest.mark.parametrize(("changes", "spoiled"), TOGETHER.values(), ids=TOGETHER)
 def test_fields_that_go_together(changes: dict, spoiled: dict):
-    assert refusal(schemas.ChatRequest, CHAT | changes) is None
-    assert refusal(schemas.ChatRequest, CHAT | changes | spoiled) is not None
+    assert refusal(chat.ChatRequest, CHAT | changes) is None
+    assert refusal(chat.ChatRequest, CHAT | changes | spoiled) is not None
 
 
 def test_an_answer_that_answers_no_call_is_named_by_its_place():
-    error = refusal(schemas.ChatRequest, CHAT | {"messages": [HI, called(call())[2]]})
+    error = refusal(chat.ChatRequest, CHAT | {"messages": [HI, called(call())[2]]})
     assert (error.status, error.error["param"], error.error["code"]) == (400, "messages[1]", "invalid_value")
-    error = refusal(schemas.ChatRequest, CHAT | {"messages": [*called(call("a"), call("b"))[:3], HI]})
+    error = refusal(chat.ChatRequest, CHAT | {"messages": [*called(call("a"), call("b"))[:3], HI]})
     assert error.error["param"] == "messages[1]" and "'b'" in str(error), "only the call that nobody answered"
     assert error.status == 400
 
@@ -142,11 +143,11 @@ def test_an_answer_that_answers_no_call_is_named_by_its_place():
 
 def test_hyperparameters_are_taken_from_either_place():
     inside = {"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 3}}}}
-    assert parse(schemas.CreateJob, JOB | inside).asked.n_epochs == 3
-    assert parse(schemas.CreateJob, JOB | {"hyperparameters": {"n_epochs": 4}}).asked.n_epochs == 4
-    assert parse(schemas.CreateJob, JOB | inside | {"hyperparameters": {"n_epochs": 3}}).asked.n_epochs == 3
-    assert refusal(schemas.CreateJob, JOB | inside | {"hyperparameters": {"n_epochs": 4}})
-    assert parse(schemas.CreateJob, JOB).asked == schemas.RequestedHyperparameters()
+    assert parse(jobs.CreateJob, JOB | inside).asked.n_epochs == 3
+    assert parse(jobs.CreateJob, JOB | {"hyperparameters": {"n_epochs": 4}}).asked.n_epochs == 4
+    assert parse(jobs.CreateJob, JOB | inside | {"hyperparameters": {"n_epochs": 3}}).asked.n_epochs == 3
+    assert refusal(jobs.CreateJob, JOB | inside | {"hyperparameters": {"n_epochs": 4}})
+    assert parse(jobs.CreateJob, JOB).asked == jobs.RequestedHyperparameters()
 
 
 def test_which_tools_an_answer_may_call():
@@ -155,7 +156,7 @@ def test_which_tools_an_answer_may_call():
     schemas_ = {"f": schema, "g": dict(NO_ARGUMENTS)}
 
     def calling(**changes: Any) -> Calling | None:
-        return parse(schemas.ChatRequest, CHAT | changes).calling
+        return parse(chat.ChatRequest, CHAT | changes).calling
 
     assert calling() is None and calling(tool_choice="none") is None
     assert calling(**both) == calling(**both, tool_choice="auto") == Calling(schemas_, must=False, several=True)
@@ -167,30 +168,35 @@ def test_which_tools_an_answer_may_call():
 
 def test_chances_are_told_only_where_they_were_asked_for():
     asked = [{}, {"logprobs": False}, {"logprobs": True}, {"logprobs": True, "top_logprobs": 3}]
-    assert [parse(schemas.ChatRequest, CHAT | one).likeliest for one in asked] == [None, None, 0, 3]
+    assert [parse(chat.ChatRequest, CHAT | one).likeliest for one in asked] == [None, None, 0, 3]
 
 
 def test_content_in_parts_is_one_text():
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    assert parse(schemas.Message, {"role": "user", "content": parts}).text == "ab"
-    assert parse(schemas.Message, {"role": "assistant", "tool_calls": [call()]}).text == "", "it only called"
-    assert refusal(schemas.Message, {"role": "assistant"}) and refusal(schemas.Message, {"role": "user"})
+    assert parse(chat.Message, {"role": "user", "content": parts}).text == "ab"
+    assert parse(chat.Message, {"role": "assistant", "tool_calls": [call()]}).text == "", "it only called"
+    assert refusal(chat.Message, {"role": "assistant"}) and refusal(chat.Message, {"role": "user"})
 
 
 def test_a_response_is_asked_for_as_a_chat():
     asked = {"instructions": "Be brief.", "temperature": 0, "top_p": 0.5, "max_output_tokens": 7, "stream": True,
              "top_logprobs": 2, "text": {"format": {"type": "json_schema", "name": "n", "schema": {}}}}  # fmt: skip
-    chat = parse(schemas.ResponseRequest, RESPONSE | asked).as_chat()
-    assert [(one.role, one.text) for one in chat.messages] == [("developer", "Be brief."), ("user", "Hi")]
-    assert (chat.temperature, chat.top_p, chat.max_completion_tokens, chat.stream) == (0, 0.5, 7, True)
-    assert chat.likeliest == 2 and chat.response_format.json_schema.name == "n"
-    plain = parse(schemas.ResponseRequest, RESPONSE).as_chat()
+    asked_chat = parse(responses.ResponseRequest, RESPONSE | asked).as_chat()
+    assert [(one.role, one.text) for one in asked_chat.messages] == [("developer", "Be brief."), ("user", "Hi")]
+    assert (asked_chat.temperature, asked_chat.top_p, asked_chat.max_completion_tokens, asked_chat.stream) == (
+        0,
+        0.5,
+        7,
+        True,
+    )
+    assert asked_chat.likeliest == 2 and asked_chat.response_format.json_schema.name == "n"
+    plain = parse(responses.ResponseRequest, RESPONSE).as_chat()
     assert plain.likeliest is None and plain.response_format.json_schema is None and len(plain.messages) == 1
     included = RESPONSE | {"include": ["message.output_text.logprobs"]}
-    assert parse(schemas.ResponseRequest, included).as_chat().likeliest == 0
-    assert refusal(schemas.ResponseRequest, RESPONSE | {"text": {"format": {"type": "json_schema", "name": "n"}}})
+    assert parse(responses.ResponseRequest, included).as_chat().likeliest == 0
+    assert refusal(responses.ResponseRequest, RESPONSE | {"text": {"format": {"type": "json_schema", "name": "n"}}})
     assert refusal(
-        schemas.ResponseRequest, RESPONSE | {"text": {"format": {"type": "text", "name": "n", "schema": {}}}}
+        responses.ResponseRequest, RESPONSE | {"text": {"format": {"type": "text", "name": "n", "schema": {}}}}
     )
 
 
@@ -198,20 +204,20 @@ def test_a_response_is_asked_for_as_a_chat():
 
 
 def test_the_first_problem_is_the_param_and_at_most_twenty_are_told():
-    error = refusal(schemas.ChatRequest, CHAT | {"temperature": 5, "top_p": 2})
+    error = refusal(chat.ChatRequest, CHAT | {"temperature": 5, "top_p": 2})
     assert error.error["param"] == "temperature" and "'top_p'" in str(error) and error.error["code"] == "invalid_value"
     codes = {"missing_required_parameter": {"model": "m"}, "unknown_parameter": CHAT | {"colour": 1}}
     for code, body in codes.items():
-        assert refusal(schemas.ChatRequest, body).error["code"] == code
+        assert refusal(chat.ChatRequest, body).error["code"] == code
     twenty, more = ({"model": "m", "messages": [{"role": "user", "content": 1.5}] * n} for n in (10, 11))
-    assert "more problems" not in str(refusal(schemas.ChatRequest, twenty)), "two for each: neither text nor parts"
-    assert str(refusal(schemas.ChatRequest, more)).endswith("; and 2 more problems.")
+    assert "more problems" not in str(refusal(chat.ChatRequest, twenty)), "two for each: neither text nor parts"
+    assert str(refusal(chat.ChatRequest, more)).endswith("; and 2 more problems.")
 
 
 def test_a_long_value_is_cut_and_a_place_is_readable():
-    whole, cut = (str(refusal(schemas.ChatRequest, CHAT | {"n": "x" * length})) for length in (78, 79))
+    whole, cut = (str(refusal(chat.ChatRequest, CHAT | {"n": "x" * length})) for length in (78, 79))
     assert repr("x" * 78) in whole and "'" + "x" * 76 + "…" in cut
-    error = refusal(schemas.ChatRequest, CHAT | {"messages": [HI, {"role": "user", "content": [{"type": "text"}]}]})
+    error = refusal(chat.ChatRequest, CHAT | {"messages": [HI, {"role": "user", "content": [{"type": "text"}]}]})
     assert error.error["param"] in ("messages[1].content", "messages[1].content[0].text")
 
 
@@ -243,22 +249,26 @@ def request(chunks: Iterable[bytes], *, silent: bool = False, **headers: str) ->
     return Request({"type": "http", "method": "POST", "headers": pairs}, receive)
 
 
+async def read_body(asked: Request, limit: int = bodies.MAX_JSON_BYTES) -> bytes:
+    return b"".join([chunk async for chunk in bodies.limited(asked, limit)])
+
+
 def test_a_body_may_be_as_large_as_the_limit_and_no_larger():
-    assert asyncio.run(schemas.read_body(request([b"ab", b"cd"], content_length="4"), limit=4)) == b"abcd"
+    assert asyncio.run(read_body(request([b"ab", b"cd"], content_length="4"), limit=4)) == b"abcd"
     for one in (request([b"ab", b"cde"]), request([b""], content_length="5")):
         with pytest.raises(ApiError, match="MiB") as found:
-            asyncio.run(schemas.read_body(one, limit=4))
+            asyncio.run(read_body(one, limit=4))
         assert (found.value.status, found.value.error["code"]) == (413, "request_too_large")
 
 
 def test_a_client_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(schemas, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.05)
     with pytest.raises(ApiError) as found:
-        asyncio.run(schemas.read_body(request([b"ab"], silent=True)))
+        asyncio.run(read_body(request([b"ab"], silent=True)))
     assert found.value.status == 408
 
 
 def test_a_body_that_is_no_json_says_so():
     with pytest.raises(ApiError, match="could not parse") as found:
-        asyncio.run(schemas.read_request(request([b"{"]), schemas.ChatRequest))
+        asyncio.run(bodies.read_request(request([b"{"]), chat.ChatRequest))
     assert (found.value.status, found.value.error["code"]) == (400, "invalid_json")

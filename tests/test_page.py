@@ -13,7 +13,7 @@ import page_cases
 import pytest
 
 from helpers import costs, decide
-from helpers.decide.record.record import LESSON_TITLES
+from helpers.decide.record.record import LESSON_TITLES, titled
 from helpers.decide.rules.ruling import LESSON
 from helpers.page import Session, structure
 from helpers.page.linking import SECTIONS, segments, slug
@@ -52,9 +52,12 @@ def test_every_sentence_of_the_verdict_is_shown_whole(session):
     shown = do(session, do="restore", fragment="#v=1&" + "&".join(f"{q}={v}" for q, v in SHOP.items()))["verdict"]
     said = {part["title"]: ["".join(p["text"] for p in item) for item in part["items"]] for part in shown["sections"]}
     verdict = decide.decide(SHOP, None, session.today)
-    assert said["Why"] == list(verdict.reasons) and said["What to do now"] == list(verdict.next_steps)
-    assert said["What would change it"] == list(verdict.what_would_change_it)
-    assert said["Not measured"] == list(verdict.not_measured)
+    parts = {
+        "Why": verdict.reasons, "What to do now": verdict.next_steps, "Not measured": verdict.not_measured,
+        "What would change it": verdict.what_would_change_it,
+    }  # fmt: skip
+    for title, sentences in parts.items():
+        assert said[title] == [titled(sentence) for sentence in sentences]  # lessons by their titles
 
 
 def test_the_bill_counts_once_a_number_was_changed(session):

@@ -72,10 +72,10 @@ async def read_request(request: Request, schema: type[Body]) -> Body:
     try:
         return schema.model_validate_json(raw)
     except ValidationError as error:
-        raise _told(error) from None
+        raise as_api_error(error) from None
 
 
-def _told(error: ValidationError) -> ApiError:
+def as_api_error(error: ValidationError) -> ApiError:
     """A pydantic error in OpenAI's shape."""
     problems = [(_place(problem["loc"]), problem) for problem in error.errors(include_url=False)]
     first_place, first = problems[0]
