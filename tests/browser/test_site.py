@@ -16,7 +16,6 @@ from axe_playwright_python.sync_playwright import Axe
 from pages import shot
 from test_page import HOSTILE_FILES, HOSTILE_FRAGMENTS
 
-from conftest import CHROMIUM
 from helpers import decide
 from helpers.page import Session
 
@@ -41,18 +40,6 @@ def site(tmp_path_factory) -> Path:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < BUILD_S
     return out
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        yield started
-        started.close()
 
 
 @pytest.fixture
