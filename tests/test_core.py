@@ -15,7 +15,7 @@ ROOMS = ("facts", "costs", "decide")
 SINGLE = ("errors", "records", "formatting", "atomic", "proportions", "today")
 AROUND = {
     "facts/frames.py", "facts/library.py", "facts/review.py", "facts/__main__.py",
-    "costs/frames.py", "costs/article.py", "costs/counted.py",
+    "costs/tables/frames.py", "costs/tables/article.py", "costs/counted.py",
     "decide/record/begun.py", "decide/record/gathering.py", "decide/record/record.py", "decide/__main__.py",
 }  # fmt: skip
 """Put around the core: tables, token counts, what lessons measured, the record's pages. Nothing else may need more."""

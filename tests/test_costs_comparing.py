@@ -13,7 +13,7 @@ from helpers.costs import choosing
 from helpers.costs.comparing import dearest_last
 from helpers.costs.cost import dollars
 from helpers.costs.curves import curves
-from helpers.costs.frames import sensitivity
+from helpers.costs.tables.frames import sensitivity
 from helpers.errors import CostError
 
 TODAY = date(2026, 11, 23)

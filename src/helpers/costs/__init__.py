@@ -7,6 +7,19 @@ result carries the dates, sources and remarks of the facts it rests on.
     >>> from helpers import costs
     >>> costs.training_cost("gpt-4o-mini", file_tokens=100_000, epochs=3).total
     0.9
+
+From the numbers of a job to what a calculator says::
+
+    workload   the job in numbers, each with its bounds; ``counted`` reads some of them off a file
+    options    the ways to do it, and which are worth comparing
+    calls      what a call costs
+    training   what a training job costs, and how long it takes
+    bill       a workload and an option's prices turned into the whole bill
+    cost       what a bill is: parts, sources, remarks; amounts in words
+    comparing  bills beside each other, the break-even, and how sure it is
+    curves     the same over the number of calls, for charts
+    choosing   a calculator's numbers, what it compares first, its finding in words
+    tables/    bills and the article's sums as pandas tables
 """
 
 from __future__ import annotations
@@ -14,6 +27,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from helpers.costs.bill import PARTS, most_calls, total_cost
 from helpers.costs.calls import ladder_cost, one_call_cost
 from helpers.costs.choosing import (
     CAVEAT,
@@ -29,7 +43,7 @@ from helpers.costs.choosing import (
 from helpers.costs.comparing import BreakEven, Chance, bills, break_even, dearest_last, probability_cheaper
 from helpers.costs.cost import HOURS_A_MONTH, Cost, about, dollars
 from helpers.costs.curves import Curve, Curves, curves
-from helpers.costs.options import PARTS, Option, most_calls, options, total_cost
+from helpers.costs.options import Option, options
 from helpers.costs.training import Epochs, JobEstimate, job_estimate, predicted_epochs, training_cost
 from helpers.costs.workload import Workload
 
@@ -80,9 +94,9 @@ __all__ = [
 ]
 
 _AROUND = {
-    "article": ("article_training", "short_against_cached", "training_durations", "tuned_against_base"),
+    "tables.article": ("article_training", "short_against_cached", "training_durations", "tuned_against_base"),
     "counted": ("Counted", "count"),
-    "frames": ("compare", "sensitivity"),
+    "tables.frames": ("compare", "sensitivity"),
 }  # fmt: skip
 """Tables and token counts, which need pandas and vocabularies: they are put around the rest, which needs the standard
 library alone."""

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from helpers.costs.bill import PARTS
 from helpers.costs.comparing import Chance, probability_cheaper
 from helpers.costs.cost import dollars
-from helpers.costs.options import PARTS
 from helpers.costs.workload import Workload, bounds
 
 

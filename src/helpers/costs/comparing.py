@@ -15,8 +15,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from helpers import facts
+from helpers.costs.bill import PARTS, bill, most_calls, rates, total_cost
 from helpers.costs.cost import Cost, about, dollars, number
-from helpers.costs.options import PARTS, Option, bill, most_calls, options, rates, total_cost
+from helpers.costs.options import Option, options
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
 from helpers.formatting import percent

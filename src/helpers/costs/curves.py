@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from helpers.costs.bill import most_calls, total_cost
 from helpers.costs.choosing import default_pair
 from helpers.costs.comparing import BreakEven, bills, break_even
 from helpers.costs.cost import about
-from helpers.costs.options import Option, most_calls, options, total_cost
+from helpers.costs.options import Option, options
 from helpers.costs.workload import Workload
 
 MAX_CALLS = 1e8

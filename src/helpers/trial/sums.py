@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from helpers import costs, facts
-from helpers.costs import Workload, article
+from helpers.costs import Workload
+from helpers.costs.tables import article
 from helpers.formatting import plural
 from helpers.trial import verdicts
 from helpers.trial.bench import Bench

@@ -1,4 +1,4 @@
-"""Bills as tables (pandas), put around the core: :mod:`helpers.costs` loads this module when a table is asked for."""
+"""Bills as tables: options beside each other, and what the answer hangs on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from datetime import date
 import pandas
 
 from helpers import facts
+from helpers.costs.bill import total_cost
 from helpers.costs.comparing import bills
 from helpers.costs.cost import number
-from helpers.costs.options import Option, total_cost
+from helpers.costs.options import Option
 from helpers.costs.workload import Workload, bounds
 
 
@@ -23,7 +24,7 @@ def compare(
 
     Columns: ``option`` (id), ``label``, ``kind``, ``state`` (of tuning there), ``mark`` (that and the date on which
     something ends, where it matters for this job), ``total``, ``per_call`` (total over all calls), ``per_month``, every
-    one of :data:`~helpers.costs.options.PARTS`, ``unknown`` (parts without a price), ``as_of`` (the oldest fact),
+    one of :data:`~helpers.costs.bill.PARTS`, ``unknown`` (parts without a price), ``as_of`` (the oldest fact),
     ``how_known``, ``source``, ``remarks``, ``notes`` (these three as a tuple, for a list). Money in USD.
     ``attrs["age"]``: how old the newest price is, if stale.
 
