@@ -94,6 +94,7 @@ def test_as_good_takes_enough_rows():
     ("difference", "chance", "answers", "forbids"),
     [
         (0.05, 0.19, {}, True),
+        (0.05, 0.2, {}, True),  # dearer with a probability of 80 %, not a hair less
         (0.05, 0.21, {}, False),
         (0.05, None, {}, False),
         (0.1, 0.0, {}, False),  # five times what is worth having is another product
@@ -132,6 +133,8 @@ def test_room_ends_where_wrong_labels_begin():
     full, left = (case(replace(TARGET, score=score, low=0.9, high=0.99)) for score in (0.948, 0.946))
     assert criteria.room(left) == pytest.approx(0.021) and criteria.has_room(left) and not criteria.has_room(full)
     assert "at most 2.1 points" in sentences.room_sentence(left)[0]
+    exactly = case(replace(TARGET, score=0.917, low=0.9, high=0.93), answers={"worth": "5"})
+    assert criteria.has_room(exactly), "1 - 0.033 - 0.917 is 5 points, though not in floating point"
     over = case(replace(TARGET, score=0.98, low=0.95, high=0.99))
     assert "at most 0.0 points" in sentences.room_sentence(over)[0]
     assert criteria.gain_that_counts(case(TARGET)) == pytest.approx((1 - 0.033 - 0.8) / 2)

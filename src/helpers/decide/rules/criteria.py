@@ -29,12 +29,12 @@ CLEAR = 5
 """A lead of this many times the smallest gain worth having makes another product: its bill is a price, no veto."""
 
 PROBABLY = 0.8
-"""Cheaper with this probability or more counts as cheaper."""
+"""Cheaper with this probability or more counts as cheaper, dearer with it or more as dearer."""
 
 
 def room(case: Case) -> float:
     """What is left for tuning to win over the best prompted target, as a share: wrong labels are out of reach."""
-    return 1 - LABEL_ERRORS - case.best_target.score
+    return round(1 - LABEL_ERRORS - case.best_target.score, 6)  # 1 - 0.033 - 0.917 is five points
 
 
 def has_room(case: Case) -> bool:
@@ -125,11 +125,12 @@ def bill_forbids(case: Case) -> bool:
     Where consistency is critical the reader has said what an unlike answer costs, and where it matters a clear lead is
     worth its price; on a reader's own machines the sums, which are a provider's, do not hold.
     """
-    if case.cheaper is None or case.cheaper > 1 - PROBABLY or as_good(case) or case.lead is None:
+    if case.cheaper is None or case.lead is None or as_good(case):
         return False
+    dearer = round(1 - case.cheaper, 6) >= PROBABLY
     own = must_run_locally(case) or case.says("privacy", "stays")
     clear = case.lead.difference >= CLEAR * case.worth and not case.says("consistency", "low")
-    return not own and not clear and not case.says("consistency", "critical")
+    return dearer and not own and not clear and not case.says("consistency", "critical")
 
 
 def few_prompts(case: Case) -> bool:
