@@ -34,7 +34,7 @@ from helpers.local_api.engine.text.template import JINJA, ChatTemplate
 from helpers.local_api.engine.transformer import open_model
 from helpers.local_api.training import __main__ as program
 from helpers.local_api.training import lora_trainer as learning
-from helpers.local_api.training import products, train, work
+from helpers.local_api.training import products, train
 from helpers.local_api.training.batches import Row, epoch_order, packs, read_rows
 from helpers.local_api.training.estimate import estimate
 from helpers.local_api.training.hyperparameters import resolve
@@ -314,7 +314,7 @@ def test_a_finished_job_is_held_against_the_rates_that_are_kept(monkeypatch, tmp
     monkeypatch.setenv("KIT_HOME", str(tmp_path))
     monkeypatch.setattr(products, "measured_rates", lambda: OLD)
     trainer = LoraTrainer(open_model(folders["llama"]), "quick", "tiny", seed=3)
-    shape = work.shape_of(trainer)
+    shape = products.shape_of(trainer)
     model = AutoModelForCausalLM.from_pretrained(folders["llama"])
     assert (shape.embedding, shape.layers, shape.width, shape.layered) == (model.lm_head.weight.numel(), 4, 32, True)
     assert shape.parameters == sum(weight.numel() for weight in model.model.parameters())
@@ -324,10 +324,10 @@ def test_a_finished_job_is_held_against_the_rates_that_are_kept(monkeypatch, tmp
     )
     monkeypatch.setattr(products, "measured_rates", lambda: NEW_AMD)
     for times in (1.8, 0.6):
-        assert not work.check_kept_rates(work.Work(**did, seconds=times * expected), trainer)
-    assert not work.check_kept_rates(work.Work(**did, seconds=1), trainer), "too little to tell"
-    assert not work.check_kept_rates(work.Work(frozen=10**9, seconds=60), trainer), "resumed behind the last step"
-    assert work.check_kept_rates(work.Work(**did, seconds=expected / 4), trainer)
+        assert not products.check_kept_rates(products.Work(**did, seconds=times * expected), trainer)
+    assert not products.check_kept_rates(products.Work(**did, seconds=1), trainer), "too little to tell"
+    assert not products.check_kept_rates(products.Work(frozen=10**9, seconds=60), trainer), "resumed at its end"
+    assert products.check_kept_rates(products.Work(**did, seconds=expected / 4), trainer)
     assert products.kept_rates() == NEW_AMD
 
 

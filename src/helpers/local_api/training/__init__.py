@@ -12,6 +12,5 @@ The worker runs in the API's process, the trainer in one of its own::
     lora_trainer     loss and gradients: a frozen lower part that is run once, an adapted upper part
     lora             LoRA in peft's layout
     checkup          what training read, held against what serving makes of the same rows
-    products         the type that products are quickest in, measured once a machine
-    work             what a job took of the processor, held against that measurement
+    products         the type that products are quickest in, measured once a machine and held against each job's work
 """

@@ -1,12 +1,13 @@
-"""Which type training multiplies in on this processor: bf16 where that is much quicker, measured once a machine.
+"""Which type training multiplies in on this processor, bf16 where that is much quicker: measured once a machine, and
+again where the work of a finished job contradicts it.
 
 A flag of the processor does not tell: Intel's matrix units (AMX) and some of AMD's processors with AVX512_BF16 are two
 to four times as fast in bf16, others that know bf16 gain nothing or lose. The finding is kept, so that the same seed
 gives the same model on this machine, however busy it is.
 
 It is measured in processor time, for the number is kept: by the clock a machine with more work than cores was once
-found to be four times as slow as it is, and every forecast said so from then on. A finished job that took less than
-half or more than twice the processor time that the kept rates let expect has them measured again.
+found to be four times as slow as it is, and every forecast said so from then on. A job contradicts what is kept where
+its :class:`Work` took less than half or more than twice the processor time that the kept rates let expect.
 
 ``python -m helpers.local_api.training.products`` prints it as JSON, for whoever predicts times without loading torch.
 """
@@ -19,13 +20,21 @@ import logging
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from helpers.local_api.engine.transformer import weights_dtype
+from helpers.open_models.entries import Shape
+from helpers.open_models.sizing import work_seconds
 from helpers.project import kit_home, write_atomically
+
+if TYPE_CHECKING:
+    from helpers.local_api.training.batches import Row
+    from helpers.local_api.training.lora_trainer import LoraTrainer
 
 FASTER = 1.5
 """So many times as fast must bf16 be: turning numbers from one type into the other eats a smaller gain."""
@@ -34,6 +43,8 @@ TOKENS, WIDTH, INNER = 256, 576, 1536
 TRIES = 40
 CONTRADICTED = 2.0
 """So many times as long, or as short, as expected a job's work takes where the kept rates must be wrong."""
+ENOUGH_SECONDS = 5.0
+"""Processor seconds from which a job tells anything: the first steps of a process take longer than the others."""
 CLOCK = time.thread_time if sys.platform == "linux" else time.perf_counter
 """Seconds of a product. Elsewhere a thread's clock may tick too coarsely, or miss what other threads do for it."""
 
@@ -79,6 +90,68 @@ def _quickest(pairs: Mapping[torch.dtype, tuple[torch.Tensor, torch.Tensor]]) ->
             torch.nn.functional.linear(*pair)
             seconds[dtype] = min(seconds[dtype], CLOCK() - began)
     return seconds
+
+
+@dataclass
+class Work:
+    """What this process did of a job.
+
+    Attributes:
+        frozen: tokens that went through the frozen layers.
+        rows, tokens, learned: rows that were trained on, their tokens, and those of these that were learned; a row
+            counts in each pass.
+        seconds: processor seconds of it all, of all threads.
+    """
+
+    frozen: int = 0
+    rows: int = 0
+    tokens: int = 0
+    learned: int = 0
+    seconds: float = 0.0
+
+    def add(self, rows: Sequence[Row], seconds: float) -> None:
+        """Count a step.
+
+        Args:
+            rows: its batch.
+            seconds: processor seconds that it took.
+        """
+        self.rows += len(rows)
+        self.tokens += sum(map(len, rows))
+        self.learned += sum(len(row.at) for row in rows)
+        self.seconds += seconds
+
+
+def check_kept_rates(work: Work, trainer: LoraTrainer) -> bool:
+    """Have the rates of this machine measured again where a finished job contradicts them; whether that was done.
+
+    Args:
+        work: what was done, and how long it took.
+        trainer: who did it.
+    """
+    rates = kept_rates()
+    told = work.seconds >= ENOUGH_SECONDS and work.tokens  # a job that was resumed at its end trains nothing any more
+    if trainer.transformer.device.type != "cpu" or rates is None or not told:
+        return False
+    expected = work_seconds(
+        shape_of(trainer),
+        frozen=work.frozen,
+        rows=work.rows,
+        tokens=work.tokens,
+        answers=work.learned / work.tokens,
+        share=trainer.share,
+        rates=rates,
+    )
+    return measure_again_if(expected, work.seconds)
+
+
+def shape_of(trainer: LoraTrainer) -> Shape:
+    """The base model's shape, the adapter left out."""
+    model = trainer.transformer.model
+    table, head = (part.weight for part in (model.get_input_embeddings(), model.get_output_embeddings()))
+    numbers = sum(weight.numel() for weight in model.parameters() if not weight.requires_grad)
+    numbers -= 0 if head is table else head.numel()
+    return Shape(numbers, table.numel(), model.config.num_hidden_layers, table.shape[1], trainer.transformer.walkable)
 
 
 def measure_again_if(expected: float, took: float) -> bool:

@@ -31,7 +31,7 @@ from helpers.local_api.training.batches import Row, epoch_order, read_rows
 from helpers.local_api.training.checkup import day_of, record
 from helpers.local_api.training.hyperparameters import BASE_LEARNING_RATE
 from helpers.local_api.training.lora_trainer import HiddenStateCache, LoraTrainer, Recipe, Score
-from helpers.local_api.training.work import Work, check_kept_rates
+from helpers.local_api.training.products import Work, check_kept_rates
 
 SAVE_EVERY_S = 30.0
 PHASE_EVERY_S = 3.0
