@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import date
 
+import httpx2
 import openai
 import pytest
 from job_host import JobHost
@@ -14,6 +15,7 @@ from job_host import JobHost
 from helpers import facts, providers
 from helpers.errors import ConsentError, HostError
 from helpers.providers.host import SHIPPED, Host
+from helpers.providers.waiting import asked_to_wait
 
 
 @pytest.fixture
@@ -261,3 +263,34 @@ def test_a_port_where_a_free_server_usually_listens_is_free_only_when_the_reader
     assert providers.identity(by_address) == address[7:-3], "kept answers of two servers are never shared"
     by_hand = openai.OpenAI(base_url=address, api_key="x")
     assert not providers.is_free(by_hand) and providers.identity(by_hand) == address[7:-3]
+
+
+# --- how long a host asks to wait ---
+
+
+NEW_YEAR, SOON = "Mon, 01 Jan 2001 00:00:00 GMT", "Mon, 01 Jan 2001 00:00:09 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after": SOON, "date": NEW_YEAR}, 9.0),  # by the host's clock, which may not be ours
+        ({"retry-after": NEW_YEAR}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Mon, 01 Foo 2001 00:00:00 GMT"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999 00:00:00 GMT"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999999999 00:00:00 GMT"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_a_host_asks_to_wait(headers: dict[str, str], seconds: float | None):
+    response = httpx2.Response(429, headers=headers, request=httpx2.Request("GET", "http://x/v1"))
+    assert asked_to_wait(openai.RateLimitError("slow down", response=response, body=None)) == seconds
+
+
+def test_an_answer_that_never_came_asks_for_nothing():
+    assert asked_to_wait(openai.APIConnectionError(request=httpx2.Request("GET", "http://x/v1"))) is None

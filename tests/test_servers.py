@@ -1,6 +1,6 @@
 """Model servers of this machine: found by what they answer, with the traps of each; anything else is no model server.
 
-What each server answers is written down from its documentation or source (``providers/serving.py`` names them);
+What each server answers is written down from its documentation or source (``providers/serving`` names them);
 llama.cpp's is run for real in ``test_llama_server.py``.
 """
 

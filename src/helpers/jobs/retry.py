@@ -7,7 +7,6 @@ its own retries are off here, and a request that creates is repeated only after 
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import itertools
 import random
 import time
@@ -19,6 +18,7 @@ import openai
 
 from helpers.errors import HostError
 from helpers.providers import host_of
+from helpers.providers.waiting import asked_to_wait
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 """Seconds between tries; each pause is twice the one before."""
@@ -157,22 +157,9 @@ def pause(error: Exception, attempt: int) -> float:
         error: how the last try ended; a ``Retry-After`` of the host's counts, however long.
         attempt: tries before that one; 0 for the first.
     """
-    asked = _retry_after(error.response.headers) if isinstance(error, openai.APIStatusError) else None
-    if asked is not None:
+    if (asked := asked_to_wait(error)) is not None:
         return asked
     return min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE) * random.uniform(0.75, 1.0)
-
-
-def _retry_after(headers: object) -> float | None:
-    """``Retry-After`` in seconds. A date is held against the host's own ``Date``: its clock may not be ours."""
-    text = headers.get("retry-after", "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        then, now = (email.utils.parsedate_tz(headers.get(name, "")) for name in ("retry-after", "date"))
-    if not then:
-        return None
-    return max(0.0, email.utils.mktime_tz(then) - (email.utils.mktime_tz(now) if now else time.time()))
 
 
 def reason(error: openai.APIStatusError) -> str:

@@ -15,8 +15,9 @@ Where to look:
 - The kit's own API, started and stopped: :mod:`~helpers.providers.local`, which is also what
   ``python -m helpers.providers`` calls.
 - Other model servers on this machine: recognised by their answers in :mod:`~helpers.providers.serving` (by way of
-  :mod:`~helpers.providers.loopback`), with the traps of each in :mod:`~helpers.providers.servers`;
+  ``serving/loopback``), with the traps of each in :mod:`~helpers.providers.servers`;
   :mod:`~helpers.providers.trying` asks one what it does with a seed and a schema.
+- How long a host asks to wait before the next call: :mod:`~helpers.providers.waiting`.
 - What a model's scores count as, teaching or target: :mod:`~helpers.providers.models`. The provider page of the
   lessons: :mod:`~helpers.providers.overview`.
 

@@ -1,10 +1,6 @@
-"""What a failed call means: why there is no answer, how often to try again, how long the host asks to wait."""
+"""What a failed call means: why there is no answer, and how often to try again."""
 
 from __future__ import annotations
-
-import contextlib
-import email.utils
-import time
 
 import openai
 
@@ -39,14 +35,3 @@ def message(error: openai.APIError) -> str:
     body = error.body
     text = body.get("message") if isinstance(body, dict) else None
     return str(text or error)[:300]
-
-
-def asked_to_wait(error: openai.APIError) -> float | None:
-    """Seconds that the host asks to wait (``Retry-After`` in seconds or as a date), or None."""
-    headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        with contextlib.suppress(KeyError, ValueError):
-            return max(0.0, float(headers[name]) / unit)
-    with contextlib.suppress(KeyError, ValueError, TypeError):
-        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
-    return None

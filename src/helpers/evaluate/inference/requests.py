@@ -26,13 +26,14 @@ from tqdm import tqdm
 from helpers import providers
 from helpers.errors import AllowanceError, HostError
 from helpers.evaluate.inference.clipping import cut
-from helpers.evaluate.inference.failures import TIMEOUT, asked_to_wait, message, reason
+from helpers.evaluate.inference.failures import TIMEOUT, message, reason
 from helpers.evaluate.inference.pace import Pace, pace_of
 from helpers.evaluate.inference.reading import read
 from helpers.evaluate.inference.spending import Price, Spending
 from helpers.evaluate.inference.store import AnswerStore, Reply
 from helpers.evaluate.prompts.candidates import digest
 from helpers.providers import identity
+from helpers.providers.waiting import asked_to_wait
 
 LONGEST_WAIT = 120.0
 """A host that asks for a longer pause, in seconds, ends the run: it can be taken up later."""

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from helpers.providers.loopback import page
+from helpers.providers.serving.loopback import page
 
 SECONDS = 0.8
 """For all that is asked of one address. A server that listens answers such pages in milliseconds."""
