@@ -7,6 +7,7 @@ hollow phrases else.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from helpers.evaluate import metrics
 from helpers.evaluate.prompt_search import search
 from helpers.records import Candidate, Example
 
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 RULE = "SHOUT"
 FIRST = Candidate("instructions", "target", system="Answer the question.")
 
@@ -176,7 +178,7 @@ PRICE = {"target": {"input": 1.0, "output": 1.0}, "mirror": {"input": 5.0, "outp
 @SEARCHES
 def test_above_the_limit_nothing_is_sent_and_the_forecast_is_an_upper_one(host, tmp_path, find, capsys):
     server, store = host(), tmp_path / "s.sqlite"
-    with pytest.raises(ConsentError, match=r"up to \d+ calls.*up to about \$\d.*SPEND_LIMIT_USD.*budget_calls"):
+    with pytest.raises(ConsentError, match=r"up to \d+ calls.*up to about \$\d.*SPEND_LIMIT_USD.*SEARCH_CALLS"):
         find(server, store, price=PRICE, spend_limit_usd=0.0001)
     assert server.calls == []
     result = find(server, store, price=PRICE, spend_limit_usd=9.0, progress=True)
@@ -369,6 +371,20 @@ def test_what_no_search_can_use_is_refused_before_a_call(host, tmp_path):
         with pytest.raises(EvaluationError, match=problem):
             find(server, store, **options)
     assert server.calls == []
+
+
+@SEARCHES
+def test_a_budget_that_is_too_small_names_what_a_reader_can_change(host, tmp_path, find):
+    """A copy of ``your_project`` has its parameters cell, and no argument called ``part``."""
+    with pytest.raises(EvaluationError) as refused:
+        find(host(), tmp_path / "s.sqlite", budget_calls=30)
+    said = str(refused.value)
+    named = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", said))
+    notebook = json.loads((NOTEBOOKS / "your_project.ipynb").read_text(encoding="utf-8"))
+    (cell,) = (
+        "".join(cell["source"]) for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ())
+    )
+    assert named and all(name in cell for name in named) and "`part`" not in said
 
 
 def test_no_more_sets_than_there_are(host, tmp_path):

@@ -80,7 +80,7 @@ def _how_many(ends: Sequence[int], budget: int, most: int) -> int:
     if count < 2:
         raise EvaluationError(
             "The budget is too small to choose between two sets of examples." if most > 1 else "There is only one set.",
-            got=plural(budget, "call"), fix=f"Allow at least {_calls(ends, 2)}, or make `part` smaller.",
+            got=plural(budget, "call"), fix=f"Allow at least {_calls(ends, 2)} ({search.CALLS_SETTING}).",
         )  # fmt: skip
     return count
 

@@ -96,7 +96,7 @@ def optimise(
     if budget_calls < (least := len(scored) + round_calls):
         raise EvaluationError(
             "The budget is too small for a single proposal.", got=plural(budget_calls, "call"),
-            fix=f"Allow at least {least}, {len(scored) + 10 * round_calls} for a real search, or make `part` smaller.",
+            fix=f"Allow at least {least}, {len(scored) + 10 * round_calls} for a real search ({search.CALLS_SETTING}).",
         )  # fmt: skip
     reflecting = Request(reflection_model or candidate.model, (), REFLECTION_TEMPERATURE, reflection_tokens)
     purse = Purse(client, _expected(candidate, reflecting, scored, told, minibatch, budget_calls), **asking)

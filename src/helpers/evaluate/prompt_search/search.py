@@ -27,6 +27,8 @@ COPIED_WORDS = 8
 """So many words in a row that stand in a training row, too, are a copy and no rule."""
 MIN_ROWS = 4
 """Fewer rows to score by tell nothing."""
+CALLS_SETTING = "`SEARCH_CALLS` in the parameters cell of your project, `budget_calls` in code"
+"""Where a reader sets how many calls a search may take."""
 LIMIT_REACHED = "the run's spending limit was reached"
 """How ``requests.ask`` names that reason for a missing answer."""
 
@@ -183,8 +185,8 @@ class Purse:
         money = f": up to about ${usd:.4f}, and its limit is ${self.limit:.4f}"
         if usd > self.limit:
             raise ConsentError(
-                f"{said}{money}.", fix="Raise SPEND_LIMIT_USD to allow it, or lower budget_calls."
-            )  # fmt: skip
+                f"{said}{money}.", fix=f"Raise SPEND_LIMIT_USD to allow it, or allow fewer calls ({CALLS_SETTING})."
+            )
         if self.progress:
             self.bar.write(f"{said}{money if usd else ''}.")
         self.consented = True
