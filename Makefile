@@ -45,7 +45,7 @@ soak: ## long runs: kills, fuzzing, large property tests
 	@$(PYTHON) tools/setup.py --extra test
 	@$(BIN)/pytest -q -m soak tests
 
-notebooks: ## maintainers: run the lessons again and normalise their outputs for committing
+notebooks: ## maintainers: run the lessons again, normalise their outputs for committing, draw the pictures
 	@$(PYTHON) tools/setup.py --extra test --extra maintain
 	@$(BIN)/python tools/notebooks.py $(ONLY)
 

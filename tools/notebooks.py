@@ -1,5 +1,7 @@
 """Run the lessons and write their outputs back, normalised for committing: `make notebooks [ONLY=03_train]`.
 
+Then the pictures are drawn again, for their numbers and quotes come from these outputs.
+
 Metadata is kept by an allow-list, so new front-end noise cannot slip into a diff. Charts are stored as plotly data and
 as SVG, which shows on code hosts too. Widgets keep no state: what they teach untouched is drawn beside them.
 """
@@ -23,7 +25,7 @@ MAX_BYTES = 500_000
 
 
 def main(only: list[str]) -> int:
-    """Execute, normalise, write; the exit status is 1 when a notebook grew too large."""
+    """Execute, normalise, write, draw; the exit status is 1 when a notebook grew too large."""
     os.environ["PLOTLY_RENDERER"] = "plotly_mimetype+svg"
     os.environ["KIT_LOCAL_SERVERS"] = ""  # what a maintainer's machine happens to run is no part of a lesson
     trips = [name for name in only if name.startswith("extra/")]
@@ -34,6 +36,9 @@ def main(only: list[str]) -> int:
     for name in trips:  # each keeps its home: what took long is found there again
         with own_home(kit_home() / "side-trips" / Path(name).name, fresh=False):
             too_large.append(render(name))
+    import pictures  # not before: it loads torch, and the lessons need the memory
+
+    pictures.main([])
     for line in filter(None, too_large):
         print(f"[FAIL] {line}, at most {MAX_BYTES:,}: show less in its outputs")
     return any(too_large)
