@@ -11,9 +11,11 @@ from datetime import date
 import pytest
 
 from helpers import costs, facts
+from helpers.costs.calls import call_usd
 from helpers.facts import FactRow
 
 TODAY = date(2026, 11, 23)
+MILLION = 1_000_000
 
 OPENAI_GUIDE = "https://platform.openai.com/docs/guides/fine-tuning (copy of autumn 2024, 'Estimate costs')"
 OPENAI_RFT = "https://help.openai.com/en/articles/11323177-billing-guide-for-the-reinforcement-fine-tuning-api"
@@ -116,6 +118,21 @@ def test_long_prompts_pay_the_long_price_for_every_token() -> None:
     long = costs.one_call_cost("claude-haiku-5-5", 100_001, 1_000, on=TODAY).total
     assert short == pytest.approx(0.1 * 0.10 + 0.001 * 0.50)
     assert long == pytest.approx(0.100001 * 0.50 + 0.001 * 2.50)
+
+
+def test_what_is_written_to_a_cache_costs_its_own_price_where_there_is_one() -> None:
+    """A prefix of 1 million tokens that no call finds in the cache is written at 1.25 times the input's price."""
+    plain, dear = (page_row("openai", input=4.0, cached=0.4, output=8.0, cache_write=price) for price in (None, 5.0))
+    assert [float(call_usd(row, MILLION, 0, prefix=MILLION, hits=0)) for row in (plain, dear)] == [4.0, 5.0]
+    assert [float(call_usd(row, MILLION, 0, prefix=MILLION, hits=1)) for row in (plain, dear)] == [0.4, 0.4]
+
+
+def test_a_missing_batch_price_is_said_and_a_known_one_is_not() -> None:
+    dear = page_row("openai", input=1.0, output=2.0)
+    low = page_row("openai", input=1.0, output=2.0, batch_input=0.5, batch_output=1.0)
+    said = [costs.one_call_cost(row, 100, 10, batch=True, on=TODAY) for row in (dear, low)]
+    assert ["no batch price" in " ".join(one.notes) for one in said] == [True, False]
+    assert said[0].total == 2 * said[1].total
 
 
 def test_gpus_by_the_hour_against_calls() -> None:

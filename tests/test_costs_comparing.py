@@ -10,7 +10,7 @@ import pytest
 
 from helpers import costs
 from helpers.costs import choosing
-from helpers.costs.comparing import dearest_last
+from helpers.costs.comparing import crossing, dearest_last
 from helpers.costs.cost import dollars
 from helpers.costs.curves import curves
 from helpers.costs.tables.frames import sensitivity
@@ -40,6 +40,8 @@ def test_the_cheapest_bill_stands_first_and_an_unknown_one_last():
     rows, _ = costs.bills(costs.Workload(), [UNKNOWN, NOVA, LUNA], TODAY)
     assert [row["option"] for row in rows] == [*sorted([NOVA, LUNA], key=_total), UNKNOWN]
     assert dearest_last({"total": math.nan}) > dearest_last({"total": 1e12}) > dearest_last({"total": 1})
+    unknown = [{"total": math.nan, "option": name} for name in "ba"]
+    assert sorted(unknown, key=dearest_last) == unknown, "unknown ones stay in the order in which they were asked for"
     assert rows[-1]["unknown"].startswith("training") and math.isnan(rows[-1]["training"])
 
 
@@ -79,6 +81,18 @@ def test_always_and_never():
     assert "never pays" in costs.break_even(dear, NOVA, LUNA, TODAY).sentence
     unknown = costs.break_even(dear, UNKNOWN, LUNA, TODAY)
     assert unknown.calls is None and "training" in unknown.sentence and unknown.first == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("extra", "saving", "state", "calls"),
+    [
+        (0.5, 0.25, "above", 2), (0, 0.25, "always", None), (-0.5, 0.25, "always", None),
+        (-0.5, -0.25, "below", 2), (0, -0.25, "never", None), (0.5, -0.25, "never", None),
+        (0.5, 0, "never", None), (0, 0, "never", None), (-0.5, 0, "always", None),
+    ],
+)  # fmt: skip
+def test_where_extra_fixed_cost_is_earned_back(extra: float, saving: float, state: str, calls: float | None):
+    assert crossing(extra, saving) == (state, calls)
 
 
 def test_a_machine_that_is_full_before_it_pays_is_said_to_be():

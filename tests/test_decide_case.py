@@ -11,6 +11,8 @@ from decide_cases import measurement, pair, plateau
 from helpers.decide.case import Case
 from helpers.decide.evidence import checked_evidence
 from helpers.decide.record.record import shown_comparisons
+from helpers.decide.record.stored import evidence_from
+from helpers.decide.verdict import deciding
 from helpers.errors import DecisionError
 from helpers.records import CostForecast, DataSummary, Evidence, Measurement
 
@@ -186,6 +188,21 @@ def test_what_a_record_shows_of_each_measurement():
     assert shown_comparisons(case(TUNED, TARGET, TEACHING, comparisons=pairs)) == [pairs[0]]
 
 
+def test_a_records_chart_compares_one_candidate_with_its_rivals():
+    """A title such as "better than 3 of its 4 rivals" is about one candidate only."""
+    tuned, code = measurement("tuned", model="ft:x"), measurement("no language model", score=0.4)
+    target = measurement("target", model="large", score=0.6)
+    pairs = (
+        pair(tuned, target, 0.1, 0.02, 0.18),
+        pair(tuned, code, 0.2, 0.1, 0.3),
+        pair(code, target, -0.2, -0.3, -0.1),
+    )
+    here, shown = deciding({}, Evidence(measurements=(tuned, code, target), comparisons=pairs))
+    assert len(here) == 3 and {one.a_id for one in shown} == {tuned.id} and len(shown) == 2
+    _, without = deciding({}, Evidence(measurements=(code, target), comparisons=pairs[2:]))
+    assert {one.a_id for one in without} == {code.id}
+
+
 # --- evidence that cannot be ---
 
 
@@ -213,3 +230,8 @@ def test_counts_chances_and_states_that_make_no_sense():
             case(**evidence)
     case(data=DataSummary(rows=0, errors=0))
     assert checked_evidence(None) == Evidence()
+
+
+def test_what_was_not_measured_is_kept_when_a_record_is_read():
+    assert evidence_from({"not_measured": ["the price"]}).not_measured == ("the price",)
+    assert evidence_from({}).not_measured == evidence_from({"not_measured": None}).not_measured == ()

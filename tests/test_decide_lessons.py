@@ -12,7 +12,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from decide_cases import cases, measurement, pair
+from decide_cases import cases, measurement
 
 from helpers import costs, decide, ledger, show
 from helpers.errors import DecisionError
@@ -131,18 +131,3 @@ def test_the_records_charts_state_findings_and_fit_the_record(tmp_path):
     page = record.write(tmp_path)["html"].read_text(encoding="utf-8")
     assert page.count("<figure>") == 3 and page.count("data:image/svg+xml") == 3
     assert len(show.record_charts(TABLE, "all_fields")) == 1
-
-
-def test_a_records_chart_compares_one_candidate_with_its_rivals():
-    """A title such as "better than 3 of its 4 rivals" is about one candidate only."""
-    tuned, code = measurement("tuned", model="ft:x"), measurement("no language model", score=0.4)
-    target = measurement("target", model="large", score=0.6)
-    pairs = (
-        pair(tuned, target, 0.1, 0.02, 0.18),
-        pair(tuned, code, 0.2, 0.1, 0.3),
-        pair(code, target, -0.2, -0.3, -0.1),
-    )
-    here, shown = decide.deciding({}, Evidence(measurements=(tuned, code, target), comparisons=pairs))
-    assert len(here) == 3 and {one.a_id for one in shown} == {tuned.id} and len(shown) == 2
-    _, without = decide.deciding({}, Evidence(measurements=(code, target), comparisons=pairs[2:]))
-    assert {one.a_id for one in without} == {code.id}

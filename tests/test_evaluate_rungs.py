@@ -203,3 +203,20 @@ def test_answers_that_are_lists_have_their_form_said_by_an_example():
     assert ladder["+ 4 examples"].system == said
     assert "schema" not in " ".join(ladder), "hosts force objects only"
     assert "JSON list" in your_project.draft(data.task(rows)) and "keys: ." not in your_project.draft(data.task(rows))
+
+
+def test_one_stray_page_among_short_answers_does_not_make_every_answer_a_page_long():
+    short = [
+        row(f"question {n}", f"The new one leaves on day {n}, by the evening post." + " Sorry." * (n % 5))
+        for n in range(199)
+    ]
+    page = row("all of it?", "Dear customer, we have looked into it. " * 200)
+    usual, with_page = (evaluate.rungs(rows, "m", "Reply.", pool=short)[0] for rows in (short, [*short, page]))
+    assert with_page.max_tokens == usual.max_tokens < 100
+    few = evaluate.rungs([*short[:50], page], "m", "Reply.", pool=short)[0]
+    assert few.max_tokens > len(page.answer) / 3, "one of 51 rows is no outlier"
+    labelled = [row(f"q {n}", json.dumps({"place": f"cellar {n % 9}", "n": n})) for n in range(199)]
+    long = row("q", json.dumps({"place": "x" * 900, "n": 1}))
+    assert evaluate.rungs([*labelled, long], "m", "Find it.", pool=labelled)[0].max_tokens > 450, (
+        "JSON that is cut is lost"
+    )

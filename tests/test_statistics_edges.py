@@ -28,6 +28,8 @@ def test_what_is_not_said_is_95_percent_and_80_percent_power_and_rivals_that_dis
     assert s.sign_flip(values - 0.5) == s.sign_flip(values - 0.5, seed=0)
     two = (list("aabb" * 9), list("abbb" * 9))
     assert s.cohen_kappa(*two) == s.cohen_kappa(*two, 0.95)
+    told = s.compare(values, np.zeros(30), unit="s")
+    assert (told.difference, told.low, told.high) == drawn, "a comparison's interval is the bootstrap's, seed and all"
     assert s.compare([1.0] * 20, [0.0] * 20).level == s.compare_many({"a": [1.0] * 20, "b": [0.0] * 20}, "a")[0].level
 
 
@@ -106,6 +108,18 @@ def test_six_rows_that_disagree_are_the_fewest_that_show_anything():
     assert s.power(5, 1.0, 1.0) == 0 and s.power(6, 1.0, 1.0) == pytest.approx(1)
     assert s.power(6, 0.5, 1.0) == pytest.approx(0.75**6 + 0.25**6)
     assert s.rows_needed(1.0, disagree=1.0) == 6 and s.smallest_detectable(5, disagree=1.0) == math.inf
+
+
+def test_one_row_less_than_needed_would_not_do():
+    for difference in (0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3):
+        rows = s.rows_needed(difference)
+        assert s.power(rows, difference, 0.3) >= 0.8 > s.power(rows - 1, difference, 0.3)
+
+
+def test_one_row_shows_no_difference_and_no_row_is_none():
+    assert s.smallest_detectable(1) == math.inf
+    with pytest.raises(EvaluationError):
+        s.smallest_detectable(0)
 
 
 @pytest.mark.parametrize("wrong", [(0, 0.3), (-0.1, 0.3), (0.31, 0.3), (0.5, 1.01)])

@@ -846,7 +846,17 @@ def replies(folder: Path, n: int = 32) -> Path:
     return file
 
 
-@pytest.mark.parametrize("make, kind", [(tickets, "labels"), (replies, "text")])
+def slots(folder: Path, n: int = 32) -> Path:
+    """Answers that are JSON lists: no field has a name of its own."""
+    chance = random.Random(3)
+    wanted = [sorted(chance.sample(WORDS, 2)) for _ in range(n)]
+    rows = [{"prompt": f"Two of {' and of '.join(two)}, please.", "completion": json.dumps(two)} for two in wanted]
+    file = folder / "slots.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+@pytest.mark.parametrize("make, kind", [(tickets, "labels"), (replies, "text"), (slots, "fields")])
 def test_from_a_file_to_a_verdict_and_its_record_without_a_browser(make, kind, tmp_path, monkeypatch, capsys):
     """The whole notebook, run for real on this machine's model, on rows that are not the sample's."""
     monkeypatch.setenv("KIT_BRIEF", "1")
@@ -868,7 +878,7 @@ def test_from_a_file_to_a_verdict_and_its_record_without_a_browser(make, kind, t
     assert record["question"] == "Prompt or fine-tune: test-of-the-command" and record["verdict"]["next_steps"]
     assert Project("test-of-the-command").get("task")["kind"] == kind
     decides = [m for m in record["evidence"]["measurements"] if m["headline"] and m["unit"] == "share"]
-    assert bool(decides) == (kind == "labels"), "free text without rules has no score that decides"
+    assert bool(decides) == (kind != "text"), "free text without rules has no score that decides"
 
 
 def test_sections_that_steps_name_are_there():

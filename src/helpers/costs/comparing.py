@@ -130,7 +130,7 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
         gaps = "; ".join(f"{name}: {', '.join(c.unknown)}" for name, c in ((a, cost_a), (b, cost_b)) if c.unknown)
         state, calls, said = "unknown", None, f"Cannot tell: no price is known for part of the bill ({gaps})."
     else:
-        state, calls = _crossing(fixed_a - fixed_b, each_b - each_a)
+        state, calls = crossing(fixed_a - fixed_b, each_b - each_a)
         said = _finding(state, calls, a, b, (fixed_a - fixed_b) / workload.months, (each_b - each_a) / workload.months)
     until = day + timedelta(days=30 * workload.months)
     marks = {f"“{one.label}”": rates(one, day).mark(until) for one in (tuned, prompted)}
@@ -144,7 +144,7 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
     return BreakEven(state, calls, said, (fixed_a, each_a), (fixed_b, each_b))
 
 
-def _crossing(extra: float, saving: float) -> tuple[str, float | None]:
+def crossing(extra: float, saving: float) -> tuple[str, float | None]:
     """Where ``extra`` fixed USD are earned back by ``saving`` USD for each call a month."""
     if saving > 0:
         return ("above", extra / saving) if extra > 0 else ("always", None)

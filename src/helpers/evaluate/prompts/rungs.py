@@ -20,7 +20,10 @@ from helpers.records import Candidate, Example
 SHOTS = 4
 MAX_LABELS_SHOWN = 12
 LETTERS_PER_TOKEN = 2
-"""Fewer than any language has on average (English has about 4), so that no ideal answer would be cut off."""
+"""Fewer than any language has on average (English has about 4), so that an ideal answer is not cut off."""
+OUTLIERS = 0.01
+"""Share of the longest free texts that set no limit: one stray page among short replies, and a weak model that does not
+find its end would write a page each time."""
 ROOM_TOKENS = 24
 """On top of that: the JSON around a label, or a few words before it."""
 CONTEXT_TOKENS = 8_000
@@ -63,8 +66,7 @@ def rungs(
     about = _as_shown(about, pool)
     form, schema = _form(about, pool), _schema(about, pool)
     forced = partial(_as_forced, about) if schema else tuple
-    longest = max((len(row.answer) for row in (*examples, *forced(examples))), default=0)
-    common = {"declared": declared, "max_tokens": ROOM_TOKENS + longest // LETTERS_PER_TOKEN}
+    common = {"declared": declared, "max_tokens": _answer_tokens([*examples, *forced(examples)], about)}
     told = {"system": instructions, **common}
     formed = {**told, "system": f"{instructions}\n\n{form}"} if form else told
     room = context - common["max_tokens"]
@@ -87,6 +89,13 @@ def rungs(
         if schema:
             ladder.append(Candidate(f"{name}, schema", model, nearest=near, pool=forced(pool), schema=schema, **formed))
     return ladder
+
+
+def _answer_tokens(rows: Sequence[Example], about: Task) -> int:
+    """What an answer may have: room for every ideal answer, or where they are free text for all but the outliers."""
+    lengths = sorted((len(row.answer) for row in rows), reverse=True) or [0]
+    outliers = int(OUTLIERS * len(lengths)) if about.kind in ("text", "turns") else 0
+    return ROOM_TOKENS + lengths[outliers] // LETTERS_PER_TOKEN
 
 
 def search_from(ladder: Sequence[Candidate], about: Task | None = None) -> Candidate:
