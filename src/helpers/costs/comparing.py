@@ -145,7 +145,12 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
 
 
 def crossing(extra: float, saving: float) -> tuple[str, float | None]:
-    """Where ``extra`` fixed USD are earned back by ``saving`` USD for each call a month."""
+    """Where ``extra`` fixed USD are earned back: "above" or "below" so many calls a month, "always" or "never".
+
+    Args:
+        extra: fixed USD that the first option costs more than the second.
+        saving: USD that it saves for each call a month.
+    """
     if saving > 0:
         return ("above", extra / saving) if extra > 0 else ("always", None)
     if saving < 0:
