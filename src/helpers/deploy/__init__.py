@@ -1,4 +1,15 @@
-"""The last step: a gate before release, a name that programs call, a way back, and ways out."""
+"""The last step: a gate before release, a name that programs call, a way back, and ways out.
+
+In the order in which a release needs them::
+
+    gate        rules that a model has to meet before programs may call it
+    card        the model card, on one page
+    aliases     a name that programs call, moved between models and back
+    calling     the lines to paste into a program
+    drift       is the traffic still what the model was trained on?
+    export      take the model elsewhere; elsewhere: does it answer the same there?
+    retire      keep a test set of its answers before it is gone
+"""
 
 from helpers.deploy.aliases import Alias, current, promote, rollback
 from helpers.deploy.calling import how_to_call

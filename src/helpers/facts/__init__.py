@@ -5,6 +5,10 @@ until when is worked out for a day from dated events (:func:`standing`, :func:`d
 :func:`who_may_train`); nothing else says who is open. ``python -m helpers.facts`` lists what is stale, what has ended
 or is about to, and where a maintained price library disagrees; with ``--review``, what to look at first.
 
+``lookup`` answers questions, ``events`` works out what is open on a day, ``sentences`` says it; ``tables`` reads the
+CSV files, where most hosts are, and the hosts that were added as ``hosts/NAME.toml``; ``review`` and ``library`` say
+what to look at again.
+
 A fact that is not known is None (NaN in a DataFrame), never 0; where sources conflict the row's ``remark`` says so.
 """
 

@@ -9,6 +9,8 @@ Each is pinned (id, revision, sha256 of every file), and what it needs on this m
 
 From then on ``model="qwen3-0.6b"`` works in chat requests and in jobs of the local API. ``KIT_MODEL_SOURCE`` names a
 mirror, a company's address or a folder to fetch from. In a terminal: ``python -m helpers.open_models``.
+
+``models.toml`` is the list, ``entries`` reads it, ``sizing`` predicts, ``fetching`` fetches (a file: ``downloading``).
 """
 
 from __future__ import annotations

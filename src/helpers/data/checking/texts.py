@@ -1,4 +1,4 @@
-"""What a message's text gives away: placeholders, refusals, remains of HTML, wrong decoding."""
+"""What is wrong with a message's text: placeholders, refusals, remains of HTML, wrong decoding."""
 
 from __future__ import annotations
 

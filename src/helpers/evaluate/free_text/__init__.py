@@ -9,6 +9,11 @@ intervals and paired comparisons, and the ledger keeps it::
     free_text.profile(copies, rows, rules, train)      # one line a rival
     free_text.rule_table(copies, rules)                # which rule does which rival break?
 
+Which file has what: ``faithfulness`` (facts of a copy that do not stand on its sheet; ``lexicon.toml``: materials and
+colours), ``copying`` (runs of words from the archive), ``editor`` (would the archive's editor take it?), ``measures``
+(these as metrics), ``profile`` (tables of them), ``drafts`` (the best of several, chosen by code), ``writing`` (one new
+text, for the reader's own question).
+
 What none of them sees: whether the text makes sense, and whether it is any good. That takes a reader.
 """
 
