@@ -6,8 +6,8 @@
     python -m helpers.trial
 
 ``claims.toml`` has the article's sentences. The experiments: ``amount`` (how many examples), ``prompting`` (prompts and
-their plateau), ``limits`` (what tuning cannot do), ``sums`` (money and hosts); ``bench`` is where models are trained and
-asked for them, ``trial`` keeps what was found.
+their plateau), ``limits`` (what tuning cannot do), ``sums`` (money and hosts); ``bench`` is where models are trained
+and asked for them, ``trial`` keeps what was found.
 """
 
 from helpers.trial.finding import LEFT_OUT, VERDICTS, Claim, Finding, claims
