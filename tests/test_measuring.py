@@ -251,6 +251,17 @@ def test_what_a_host_needs_to_load_its_model_is_not_taken_for_its_speed(host, tm
     assert told.minutes < 0.1, "39 calls of a few milliseconds, not of three quarters of a second"
 
 
+def test_a_probe_shows_what_it_does_and_loses_patience(host, tmp_path, monkeypatch, capsys):
+    """Long answers of a small model took the probe twenty silent minutes."""
+    monkeypatch.setattr("helpers.evaluate.runs.forecasting.PATIENCE_SECONDS", 0.3)
+    rows = [row(f"say {n}", ("yes", "no")[n % 2]) for n in range(30)]
+    server, prompts = host(delay=0.2), [Candidate(name, "m", system=name) for name in "abcd"]
+    told = evaluate.forecast(server.client(), prompts, rows, store=tmp_path / "s", concurrency=1)
+    assert len(server.calls) == 5, "one to wake the host, four of the first prompt, and no more"
+    assert told.calls == 115 and told.minutes == pytest.approx(115 * 0.2 / 60, rel=0.5)
+    assert "timing a few calls" in capsys.readouterr().err
+
+
 def test_a_long_ladder_names_the_rows_that_fit_into_a_quarter_of_an_hour(host, tmp_path, monkeypatch):
     monkeypatch.setattr("helpers.evaluate.runs.forecasting.LONG_MINUTES", 0.001)
     rows = [row(f"say {n}", ("yes", "no")[n % 2]) for n in range(30)]

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def ask(
     concurrency: int = 8,
     price: Price | None = None,
     spend_limit_usd: float = 0.0,
-    progress: bool = True,
+    progress: bool | tqdm = True,
 ) -> list[Reply]:
     """One reply a request, in the same order; those in the store are not asked again, and no request is sent twice.
 
@@ -103,7 +104,8 @@ def ask(
         price: USD per million tokens; None for a host that is known to be free. See ``spending.Price``.
         spend_limit_usd: the most that these requests may cost, in USD. Nothing is sent when the forecast is above it;
             replies that would exceed it on the way are missing.
-        progress: show a bar, and say what the calls will cost or how long a free tier takes.
+        progress: show a bar, and say what the calls will cost or how long a free tier takes; or a bar of the caller's,
+            which these calls move on.
 
     Raises:
         ConsentError: the forecast is above the limit, or a host that is not known to be free has no price.
@@ -155,10 +157,14 @@ class _Sender:
         self.resume_at = 0.0  # no sender starts a call before this moment
         self.refused_options: dict[str, set[str]] = {}
 
-    def send(self, todo: dict[str, Request], kept: AnswerStore, concurrency: int, progress: bool) -> dict[str, Reply]:
+    def send(
+        self, todo: dict[str, Request], kept: AnswerStore, concurrency: int, progress: bool | tqdm
+    ) -> dict[str, Reply]:
         replies: dict[str, Reply] = {}
         self.concurrency = concurrency
-        with ThreadPoolExecutor(concurrency) as pool, progress_bar(len(todo), progress) as bar:
+        theirs = isinstance(progress, tqdm)
+        counting = nullcontext(progress) if theirs else progress_bar(len(todo), progress)
+        with ThreadPoolExecutor(concurrency) as pool, counting as bar:
             calls = {pool.submit(self._answer, key, request, kept): key for key, request in todo.items()}
             left = set(calls)
             try:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import openai
+from tqdm import tqdm
 
 from helpers import providers, tokens
 from helpers.errors import AssetError
 from helpers.evaluate.inference.pace import pace_of
-from helpers.evaluate.inference.requests import Request, ask
+from helpers.evaluate.inference.requests import Request, ask, progress_bar
 from helpers.evaluate.inference.spending import CHARACTERS_A_TOKEN, Price, Spending
 from helpers.evaluate.inference.store import AnswerStore
 from helpers.evaluate.runs.runner import requests_of
@@ -21,6 +22,8 @@ from helpers.records import Candidate, Example
 PROBED = 4
 """Rows that the probe asks of each candidate, all at once, after one that wakes the host. Their answers are kept: the
 run does not ask them again."""
+PATIENCE_SECONDS = 60.0
+"""When the probe has taken so long, candidates that it has not reached are held to be as slow as those before."""
 LONG_MINUTES = 15
 """From here on the forecast says how many rows fit into this time."""
 
@@ -75,11 +78,7 @@ def forecast(
     minutes, pace = None, pace_of(client, price, [one for some in todo for one in some])
     if (providers.is_free(client) and not pace) if probe is None else probe:
         options = {"store": store, "concurrency": concurrency, "price": price, "spend_limit_usd": spend_limit_usd}
-        first = next((some.pop(0) for some in todo if some), None)
-        _seconds_a_row(client, [first] if first else [], options)  # not counted: the host may load its model for it
-        seconds = [_seconds_a_row(client, some[:PROBED], options) for some in todo]
-        todo = [some[PROBED:] for some in todo]
-        minutes = sum(each * len(some) for each, some in zip(seconds, todo, strict=True)) / 60
+        todo, minutes = _probed(client, todo, options)
     left = [one for some in todo for one in some]
     kept = len({one.key(host) for some in asked for one in some}) - len(left)
     prompt = _prompt_tokens(left)
@@ -102,11 +101,28 @@ def _new(asked: Sequence[Sequence[Request]], host: str, store: Path | str) -> li
     return todo
 
 
-def _seconds_a_row(client: openai.OpenAI, requests: Sequence[Request], options: dict) -> float:
+def _probed(client: openai.OpenAI, todo: list[list[Request]], options: dict) -> tuple[list[list[Request]], float]:
+    """A few calls of each candidate, timed: what is left after them, and the minutes that it will take."""
+    left, seconds = [list(some) for some in todo], []
+    started, calls = time.perf_counter(), sum(map(len, todo))
+    with progress_bar(min(calls, 1 + PROBED * len(todo)), True, desc="timing a few calls", leave=False) as bar:
+        first = next((some.pop(0) for some in left if some), None)
+        _timed(client, [first] if first else [], options, bar)  # not counted: the host may load its model for it
+        for number, some in enumerate(left):
+            if seconds and time.perf_counter() - started > PATIENCE_SECONDS:
+                seconds.append(sum(seconds) / len(seconds))
+                continue
+            seconds.append(_timed(client, some[:PROBED], options, bar))
+            left[number] = some[PROBED:]
+    return left, sum(each * len(some) for each, some in zip(seconds, left, strict=True)) / 60
+
+
+def _timed(client: openai.OpenAI, requests: Sequence[Request], options: dict, bar: tqdm) -> float:
+    """Seconds a call when these are made at once; 0 for none."""
     if not requests:
         return 0.0
     started = time.perf_counter()
-    ask(client, requests, progress=False, **options)
+    ask(client, requests, progress=bar, **options)
     return (time.perf_counter() - started) / len(requests)
 
 
