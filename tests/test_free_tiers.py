@@ -124,7 +124,7 @@ def test_tokens_hold_a_run_back_even_where_requests_would_not(metered, clock, tm
     limits = LIMITS | {"requests_per_minute": 1_000, "requests_per_day": 1_000, "tokens_per_minute": 60}
     behaviour.limits = limits
     client, began = providers.connect("groq-here", limits=limits), clock.now()
-    one_by_one = {"concurrency": 1, "progress": False}  # the clock of this test leaps: a thread that lags is a minute late
+    one_by_one = {"concurrency": 1, "progress": False}  # this test's clock leaps: a thread that lags is a minute late
     evaluate.run(client, [LONG], rows(8), [metrics.exact_match], store=tmp_path / "a", **one_by_one)
     assert behaviour.refused == [] and len(host.calls) == 8
     assert clock.now() - began > 180, "two calls a minute"
