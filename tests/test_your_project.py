@@ -575,6 +575,15 @@ def test_every_parameter_can_be_set_from_the_command_line(notebooks, tmp_path, c
     assert "ROW, RULE" in said and "ROWS" in said and "RULES" in said and not (notebooks / "my_two.ipynb").exists()
 
 
+def test_columns_joined_in_the_terminal_are_joined_with_a_line_break(notebooks, tmp_path, capsys):
+    """The parameters cell shows ``"{title}\\n\\n{body}"``; a shell hands the command a backslash and an n."""
+    file = tmp_path / "copy.csv"
+    file.write_text("title,body,answer\n" + "\n".join(f"Lamp {n},Oak and steel,Lamp {n} is warm" for n in range(12)))
+    assert your_project.main([str(file), "--no-browser", "--columns", r"question={title}\n\n{body},answer=answer"]) == 0
+    assert chosen(notebooks / "my_copy.ipynb")["COLUMNS"]["question"] == "{title}\n\n{body}"
+    assert r"Lamp 6\n" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "more, says",
     [

@@ -261,6 +261,11 @@ def _pairs(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in parts}
 
 
+def _columns_given(text: str) -> dict[str, str]:
+    """Columns as pairs. A shell hands on the ``\\n`` of a template such as ``{title}\\n\\n{body}`` as it was typed."""
+    return {part: spec.replace("\\n", "\n") for part, spec in _pairs(text).items()}
+
+
 def _parameter(text: str) -> tuple[str, Any]:
     """``ROWS=30`` as a name and a value; what is no Python value is a text."""
     name, sign, value = text.partition("=")
@@ -286,7 +291,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.your_project", description=__doc__.split("\n\n")[1])
     parser.add_argument("file", metavar="FILE", help="your examples; book.xlsx#Sheet1, export.zip#train.csv")
     parser.add_argument("--project", help="a name for the decision; the file's when not given")
-    parser.add_argument("--columns", type=_pairs, help="such as question=review,answer=label, where the guess is wrong")
+    columns = r"such as question=review,answer=label, where the guess is wrong; 'question={title}\n\n{body}' joins two"
+    parser.add_argument("--columns", type=_columns_given, help=columns)
     parser.add_argument("--task", choices=list(KINDS), help="the kind of task, where the guess is wrong")
     answers = "answers of the checklist, such as gap=behaviour,effort=days; or a record.json, of the decision page too"
     parser.add_argument("--answers", type=_answers, help=answers)
