@@ -7,6 +7,8 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from functools import partial
@@ -20,6 +22,7 @@ import pytest
 from decide_cases import cases, rule_name
 from evaluate_host import Host, completion
 from job_host import JobHost
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
 from running_api import chat_rows
 from test_spending import paid  # noqa: F401 (a fixture)
@@ -582,6 +585,34 @@ def test_columns_joined_in_the_terminal_are_joined_with_a_line_break(notebooks, 
     assert your_project.main([str(file), "--no-browser", "--columns", r"question={title}\n\n{body},answer=answer"]) == 0
     assert chosen(notebooks / "my_copy.ipynb")["COLUMNS"]["question"] == "{title}\n\n{body}"
     assert r"Lamp 6\n" not in capsys.readouterr().out
+
+
+def own_notebook(folder: Path, *cells: str) -> Path:
+    """A notebook of these cells; those that begin with ``##`` are prose."""
+    made = [(new_markdown_cell if cell.startswith("##") else new_code_cell)(cell) for cell in cells]
+    nbformat.write(new_notebook(cells=made), folder / "my_own.ipynb")
+    return folder / "my_own.ipynb"
+
+
+def test_a_run_says_where_it_is_and_what_a_cell_predicts_and_nothing_of_the_kernels(tmp_path, capfd):
+    predicts = "forecast = 28\nprint(f'about {forecast} minutes')"
+    copy = own_notebook(tmp_path, "## The ladder\n\nProse.", predicts, "print('rows')", "1 / 0")
+    with pytest.raises(ProjectError, match="division by zero"):
+        your_project.run(copy, "own")
+    said = capfd.readouterr()
+    assert said.out.splitlines() == ["The ladder", "  about 28 minutes"] and "IPKernelApp" not in said.err
+
+
+@pytest.mark.parametrize("who, signal", [("os.getppid()", "SIGINT"), ("os.getpid()", "SIGKILL")])
+def test_a_run_that_is_interrupted_or_killed_says_how_to_go_on(who, signal, tmp_path):
+    """Control-C in the terminal, or a kernel that the system ends because memory is short: no traceback."""
+    stops = f"import os, signal, time\nos.kill({who}, signal.{signal})\ntime.sleep(60)"
+    copy = own_notebook(tmp_path, "print('the first cell')", stops)
+    code = f"from helpers import your_project\nyour_project.run(your_project.Path({str(copy)!r}), 'own')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stderr.splitlines()[-1].startswith("helpers.errors.ProjectError: The notebook was stopped before its")
+    assert "--overwrite to go on" in done.stderr and "DeadKernelError" not in done.stderr
+    assert "the first cell" in nbformat.read(copy, as_version=4).cells[0].outputs[0].text
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from helpers import data, decide
 from helpers.data.reading.opening import ADDRESS, located
@@ -223,21 +223,30 @@ def _parts(line: ast.Assign) -> list[str]:
 def run(copy: Path, name: str) -> Sequence[str]:
     """Run the copy from top to bottom and keep its outputs; the verdict and where its record lies.
 
+    Each section that begins is printed, and what its cells predict of time and money.
+
     Args:
         copy: the notebook, which is written again with its outputs.
         name: the project's.
 
     Raises:
-        ProjectError: a cell failed; the message is that of its error.
+        ProjectError: a cell failed (the message is that of its error), or the run was interrupted or killed.
     """
     notebook = nbformat.read(copy, as_version=4)
     place = {"metadata": {"path": str(copy.parent)}}
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place)
+    said = {"on_cell_start": _say_section, "on_cell_executed": _say_forecast}
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place, **said)
     try:
-        client.execute()
+        client.execute(stderr=subprocess.DEVNULL)  # the kernel's own log: what cells write there comes as output
     except CellExecutionError as error:
         raise ProjectError(
             "The notebook stopped.", got=f"{error.ename}: {error.evalue}", fix=f"Its outputs so far are in {copy}."
+        ) from None
+    except (DeadKernelError, AssertionError):  # what nbclient raises then; a cell's own errors come as the one above
+        raise ProjectError(
+            "The notebook was stopped before its end: interrupted, or its kernel was killed (is memory short?).",
+            fix="Run the same command with --overwrite to go on: answers that models gave are kept. The outputs so far "
+            f"are in {copy}.",
         ) from None
     finally:
         nbformat.write(notebook, copy)
@@ -245,6 +254,18 @@ def run(copy: Path, name: str) -> Sequence[str]:
     verdict = decide.load_record(record).recorded
     steps = [f"  {number}. {step}" for number, step in enumerate(verdict.next_steps, 1)]
     return (f"Verdict: {verdict.headline}", "Next:", *steps, f"Record: {record.with_suffix('.html')}")
+
+
+def _say_section(cell: nbformat.NotebookNode, cell_index: int) -> None:
+    if cell.cell_type == "markdown":
+        for line in filter(lambda line: line.startswith("## "), cell.source.splitlines()):
+            print(line.removeprefix("## "), flush=True)
+
+
+def _say_forecast(cell: nbformat.NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
+    if "forecast" in cell.source:
+        printed = "".join(one.text for one in cell.outputs if one.get("name") == "stdout")
+        print(*(f"  {line}" for line in printed.splitlines() if line), sep="\n", flush=True)
 
 
 def _open(copy: Path) -> None:
