@@ -238,6 +238,23 @@ def test_steps_of_a_project_of_ones_own_lead_to_its_cells_or_to_a_lesson_with_th
     )
 
 
+@pytest.mark.parametrize("kind, stays", [("text", True), ("turns", True), ("labels", False)])
+def test_no_step_leads_free_text_to_a_lesson_that_says_to_stay_in_your_project(kind, stays, tmp_path):
+    begun(rows(*"ab" * 20), kind=kind)
+    evidence = decide.collect(Project("mine"))
+    for case in cases():
+        known = replace(case.evidence or Evidence(), project=evidence.project, task=evidence.task)
+        verdict = decide.decide(case.answers, known, case.today)
+        for step in (*verdict.next_steps, *verdict.not_measured, *verdict.what_would_change_it):
+            assert not stays or ("lesson 04" not in step and "lesson 05" not in step), step
+    where = "“Stop, or go on” in your_project" if stays else "lesson 04_evaluate"
+    missing = decide.decide({}, evidence).not_measured
+    assert any("tuned model against" in one and where in one for one in missing)
+    record = decide.Record("?", {}, evidence, JOURNEY.today)
+    record.write(tmp_path)
+    assert decide.load_record(tmp_path / "record.json").evidence.task == kind
+
+
 def test_the_record_gives_the_same_steps(tmp_path):
     record = decide.Record("?", JOURNEY.answers, own(JOURNEY.evidence), JOURNEY.today)
     text = record.write(tmp_path)["html"].read_text()

@@ -112,7 +112,8 @@ def _names_a_host_to_approve(case: Case, ruling: Ruling) -> bool:
 
 
 def _placed(case: Case, sentences: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(placed(sentence, case.evidence.project) for sentence in sentences)
+    evidence = case.evidence
+    return tuple(placed(sentence, evidence.project, evidence.task) for sentence in sentences)
 
 
 def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:
