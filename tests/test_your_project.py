@@ -632,6 +632,37 @@ def test_a_run_that_is_interrupted_or_killed_says_how_to_go_on(who, signal, tmp_
     assert "the first cell" in nbformat.read(copy, as_version=4).cells[0].outputs[0].text
 
 
+def copy_rows(folder: Path) -> Path:
+    """Free text that no check fits."""
+    chance = random.Random(2)
+    lines = [f"product {n},{' '.join(chance.sample(WORDS, 12))}" for n in range(12)]
+    (folder / "copy.csv").write_text("\n".join(["question,answer", *lines]))
+    return folder / "copy.csv"
+
+
+def test_rules_are_found_from_where_the_command_is_called_and_missing_ones_stop_it(
+    notebooks, tmp_path, capsys, monkeypatch
+):
+    """As FILE is: the copy lies in another folder, and would look for them there, half an hour later."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours.toml").write_text('[[rule]]\nid = "short"\nkind = "word_count"\nmin = 1\nmax = 20\n')
+    file = str(copy_rows(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one", "--set", "RULES=ours.toml"]) == 0
+    rules = chosen(notebooks / "my_one.ipynb")["RULES"]
+    assert (notebooks / rules).resolve() == tmp_path / "ours.toml"
+    assert your_project.main([file, "--no-browser", "--project", "two", "--set", "RULES=theirs.toml"]) == 2
+    assert "theirs.toml" in capsys.readouterr().err and not (notebooks / "my_two.ipynb").exists()
+
+
+def test_whoever_gives_free_text_no_rules_hears_that_nothing_will_be_scored(notebooks, tmp_path, capsys):
+    file = str(copy_rows(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one"]) == 0
+    assert "RULES" in capsys.readouterr().out
+    for given in ("RULES=final_number", "FACTS=True"):
+        assert your_project.main([file, "--no-browser", "--project", "one", "--overwrite", "--set", given]) == 0
+        assert "RULES" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "more, says",
     [

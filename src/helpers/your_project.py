@@ -30,6 +30,10 @@ from helpers.project import Project
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 TEMPLATE = "your_project.ipynb"
+NOTHING_SCORED = (
+    "No answer will be scored, because RULES is empty: prompts can be read then, but not compared. The copy says under "
+    "“Free text” what RULES and FACTS take."
+)
 LARGEST_PART = 1_000
 """Rows that a validation or a test part needs at most: more show smaller differences than anybody acts on."""
 
@@ -40,10 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         name = options.project or slug(options.file)
         copy = NOTEBOOKS / f"my_{name.replace('-', '_')}.ipynb"
-        found, said = parameters(
-            options.file, name, options.columns, options.task, options.answers, may_download=options.may_download
-        )
-        write_copy(copy, found | dict(options.set), overwrite=options.overwrite)
+        more = {"settings": dict(options.set), "may_download": options.may_download}
+        found, said = parameters(options.file, name, options.columns, options.task, options.answers, **more)
+        write_copy(copy, found, overwrite=options.overwrite)
         print(*said, f"Written: {copy}", sep="\n")
         if options.run:
             print(*run(copy, name), sep="\n")
@@ -64,6 +67,7 @@ def parameters(
     kind: str | None = None,
     answers: Mapping[str, str] | None = None,
     *,
+    settings: Mapping[str, Any] | None = None,
     may_download: bool = False,
 ) -> tuple[dict[str, Any], list[str]]:
     """What the copy's parameters cell is to say, by name, and what was found out, one sentence a line.
@@ -74,11 +78,13 @@ def parameters(
         columns: part → column, where the reader says it; found out when None.
         kind: of task, where the reader says it; found out when None.
         answers: to the checklist: question's id → option's value.
+        settings: any other parameters, by name; the path of ``RULES`` counts from here, as that of ``file`` does.
         may_download: whether an address may be fetched.
 
     Raises:
         DataError: the file cannot be read, its columns are not known, ``kind`` is none, or it is an address that may
             not be fetched.
+        EvaluationError: a file of rules that cannot be read.
         DecisionError: answers that the checklist does not know.
         ProjectError: a name that no project can have.
     """
@@ -98,11 +104,22 @@ def parameters(
         "INSTRUCTIONS": draft(task),
         "ANSWERS": given or {"evaluation": "fixed_set"},
         "SHARES": shares(len(examples)),
+        **_settings(settings or {}),
     }
-    advice = metrics.suggest_check(task.fitting(examples)) if task.kind in ("text", "turns") else ""
+    scored = task.kind not in ("text", "turns") or found.get("RULES") or found.get("FACTS")
+    advice = "" if scored else metrics.suggest_check(task.fitting(examples)) or NOTHING_SCORED
     wanted = "INSTRUCTIONS is a draft: write what you would tell a new colleague."
     open_ = "" if given else "ANSWERS is nearly empty: answer the checklist, or the verdict will ask for it."
     return found, [f"{len(examples):,} rows. {understood}", str(task), *filter(None, (advice, wanted, open_))]
+
+
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as the copy names them: rules that lie in a file are read once, and named from the copy's folder."""
+    rules = given.get("RULES")
+    if not (isinstance(rules, str) and rules.endswith(".toml")):
+        return dict(given)
+    metrics.text_rules.load_rules(rules)
+    return {**given, "RULES": os.path.relpath(rules, NOTEBOOKS)}
 
 
 def _where(file: str, may_download: bool) -> str:
