@@ -31,6 +31,7 @@ from helpers import assets, data, decide, deploy, evaluate, jobs, providers, sho
 from helpers.decide.rules.ruling import OWN_PROJECT
 from helpers.errors import ConsentError, DecisionError, EvaluationError, HostError, JobError, ProjectError
 from helpers.evaluate import metrics, pricing
+from helpers.jobs import forecast, running
 from helpers.jobs.checkpoints import callable_by_name
 from helpers.project import Project, kit_home
 from helpers.records import Candidate, DataSummary, Evidence, Example
@@ -901,12 +902,16 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
     names = {
         "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
-        "TRAIN_AT": "rehearsal", "BASE": "", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0, "display": lambda *_: None,
-        "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
+        "TRAIN_AT": "rehearsal", "BASE": "", "EPOCHS": 2, "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0,
+        "display": lambda *_: None, "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
         "paths": {"train": train, "validation": validation},
     }  # fmt: skip
     exec(cell_with("jobs.predict("), names)
+    twice = names["forecast"].usd
+    names["EPOCHS"] = "auto"
+    exec(cell_with("jobs.predict("), names)
     estimate = names["forecast"].usd
+    assert twice == pytest.approx(2 / 3 * estimate), "3 passes are what that host takes by itself"
     assert estimate > 0
     with pytest.raises(ConsentError, match=rf"up to \${estimate:.2f}"):
         exec(cell_with("jobs.start("), names)
@@ -920,6 +925,36 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     exec(cell_with("jobs.start("), names)
     (job,) = paid.jobs.values()
     assert job["asked"]["training_file"] == names["files"]["training_file"] and names["job"].status == "succeeded"
+
+
+@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+def test_a_host_whose_number_of_passes_is_not_known_says_what_to_set_and_starts_once_it_is(
+    paid,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    """Nebius, and any host that is added: without its own number of passes there is no price, at whatever limit."""
+    far_away = forecast.host_of
+    for room in (forecast, running):
+        monkeypatch.setattr(room, "host_of", lambda client: replace(far_away(client), facts_name="nebius",
+                                                                    priced_as="under-20b"))  # fmt: skip
+    train, validation = tmp_path / "train.jsonl", tmp_path / "validation.jsonl"
+    train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
+    names = {
+        "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
+        "TRAIN_AT": "rehearsal", "BASE": "", "EPOCHS": "auto", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 1_000_000,
+        "display": lambda *_: None, "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
+        "paths": {"train": train, "validation": validation},
+    }  # fmt: skip
+    exec(cell_with("jobs.predict("), names)
+    with pytest.raises(ConsentError, match="EPOCHS"):
+        exec(cell_with("jobs.start("), names)
+    assert not paid.jobs
+    names["EPOCHS"] = 3
+    exec(cell_with("jobs.predict("), names)
+    exec(cell_with("jobs.start("), names)
+    (job,) = paid.jobs.values()
+    assert job["asked"]["method"]["supervised"]["hyperparameters"]["n_epochs"] == 3
 
 
 def replies(folder: Path, n: int = 32) -> Path:
