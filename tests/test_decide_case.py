@@ -57,7 +57,10 @@ def test_a_gain_worth_having_is_two_points_unless_another_is_named():
 def test_scored_prompts_answer_for_the_effort_only_where_nobody_has():
     assert case(TARGET).effective["effort"] == "days" and case(TARGET).effective["evaluation"] == "fixed_set"
     assert "effort" not in case(TARGET, answers={"effort": "weeks"}).measured
-    assert case(TARGET, answers={"effort": "none"}).measured["effort"] == ("days", "1 prompts were scored")
+    assert case(TARGET, answers={"effort": "none"}).measured["effort"] == ("days", "1 prompt was scored")
+    again, other = replace(TARGET, split="validation", rows="v"), replace(TARGET, candidate="another")
+    said = case(TARGET, again, other, answers={"effort": "none"}).measured["effort"][1]
+    assert said == "2 prompts were scored", "the same prompt on other rows is no other prompt"
     assert not case(TARGET, answers={"effort": "none"}).disagreements, "prompts were scored since"
     assert case(TARGET, plateaus=(plateau(TARGET, "plateaued"),)).effective["effort"] == "plateau"
     assert case(TARGET, plateaus=(plateau(TARGET, "cannot tell"),)).effective["effort"] == "days"

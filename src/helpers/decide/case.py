@@ -72,7 +72,8 @@ class Case:
         if self.prompted:
             found["evaluation"] = ("fixed_set", "prompts were scored on a fixed split")
             if self.answers.get("effort", "none") == "none":
-                found["effort"] = ("days", f"{len(self.prompted)} prompts were scored")
+                tries = len({one.candidate for one in self.prompted})  # each once, on however many rows
+                found["effort"] = ("days", "1 prompt was scored" if tries == 1 else f"{tries:,} prompts were scored")
         if self.targets:
             best = self.best_target
             found["models_tried"] = ("measured", f"{best.model} was prompted and scored {percent(best.score)}")
