@@ -908,7 +908,7 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     }  # fmt: skip
     exec(cell_with("jobs.predict("), names)
     twice = names["forecast"].usd
-    names["EPOCHS"] = "auto"
+    names["EPOCHS"] = None
     exec(cell_with("jobs.predict("), names)
     estimate = names["forecast"].usd
     assert twice == pytest.approx(2 / 3 * estimate), "3 passes are what that host takes by itself"
@@ -942,7 +942,7 @@ def test_a_host_whose_number_of_passes_is_not_known_says_what_to_set_and_starts_
     train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
     names = {
         "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
-        "TRAIN_AT": "rehearsal", "BASE": "", "EPOCHS": "auto", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 1_000_000,
+        "TRAIN_AT": "rehearsal", "BASE": "", "EPOCHS": None, "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 1_000_000,
         "display": lambda *_: None, "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
         "paths": {"train": train, "validation": validation},
     }  # fmt: skip
