@@ -202,7 +202,7 @@ def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
 def _not_measured(case: Case) -> tuple[str, ...]:
     by_likeness = [one for one in case.evidence.measurements if one.unit == "likeness" and one.headline]
     seen = {
-        "code": any(one.role == "no language model" for one in by_likeness),
+        "code": any(one.role == "no language model" for one in case.evidence.measurements if one.headline),
         "ladder": any(one.role in PROMPTED for one in by_likeness),
     }  # they were run, and have no score that counts
     found = [EVIDENCE[name] for name, there in _measured(case).items() if not there and not seen.get(name)]
