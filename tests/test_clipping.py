@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from evaluate_host import Host, completion
@@ -12,6 +14,7 @@ from helpers import evaluate, tokens
 from helpers.evaluate import metrics
 from helpers.evaluate.inference.clipping import cut
 from helpers.evaluate.inference.store import Reply
+from helpers.evaluate.runs import runner
 from helpers.records import Candidate, Example
 
 QUESTIONS = ["Where is my parcel?", "The kettle leaks, what now?", "Please cancel order 48213."]
@@ -109,3 +112,16 @@ def test_one_count_for_prompts_of_many_lengths_is_where_the_context_ends():
     assert cut("some-model", prompts, [Reply("a", prompt_tokens=n + 9) for n in own]) == {}
     alike = prompts[:1] * 8
     assert cut("some-model", alike, [Reply("a", prompt_tokens=228)] * 8) == {}, "one prompt, one count"
+
+
+def test_the_way_out_is_said_once_and_is_one_that_the_host_has(window, tmp_path, monkeypatch):
+    host, _ = window
+    longer = replace(LONG, name="longer", system=LONG.system + "One more.")
+    ask = {"store": tmp_path / "s.sqlite", "progress": False}
+    run = partial(evaluate.run, host.client(), [SHORT, LONG, longer], ROWS, [metrics.exact_match], **ask)
+    there = [note for note in run().notes if "did not fit" in note]
+    assert len(there) == 2 and sum("OLLAMA_CONTEXT_LENGTH" in note for note in there) == 1
+    monkeypatch.setattr(runner, "identity", lambda client: "local")
+    here = [note for note in run().notes if "did not fit" in note]
+    assert len(here) == 2 and not any("OLLAMA" in note for note in here), "this kit's own API has no such setting"
+    assert sum("helpers.open_models" in note for note in here) == 1

@@ -72,6 +72,13 @@ date = 2026-11-01
 precision = "exactly"
 what = "jobs can be started"
 
+[[life]]
+model = "*"
+event = "closed to all"
+date = 2027-03-01
+precision = "exactly"
+what = "nobody can start jobs"
+
 [[limits]]
 limit = "shapes"
 value = "chat"
@@ -131,6 +138,23 @@ assert str(providers.connect("examplar").base_url) == "https://api.examplar.exam
 assert page().to_string().count("Examplar AI") == 1
 """
     python(copy, "-c", code, EXAMPLAR_API_KEY="a-key-for-nobody", KIT_STAY_LOCAL="", KIT_TODAY="2026-11-30")
+
+
+@pytest.mark.parametrize("day, says", [("2026-11-30", "is announced"), ("2027-03-01", "has ended")])
+def test_who_depends_on_an_added_host_hears_of_its_closing_day(copy: Path, day: str, says: str) -> None:
+    (copy / "src/helpers/facts/hosts/examplar.toml").write_text(HOST, encoding="utf-8")
+    code = """
+from helpers import decide, facts
+from helpers.records import Evidence
+
+tied = {"gap": "behaviour", "host": "examplar", "tuned_now": "yes"}
+verdict = decide.decide(tied, None, facts.today())
+record = decide.Record("Stay?", tied, Evidence(), facts.today()).html()
+print(verdict.choice, verdict.headline, *verdict.reasons, *verdict.blockers, "2027-03-01" in record)
+"""
+    said = python(copy, "-c", code, KIT_TODAY=day)
+    assert said.startswith("move_off") and f"fine-tuning at Examplar AI {says}" in said.replace("the end of ", "")
+    assert "does not know it" not in said and said.endswith("True\n")
 
 
 METRIC = '''

@@ -195,6 +195,16 @@ def test_every_host_in_the_checklist_stands_in_the_facts():
     assert set(questions()["host"].values) - {"none", "other"} <= known
 
 
+def test_every_host_whose_training_the_facts_know_can_be_named_in_the_checklist():
+    """Whoever has to say "another one" is told that the kit's table does not know it, and hears of no closing day."""
+    trains = {row["provider"] for row in facts.rows("tunable") if row["method"] == "supervised"} - {"local"}
+    closes = {row["provider"] for row in facts.rows("life") if row["event"] in ("closed to all", "by invitation")}
+    values = questions()["host"].values
+    assert trains | closes <= set(values) and len(set(values)) == len(values)
+    assert values[0] == "none" and values[-1] == "other" and not {"local", "runpod"} & set(values)
+    assert questions()["host"].option("wandb").says == "you are tied to W&B Serverless SFT (CoreWeave)"
+
+
 @pytest.mark.parametrize("question", questions().values(), ids=lambda question: question.id)
 def test_every_question_matters_to_some_verdict(question):
     """Some case exists in which another answer changes the choice, a blocker or the next steps."""

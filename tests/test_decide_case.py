@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 from decide_cases import measurement, pair, plateau
 
+from helpers import decide
 from helpers.decide.case import Case
 from helpers.decide.evidence import checked_evidence
 from helpers.decide.record.record import shown_comparisons
@@ -56,10 +57,31 @@ def test_a_gain_worth_having_is_two_points_unless_another_is_named():
     assert case().worth == 0.02 and case(answers={"worth": "5"}).worth == 0.05
 
 
+def test_another_rows_text_that_keeps_every_rule_is_no_rival():
+    """Free text by rules alone: "nearest neighbour" is another product's copy word for word, and keeps them all."""
+    copied = measurement("no language model", key="nearest neighbour", model="nearest neighbour", score=1.0)
+    target = measurement("target", score=0.9)
+    by_rules, with_facts = (
+        [replace(one, metric=metric) for one in (copied, target)] for metric in ("all_rules", "rules_and_facts")
+    )
+    assert case(*by_rules).best_code is None and case(*with_facts).best_code is not None
+    answers = {"gap": "behaviour", "good_output": "clear", "evaluation": "fixed_set", "effort": "plateau"}
+    alone, together = (
+        decide.decide(answers, Evidence(measurements=tuple(m), comparisons=(pair(*m, 0.1, 0.05, 0.15),)))
+        for m in (by_rules, with_facts)
+    )
+    assert together.choice == "no_language_model" and alone.choice != together.choice
+    assert not any("nearest neighbour" in one for one in alone.reasons)
+    assert not any("language model" in one for one in alone.not_measured), "it was measured, and decides nothing"
+
+
 def test_scored_prompts_answer_for_the_effort_only_where_nobody_has():
     assert case(TARGET).effective["effort"] == "days" and case(TARGET).effective["evaluation"] == "fixed_set"
     assert "effort" not in case(TARGET, answers={"effort": "weeks"}).measured
-    assert case(TARGET, answers={"effort": "none"}).measured["effort"] == ("days", "1 prompts were scored")
+    assert case(TARGET, answers={"effort": "none"}).measured["effort"] == ("days", "1 prompt was scored")
+    again, other = replace(TARGET, split="validation", rows="v"), replace(TARGET, candidate="another")
+    said = case(TARGET, again, other, answers={"effort": "none"}).measured["effort"][1]
+    assert said == "2 prompts were scored", "the same prompt on other rows is no other prompt"
     assert not case(TARGET, answers={"effort": "none"}).disagreements, "prompts were scored since"
     assert case(TARGET, plateaus=(plateau(TARGET, "plateaued"),)).effective["effort"] == "plateau"
     assert case(TARGET, plateaus=(plateau(TARGET, "cannot tell"),)).effective["effort"] == "days"

@@ -172,6 +172,8 @@ def test_numbers_in_sentences_are_those_of_the_measurements():
     assert (
         sentences.teaching_sentence(case(TARGET)) == () and "gained" not in sentences.teaching_sentence(case(weaker))[0]
     )
+    [said] = sentences.teaching_sentence(case(TUNED, teaching, comparisons=(pair(TUNED, teaching, -0.5, -0.6, -0.4),)))
+    assert "tuned it stands −50.0 points from" in said and "gained" not in said and "magical" not in said
     [said] = sentences.cost_sentence(case(cost=CostForecast(probability=0.35)))
     assert "35 %" in said and sentences.cost_sentence(case()) == ()
     fewer = replace(TARGET, split="validation", rows="v", n=60)

@@ -414,3 +414,11 @@ def test_differences_to_a_price_list_are_a_table(tmp_path: Path) -> None:
     assert "0.6" in look_first(TODAY, 1, file)
     with pytest.raises(FactsError, match="not a price list"):
         compare_with_list(tmp_path / "nothing.json", TODAY)
+
+
+def test_a_host_of_which_no_price_is_known_suggests_nothing_instead_of_an_empty_list() -> None:
+    for known in (facts.tuning_price, facts.price):
+        with pytest.raises(FactsError) as caught:
+            known("open-8b", "a-host-of-ones-own")
+        assert "No price at 'a-host-of-ones-own' is in the tables" in str(caught.value)
+        assert "Did you mean" not in str(caught.value)

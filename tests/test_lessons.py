@@ -15,6 +15,8 @@ LESSONS = sorted(p for p in (TOP / "notebooks").glob("*.ipynb") if not p.name.st
 SIDE_TRIPS = sorted((TOP / "notebooks" / "extra").glob("*.ipynb"))
 TAGS = {"parameters", "exercise", "nbval-check-output", "nbval-skip", "raises-exception"}
 MAX_LINES = 16
+PRINTING = ("show.guess", "show.rater(pairs, None).press", "show.rater(blind, None).press")
+"""What of ``show`` says something or does something by itself."""
 
 everywhere = pytest.mark.parametrize("path", LESSONS + SIDE_TRIPS, ids=lambda p: p.stem)
 in_lessons = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
@@ -80,6 +82,17 @@ def test_cells_are_short_and_hold_no_rules(path):
         if "exercise" not in tags:
             assert not [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)], cell.source
         assert "input(" not in cell.source and "!pip" not in cell.source and "import re\n" not in cell.source
+
+
+@everywhere
+def test_what_a_cell_shows_is_seen(path):
+    """Jupyter shows the last line of a cell; a view inside ``if`` or above that line needs ``display``."""
+    for cell in cells(path, "code"):
+        body = ast.parse(cell.source).body
+        for line in ast.walk(ast.Module(body, [])):
+            if isinstance(line, ast.Expr) and line is not body[-1] and isinstance(line.value, ast.Call):
+                called = ast.unparse(line.value.func)
+                assert not called.startswith("show.") or called in PRINTING, f"nobody sees {ast.unparse(line)}"
 
 
 @everywhere

@@ -50,6 +50,7 @@ PLANTED = [
     (NOW, Said("calculator", "tuned:vertex/gemini-2.5-flash-lite", "tick", "vertex", "gemini-2.5-flash-lite")),
     (date(2026, 12, 1), Said("first to measure", "Gemini 2.5 Flash", "tick", "google", "gemini-2.5-flash")),
     (NOW, Said("best host", "cohere", "recommended", "cohere")),
+    (NOW, Said("best host", "prime-intellect", "recommended", "prime-intellect")),  # its events: a file of its own
     (LATER, Said("calculator", "tuned:vertex/gemini-3.5-flash", "tick", "vertex", "gemini-3.5-flash")),
     (date(2027, 1, 6), Said("page", 'connect("openai"): upload, train, prompt', "connect", "openai")),
     (PAST, Said("page", "no announced date is known", host="openai")),

@@ -7,6 +7,8 @@ import json
 import random
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from dataclasses import replace
 from functools import partial
@@ -20,6 +22,7 @@ import pytest
 from decide_cases import cases, rule_name
 from evaluate_host import Host, completion
 from job_host import JobHost
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
 from running_api import chat_rows
 from test_spending import paid  # noqa: F401 (a fixture)
@@ -28,6 +31,7 @@ from helpers import assets, data, decide, deploy, evaluate, jobs, providers, sho
 from helpers.decide.rules.ruling import OWN_PROJECT
 from helpers.errors import ConsentError, DecisionError, EvaluationError, HostError, JobError, ProjectError
 from helpers.evaluate import metrics, pricing
+from helpers.jobs import forecast, running
 from helpers.jobs.checkpoints import callable_by_name
 from helpers.project import Project, kit_home
 from helpers.records import Candidate, DataSummary, Evidence, Example
@@ -233,6 +237,23 @@ def test_steps_of_a_project_of_ones_own_lead_to_its_cells_or_to_a_lesson_with_th
     assert any("lesson 00_should_you_fine_tune" in step for step in lessons.next_steps), (
         "the sample's own do not change"
     )
+
+
+@pytest.mark.parametrize("kind, stays", [("text", True), ("turns", True), ("labels", False)])
+def test_no_step_leads_free_text_to_a_lesson_that_says_to_stay_in_your_project(kind, stays, tmp_path):
+    begun(rows(*"ab" * 20), kind=kind)
+    evidence = decide.collect(Project("mine"))
+    for case in cases():
+        known = replace(case.evidence or Evidence(), project=evidence.project, task=evidence.task)
+        verdict = decide.decide(case.answers, known, case.today)
+        for step in (*verdict.next_steps, *verdict.not_measured, *verdict.what_would_change_it):
+            assert not stays or ("lesson 04" not in step and "lesson 05" not in step), step
+    where = "“Stop, or go on” in your_project" if stays else "lesson 04_evaluate"
+    missing = decide.decide({}, evidence).not_measured
+    assert any("tuned model against" in one and where in one for one in missing)
+    record = decide.Record("?", {}, evidence, JOURNEY.today)
+    record.write(tmp_path)
+    assert decide.load_record(tmp_path / "record.json").evidence.task == kind
 
 
 def test_the_record_gives_the_same_steps(tmp_path):
@@ -575,6 +596,74 @@ def test_every_parameter_can_be_set_from_the_command_line(notebooks, tmp_path, c
     assert "ROW, RULE" in said and "ROWS" in said and "RULES" in said and not (notebooks / "my_two.ipynb").exists()
 
 
+def test_columns_joined_in_the_terminal_are_joined_with_a_line_break(notebooks, tmp_path, capsys):
+    """The parameters cell shows ``"{title}\\n\\n{body}"``; a shell hands the command a backslash and an n."""
+    file = tmp_path / "copy.csv"
+    file.write_text("title,body,answer\n" + "\n".join(f"Lamp {n},Oak and steel,Lamp {n} is warm" for n in range(12)))
+    assert your_project.main([str(file), "--no-browser", "--columns", r"question={title}\n\n{body},answer=answer"]) == 0
+    assert chosen(notebooks / "my_copy.ipynb")["COLUMNS"]["question"] == "{title}\n\n{body}"
+    assert r"Lamp 6\n" not in capsys.readouterr().out
+
+
+def own_notebook(folder: Path, *cells: str) -> Path:
+    """A notebook of these cells; those that begin with ``##`` are prose."""
+    made = [(new_markdown_cell if cell.startswith("##") else new_code_cell)(cell) for cell in cells]
+    nbformat.write(new_notebook(cells=made), folder / "my_own.ipynb")
+    return folder / "my_own.ipynb"
+
+
+def test_a_run_says_where_it_is_and_what_a_cell_predicts_and_nothing_of_the_kernels(tmp_path, capfd):
+    predicts = "forecast = 28\nprint(f'about {forecast} minutes')"
+    copy = own_notebook(tmp_path, "## The ladder\n\nProse.", predicts, "print('rows')", "1 / 0")
+    with pytest.raises(ProjectError, match="division by zero"):
+        your_project.run(copy, "own")
+    said = capfd.readouterr()
+    assert said.out.splitlines() == ["The ladder", "  about 28 minutes"] and "IPKernelApp" not in said.err
+
+
+@pytest.mark.parametrize("who, signal", [("os.getppid()", "SIGINT"), ("os.getpid()", "SIGKILL")])
+def test_a_run_that_is_interrupted_or_killed_says_how_to_go_on(who, signal, tmp_path):
+    """Control-C in the terminal, or a kernel that the system ends because memory is short: no traceback."""
+    stops = f"import os, signal, time\nos.kill({who}, signal.{signal})\ntime.sleep(60)"
+    copy = own_notebook(tmp_path, "print('the first cell')", stops)
+    code = f"from helpers import your_project\nyour_project.run(your_project.Path({str(copy)!r}), 'own')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stderr.splitlines()[-1].startswith("helpers.errors.ProjectError: The notebook was stopped before its")
+    assert "--overwrite to go on" in done.stderr and "DeadKernelError" not in done.stderr
+    assert "the first cell" in nbformat.read(copy, as_version=4).cells[0].outputs[0].text
+
+
+def copy_rows(folder: Path) -> Path:
+    """Free text that no check fits."""
+    chance = random.Random(2)
+    lines = [f"product {n},{' '.join(chance.sample(WORDS, 12))}" for n in range(12)]
+    (folder / "copy.csv").write_text("\n".join(["question,answer", *lines]))
+    return folder / "copy.csv"
+
+
+def test_rules_are_found_from_where_the_command_is_called_and_missing_ones_stop_it(
+    notebooks, tmp_path, capsys, monkeypatch
+):
+    """As FILE is: the copy lies in another folder, and would look for them there, half an hour later."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ours.toml").write_text('[[rule]]\nid = "short"\nkind = "word_count"\nmin = 1\nmax = 20\n')
+    file = str(copy_rows(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one", "--set", "RULES=ours.toml"]) == 0
+    rules = chosen(notebooks / "my_one.ipynb")["RULES"]
+    assert (notebooks / rules).resolve() == tmp_path / "ours.toml"
+    assert your_project.main([file, "--no-browser", "--project", "two", "--set", "RULES=theirs.toml"]) == 2
+    assert "theirs.toml" in capsys.readouterr().err and not (notebooks / "my_two.ipynb").exists()
+
+
+def test_whoever_gives_free_text_no_rules_hears_that_nothing_will_be_scored(notebooks, tmp_path, capsys):
+    file = str(copy_rows(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one"]) == 0
+    assert "RULES" in capsys.readouterr().out
+    for given in ("RULES=final_number", "FACTS=True"):
+        assert your_project.main([file, "--no-browser", "--project", "one", "--overwrite", "--set", given]) == 0
+        assert "RULES" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "more, says",
     [
@@ -813,12 +902,16 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
     names = {
         "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
-        "TRAIN_AT": "rehearsal", "BASE": "", "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0, "display": lambda *_: None,
-        "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
+        "TRAIN_AT": "rehearsal", "BASE": "", "EPOCHS": 2, "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 0,
+        "display": lambda *_: None, "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
         "paths": {"train": train, "validation": validation},
     }  # fmt: skip
     exec(cell_with("jobs.predict("), names)
+    twice = names["forecast"].usd
+    names["EPOCHS"] = None
+    exec(cell_with("jobs.predict("), names)
     estimate = names["forecast"].usd
+    assert twice == pytest.approx(2 / 3 * estimate), "3 passes are what that host takes by itself"
     assert estimate > 0
     with pytest.raises(ConsentError, match=rf"up to \${estimate:.2f}"):
         exec(cell_with("jobs.start("), names)
@@ -832,6 +925,36 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     exec(cell_with("jobs.start("), names)
     (job,) = paid.jobs.values()
     assert job["asked"]["training_file"] == names["files"]["training_file"] and names["job"].status == "succeeded"
+
+
+@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+def test_a_host_whose_number_of_passes_is_not_known_says_what_to_set_and_starts_once_it_is(
+    paid,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    """Nebius, and any host that is added: without its own number of passes there is no price, at whatever limit."""
+    far_away = forecast.host_of
+    for room in (forecast, running):
+        monkeypatch.setattr(room, "host_of", lambda client: replace(far_away(client), facts_name="nebius",
+                                                                    priced_as="under-20b"))  # fmt: skip
+    train, validation = tmp_path / "train.jsonl", tmp_path / "validation.jsonl"
+    train.write_bytes(chat_rows(200)), validation.write_bytes(chat_rows(20, words=3))
+    names = {
+        "go_on": True, "connect": providers.connect, "jobs": jobs, "show": show, "project": Project("mine"),
+        "TRAIN_AT": "rehearsal", "BASE": "", "EPOCHS": None, "MAY_UPLOAD_TO": "paid", "SPEND_LIMIT_USD": 1_000_000,
+        "display": lambda *_: None, "TUNED_PRICE": {"input": 1, "output": 2}, "pricing": pricing,
+        "paths": {"train": train, "validation": validation},
+    }  # fmt: skip
+    exec(cell_with("jobs.predict("), names)
+    with pytest.raises(ConsentError, match="EPOCHS"):
+        exec(cell_with("jobs.start("), names)
+    assert not paid.jobs
+    names["EPOCHS"] = 3
+    exec(cell_with("jobs.predict("), names)
+    exec(cell_with("jobs.start("), names)
+    (job,) = paid.jobs.values()
+    assert job["asked"]["method"]["supervised"]["hyperparameters"]["n_epochs"] == 3
 
 
 def replies(folder: Path, n: int = 32) -> Path:

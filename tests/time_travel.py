@@ -1,7 +1,7 @@
 """What the kit says on a day, and a search of it for what the dated events make false.
 
-The search reads the events themselves (``life.csv``), not the functions that it checks. ``said(day)`` is what the kit
-says: pages, sentences, ticks, prices, verdicts. ``lies(said, day)`` is what is wrong with it, and where.
+The search reads the events themselves (``life.csv``, ``hosts``), not the functions that it checks. ``said(day)`` is
+what the kit says: pages, sentences, ticks, prices, verdicts. ``lies(said, day)`` is what is wrong with it, and where.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from helpers.jobs.inventory import _model
 from helpers.trial import sums
 
 HERE = Path(__file__).parent
-LIFE = HERE.parent / "src" / "helpers" / "facts" / "life.csv"
+FACTS = HERE.parent / "src" / "helpers" / "facts"
 DAYS = tuple(
     date.fromisoformat(day)
     for day in (
@@ -223,7 +223,12 @@ NARROWS = ("closed to new", "base retired", "by invitation", "newcomers not veri
 
 @cache
 def _all(host: str) -> list[dict[str, str]]:
-    with open(LIFE, encoding="utf-8", newline="") as table:
+    """Events of a host: in the table, or in a file of its own."""
+    own = FACTS / "hosts" / f"{host}.toml"
+    if own.exists():
+        listed = tomllib.loads(own.read_text(encoding="utf-8")).get("life", [])
+        return [{key: str(value) for key, value in event.items()} for event in listed]
+    with open(FACTS / "life.csv", encoding="utf-8", newline="") as table:
         return [event for event in csv.DictReader(table) if event["provider"] == host]
 
 

@@ -196,6 +196,7 @@ class Project:
             ) from None
         self.set("task", {**about, "rules": rules})
         self.keep("evidence", "project", self.name)
+        self.keep("evidence", "task", about.get("kind", ""))
 
     def keep_prompt(self, prompt: Candidate) -> None:
         """Remember the prompt that was best on the validation rows, so that lessons choose none on test rows.

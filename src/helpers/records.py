@@ -246,6 +246,7 @@ class Evidence:
         learning_curve: what more data would bring.
         not_measured: what is missing, in words.
         project: name of the reader's own project, whose next steps are taken in ``your_project``; empty in the lessons.
+        task: that project's kind of task; empty where it is not known.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -256,6 +257,7 @@ class Evidence:
     learning_curve: DataGain | None = None
     not_measured: tuple[str, ...] = ()
     project: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from helpers import data, decide
 from helpers.data.reading.opening import ADDRESS, located
@@ -30,6 +30,10 @@ from helpers.project import Project
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 TEMPLATE = "your_project.ipynb"
+NOTHING_SCORED = (
+    "No answer will be scored, because RULES is empty: prompts can be read then, but not compared. The copy says under "
+    "“Free text” what RULES and FACTS take."
+)
 LARGEST_PART = 1_000
 """Rows that a validation or a test part needs at most: more show smaller differences than anybody acts on."""
 
@@ -40,10 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         name = options.project or slug(options.file)
         copy = NOTEBOOKS / f"my_{name.replace('-', '_')}.ipynb"
-        found, said = parameters(
-            options.file, name, options.columns, options.task, options.answers, may_download=options.may_download
-        )
-        write_copy(copy, found | dict(options.set), overwrite=options.overwrite)
+        more = {"settings": dict(options.set), "may_download": options.may_download}
+        found, said = parameters(options.file, name, options.columns, options.task, options.answers, **more)
+        write_copy(copy, found, overwrite=options.overwrite)
         print(*said, f"Written: {copy}", sep="\n")
         if options.run:
             print(*run(copy, name), sep="\n")
@@ -64,6 +67,7 @@ def parameters(
     kind: str | None = None,
     answers: Mapping[str, str] | None = None,
     *,
+    settings: Mapping[str, Any] | None = None,
     may_download: bool = False,
 ) -> tuple[dict[str, Any], list[str]]:
     """What the copy's parameters cell is to say, by name, and what was found out, one sentence a line.
@@ -74,11 +78,13 @@ def parameters(
         columns: part → column, where the reader says it; found out when None.
         kind: of task, where the reader says it; found out when None.
         answers: to the checklist: question's id → option's value.
+        settings: any other parameters, by name; the path of ``RULES`` counts from here, as that of ``file`` does.
         may_download: whether an address may be fetched.
 
     Raises:
         DataError: the file cannot be read, its columns are not known, ``kind`` is none, or it is an address that may
             not be fetched.
+        EvaluationError: a file of rules that cannot be read.
         DecisionError: answers that the checklist does not know.
         ProjectError: a name that no project can have.
     """
@@ -98,11 +104,22 @@ def parameters(
         "INSTRUCTIONS": draft(task),
         "ANSWERS": given or {"evaluation": "fixed_set"},
         "SHARES": shares(len(examples)),
+        **_settings(settings or {}),
     }
-    advice = metrics.suggest_check(task.fitting(examples)) if task.kind in ("text", "turns") else ""
+    scored = task.kind not in ("text", "turns") or found.get("RULES") or found.get("FACTS")
+    advice = "" if scored else metrics.suggest_check(task.fitting(examples)) or NOTHING_SCORED
     wanted = "INSTRUCTIONS is a draft: write what you would tell a new colleague."
     open_ = "" if given else "ANSWERS is nearly empty: answer the checklist, or the verdict will ask for it."
     return found, [f"{len(examples):,} rows. {understood}", str(task), *filter(None, (advice, wanted, open_))]
+
+
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as the copy names them: rules that lie in a file are read once, and named from the copy's folder."""
+    rules = given.get("RULES")
+    if not (isinstance(rules, str) and rules.endswith(".toml")):
+        return dict(given)
+    metrics.text_rules.load_rules(rules)
+    return {**given, "RULES": os.path.relpath(rules, NOTEBOOKS)}
 
 
 def _where(file: str, may_download: bool) -> str:
@@ -223,21 +240,30 @@ def _parts(line: ast.Assign) -> list[str]:
 def run(copy: Path, name: str) -> Sequence[str]:
     """Run the copy from top to bottom and keep its outputs; the verdict and where its record lies.
 
+    Each section that begins is printed, and what its cells predict of time and money.
+
     Args:
         copy: the notebook, which is written again with its outputs.
         name: the project's.
 
     Raises:
-        ProjectError: a cell failed; the message is that of its error.
+        ProjectError: a cell failed (the message is that of its error), or the run was interrupted or killed.
     """
     notebook = nbformat.read(copy, as_version=4)
     place = {"metadata": {"path": str(copy.parent)}}
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place)
+    said = {"on_cell_start": _say_section, "on_cell_executed": _say_forecast}
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place, **said)
     try:
-        client.execute()
+        client.execute(stderr=subprocess.DEVNULL)  # the kernel's own log: what cells write there comes as output
     except CellExecutionError as error:
         raise ProjectError(
             "The notebook stopped.", got=f"{error.ename}: {error.evalue}", fix=f"Its outputs so far are in {copy}."
+        ) from None
+    except (DeadKernelError, AssertionError):  # what nbclient raises then; a cell's own errors come as the one above
+        raise ProjectError(
+            "The notebook was stopped before its end: interrupted, or its kernel was killed (is memory short?).",
+            fix="Run the same command with --overwrite to go on: answers that models gave are kept. The outputs so far "
+            f"are in {copy}.",
         ) from None
     finally:
         nbformat.write(notebook, copy)
@@ -245,6 +271,18 @@ def run(copy: Path, name: str) -> Sequence[str]:
     verdict = decide.load_record(record).recorded
     steps = [f"  {number}. {step}" for number, step in enumerate(verdict.next_steps, 1)]
     return (f"Verdict: {verdict.headline}", "Next:", *steps, f"Record: {record.with_suffix('.html')}")
+
+
+def _say_section(cell: nbformat.NotebookNode, cell_index: int) -> None:
+    if cell.cell_type == "markdown":
+        for line in filter(lambda line: line.startswith("## "), cell.source.splitlines()):
+            print(line.removeprefix("## "), flush=True)
+
+
+def _say_forecast(cell: nbformat.NotebookNode, cell_index: int, execute_reply: Mapping[str, Any]) -> None:
+    if "forecast" in cell.source:
+        printed = "".join(one.text for one in cell.outputs if one.get("name") == "stdout")
+        print(*(f"  {line}" for line in printed.splitlines() if line), sep="\n", flush=True)
 
 
 def _open(copy: Path) -> None:
@@ -259,6 +297,11 @@ def _pairs(text: str) -> dict[str, str]:
     if not all(name.strip() and sign and value.strip() for name, sign, value in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value,name=value")
     return {name.strip(): value.strip() for name, _, value in parts}
+
+
+def _columns_given(text: str) -> dict[str, str]:
+    """Columns as pairs. A shell hands on the ``\\n`` of a template such as ``{title}\\n\\n{body}`` as it was typed."""
+    return {part: spec.replace("\\n", "\n") for part, spec in _pairs(text).items()}
 
 
 def _parameter(text: str) -> tuple[str, Any]:
@@ -286,7 +329,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.your_project", description=__doc__.split("\n\n")[1])
     parser.add_argument("file", metavar="FILE", help="your examples; book.xlsx#Sheet1, export.zip#train.csv")
     parser.add_argument("--project", help="a name for the decision; the file's when not given")
-    parser.add_argument("--columns", type=_pairs, help="such as question=review,answer=label, where the guess is wrong")
+    columns = r"such as question=review,answer=label, where the guess is wrong; 'question={title}\n\n{body}' joins two"
+    parser.add_argument("--columns", type=_columns_given, help=columns)
     parser.add_argument("--task", choices=list(KINDS), help="the kind of task, where the guess is wrong")
     answers = "answers of the checklist, such as gap=behaviour,effort=days; or a record.json, of the decision page too"
     parser.add_argument("--answers", type=_answers, help=answers)

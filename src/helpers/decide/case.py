@@ -31,6 +31,9 @@ for less."""
 USUAL_ROWS = 200
 """Rows to price a measurement for when nothing was measured yet: as many as the sample has."""
 
+LOOKS_AT_NO_QUESTION = "all_rules"
+"""The metric of free text by rules alone (with facts it is another one)."""
+
 
 @dataclass(frozen=True)
 class Lead:
@@ -72,7 +75,8 @@ class Case:
         if self.prompted:
             found["evaluation"] = ("fixed_set", "prompts were scored on a fixed split")
             if self.answers.get("effort", "none") == "none":
-                found["effort"] = ("days", f"{len(self.prompted)} prompts were scored")
+                tries = len({one.candidate for one in self.prompted})  # each once, on however many rows
+                found["effort"] = ("days", "1 prompt was scored" if tries == 1 else f"{tries:,} prompts were scored")
         if self.targets:
             best = self.best_target
             found["models_tried"] = ("measured", f"{best.model} was prompted and scored {percent(best.score)}")
@@ -144,10 +148,11 @@ class Case:
         """The role of a measurement for this decision; empty when it has none.
 
         Under one billion parameters a prompted model is never a target, whoever called it one. On a device that holds
-        nothing larger it is one for that device, and models that do not fit have no part in the decision.
+        nothing larger it is one for that device, and models that do not fit have no part in the decision. Without a
+        language model free text is another row's, which keeps every rule and answers nothing.
         """
         if one.role == "no language model":
-            return one.role
+            return "" if one.metric == LOOKS_AT_NO_QUESTION else one.role
         if self.device_holds is not None:
             fits = one.parameters is not None and one.parameters <= self.device_holds
             return "" if not fits else "target" if one.role in PROMPTED else one.role

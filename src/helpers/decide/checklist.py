@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from helpers.decide import hosts
 from helpers.errors import DecisionError
 
 
@@ -77,11 +78,21 @@ def groups() -> dict[str, str]:
 
 @cache
 def questions() -> dict[str, Question]:
-    """Question id to question, in the order in which they are asked."""
-    return {
-        row["id"]: Question(**{**row, "options": tuple(Option(**option) for option in row["options"])})
-        for row in _table()["question"]
-    }
+    """Question id to question, in the order in which they are asked.
+
+    The question about the host also offers the hosts that only the facts name: one that was added there is no "other".
+    """
+    return {row["id"]: Question(**{**row, "options": _options(row)}) for row in _table()["question"]}
+
+
+def _options(row: dict[str, Any]) -> tuple[Option, ...]:
+    listed = tuple(Option(**option) for option in row["options"])
+    if row["id"] != "host":
+        return listed
+    named = {option.value for option in listed}
+    more = [(host, hosts.name(host)) for host in hosts.that_train() if host not in named]
+    added = (Option(host, name, "", f"you are tied to {name}", 0) for host, name in more)
+    return (*listed[:-1], *added, listed[-1])  # "another one" stays the last
 
 
 def article() -> list[dict[str, Any]]:

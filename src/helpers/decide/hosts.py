@@ -28,6 +28,13 @@ def _trainable(host: str) -> tuple[str, ...]:
     return tuple(r["model"] for r in facts.rows("tunable") if r["provider"] == host and r["method"] == "supervised")
 
 
+def that_train() -> tuple[str, ...]:
+    """Ids of the hosts that tune models, or did: not the reader's own machine, and none that only rents GPUs out."""
+    narrowed = {row["provider"] for row in facts.rows("life") if row["event"] != "opened"}
+    away = [row["provider"] for row in facts.rows("providers") if row["provider"] != "local"]
+    return tuple(host for host in away if _trainable(host) or host in narrowed)
+
+
 def name(host: str) -> str:
     """The host's name for readers; its id when the table does not know it."""
     row = _known(host)

@@ -112,7 +112,8 @@ def _names_a_host_to_approve(case: Case, ruling: Ruling) -> bool:
 
 
 def _placed(case: Case, sentences: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(placed(sentence, case.evidence.project) for sentence in sentences)
+    evidence = case.evidence
+    return tuple(placed(sentence, evidence.project, evidence.task) for sentence in sentences)
 
 
 def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:
@@ -201,7 +202,7 @@ def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
 def _not_measured(case: Case) -> tuple[str, ...]:
     by_likeness = [one for one in case.evidence.measurements if one.unit == "likeness" and one.headline]
     seen = {
-        "code": any(one.role == "no language model" for one in by_likeness),
+        "code": any(one.role == "no language model" for one in case.evidence.measurements if one.headline),
         "ladder": any(one.role in PROMPTED for one in by_likeness),
     }  # they were run, and have no score that counts
     found = [EVIDENCE[name] for name, there in _measured(case).items() if not there and not seen.get(name)]

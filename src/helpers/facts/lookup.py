@@ -28,6 +28,8 @@ def _priced(table: str, model: str, provider: str | None) -> tuple[FactRow, ...]
     found = tuple(row for row in rows(table) if name.fullmatch(row["model"]) and provider in (None, row["provider"]))
     if not found:
         known = [row["model"] for row in rows(table) if provider in (None, row["provider"])]
+        if not known:
+            raise FactsError(f"No price at {provider!r} is in the tables.", fix="Give the price yourself.")
         raise _unknown("tunable model" if table == "tunable" else "model with a price for prompting", model, known)
     if len({row["provider"] for row in found}) > 1:
         names = ", ".join(sorted({row["provider"] for row in found}))

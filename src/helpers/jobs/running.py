@@ -155,9 +155,14 @@ def refuse_local_settings(host: Host, hyperparameters: Mapping[str, Any] | None)
 def _ask_before_paying(host: Host, limit_usd: float, estimate_usd: float | None) -> None:
     if not host.leaves_machine or (estimate_usd is not None and estimate_usd <= limit_usd):
         return
-    price = "of unknown price" if estimate_usd is None else f"estimated at up to ${estimate_usd:.2f}"
+    if estimate_usd is None:
+        raise ConsentError(
+            f"This job at {host.name} is of unknown price, so no SPEND_LIMIT_USD allows it; nothing was started.",
+            fix="The forecast says what is missing. Where it is the number of passes, name it (EPOCHS in your_project, "
+            "n_epochs among the hyperparameters). A price that you worked out yourself is given as estimate_usd.",
+        )
     raise ConsentError(
-        f"This job at {host.name} is {price}, and SPEND_LIMIT_USD is {limit_usd:.2f}.",
+        f"This job at {host.name} is estimated at up to ${estimate_usd:.2f}, and SPEND_LIMIT_USD is {limit_usd:.2f}.",
         fix="Raise SPEND_LIMIT_USD in the parameters cell if you want to pay for it; nothing was started.",
     )
 

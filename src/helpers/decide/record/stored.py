@@ -59,6 +59,7 @@ def evidence_from(content: Mapping[str, Any]) -> Evidence:
         learning_curve=_read(DataGain, content.get("learning_curve")),
         not_measured=tuple(dict.fromkeys(missing)),
         project=content.get("project") or "",
+        task=content.get("task") or "",
     )
 
 

@@ -48,15 +48,21 @@ OWN_PROJECT = {
 """Where it is done for a project of the reader's own, whose name goes into the braces."""
 
 
-def placed(text: str, project: str) -> str:
+COMPARED = ("evaluate", "deploy")
+"""Lessons that compare labels and JSON answers: a project of another kind stays in ``your_project`` for these steps."""
+
+
+def placed(text: str, project: str, task: str = "") -> str:
     """A step as the lessons say it, sent to where it can be taken in this project; as it is when there is none.
 
     Args:
         text: a step that may name a lesson.
         project: name of the reader's own project; "" in the lessons.
+        task: its kind of task; "" where that is not known.
     """
-    for name, where in OWN_PROJECT.items() if project else ():
-        text = text.replace(LESSON[name], where.format(project))
+    stays = COMPARED if task in ("text", "turns", "tools") else ()
+    for name in OWN_PROJECT if project else ():
+        text = text.replace(LESSON[name], OWN_PROJECT["train" if name in stays else name].format(project))
     return text
 
 

@@ -56,16 +56,17 @@ def teaching_sentence(case: Case) -> tuple[str, ...]:
         return ()
     best = max(case.teaching, key=lambda one: one.score)
     leads = [lead for tuned in case.tuned for other in case.teaching if (lead := case.lead_of(tuned, other))]
-    tuned = ""
+    tuned, why = "", "prompting looks hopeless and tuning magical, which says nothing about real rivals"
     if leads:
         least = min(leads, key=lambda lead: lead.difference)
-        tuned = (
-            f", and tuning it gained {points(least.difference)} over its best prompt "
-            f"(interval {points(least.low)} to {points(least.high)})"
-        )
+        interval = f"(interval {points(least.low)} to {points(least.high)})"
+        tuned = f", and tuning it gained {points(least.difference)} over its best prompt {interval}"
+        if least.difference < 0:
+            tuned = f", and tuned it stands {points(least.difference)} from its best prompt {interval}"
+            why = "neither says anything about real rivals"
     return (
         f"the prompts were scored on a teaching model only ({best.model}, best {percent(best.score)}){tuned}: "
-        "under a billion parameters prompting looks hopeless and tuning magical, which says nothing about real rivals",
+        f"under a billion parameters {why}",
     )
 
 

@@ -36,14 +36,24 @@ CACHED_WITHIN = 0.3
 
 REASON = "the host cut the prompt"
 REFUSED = "the prompt is longer than the host's context"
-FIX = (
+ELSEWHERE = (
     "The host reads only as much of a prompt as fits its context, and drops or refuses the rest. Give it a longer "
     "context (Ollama: OLLAMA_CONTEXT_LENGTH=16384 before `ollama serve`, or num_ctx in a Modelfile; llama.cpp: "
     "-c 16384 for each of its -np slots; LM Studio: lms load NAME --context-length 16384; Docker: docker model "
     "configure --context-size 16384 NAME; vLLM: --max-model-len), then run again: only these rows are asked again."
 )
 
+HERE = (
+    "This model reads no more at once: take shorter or fewer examples, or a model with a longer context "
+    "(python -m helpers.open_models lists those that the local API serves)."
+)
+
 _TOO_LONG = re.compile(r"context (size|length|window)|maximum context|n_ctx", re.IGNORECASE)
+
+
+def way_out(host: str) -> str:
+    """What to do about prompts that did not fit, at this host: the kit's own API has no context to set."""
+    return HERE if host.startswith("local") else ELSEWHERE
 
 
 def refused(body: Any) -> str:

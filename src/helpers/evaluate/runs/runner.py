@@ -248,7 +248,10 @@ def _gaps(results: Results) -> list[str]:
             notes.append(f"{name}: {line['missing']} of {total} answers are missing (see .missing()).")
         reasons = results.rows.loc[results.rows["candidate"] == name, "missing"]
         if clipped := int(reasons.str.startswith((clipping.REASON, clipping.REFUSED)).sum()):
-            notes.append(f"{name}: {plural(clipped, 'prompt')} did not fit the host's context. {clipping.FIX}")
+            way_out = clipping.way_out(results.candidates[name]["host"])
+            known = any(way_out in note for note in notes)
+            what = f"{name}: {plural(clipped, 'prompt')} did not fit the host's context."
+            notes.append(what if known else f"{what} {way_out}")
         if line["cut_off"]:
             notes.append(f"{name}: {plural(line['cut_off'], 'answer')} cut off at max_tokens.")
     return notes
