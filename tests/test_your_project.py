@@ -15,6 +15,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -24,7 +25,7 @@ from evaluate_host import Host, completion
 from job_host import JobHost
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, fine_tuning_job_checkpoint
-from running_api import chat_rows
+from running_api import TINY, chat_rows
 from test_spending import paid  # noqa: F401 (a fixture)
 
 from helpers import assets, data, decide, deploy, evaluate, jobs, providers, show, your_project
@@ -955,6 +956,36 @@ def test_a_host_whose_number_of_passes_is_not_known_says_what_to_set_and_starts_
     exec(cell_with("jobs.start("), names)
     (job,) = paid.jobs.values()
     assert job["asked"]["method"]["supervised"]["hyperparameters"]["n_epochs"] == 3
+
+
+def test_a_host_that_does_not_serve_the_untuned_base_still_comes_to_the_release_gate(local_api, tmp_path, capsys):
+    """The notebook's own cell, after a training that may have been paid for: only the probes are not known."""
+    client, some = local_api.client(), rows(*"ab" * 4)
+    prompts = [Candidate("plain", TINY, max_tokens=2), Candidate("tuned", TINY, max_tokens=3, tuned=True)]
+    options = {"store": tmp_path / "s.sqlite", "progress": False}
+    shown = []
+    exec(
+        cell_with("probes.run("),
+        {
+            "go_on": True, "ladder": SimpleNamespace(winner=lambda: "plain"), "best": SimpleNamespace(model=TINY),
+            "job": SimpleNamespace(model="not-served"), "trainer": client, "priced": options, "found": {"errors": 0},
+            "final": evaluate.run(client, prompts, some, [metrics.exact_match], **options), "show": show,
+            "display": shown.append, "deploy": deploy, "probes": evaluate.probes, "Candidate": Candidate,
+            "HostError": HostError, "GATE": {"errors in the training data": {"at_most": 0}},
+        },
+    )  # fmt: skip
+    assert "What tuning broke is not known" in (said := capsys.readouterr().out) and "not-served" in said
+    assert "errors in the training data" in shown[0].data
+
+
+def test_the_exercise_on_prompts_needs_no_rung_with_examples(capsys):
+    """Long articles leave no room for an example in any prompt."""
+    article = {"role": "user", "content": "It goes on. " * 9_000}
+    long = [Example((article, {"role": "assistant", "content": label})) for label in "ab" * 4]
+    rungs = evaluate.rungs(long, "m", "Label it.", pool=long)
+    assert not any(rung.shots for rung in rungs)
+    exec(cell_with("mine = ...  # a string"), {"rungs": rungs, "show": show, "replace": replace})
+    assert "Not answered yet" in capsys.readouterr().out
 
 
 def replies(folder: Path, n: int = 32) -> Path:
