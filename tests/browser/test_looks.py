@@ -42,6 +42,21 @@ CUT = """cell => {
 }"""
 """What of a cell's outputs is cut at the side, or can be scrolled sideways; a bill, which is a region, may be."""
 
+BROKEN = """cell => {
+  const found = [];
+  for (const one of document.querySelector(cell).querySelectorAll('.jp-OutputArea-output :is(td, th, caption)')) {
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\w{2,24}/g)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) found.push(word[0]);
+    }
+  }
+  return found;
+}"""
+"""Words and numbers of a cell's tables that go on in the next line."""
+
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_every_view_is_accessible_and_nothing_is_cut(open_notebook, theme):
@@ -58,6 +73,7 @@ def test_every_view_is_accessible_and_nothing_is_cut(open_notebook, theme):
             shot(page, f"view_{theme}_{width}_{at:02}_{name.replace(' ', '_').replace(',', '')}")
             found += [f"{name}, {width} px: {one}" for one in violations(page, f"{cell} {OUTPUTS}")]
             found += [f"{name}, {width} px, cut: {one}" for one in page.evaluate(CUT, cell)]
+            found += [f"{name}, {width} px, broken: {one}" for one in page.evaluate(BROKEN, cell)]
     assert not found, "\n".join(found)
 
 

@@ -43,7 +43,7 @@ def _bill_row(row: dict, amounts: Sequence[str]) -> str:
     mark = f"<br>⚠ {escape(row['mark'])}" if row["mark"] else ""
     cells = "".join(f'<td style="{_TOP}:right">{escape(amount)}</td>' for amount in amounts)
     return (
-        f'<tr><td style="{_TOP}:left;min-width:13em;max-width:22em;white-space:normal">'
+        f'<tr><td style="{_TOP}:left;min-width:10em;max-width:22em;white-space:normal">'
         f"<b>{escape(row['label'])}{mark}</b>{_source(row)}</td>{cells}</tr>"
     )
 
