@@ -35,12 +35,16 @@ CUT = """cell => {
     const frame = output.getBoundingClientRect();
     for (const text of output.querySelectorAll('.js-plotly-plot text')) {
       const box = text.getBoundingClientRect();
-      if (box.width && (box.left < frame.left - 2 || box.right > frame.right + 2)) found.push(text.textContent);
+      const plot = text.closest('[clip-path]') ? text.closest('.js-plotly-plot').querySelector('.nsewdrag') : null;
+      const room = plot?.getBoundingClientRect() ?? frame;
+      const sheet = text.closest('.main-svg').getBoundingClientRect();
+      if (box.width && (box.left < room.left - 2 || box.right > room.right + 2
+          || box.top < sheet.top - 2 || box.bottom > sheet.bottom + 2)) found.push(text.textContent);
     }
   }
   return found;
 }"""
-"""What of a cell's outputs is cut at the side, or can be scrolled sideways; a bill, which is a region, may be."""
+"""What of a cell's outputs is cut, or can be scrolled sideways; a bill, which is a region, may be."""
 
 BROKEN = """cell => {
   const found = [];
