@@ -22,7 +22,7 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     rows = table.to_dict("records")
     head, amounts = costs.amounts(rows)
     cells = "".join(
-        f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in ("option", *head)
+        f'<th scope="col" style="text-align:left;{_CLOSE}">{escape(name)}</th>' for name in ("option", *head)
     )
     body = "".join(map(_bill_row, rows, amounts))
     old = table.attrs.get("age", "")
@@ -36,14 +36,16 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     )
 
 
-_TOP = "vertical-align:top;text-align"
+_CLOSE = "padding:.4em .3em"
+"""All twelve columns fit a page of 1280 pixels."""
+_TOP = f"{_CLOSE};vertical-align:top;text-align"
 
 
 def _bill_row(row: dict, amounts: Sequence[str]) -> str:
     mark = f"<br>⚠ {escape(row['mark'])}" if row["mark"] else ""
     cells = "".join(f'<td style="{_TOP}:right">{escape(amount)}</td>' for amount in amounts)
     return (
-        f'<tr><td style="{_TOP}:left;min-width:10em;max-width:22em;white-space:normal">'
+        f'<tr><td style="{_TOP}:left;min-width:13em;max-width:22em;white-space:normal">'
         f"<b>{escape(row['label'])}{mark}</b>{_source(row)}</td>{cells}</tr>"
     )
 
