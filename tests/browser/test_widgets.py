@@ -90,6 +90,8 @@ def test_checklist_by_keyboard(open_notebook):
     assert kernel_value(page, "sorted(Project('keys').get('checklist'))") == ["a stable task", "first"]
     page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     page.wait_for_timeout(1500)
+    ink = page.locator(".kit-checklist .jupyter-widget-Collapse-header").evaluate("one => getComputedStyle(one).color")
+    assert ink == "rgba(255, 255, 255, 0.87)", "JupyterLab's first ink; its second has a contrast of 4.2 here, not 4.5"
     shot(page, "checklist_dark")
 
 
