@@ -19,7 +19,7 @@ SHORTER = {
     '"max_tokens": 48': '"max_tokens": 12',
     "budget_calls=48, part=12": "budget_calls=8, part=4",
     '"budget_calls": 30, "part": 4, "minibatch": 4, "reflection_tokens": 150': (
-        '"budget_calls": 14, "part": 4, "minibatch": 4, "reflection_tokens": 30'
+        '"budget_calls": 20, "part": 4, "minibatch": 4, "reflection_tokens": 30'
     ),
     "../data/sample": str(TOP / "data" / "sample"),
 }
