@@ -397,7 +397,7 @@ def test_no_more_sets_than_there_are(host, tmp_path):
 
 def test_the_prompts_difference_is_shown_word_by_word_and_escaped():
     page = show.prompt_diff("Answer the question.\nBe <b>.", "Answer every question.\nBe <b>. The rule is x.").data
-    assert "<del>the</del>" in page and "<ins>every</ins>" in page
+    assert "<del>the</del> <ins>every</ins>" in page, "two words, not one"
     assert "&lt;b&gt;" in page and "<b>." not in page
     assert "The rule is x." in page.replace("<ins>", "").replace("</ins>", "")
     assert "same" in show.prompt_diff("a b", "a b").data

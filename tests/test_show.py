@@ -228,6 +228,12 @@ def test_tables_escape_format_and_name_their_parts():
     assert 'scope="row"' in show.table(scores_table()).data
 
 
+def test_a_long_web_address_in_a_table_may_break_and_words_may_not():
+    rows = pd.DataFrame({"model": ["gpt-4.1"], "source": ["https://example.org/a/long/address"]})
+    model, source = show.table(rows).data.split("<tbody>")[1].split("</td>")[:2]
+    assert "overflow-wrap:anywhere" in source and "overflow-wrap" not in model
+
+
 @pytest.mark.parametrize(
     ("value", "shown"), [(7, "7"), (0.5, "0.5"), (99.96, "100"), (1234.5, "1,234"), (math.inf, "∞"), (-0.25, "-0.25")]
 )

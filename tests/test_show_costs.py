@@ -62,6 +62,7 @@ def test_a_machines_line_ends_where_it_is_full():
     assert "break-even" not in ends and "is full at 518,000 calls" in chart.layout.title.text.replace("<br>", " ")
     quick = show.cost_curves(costs.Workload(), [HERE, LUNA], (HERE, LUNA), TODAY)
     assert quick.data[-1].name == "break-even" and "star" in words(quick)
+    assert quick.data[-1].textposition == "top center", "left of the star a narrow page has no room for its words"
 
 
 def test_the_largest_parts_of_the_bill_come_first():

@@ -32,6 +32,7 @@ def test_the_rules_that_each_rival_breaks():
     [cells] = chart.data
     names = chart.layout.yaxis.ticktext
     assert len(names) == 20 and len(chart.layout.xaxis.ticktext) == 4 and NASTY not in chart.to_json()
+    assert not [name for name in names if "…" in name], "the shop's own rules are read in full"
     tuned = dict(zip(names, [line[0] for line in cells.z], strict=True))
     assert tuned["No exclamation mark"] == 10 and sum(tuned.values()) == 10
     at = names.index("No exclamation mark")

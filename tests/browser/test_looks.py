@@ -35,12 +35,31 @@ CUT = """cell => {
     const frame = output.getBoundingClientRect();
     for (const text of output.querySelectorAll('.js-plotly-plot text')) {
       const box = text.getBoundingClientRect();
-      if (box.width && (box.left < frame.left - 2 || box.right > frame.right + 2)) found.push(text.textContent);
+      const plot = text.closest('[clip-path]') ? text.closest('.js-plotly-plot').querySelector('.nsewdrag') : null;
+      const room = plot?.getBoundingClientRect() ?? frame;
+      const sheet = text.closest('.main-svg').getBoundingClientRect();
+      if (box.width && (box.left < room.left - 2 || box.right > room.right + 2
+          || box.top < sheet.top - 2 || box.bottom > sheet.bottom + 2)) found.push(text.textContent);
     }
   }
   return found;
 }"""
-"""What of a cell's outputs is cut at the side, or can be scrolled sideways; a bill, which is a region, may be."""
+"""What of a cell's outputs is cut, or can be scrolled sideways; a bill, which is a region, may be."""
+
+BROKEN = """cell => {
+  const found = [];
+  for (const one of document.querySelector(cell).querySelectorAll('.jp-OutputArea-output :is(td, th, caption)')) {
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\w{2,24}/g)) {
+      const range = document.createRange();
+      range.setStart(texts.currentNode, word.index);
+      range.setEnd(texts.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) found.push(word[0]);
+    }
+  }
+  return found;
+}"""
+"""Words and numbers of a cell's tables that go on in the next line."""
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
@@ -58,6 +77,7 @@ def test_every_view_is_accessible_and_nothing_is_cut(open_notebook, theme):
             shot(page, f"view_{theme}_{width}_{at:02}_{name.replace(' ', '_').replace(',', '')}")
             found += [f"{name}, {width} px: {one}" for one in violations(page, f"{cell} {OUTPUTS}")]
             found += [f"{name}, {width} px, cut: {one}" for one in page.evaluate(CUT, cell)]
+            found += [f"{name}, {width} px, broken: {one}" for one in page.evaluate(BROKEN, cell)]
     assert not found, "\n".join(found)
 
 

@@ -44,14 +44,15 @@ def test_a_product_is_typed_and_both_answers_are_read(open_notebook):
 
 def test_twelve_pairs_are_rated_and_the_result_is_seen(open_notebook):
     page = open_notebook(START + PAIRS)
-    page.get_by_text("Pair 1 of 12").wait_for()
+    panel = page.locator(".kit-rater")
+    panel.get_by_text("Pair 1 of 12").wait_for()
     into_outputs(page)
     tab_to(page, "textbox", "Type here: 1, 2, 0, space, u")
     for at in range(12):
         wanted = kernel_value(page, f"panel.rating.sides({at}).index('tuned') + 1")
         page.keyboard.press("0" if at == 11 else str(wanted))
-        page.get_by_text(f"Pair {at + 2} of 12" if at < 11 else "All 12 pairs are rated").wait_for()
-    said = page.locator(".jp-OutputArea-output [role=status]").inner_text()
+        panel.get_by_text(f"Pair {at + 2} of 12" if at < 11 else "All 12 pairs are rated").wait_for()
+    said = panel.locator("[role=status]").inner_text()
     assert "tuned 11, prompted 0; 1 ties" in said and "tuned is preferred" in said
     shot(page, "voice_rated")
     assert kernel_value(page, "panel.verdicts('tuned').tolist()") == [1.0] * 11 + [0.0]

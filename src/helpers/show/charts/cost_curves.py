@@ -55,7 +55,7 @@ def cost_curves(
     if found.star:
         curves.append(dict(
             type="scatter", x=[found.star[0]], y=[found.star[1]], mode="markers+text",
-            name="break-even", text=[f"{costs.about(found.star[0])} calls a month"], textposition="top left",
+            name="break-even", text=[f"{costs.about(found.star[0])} calls a month"], textposition=_roomiest(found),
             showlegend=False, marker=dict(symbol="star", size=16, color=INK), hoverinfo="text",
         ))  # fmt: skip
     totals = [total for curve in curves for total in curve["y"]]
@@ -68,6 +68,13 @@ def cost_curves(
         legend=dict(orientation="v", x=0, y=-0.18, yanchor="top", yref="paper"),
         margin_b=70 + 21 * len(found.curves),
     )
+
+
+def _roomiest(found: costs.Curves) -> str:
+    """Where the star's label has room on a narrow page too: in the middle, or away from the edge that is near."""
+    ends = [calls for curve in found.curves for calls in (curve.calls[0], curve.calls[-1])]
+    share = math.log(found.star[0] / min(ends)) / math.log(max(ends) / min(ends))
+    return "top right" if share < 1 / 3 else "top left" if share > 2 / 3 else "top center"
 
 
 def _ticks(values: Sequence[float]) -> dict:

@@ -101,6 +101,7 @@ def token_lengths(lengths: Sequence[int], limit: int, model: str) -> go.Figure:
         hovertemplate="%{customdata}: %{y} examples<extra></extra>", marker_line=dict(color="white", width=1),
     )  # fmt: skip
     middle = float(np.median(lengths))
+    chart.layout.margin.t += 12  # for what stands above the lines
     chart.add_vline(
         x=middle, line=dict(color=INK, dash="dash"), annotation_text=f"half: {middle:,.0f}",
         annotation_yanchor="bottom",

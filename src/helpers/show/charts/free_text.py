@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from helpers.evaluate.free_text.profile import ARCHIVE
 from helpers.formatting import plural
-from helpers.show.charts.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, shorten
+from helpers.show.charts.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, shorten, wrapped
 
 FAINT = "#EEF2F6"
 OFTEN = 0.5
@@ -36,7 +36,7 @@ def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
         "broken more often, an empty cell never. Hover for the 95 % interval.",
         x="rival",
         y="rule",
-        height=250 + 26 * len(broken),
+        height=250 + 34 * len(broken),  # a rule takes two lines
     )
     chart.add_heatmap(
         z=(100 * broken).round(1).to_numpy(), x=list(range(broken.shape[1])), y=list(range(len(broken))),
@@ -46,7 +46,7 @@ def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
         "broken in %{z} % of copies (%{customdata[2]})<extra></extra>",
     )  # fmt: skip
     chart.update_layout(margin_t=chart.layout.margin.t + 14)
-    rules, rivals = [shorten(said[rule], 46) for rule in broken.index], [shorten(name, 26) for name in broken]
+    rules, rivals = [wrapped(said[rule]) for rule in broken.index], [shorten(name, 26) for name in broken]
     numbered = dict(showgrid=False, zeroline=False, title_text=None)  # by place: names may be alike once shortened
     chart.update_yaxes(tickvals=list(range(len(rules))), ticktext=rules, autorange="reversed", **numbered)
     chart.update_xaxes(tickvals=list(range(len(rivals))), ticktext=rivals, tickangle=-30, **numbered)

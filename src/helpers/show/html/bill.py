@@ -22,7 +22,7 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     rows = table.to_dict("records")
     head, amounts = costs.amounts(rows)
     cells = "".join(
-        f'<th scope="col" style="text-align:left;padding-right:8px">{escape(name)}</th>' for name in ("option", *head)
+        f'<th scope="col" style="text-align:left;{_CLOSE}">{escape(name)}</th>' for name in ("option", *head)
     )
     body = "".join(map(_bill_row, rows, amounts))
     old = table.attrs.get("age", "")
@@ -36,7 +36,9 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     )
 
 
-_TOP = "vertical-align:top;text-align"
+_CLOSE = "padding:.4em .3em"
+"""All twelve columns fit a page of 1280 pixels."""
+_TOP = f"{_CLOSE};vertical-align:top;text-align"
 
 
 def _bill_row(row: dict, amounts: Sequence[str]) -> str:

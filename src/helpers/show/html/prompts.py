@@ -28,6 +28,7 @@ def prompt_diff(before: str, after: str, title: str = "What has become of the in
         if kind == "equal":
             parts.append(come)
         else:
-            parts += [f"<del>{gone}</del>" * bool(gone), f"<ins>{come}</ins>" * bool(come)]
+            changed = (f"<del>{gone}</del>" * bool(gone), f"<ins>{come}</ins>" * bool(come))
+            parts.append(" ".join(filter(None, changed)))
     text = f'<div style="white-space:pre-wrap;word-break:break-word">{"".join(parts)}</div>'
     return html_output(f'<div style="{CARD}"><b>{escape(title)}</b>{text}</div>')

@@ -20,7 +20,10 @@ AROUND, LONGEST = 24, 120
 _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
 """A character as JSON writes it: a key right behind a written line break would not be seen as one."""
 
-_CELL = "vertical-align:top;text-align:left;padding:2px 10px;white-space:normal;word-break:break-word"
+_CELL = "vertical-align:top;padding:2px 10px"
+_SHORT, _NUMBER = f"{_CELL};text-align:left;white-space:nowrap", f"{_CELL};text-align:right;white-space:nowrap"
+_TEXT = f"{_CELL};text-align:left;min-width:16em;white-space:normal;word-break:break-word"
+"""A code and a number stay whole on a narrow page; a row of JSON may break anywhere."""
 
 
 def pairs(queue: pd.DataFrame, most: int = MAX_PAIRS) -> HTML:
@@ -61,11 +64,11 @@ def changes(log: pd.DataFrame) -> HTML:
     """
     counts = log["code"].value_counts(sort=False)
     body = "".join(
-        f"<tr>{_td(code)}{_td(f'{count:,}')}{_example(log[log['code'] == code].iloc[0])}</tr>"
+        f"<tr>{_td(code, _SHORT)}{_td(f'{count:,}', _NUMBER)}{_example(log[log['code'] == code].iloc[0])}</tr>"
         for code, count in counts.items()
     )
-    names = ("code", "times", "line", "for example")
-    head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in names)
+    names = {"code": "left", "times": "right", "line": "right", "for example": "left"}
+    head = "".join(f'<th scope="col" style="text-align:{side}">{name}</th>' for name, side in names.items())
     caption = f"{plural(len(log), 'change')} of {plural(len(counts), 'kind')}, one of each in detail."
     table = (
         f'<table><caption style="caption-side:top;text-align:left">{caption}</caption>'
@@ -74,14 +77,14 @@ def changes(log: pd.DataFrame) -> HTML:
     return html_output(wide(caption, table))
 
 
-def _td(content: str) -> str:
-    return f'<td style="{_CELL}">{content}</td>'
+def _td(content: str, style: str) -> str:
+    return f'<td style="{style}">{content}</td>'
 
 
 def _example(change: pd.Series) -> str:
     hidden = change["code"].startswith(("personal_", "secret_"))
     line = f"{change['line']:,}" if change["line"] else "file"
-    return _td(line) + _td(_difference(str(change["before"]), change["after"], hidden))
+    return _td(line, _NUMBER) + _td(_difference(str(change["before"]), change["after"], hidden), _TEXT)
 
 
 def _difference(before: str, after: object, hidden: bool) -> str:

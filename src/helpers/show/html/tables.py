@@ -70,6 +70,8 @@ def _head(name: str, side: str) -> str:
 def _td(value: object, name: object, percent: Sequence[str]) -> str:
     side = "right" if isinstance(value, Real) and not isinstance(value, bool) else "left"
     wrap = "nowrap" if side == "right" else "normal"  # a number stays with its unit
+    if "://" in str(value):
+        wrap += ";min-width:12em;overflow-wrap:anywhere"  # a long web address leaves room for the other columns
     return f'<td style="text-align:{side};white-space:{wrap}">{_cell(value, str(name), name in percent)}</td>'
 
 
