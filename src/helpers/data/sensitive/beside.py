@@ -111,7 +111,12 @@ def check_declaration(line: int, where: str, tool: Any, others: int, found: Find
 
 
 def declared_finds(where: str, tool: Any) -> list[tuple[str, str, Hit]]:
-    """Place, text and find for each find in a tool's declaration, which stands at ``where``."""
+    """Place, text and find for each find in a tool's declaration.
+
+    Args:
+        where: the declaration's place in its row.
+        tool: the declaration.
+    """
     finds: list[tuple[str, str, Hit]] = []
 
     def note(at: str, name: str, text: str) -> str:

@@ -172,7 +172,12 @@ def remove(text: str, kinds: frozenset[str] | None = None) -> str:
 
 
 def without(text: str, hits: list[Hit]) -> str:
-    """``text`` with these finds, in order, replaced by ``REMOVED``; invented ones stay."""
+    """``text`` with these finds, in order, replaced by ``REMOVED``; invented ones stay.
+
+    Args:
+        text: any text.
+        hits: from :func:`find`, in order.
+    """
     for hit in reversed(hits):
         if not hit.invented:
             text = text[: hit.start] + REMOVED[hit.kind] + text[hit.end :]
