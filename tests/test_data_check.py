@@ -431,3 +431,123 @@ def test_a_label_is_spelled_as_most_rows_spell_it_and_nothing_else_is_touched(tm
     lines = (tmp_path / "out.jsonl").read_text().splitlines()
     answers = [json.loads(line)["messages"][-1]["content"] for line in lines]
     assert answers == [answer(one) for one in said[:-1]] + [answer(label)]
+
+
+ADDRESS, SECRET = "anna.berg@nordwind.de", "sk-proj-4fT9aBcD3EfGh1JkLmNoPqRsTuVwXyZ0123456789abcd"
+
+
+def mails(arguments: str, **more: object) -> dict:
+    """A row whose assistant calls ``weather`` with these arguments."""
+    asked = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+    turns = [{"role": "user", "content": "write to her"}, {"role": "assistant", "content": None, "tool_calls": [asked]}]
+    return {"messages": turns, "tools": [{"type": "function", "function": {"name": "weather"}}]} | more
+
+
+def sensitive(*rows: dict, provider: str = "openai") -> list[tuple[int, str, str]]:
+    """Line, place and code of each find of personal data or a secret, invented ones not counted."""
+    problems = data.check("\n".join(map(json.dumps, rows)).encode(), provider=provider, near_duplicates=False).problems
+    hidden = problems[problems["code"].str.match("personal_|secret_") & (problems["severity"] == "warning")]
+    assert not any(value in problems.to_string() for value in (ADDRESS, SECRET))
+    return sorted(zip(hidden["line"], hidden["where"], hidden["code"], strict=True))
+
+
+ARGUMENTS = "messages[1].tool_calls[0].function.arguments"
+
+
+@pytest.mark.parametrize(
+    ("row", "where", "code"),
+    [
+        (mails(json.dumps({"to": ADDRESS})), f"{ARGUMENTS}.to", "personal_email"),
+        (mails(json.dumps({"text": f"\n{SECRET}"})), f"{ARGUMENTS}.text", "secret_api_key"),
+        (mails(json.dumps({"of": [{"password": "correct horse"}]})), f"{ARGUMENTS}.of[0].password", "secret_password"),
+        (mails(json.dumps({"card": 4539578763621486})), f"{ARGUMENTS}.card", "personal_card"),
+        (mails(json.dumps({ADDRESS: 1})), ARGUMENTS, "personal_email"),
+        (mails(f"no JSON, {ADDRESS}"), ARGUMENTS, "personal_email"),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "assistant", "function_call": {"name": "w", "arguments": f'["{ADDRESS}"]'}},
+                ]
+            },
+            "messages[1].function_call.arguments[0]",
+            "personal_email",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "a", "name": ADDRESS}, {"role": "assistant", "content": "b"}]},
+            "messages[0].name",
+            "personal_email",
+        ),
+        (
+            {
+                "input": {"messages": [{"role": "user", "content": "who?"}]},
+                "preferred_output": [{"role": "assistant", "content": "Nobody."}],
+                "non_preferred_output": [{"role": "assistant", "content": f"Write to {ADDRESS}"}],
+            },
+            "non_preferred_output[0].content",
+            "personal_email",
+        ),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_the_texts_is_searched_and_repaired(
+    tmp_path: Path, row: dict, where: str, code: str
+) -> None:
+    assert sensitive(row) == [(1, where, code)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, [row, *clean_rows()])))
+    out = data.repair(path, data.check(path), to=tmp_path / "out.jsonl")
+    lines = list(map(json.loads, out.path.read_text().splitlines()))
+    assert not set(out.report.problems["code"]) & {code, "tool_arguments"}
+    assert sensitive(*lines) == []
+    assert ("removed" in str(lines[0])) == ("no JSON" not in str(row))  # such a row is left out
+    for message in lines[0].get("messages", ()):
+        for asked in message.get("tool_calls", ()):
+            json.loads(asked["function"]["arguments"])
+
+
+def test_a_repaired_name_is_one_that_hosts_take(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "user", "content": "a", "name": ADDRESS}, {"role": "assistant", "content": "b"}]}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row))
+    out = data.repair(path, data.check(path), to=tmp_path / "out.jsonl")
+    assert json.loads(out.path.read_text())["messages"][0]["name"] == "email_removed"
+
+
+def declaring(description: str, **more: object) -> dict:
+    return {"type": "function", "function": {"name": "weather", "description": description, **more}}
+
+
+def test_a_declaration_is_reported_once_and_left_to_the_reader(tmp_path: Path) -> None:
+    tool = declaring(f"Sends; ask {ADDRESS}")
+    rows = [mails(json.dumps({"to": f"her {i}"}), tools=[WEATHER | {"x": i}, tool]) for i in range(5)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*clean_rows(1), *rows])))
+    report = data.check(path)
+    (problem,) = report.problems[report.problems["code"] == "personal_email"].itertuples()
+    assert (problem.line, problem.where) == (2, "tools[1].function.description")
+    assert "4 more rows" in problem.message and "repair() leaves declarations as they are" in problem.fix
+    out = data.repair(path, report, to=tmp_path / "out.jsonl")
+    assert out.path.read_text().count(ADDRESS) == 5 and "personal_email" in set(out.report.problems["code"])
+
+
+def test_a_value_that_the_tool_declares_is_reported_there_only(tmp_path: Path) -> None:
+    """An address in an enum is the tool's: without it the call would break its schema, and the row be left out."""
+    schema = {"type": "object", "properties": {"to": {"type": "string", "enum": [ADDRESS, "nobody"]}}}
+    row = mails(json.dumps({"to": ADDRESS}), tools=[declaring("Sends.", parameters=schema)])
+    assert sensitive(row) == [(1, "tools[0].function.parameters.properties.to.enum[0]", "personal_email")]
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row))
+    assert json.loads(data.repair(path, data.check(path), to=tmp_path / "out.jsonl").path.read_text()) == row
+
+
+def test_ordinary_calls_and_declarations_raise_no_alarm() -> None:
+    fields = {
+        "order_id": "0612345678", "timestamp": 1700000000, "password_reset": "by mail", "max_tokens": 4096000,
+        "latitude": 52.52000661234, "ids": [10000001, 10000002], "date": "2026-11-30", "token_type": "bearer",
+    }  # fmt: skip
+    declared = {
+        name: {"type": "string", "description": f"The {name}.", "default": value} for name, value in fields.items()
+    }
+    declared |= {"api_key": {"type": "string", "description": "Your API key."}, "password": {"type": "string"}}
+    tool = declaring("Looks up.", parameters={"type": "object", "properties": declared, "required": ["password"]})
+    assert sensitive(mails(json.dumps(fields), tools=[tool])) == []

@@ -88,3 +88,15 @@ def test_answer_lengths_say_what_they_find():
     evil = show.answer_lengths(rows.assign(label=EVIL))
     assert "<script" not in str(evil.data[0].y) and "<script" not in evil.layout.title.text
     assert show.answer_lengths(rows.head(0)).layout.title.text == "There are no answers yet"
+
+
+def test_secrets_in_the_calls_of_a_row_that_is_left_out_stay_hidden(tmp_path):
+    function = {"name": "send", "arguments": json.dumps({"to": EMAIL, "api_key": KEY})}
+    calls = [{"id": "1", "type": "function", "function": function}]
+    turns = [{"role": "user", "content": "send it"}, {"role": "assistant", "content": None, "tool_calls": calls}]
+    path = tmp_path / "export.jsonl"
+    path.write_text((json.dumps({"messages": turns}) + "\n") * 2 + chat("question", "no"))
+    done = data.repair(path, data.check(path, near_duplicates=False), to=tmp_path / "clean.jsonl")
+    assert "duplicate" in set(done.log["code"]) and "personal_email" in set(done.log["code"])
+    shown = show.changes(done.log).data
+    assert KEY[8:16] not in shown and "bloggs" not in shown

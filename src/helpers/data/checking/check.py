@@ -23,7 +23,7 @@ from helpers.data.columns.resolving import resolved
 from helpers.data.reading.examples import missing, sampled, shape_of
 from helpers.data.reading.sources import Source, rows, size_of
 from helpers.data.report import CheckReport, Findings, Problem
-from helpers.data.sensitive import personal
+from helpers.data.sensitive import beside, personal
 from helpers.data.shapes.chat import Shaped
 from helpers.data.shapes.column_names import recognise
 from helpers.errors import AssetError, DataError
@@ -171,6 +171,9 @@ def _check_contents(
     for (line, row), said in zip(batch, texts, strict=True):
         system = row.chat["messages"][0].get("role") in ("system", "developer")
         personal.check(line, said, places(row.names), found, system=system)
+        beside.check(line, row.chat, row.rejected, places(row.names), found)
+        if len(row.chat) > 1:
+            whole.note_declarations(line, row.chat)
     for (line, row), said, length in zip(batch, texts, lengths.result(), strict=True):
         if length and limits.max_example_tokens and length > limits.max_example_tokens:
             whole.truncated += 1

@@ -11,6 +11,7 @@ import pandas as pd
 
 from helpers.data.checking.languages import language
 from helpers.data.duplicates import tidy
+from helpers.data.sensitive import beside
 from helpers.data.shapes.chat import Shaped
 
 MAX_LABELS = 50
@@ -49,6 +50,8 @@ class Corpus:
         self.in_prompt: list[int] = []
         self.languages: list[str | None] = []
         self.licences: Counter[str] = Counter()
+        self.declarations: Counter[int] = Counter()
+        self.doubtful: dict[int, tuple[int, str, Any]] = {}
         self._system_keys: dict[str, int] = {}
         self._interned: dict[Any, Any] = {}
 
@@ -88,6 +91,19 @@ class Corpus:
         self.languages.append(language(squeezed))
         if row.extra:
             self._note_licence(row.extra)
+
+    def note_declarations(self, line: int, chat: dict) -> None:
+        """Count each tool that a row declares; keep those that hold personal data or secrets, with their first place.
+
+        Args:
+            line: where the row begins in its file, from 1.
+            chat: the row in chat shape.
+        """
+        for where, tool in beside.declarations(chat):
+            key = beside.fingerprint(tool)
+            if key not in self.declarations and beside.declared_finds(where, tool):
+                self.doubtful[key] = line, where, tool
+            self.declarations[key] += 1
 
     def _system_key(self, system: str) -> int:
         """The same for system prompts that differ only in case and white space."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from helpers.data.checking.corpus import MAX_LABELS, USUAL, Corpus
 from helpers.data.duplicates import clusters, near_pairs, normalise
 from helpers.data.report import Findings
+from helpers.data.sensitive.beside import check_declaration
 from helpers.formatting import percent
 
 FEW_OF_A_LABEL = 5
@@ -40,6 +41,8 @@ def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> N
     _check_labels(corpus, found)
     _check_forms(corpus, found)
     _check_languages(corpus, found)
+    for key, (line, where, tool) in corpus.doubtful.items():
+        check_declaration(line, where, tool, corpus.declarations[key] - 1, found)
     for line in corpus.in_prompt:
         found.add("answer_in_prompt", line, "messages", "The whole answer is in the prompt.")
     n, refusals = len(corpus.lines), found.counts["refusal_answer"]

@@ -16,7 +16,7 @@ from helpers.data.checking.messages import MESSAGE_KEYS
 from helpers.data.checking.texts import CONTROL
 from helpers.data.duplicates import normalise
 from helpers.data.report import CheckReport
-from helpers.data.sensitive import personal
+from helpers.data.sensitive import beside, personal
 from helpers.data.shapes.chat import Shaped
 from helpers.tokens import text_of
 
@@ -156,6 +156,12 @@ def _on_text(change: Callable[[str], str], answers_only: bool = False) -> Callab
     return fix
 
 
+def _unsay(draft: Draft) -> None:
+    """Personal data and secrets go, from texts and from what stands beside them; tool declarations stay."""
+    _on_text(personal.remove)(draft)
+    draft.chat["messages"], draft.rejected = beside.remove(draft.chat, draft.rejected)
+
+
 def _decode_again(text: str) -> str:
     """Undo one wrong decoding, where the result is sure: every wrongly decoded run must be valid UTF-8."""
 
@@ -217,7 +223,7 @@ FIXES: dict[str, Callable[[Draft], None]] = {
     "control_characters": _on_text(lambda text: CONTROL.sub("", text)),
     "mojibake": _on_text(_decode_again),
     "label_variant": drop,
-    **{code: _on_text(personal.remove) for code in personal.CODE_OF.values()},
+    **dict.fromkeys(personal.CODE_OF.values(), _unsay),
 }
 """What ``repair`` can do, by code."""
 

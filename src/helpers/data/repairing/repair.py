@@ -24,7 +24,7 @@ from helpers.data.reading.sources import Source, rows
 from helpers.data.repairing.decisions import queue
 from helpers.data.repairing.fixers import DROPPED, FIXES, Draft, Dropped, as_text, drop, fix_json, spell_label
 from helpers.data.report import CheckReport, Findings
-from helpers.data.sensitive import personal
+from helpers.data.sensitive import beside, personal
 from helpers.data.shapes.to_chat import shaped_if_fits
 from helpers.data.writing import row_writer
 from helpers.errors import DataError
@@ -70,7 +70,8 @@ class Repaired:
 
 def repair(source: Source, report: CheckReport, fixes: Collection[str] | None = None, *, to: str | Path) -> Repaired:
     """Write a repaired copy of ``source`` to ``to`` (JSON Lines for the report's provider), with its change log beside
-    it. The log holds what was removed, secrets too: keep it where the original is.
+    it. The log holds what was removed, secrets too: keep it where the original is. Tool declarations stay as they are:
+    the program that runs the tools has them, too.
 
     Args:
         source: what ``report`` was made from.
@@ -204,6 +205,7 @@ def _next_problem(draft: Draft, limits: Rules, allowed: frozenset[str]) -> str |
     if check_row(0, draft.as_shaped(), limits, found):
         check_text(0, draft.messages, places(()), found)
         personal.check(0, [text_of(message.get("content")) for message in draft.messages], places(()), found)
+        beside.check(0, draft.chat, draft.rejected, places(()), found)
     for problem in found.problems:
         if problem.severity == "error":
             return problem.code

@@ -50,6 +50,7 @@ NOT_COVERED = (
     "bank accounts outside the IBAN system",
     "secrets without a known prefix, frame or name next to them",
     "anything in pictures or files",
+    "ids of calls, and columns or keys that are no part of a conversation",
 )
 
 CODE_OF = {
@@ -135,12 +136,29 @@ def check(
     for hit in find(joined):
         before = joined.count(JOINT, 0, hit.start)
         i = first + before
-        shown, at = mask(joined[hit.start : hit.end]), hit.start - joined.rfind(JOINT, 0, hit.start)
-        told = f"{hit.kind.replace('_', ' ')}: {shown}, at character {at if before == 0 else at - len(JOINT) + 1}."
-        if hit.invented:
-            found.add(CODE_OF[hit.kind], line, place(i, "content"), f"An invented {told}", severity="note")
-        else:
-            found.add(CODE_OF[hit.kind], line, place(i, "content"), f"{told[0].upper()}{told[1:]}")
+        at = hit.start - joined.rfind(JOINT, 0, hit.start)
+        at = at if before == 0 else at - len(JOINT) + 1
+        report(hit, joined[hit.start : hit.end], at, line, place(i, "content"), found)
+
+
+def report(
+    hit: Hit, value: str, at: int, line: int, where: str, found: Findings, *, more: str = "", fix: str = ""
+) -> None:
+    """Add a find, masked; an invented one as a note.
+
+    Args:
+        hit: the find.
+        value: its characters.
+        at: its first character's number in the text at ``where``, from 1.
+        line: where the row begins in its file, from 1.
+        where: the place in the row.
+        found: takes it.
+        more: sentences to add, with a blank before them.
+        fix: what to do; the code's own by default.
+    """
+    told = f"{hit.kind.replace('_', ' ')}: {mask(value)}, at character {at}.{more}"
+    told = f"An invented {told}" if hit.invented else f"{told[0].upper()}{told[1:]}"
+    found.add(CODE_OF[hit.kind], line, where, told, fix=fix, severity="note" if hit.invented else None)
 
 
 def remove(text: str, kinds: frozenset[str] | None = None) -> str:
@@ -150,8 +168,18 @@ def remove(text: str, kinds: frozenset[str] | None = None) -> str:
         text: any text.
         kinds: which kinds of finds; None for all.
     """
-    for hit in reversed(find(text)):
-        if not hit.invented and (kinds is None or hit.kind in kinds):
+    return without(text, [hit for hit in find(text) if kinds is None or hit.kind in kinds])
+
+
+def without(text: str, hits: list[Hit]) -> str:
+    """``text`` with these finds, in order, replaced by ``REMOVED``; invented ones stay.
+
+    Args:
+        text: any text.
+        hits: from :func:`find`, in order.
+    """
+    for hit in reversed(hits):
+        if not hit.invented:
             text = text[: hit.start] + REMOVED[hit.kind] + text[hit.end :]
     return text
 
