@@ -44,7 +44,7 @@ def _posted(host: JobHost, end: str) -> int:
     return sum(method == "POST" and path.endswith(end) for method, path, *_ in host.requests)
 
 
-@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+@pytest.mark.filterwarnings("ignore:paid, according to the dated facts")
 def test_a_job_starts_only_within_the_limit_and_the_band_counts(paid: JobHost, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_bytes(chat_rows(200))

@@ -368,7 +368,7 @@ def test_a_host_whose_checkpoints_cannot_be_called_says_so_and_the_last_model_is
     assert found.models == {"last step": "ft:final"} and "no checkpoints" in found.sentence
 
 
-@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+@pytest.mark.filterwarnings("ignore:paid, according to the dated facts")
 def test_the_forecast_is_a_table_before_anything_starts(paid, tmp_path):  # noqa: F811
     path = tmp_path / "train.jsonl"
     path.write_bytes(chat_rows(200))
@@ -891,7 +891,7 @@ def test_the_tuned_models_have_a_price_of_their_own():
         pricing.require(unnamed, None)
 
 
-@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+@pytest.mark.filterwarnings("ignore:paid, according to the dated facts")
 def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_with_the_estimate_above_it(
     paid,  # noqa: F811
     tmp_path,
@@ -928,7 +928,7 @@ def test_a_paid_host_starts_from_the_notebook_within_the_limit_and_is_refused_wi
     assert job["asked"]["training_file"] == names["files"]["training_file"] and names["job"].status == "succeeded"
 
 
-@pytest.mark.filterwarnings("ignore:paid, by the dated facts")
+@pytest.mark.filterwarnings("ignore:paid, according to the dated facts")
 def test_a_host_whose_number_of_passes_is_not_known_says_what_to_set_and_starts_once_it_is(
     paid,  # noqa: F811
     tmp_path,
