@@ -148,6 +148,8 @@ def test_twenty_thousand_cases(part: int) -> None:
     run_mutations(1_000, seed=2 + part)
 
 
+GOOD_START = b'{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]'
+
 HARD = {
     "deep nesting": b"[" * 100_000,
     "deep object": b'{"a":' * 50_000,
@@ -161,6 +163,15 @@ HARD = {
         {"messages": [{"role": "user", "content": "-----BEGIN PRIVATE KEY-----" * 5_000}]}
     ).encode(),
     "many tags": json.dumps({"messages": [{"role": "assistant", "content": "<br " * 300_000}]}).encode(),
+    "a rejected answer that is no list": b'{"non_preferred_output": true, "messages": [{}]}',
+    "tools of 990 levels": GOOD_START + b', "tools": ' + b"[" * 990 + b"]" * 990 + b"}",
+    "parameters of 990 levels": GOOD_START
+    + b', "tools": [{"type": "function", "function": {"name": "f", "parameters": '
+    + b'{"a":' * 990
+    + b"1"
+    + b"}" * 990
+    + b"}}]}",
+    "content of 990 levels": b'{"messages": [{"role": "user", "content": ' + b"[" * 990 + b"]" * 990 + b"}]}",
     "huge number": b'{"messages": 1e999999}\n{"messages": ' + b"9" * 10_000 + b"}",
     "half a surrogate": b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
     "unclosed quote in a table": b'question,answer\n"' + b"a" * 400_000,

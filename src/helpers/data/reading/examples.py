@@ -92,8 +92,9 @@ def _as_seen(example: Example) -> str:
         names = [str(one.get("name")) if isinstance(one, dict) else "?" for one in declared]
         lines.append(f"  tools: {', '.join(names)}")
     said = [(message.get("role"), message) for message in example.messages]
-    rejected = example.extra.get("non_preferred_output") or ()
-    said += [("instead of", message) for message in rejected if isinstance(message, dict)]
+    rejected = example.extra.get("non_preferred_output")
+    if isinstance(rejected, list):
+        said += [("instead of", message) for message in rejected if isinstance(message, dict)]
     for who, message in said:
         text = text_of(message.get("content")) or str(message.get("tool_calls") or "")
         more = f" … ({len(text) - SHOWN_CHARACTERS:,} more characters)" if len(text) > SHOWN_CHARACTERS else ""

@@ -54,7 +54,7 @@ def json_lines(file: BinaryIO, head: bytes, found: Findings) -> Iterator[Row]:
 
 def _json_line(raw: bytes, number: int, found: Findings, encoding: str | None) -> Row:
     try:
-        return _object(orjson.loads(raw), number, found)
+        return _object(_loaded(raw), number, found)
     except orjson.JSONDecodeError:
         pass
     if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
@@ -68,7 +68,7 @@ def _json_line(raw: bytes, number: int, found: Findings, encoding: str | None) -
         shown = raw[max(0, error.start - 10) : error.start + 10].decode(name, "replace")
         found.add("encoding", number, "line", f"Byte {error.start + 1} is not UTF-8; it reads as {name}: {shown!r}.")
     try:
-        return _object(orjson.loads(text), number, found)
+        return _object(_loaded(text.encode()), number, found)
     except orjson.JSONDecodeError as error:
         near = text[max(0, error.pos - 20) : error.pos + 20].strip()
         found.add("json", number, f"column {error.pos + 1}", f"{error.msg.split(': line ')[0]}, near {near!r}.")
@@ -76,6 +76,18 @@ def _json_line(raw: bytes, number: int, found: Findings, encoding: str | None) -
     except UnicodeEncodeError:
         found.add("json", number, "line", "The line contains half a surrogate pair.")
         return Row(number, None, text)
+
+
+def _loaded(raw: bytes) -> Any:
+    """The value of a line. orjson reads 1,024 levels and writes 254: what comes later could not follow further."""
+    value = orjson.loads(raw)
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise orjson.JSONDecodeError(
+            "nested too deeply, more than 254 levels", raw.decode("utf-8", "replace"), 0
+        ) from error
+    return value
 
 
 def _object(value: Any, number: int, found: Findings) -> Row:
