@@ -95,6 +95,15 @@ def test_where_extra_fixed_cost_is_earned_back(extra: float, saving: float, stat
     assert crossing(extra, saving) == (state, calls)
 
 
+def test_a_machine_of_half_a_dollar_costs_more_a_month_and_its_hours_are_told():
+    free = costs.Workload(examples=0, tuning_hours=0, label_minutes=0, epochs=1, retrainings_per_year=0)
+    small = dataclasses.replace(free, machine_usd_per_month=0.5, machine_watts=0, training_hours=0)
+    found = costs.break_even(small, HERE, LUNA, TODAY)
+    assert found.first[0] - found.second[0] > 0 and "a month more before the first call" in found.sentence
+    busy = dataclasses.replace(small, calls_per_month=7_200, seconds_per_call=1)
+    assert "needs 2.0 machine-hours a month of 720" in " ".join(costs.total_cost(busy, HERE, TODAY).remarks)
+
+
 def test_a_machine_that_is_full_before_it_pays_is_said_to_be():
     """At 300 s a call one machine answers 8,640 calls in a month of 720 hours."""
     slow = costs.Workload(seconds_per_call=300)

@@ -196,3 +196,15 @@ def test_a_large_side_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch):
     assert sorted(found["test_line"]) == [1, 3, 5] and set(found["train_line"]) <= {1, 4, 7}
     monkeypatch.setattr(splitting, "COMPARED", 6)
     assert len(data.Split(rows(a=7), [], rows(a=6), [], seed=0).closest(9)) == 6, "no more than are compared"
+
+
+def test_a_report_of_many_labels_rounds_the_rest_and_an_empty_side_has_no_share():
+    labels = [f"label {n}" for n in range(splitting.LABELS_SHOWN + 4)] + ["label 0"] * 3
+    rows = [
+        Example(({"role": "user", "content": f"q {n}"}, {"role": "assistant", "content": one}))
+        for n, one in enumerate(labels)
+    ]
+    told = splitting.Split(rows, [], rows[:3], [], 1, {"train": labels, "validation": [], "test": labels[:3]}).report()
+    (rest,) = [name for name in told.columns if name.startswith("and ")]
+    assert rest == "and 4 more %" and told.loc["validation", rest] == 0.0
+    assert told.loc["train", rest] == round(400 / len(labels), 1)

@@ -13,7 +13,7 @@ from test_evaluate_parts import ROWS as PICKED
 from helpers import evaluate, statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate import plateau_of, second_look
-from helpers.evaluate.results.plateau import prompted_model
+from helpers.evaluate.results.plateau import _rows_for, prompted_model
 
 
 def right(rows: int, *places: int) -> np.ndarray:
@@ -171,3 +171,11 @@ def test_a_plateau_of_a_run_is_of_one_model_and_of_its_prompts():
 def test_a_second_look_without_shared_rows_or_scores():
     with pytest.raises(EvaluationError, match="3 shared rows"):
         second_look(share_right(PICKED, 9), share_right(PICKED[:3], 2), "best")
+
+
+def test_rows_that_would_do_are_at_least_one_more_than_there_are_else_whole_hundreds():
+    def gains(half: float) -> tuple[dict, ...]:
+        return ({"gain": 0.0, "high": half}, {"gain": -0.5, "high": -0.6})
+
+    assert _rows_for(gains(0.02), 0.02, 200) == 201
+    assert _rows_for(gains(0.04), 0.02, 200) == 800 and _rows_for(gains(0.041), 0.02, 200) == 900

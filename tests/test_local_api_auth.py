@@ -122,12 +122,13 @@ def test_a_client_that_stops_sending_is_not_waited_for_long(monkeypatch: pytest.
 def test_a_key_is_made_once_and_is_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("KIT_LOCAL_KEY", raising=False)
     key, path = auth.read_or_make_key(tmp_path)
+    made = stat.S_IMODE(path.stat().st_mode)
     assert key.startswith("local-") and len(key) >= 6 + 32, "24 bytes of chance"
     assert auth.read_or_make_key(tmp_path) == (key, path) and path == tmp_path / "key"
     other, _ = auth.read_or_make_key(_folder(tmp_path / "other"))
     assert other != key
     if os.name == "posix":
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert made == 0o600, "it is closed as it is made, not only when it is read again"
         path.chmod(0o644)
         assert auth.read_or_make_key(tmp_path)[0] == key and stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text("\n")  # a kill between making and writing it

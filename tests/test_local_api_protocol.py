@@ -272,3 +272,16 @@ def test_a_body_that_is_no_json_says_so():
     with pytest.raises(ApiError, match="could not parse") as found:
         asyncio.run(bodies.read_request(request([b"{"]), chat.ChatRequest))
     assert (found.value.status, found.value.error["code"]) == (400, "invalid_json")
+
+
+def test_usage_at_the_end_of_a_stream_is_for_those_who_ask():
+    options = chat.ChatRequest.model_validate(
+        {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True, "stream_options": {}}
+    ).stream_options
+    assert options.include_usage is False
+
+
+def test_a_body_that_is_no_object_is_named_as_it_came():
+    with pytest.raises(ValidationError) as caught:
+        chat.ChatRequest.model_validate([1])
+    assert caught.value.errors()[0]["input"] == [1]
