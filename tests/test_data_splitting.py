@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 
 import pytest
@@ -208,3 +209,18 @@ def test_a_report_of_many_labels_rounds_the_rest_and_an_empty_side_has_no_share(
     (rest,) = [name for name in told.columns if name.startswith("and ")]
     assert rest == "and 4 more %" and told.loc["validation", rest] == 0.0
     assert told.loc["train", rest] == round(400 / len(labels), 1)
+
+
+def test_each_label_comes_as_near_to_its_share_on_each_side_as_whole_rows_allow():
+    """Six, two and one of nine rows: no side is a whole row away from its share of any of them."""
+    rows = [
+        Example(({"role": "user", "content": hashlib.sha256(str(n).encode()).hexdigest()},
+                 {"role": "assistant", "content": label}))
+        for n, label in enumerate("ccaaccbcc")
+    ]  # fmt: skip
+    parts = data.split(
+        rows, sizes={"train": 0.5, "validation": 0.25, "test": 0.25}, seed=1, label=lambda row: row.answer
+    )
+    for name, share in (("train", 0.5), ("validation", 0.25), ("test", 0.25)):
+        there = Counter(row.answer for row in getattr(parts, name))
+        assert all(abs(there[label] - share * count) <= 0.5 for label, count in {"a": 2, "b": 1, "c": 6}.items())
