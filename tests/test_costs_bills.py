@@ -12,6 +12,7 @@ import pytest
 
 from helpers import costs, facts
 from helpers.costs.calls import call_usd
+from helpers.costs.training import training_remarks
 from helpers.facts import FactRow
 
 TODAY = date(2026, 11, 23)
@@ -168,3 +169,15 @@ def test_the_article_put_right() -> None:
     times = costs.tuned_against_base(TODAY).set_index("model")
     assert times.loc["gpt-4o-mini-2024-07-18", ["times_input", "times_output"]].tolist() == pytest.approx([2, 2])
     assert times.loc["gpt-4o-2024-08-06", ["times_input", "times_output"]].tolist() == pytest.approx([1.5, 1.5])
+
+
+def test_validation_tokens_are_remarked_on_only_where_nobody_says_whether_they_are_billed() -> None:
+    said = {}
+    for provider in (
+        "openai",
+        *(row["provider"] for row in facts.rows("providers") if row["validation_billed"] == "unknown"),
+    ):
+        for tokens in (0, 5):
+            remarks = training_remarks(page_row(provider), tokens, TODAY)
+            said[provider == "openai", tokens] = any("validation tokens are billed" in one for one in remarks)
+    assert said == {(True, 0): False, (True, 5): False, (False, 0): False, (False, 5): True}

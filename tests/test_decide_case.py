@@ -10,6 +10,7 @@ from decide_cases import measurement, pair, plateau
 
 from helpers import decide
 from helpers.decide.case import Case
+from helpers.decide.counterfactuals import _other_rivals
 from helpers.decide.evidence import checked_evidence
 from helpers.decide.record.record import shown_comparisons
 from helpers.decide.record.stored import evidence_from
@@ -257,3 +258,13 @@ def test_counts_chances_and_states_that_make_no_sense():
 def test_what_was_not_measured_is_kept_when_a_record_is_read():
     assert evidence_from({"not_measured": ["the price"]}).not_measured == ("the price",)
     assert evidence_from({}).not_measured == evidence_from({"not_measured": None}).not_measured == ()
+
+
+def test_what_is_supposed_could_have_been_measured():
+    """Scores within 0 and 1, and a comparison with a p-value: a flip must not rest on what cannot be."""
+    nearly = scored(TARGET, 0.98)
+    supposed = [evidence for _, _, evidence in _other_rivals(case(replace(nearly, high=1.0)))]
+    assert supposed
+    for evidence in supposed:
+        assert all(0 <= one.score <= 1 for one in evidence.measurements)
+        assert all(0 < pair.p_value < 0.05 for pair in evidence.comparisons)

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from decide_cases import rule_name
 
+from helpers import facts
 from helpers.decide import decide, hosts
 
 NOW = date(2026, 11, 29)
@@ -69,3 +70,10 @@ def test_a_host_that_is_over_is_no_announcement(customer):
 def test_coming_dates_keep_no_earlier_than():
     told = dict(hosts.coming_dates("azure", NOW))
     assert "no earlier than this day" in told[date(2027, 10, 14)]
+
+
+def test_what_is_said_of_a_host_is_whole_on_any_day():
+    for host in (row["provider"] for row in facts.rows("providers")):
+        for day in (date(2026, 11, 23), date(2027, 12, 31)):
+            said = hosts.about(host, day)
+            assert "None" not in said and said.endswith(facts.provider(host).source)

@@ -179,3 +179,8 @@ def test_rows_that_would_do_are_at_least_one_more_than_there_are_else_whole_hund
 
     assert _rows_for(gains(0.02), 0.02, 200) == 201
     assert _rows_for(gains(0.04), 0.02, 200) == 800 and _rows_for(gains(0.041), 0.02, 200) == 900
+
+
+def test_a_second_look_tells_the_change_from_the_first():
+    looked = second_look(share_right(PICKED[:20], 10), share_right(PICKED[20:], 5), "best")
+    assert looked.change.value == pytest.approx(5 / 20 - 10 / 20)

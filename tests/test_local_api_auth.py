@@ -171,3 +171,10 @@ def test_a_home_that_is_the_apis_alone_is_closed_as_a_whole(tmp_path: Path):
 def _folder(path: Path) -> Path:
     path.mkdir(mode=0o755)
     return path
+
+
+def test_a_body_passes_whole():
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"whole", "more_body": False}
+
+    assert asyncio.run(auth._Body(receive).receive())["body"] == b"whole"
