@@ -211,6 +211,7 @@ def test_missing_and_cut_off_stand_in_table_and_caption_and_raw_answers_below(ho
     assert f"one: {right} right, {60 - 6 - right} wrong, 6 without a score" in seen
     assert seen.count(">right<") == seen.count(">wrong<") == 3
     assert "&lt;b&gt;" in seen and "<b>" not in seen
+    assert "></th>" not in seen, "an empty heading tells a screen reader nothing"
 
 
 # --- told before it runs ---------------------------------------------------------------------------------------------

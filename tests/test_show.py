@@ -228,6 +228,14 @@ def test_tables_escape_format_and_name_their_parts():
     assert 'scope="row"' in show.table(scores_table()).data
 
 
+def test_row_numbers_that_a_filter_left_are_no_headings_and_a_named_index_is_one():
+    rows = pd.DataFrame({"line": [7, 8, 9, 7], "code": list("abca")})
+    assert 'scope="row"' not in show.table(rows).data
+    assert 'scope="row"' not in show.table(rows[rows["line"] != 9]).data, "places in the table before the filter"
+    named = show.table(rows.groupby("line").count()).data
+    assert '<th scope="col" style="text-align:left">line</th>' in named and named.count('scope="row"') == 3
+
+
 def test_a_long_web_address_in_a_table_may_break_and_words_may_not():
     rows = pd.DataFrame({"model": ["gpt-4.1"], "source": ["https://example.org/a/long/address"]})
     model, source = show.table(rows).data.split("<tbody>")[1].split("</td>")[:2]

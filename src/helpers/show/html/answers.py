@@ -14,11 +14,14 @@ from helpers.evaluate import free_text
 from helpers.evaluate.free_text.profile import Copies
 from helpers.evaluate.metrics.text_rules import Rule
 from helpers.evaluate.results.results import USUAL, Results
+from helpers.formatting import plural
 from helpers.records import Example
 from helpers.show.html.elements import html_output, texts_side_by_side
 from helpers.show.html.tables import table
 
 EACH = 3
+OUTCOMES = ("outcome", "question", "ideal", "answer")
+"""Columns of the raw answers."""
 LONGEST = 600
 """Letters of a text that are shown."""
 CELL = "text-align:left;vertical-align:top;white-space:pre-wrap;overflow-wrap:anywhere;max-width:32em"
@@ -94,9 +97,9 @@ def _candidate(results: Results, candidate: str, metric: str, examples: Sequence
     else:
         order = there[np.argsort(scores[there], kind="stable")]
         groups = [("least alike", order[:each]), ("most alike", order[each:][-each:][::-1])]
-        counts = f"{len(there)} answers, {asked - len(there)} without one"
+        counts = f"{plural(len(there), 'answer')}, {asked - len(there)} without one"
     lines = [_line(said, examples[row], answers[row]) for said, rows in groups for row in rows]
-    head = "".join(f'<th scope="col" style="text-align:left">{one}</th>' for one in ("", "question", "ideal", "answer"))
+    head = "".join(f'<th scope="col" style="text-align:left">{one}</th>' for one in OUTCOMES)
     body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>" if lines else ""
     return f"<details><summary>{escape(candidate)}: {counts}</summary>{body}</details>"
 

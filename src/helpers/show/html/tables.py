@@ -20,14 +20,15 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
     """A data frame as an escaped, accessible HTML table.
 
     Numbers stand right with thousands separators, three digits of what is below one hundred, and dollars with cents. A
-    missing value is a dash. A named index, or one that is not just 0, 1, 2 …, becomes the rows' heading.
+    missing value is a dash. An index becomes the rows' heading when it has a name or is no number: bare numbers are
+    only the places that the rows had in a larger table.
 
     Args:
         df: bills, results, problems …; the first 200 rows are shown, the rest is counted.
         caption: shown above the table and read out first by a screen reader.
         percent: columns of shares (0 to 1) to show in percent.
     """
-    named = df.index.name is not None or not isinstance(df.index, pd.RangeIndex)
+    named = df.index.name is not None or not pd.api.types.is_integer_dtype(df.index)
     names = ([df.index.name or ""] if named else []) + list(df.columns)
     head = "".join(_head(str(name), _side(df, name)) for name in names)
     body = "".join(
