@@ -84,7 +84,7 @@ def test_unknown_columns_say_how_to_name_them() -> None:
 
 def test_rows_that_cannot_be_read_are_all_counted() -> None:
     raw = lines(*clean_rows()) + b"\n{broken\n[1]\n"
-    with pytest.raises(DataError, match=r"2 row\(s\) cannot be read.*line 13.*line 14"):
+    with pytest.raises(DataError, match=r"2 rows cannot be read.*line 13.*line 14"):
         data.read(raw)
 
 

@@ -32,6 +32,8 @@ MINUS = "\N{MINUS SIGN}"
         (plural(1, "row"), "1 row"),
         (plural(0, "row"), "0 rows"),
         (plural(1200, "row"), "1,200 rows"),
+        (plural(1.0, "epoch"), "1 epoch"),
+        (plural(2.5, "epoch"), "2.5 epochs"),
     ],
 )
 def test_numbers_in_words(said, words):

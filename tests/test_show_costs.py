@@ -74,7 +74,7 @@ def test_the_largest_parts_of_the_bill_come_first():
 
 def test_a_remark_of_a_bill_stays_in_one_piece_whatever_its_punctuation():
     table = costs.compare(costs.Workload(), ["tuned:nebius/under-20b"], TODAY)
-    said = "1 deployment(s) up 720 hours a month; load not checked"
+    said = "1 deployment up 720 hours a month; load not checked"
     assert said in table.loc[0, "remarks"]
     assert f"<li>{said}</li>" in show.bill(table).data
 

@@ -65,11 +65,12 @@ def points(difference: float) -> str:
     return f"{signed(difference)} points"
 
 
-def plural(count: int, noun: str) -> str:
-    """ "1 row", "2,000 rows".
+def plural(count: float, noun: str) -> str:
+    """ "1 row", "2,000 rows", "1.5 epochs".
 
     Args:
-        count: how many.
+        count: how many; a whole one is written without a point.
         noun: its singular; the plural adds an s.
     """
+    count = int(count) if float(count).is_integer() else count
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -18,6 +18,7 @@ from helpers.costs.options import THIS_MACHINE, Option
 from helpers.costs.training import training_remarks, training_usd
 from helpers.costs.workload import Workload
 from helpers.facts import FactRow
+from helpers.formatting import plural
 
 PARTS = (
     "training", "inference", "hosting", "storage", "electricity", "evaluation", "labelling", "setting up", "review",
@@ -158,7 +159,9 @@ def _remarks(w: Workload, option: Option, rate: Rates) -> tuple[str, ...]:
     if price and w.batch_share and price.get("batch_input") is None:
         said.append("no batch price is known: billed at the usual price")
     if rate.hosting and option.kind == "tuned":
-        said.append(f"{w.replicas:g} deployment(s) up {w.hosted_hours_per_month:g} hours a month; load not checked")
+        said.append(
+            f"{plural(w.replicas, 'deployment')} up {w.hosted_hours_per_month:g} hours a month; load not checked"
+        )
     if option.kind == "own":
         hours = w.calls_per_month * w.seconds_per_call / 3600
         said.append(f"needs {hours:,.1f} machine-hours a month of {HOURS_A_MONTH * w.replicas:g}")

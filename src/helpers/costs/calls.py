@@ -12,6 +12,7 @@ from typing import Any
 from helpers import facts
 from helpers.costs.cost import MILLION, Cost, float_or_none, number, remarks_on
 from helpers.facts import FactRow
+from helpers.formatting import plural
 
 
 def call_usd(price: FactRow, tokens_in: Any, tokens_out: Any, prefix: Any = 0, hits: Any = 0, batch: Any = 0) -> Any:
@@ -158,5 +159,8 @@ def ladder_cost(
     parts = {f"rung {i}": None if call.total is None else n * call.total for i, call in enumerate(calls, start=1)}
     said = calls[0].remarks if calls else ()
     lengths = f"{min(prompt_tokens):,.0f} to {max(prompt_tokens):,.0f} tokens" if calls else "no length"
-    what = f"{len(calls)} prompts of {lengths} x {n:,.0f} rows on {facts.beside_label(row, day)}"
+    what = (
+        f"{plural(n, 'row')}, each asked with {plural(len(calls), 'prompt')} of {lengths}, on "
+        f"{facts.beside_label(row, day)}"
+    )
     return Cost(what, parts, (row,), said)

@@ -20,7 +20,7 @@ from helpers.costs.cost import Cost, about, dollars, number
 from helpers.costs.options import Option, options
 from helpers.costs.workload import Workload
 from helpers.errors import CostError
-from helpers.formatting import percent
+from helpers.formatting import percent, plural
 
 SHARES = ("cache_hit_rate", "batch_share")
 
@@ -138,7 +138,7 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
     most = most_calls(workload, tuned)
     if most is not None and calls and state == "above" and calls > most:
         said += (
-            f" But at {workload.seconds_per_call:g} s a call {workload.replicas:g} machine(s) answer at most "
+            f" But at {workload.seconds_per_call:g} s a call {plural(workload.replicas, 'machine')} can answer at most "
             f"{about(most)} calls a month: the machines needed for more calls are not included."
         )
     return BreakEven(state, calls, said, (fixed_a, each_a), (fixed_b, each_b))

@@ -10,6 +10,7 @@ from helpers import facts
 from helpers.costs.cost import MILLION, Cost, dollars, float_or_none, number, remarks_on
 from helpers.errors import CostError, FactsError
 from helpers.facts import FactRow
+from helpers.formatting import plural
 
 
 def training_usd(row: FactRow, file_tokens: Any, epochs: Any, validation: Any, evaluations: Any, hours: Any) -> Any:
@@ -218,4 +219,4 @@ def _job_sentence(low: Cost, high: Cost, epochs: float, note: str) -> str:
     if high.total is None:
         return f"{low.what}: the price is unknown (no price for {', '.join(high.unknown)})."
     band = dollars(low.total) if low.total == high.total else f"{dollars(low.total)} to {dollars(high.total)}"
-    return f"{low.what}: {band} for {epochs:g} epoch(s) ({note}); prices as of {high.as_of}, {high.how_known}."
+    return f"{low.what}: {band} for {plural(epochs, 'epoch')} ({note}); prices as of {high.as_of}, {high.how_known}."

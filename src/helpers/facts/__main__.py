@@ -17,6 +17,7 @@ from helpers.errors import FactsError
 from helpers.facts import STALE_DAYS, TABLES, FactRow, life, rows, stale, today
 from helpers.facts.library import compare_with_library, compare_with_list, library_version
 from helpers.facts.review import review
+from helpers.formatting import plural
 
 SOON_DAYS = 120
 
@@ -122,7 +123,7 @@ def _to_look_at(number: int, row: dict) -> str:
     doubt = f"; {row['doubt']}" if row["doubt"] else ""
     return (
         f"{number}. {row['place']}: {row['what']}\n"
-        f"   {row['rests']} row(s) rest on it; read {row['age_days']} days ago{doubt}\n"
+        f"   on it: {plural(row['rests'], 'row')}; read {row['age_days']} days ago{doubt}\n"
         f"   compare: {row['compare']}\n"
         f"   at: {row['source']}"
     )

@@ -27,7 +27,7 @@ from helpers.data.sensitive import beside, personal
 from helpers.data.shapes.chat import Shaped
 from helpers.data.shapes.column_names import recognise
 from helpers.errors import AssetError, DataError
-from helpers.formatting import percent
+from helpers.formatting import percent, plural
 from helpers.tokens import text_of
 
 ENOUGH_TO_LEARN = 50
@@ -198,10 +198,11 @@ def _check_file(source: Source, limits: Rules, whole: Corpus, shapes: dict[str, 
     if limits.max_file_bytes and size > limits.max_file_bytes:
         found.add("file_too_large", 0, "file", f"{size:,} bytes; {limits.provider} accepts {limits.max_file_bytes:,}.")
     if limits.min_examples and len(whole.lines) < limits.min_examples:
-        more = f"The file has {len(whole.lines)} usable example(s), but must have at least {limits.min_examples}."
+        there = plural(len(whole.lines), "usable example")
+        more = f"The file has {there}, but must have at least {limits.min_examples}."
         found.add("invalid_n_examples", 0, "file", more)
     elif len(whole.lines) < ENOUGH_TO_LEARN:
-        found.add("few_examples", 0, "file", f"{len(whole.lines)} examples.")
+        found.add("few_examples", 0, "file", f"{plural(len(whole.lines), 'example')}.")
     if limits.max_examples and n > limits.max_examples:
         found.add("too_many_examples", 0, "file", f"{n:,} examples; {limits.provider} accepts {limits.max_examples:,}.")
     if whole.truncated > TRUNCATED_SHARE * max(n, 1):

@@ -9,7 +9,7 @@ from helpers.data.checking.corpus import MAX_LABELS, USUAL, Corpus
 from helpers.data.duplicates import clusters, near_pairs, normalise
 from helpers.data.report import Findings
 from helpers.data.sensitive.beside import check_declaration
-from helpers.formatting import percent
+from helpers.formatting import percent, plural
 
 FEW_OF_A_LABEL = 5
 IMBALANCE = 10
@@ -165,7 +165,7 @@ def _check_labels(corpus: Corpus, found: Findings) -> None:
         sizes = Counter({usual[key]: sum(counts.values()) for key, counts in spelled.items()})
         for label, count in sizes.items():
             if count < FEW_OF_A_LABEL:
-                found.add("rare_label", 0, name, f"{label!r} has {count} row(s) in {name}.")
+                found.add("rare_label", 0, name, f"{label!r} has {plural(count, 'row')} in {name}.")
         (most, many), (least, few) = sizes.most_common()[0], sizes.most_common()[-1]
         if many >= IMBALANCE * few:
             found.add("label_imbalance", 0, name, f"{most!r} has {many:,} rows, {least!r} has {few:,}, in {name}.")

@@ -259,7 +259,7 @@ def read(source: str | Path | bytes | pd.DataFrame, columns: Columns | None = No
     if errors:
         shown = "; ".join(f"line {problem.line}: {problem.message}" for problem in errors[:SHOWN])
         raise DataError(
-            f"{len(errors):,} row(s) cannot be read.",
+            f"{plural(len(errors), 'row')} cannot be read.",
             got=shown + ("; …" if len(errors) > SHOWN else ""),
             fix="See all of them with data.check(DATA, columns=COLUMNS). A copy without them: "
             'data.repair(DATA, data.check(DATA, columns=COLUMNS), to="repaired.jsonl"); then DATA = "repaired.jsonl".',

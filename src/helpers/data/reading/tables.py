@@ -15,6 +15,7 @@ from typing import Any
 from helpers.data.report import Findings
 from helpers.data.shapes.column_names import known_name
 from helpers.errors import DataError
+from helpers.formatting import plural
 
 Line = tuple[int, list]
 """A row's 1-based line in the file, and its cells."""
@@ -271,7 +272,7 @@ def _below_title(lines: list[Line], found: Findings) -> list[Line]:
     titles = all(not _is_blank(cells[0]) for _, cells in lines[:above])
     if usual < 2 or not 0 < above <= MAX_PREAMBLE or not titles:
         return lines
-    found.add("read_as", 0, "file", f"{above} line(s) above the table were skipped.")
+    found.add("read_as", 0, "file", f"{plural(above, 'line')} skipped above the table.")
     return lines[above:]
 
 
