@@ -378,13 +378,24 @@ def test_a_budget_that_is_too_small_names_what_a_reader_can_change(host, tmp_pat
     """A copy of ``your_project`` has its parameters cell, and no argument called ``part``."""
     with pytest.raises(EvaluationError) as refused:
         find(host(), tmp_path / "s.sqlite", budget_calls=30)
-    said = str(refused.value)
-    named = set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", said))
+    assert "`part`" not in str(refused.value)
+    stands_in_the_parameters_cell(str(refused.value))
+
+
+def test_a_prompt_without_instructions_says_where_a_reader_writes_them(host, tmp_path):
+    with pytest.raises(EvaluationError, match="no instructions") as refused:
+        optimise(host(), tmp_path / "s.sqlite", first=replace(FIRST, system=""))
+    stands_in_the_parameters_cell(str(refused.value))
+
+
+def stands_in_the_parameters_cell(said: str) -> None:
+    """Settings that a message names are there to be changed, and it names one at least."""
+    named = set(re.findall(r"`([A-Z_]{4,})`", said))
     notebook = json.loads((NOTEBOOKS / "your_project.ipynb").read_text(encoding="utf-8"))
     (cell,) = (
         "".join(cell["source"]) for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ())
     )
-    assert named and all(name in cell for name in named) and "`part`" not in said
+    assert named and all(name in cell for name in named)
 
 
 def test_no_more_sets_than_there_are(host, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -168,6 +169,32 @@ def test_waiting_is_shown(metered, clock):
     for _ in range(2):
         assert kept.admit(Request("m", [{"role": "user", "content": "hello"}]), threading.Event())
     assert said == ["waiting 61 s: 1 requests a minute"] and kept.waiting == ""
+
+
+@pytest.mark.parametrize("find", [evaluate.optimise, evaluate.choose_examples])
+def test_a_search_says_first_how_long_the_limits_make_it_at_most(metered, clock, tmp_path, capsys, find):
+    limits = {"requests_per_minute": 5, "requests_per_day": 30, "tokens_per_minute": 9_000, "tokens_per_day": 400_000}
+    client, began, days = providers.connect("groq-here", limits=limits), clock.now(), 1
+    first = Candidate("first", "m", system="Say it.", max_tokens=4)
+    options = {"budget_calls": 80, "part": 8, "store": tmp_path / "s", "reflection_tokens": 300, "concurrency": 1}
+    if find is evaluate.choose_examples:
+        del options["reflection_tokens"]
+    while days < 9:
+        try:
+            find(client, first, rows(40), [metrics.exact_match], **options)
+            break
+        except AllowanceError:
+            days += 1
+            clock.seconds += pace.DAY
+    said = capsys.readouterr().out
+    told = re.search(
+        r"A search of up to (\d+) calls .* 5 requests a minute.*up to about (\d+) minutes, on (\d) days", said
+    )
+    assert told, said
+    calls, minutes, on_days = map(int, told.groups())
+    assert 1 < days <= on_days == 3 and calls / 5 <= minutes < calls, "80 calls, 30 a day"
+    assert clock.now() - began - (days - 1) * pace.DAY <= 61 * minutes
+    assert "run it again each day, it goes on where it stopped" in said
 
 
 def test_a_price_says_that_the_account_pays_and_no_limit_is_kept(metered, tmp_path):

@@ -83,13 +83,22 @@ class Plan:
     @property
     def sentence(self) -> str:
         """All of it in words, with date and source of the limits."""
+        return self.told(plural(self.calls, "call"), "at least")
+
+    def told(self, what: str, bound: str) -> str:
+        """The sentence for other words than "80 calls" and "at least".
+
+        Args:
+            what: what is to be asked.
+            bound: stands before the minutes; "up to about" where not all of these calls may be needed.
+        """
         said = (
-            f"{plural(self.calls, 'call')} with up to {self.tokens:,} tokens at {self.tier.host}, free of charge "
+            f"{what} with up to {self.tokens:,} tokens at {self.tier.host}, free of charge "
             f"within {self.tier.limits} ({self.tier.cite})"
         )
         if not (self.minutes or self.days):
             return f"{said}. Look your account's limits up and give them: LIMITS = {{…}}."
-        took = f"at least {plural(self.minutes, 'minute')}" if self.minutes else "a time that is not known"
+        took = f"{bound} {plural(self.minutes, 'minute')}" if self.minutes else "a time that is not known"
         spread = f", on {plural(self.days or 1, 'day')}: run it again each day, it goes on where it stopped"
         return f"{said}: {took}{spread * ((self.days or 1) > 1)}."
 

@@ -89,7 +89,11 @@ def optimise(
     """
     search.check(candidate, pool, metrics)
     if not candidate.system:
-        raise EvaluationError(f"{candidate.name} has no instructions to begin with.", fix="Set `system`.")
+        raise EvaluationError(
+            f"{candidate.name} has no instructions to begin with.",
+            fix="Write what you would tell a new colleague: `INSTRUCTIONS` in the parameters cell of your project, "
+            "`system` of the candidate in code.",
+        )
     scored, told = search.divide(pool, part, seed, candidate.shots)
     minibatch = min(minibatch, len(told))
     round_calls = 2 * minibatch + 1 + len(scored)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from helpers import providers, statistics
 from helpers.errors import ConsentError, EvaluationError
+from helpers.evaluate.inference.pace import Plan, pace_of
 from helpers.evaluate.inference.requests import Request, ask, progress_bar
 from helpers.evaluate.inference.spending import Price, Spending
 from helpers.evaluate.inference.store import AnswerStore, Reply
@@ -101,8 +102,9 @@ class Search:
 class Purse:
     """Asks for a search: never the same call twice, within a limit in USD that holds for the whole of it.
 
-    The forecast for the whole search is shown, and held against the limit, before the first call that is not in the
-    store. So a search that is taken up again, or repeated for nothing, says so by its silence.
+    The forecast for the whole search (at a free tier: how long its limits make it at most) is shown, and held against
+    the limit, before the first call that is not in the store. So a search that is taken up again, or repeated for
+    nothing, says so by its silence.
 
     Args:
         client: from ``helpers.providers.connect``.
@@ -181,15 +183,24 @@ class Purse:
                 return
         calls = sum(count for count, _ in self.expected)
         usd = sum(count * max(self.spending.forecast([one]) for one in some) for count, some in self.expected)
-        said = f"A search of up to {calls} calls at {self.host}"
+        what = f"A search of up to {plural(calls, 'call')}"
+        said = f"{what} at {self.host}"
         money = f": up to about ${usd:.4f}, and its limit is ${self.limit:.4f}"
         if usd > self.limit:
             raise ConsentError(
                 f"{said}{money}.", fix=f"Raise SPEND_LIMIT_USD to allow it, or allow fewer calls ({CALLS_SETTING})."
             )
         if self.progress:
-            self.bar.write(f"{said}{money if usd else ''}.")
+            plan = self._plan()
+            self.bar.write(plan.told(what, "up to about") if plan else f"{said}{money if usd else ''}.")
         self.consented = True
+
+    def _plan(self) -> Plan | None:
+        """What the limits of a free tier make of the search at its longest; None at any other host."""
+        pace = pace_of(self.client, self.price, [one for _, some in self.expected for one in some])
+        if pace is None:
+            return None
+        return pace.plan([one for count, some in self.expected for one in count * [max(some, key=pace.tokens)]])
 
     def _cost(self, request: Request, reply: Reply) -> float:
         if reply.prompt_tokens is None or reply.completion_tokens is None:
