@@ -218,6 +218,17 @@ def test_the_editor_tells_two_hands_apart_and_says_how_well():
     assert "!" in editor.theirs
 
 
+def test_what_the_editor_goes_by_reads_as_words_and_named_marks():
+    """The terms are bare tokens: set in a sentence as they are, a full stop among them ends it."""
+    terms = (".", "in", "is a", ". and", "it ,", "' s", "%")
+    editor = free_text.Editor(None, None, terms, ("!",), "")
+    assert editor.goes_by == (
+        "For ours speak: a full stop, “in”, “is a”, a full stop before “and”, “it” before a comma, an apostrophe "
+        "before “s”, “%”.",
+        "Against ours: an exclamation mark.",
+    )
+
+
 def test_an_editor_that_cannot_tell_says_so():
     texts = [example.answer for example in TRAIN[:200]]  # one writer's
     editor = free_text.train_editor(texts[::2], texts[1::2])

@@ -23,6 +23,12 @@ from helpers.formatting import plural
 from helpers.statistics import Estimate, score_interval
 
 FOLDS = 5
+MARKS = {
+    ".": "a full stop", ",": "a comma", ";": "a semicolon", ":": "a colon", "!": "an exclamation mark",
+    "?": "a question mark", "-": "a hyphen", "–": "a dash", "—": "a dash", "'": "an apostrophe", "’": "an apostrophe",
+    '"': "a quotation mark", "“": "a quotation mark", "”": "a quotation mark", "(": "a bracket", ")": "a bracket",
+}  # fmt: skip
+"""What punctuation is called in a sentence, where it would be taken for the sentence's own."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,12 @@ class Editor:
     ours: tuple[str, ...]
     theirs: tuple[str, ...]
     sentence: str
+
+    @property
+    def goes_by(self) -> tuple[str, str]:
+        """``ours`` and ``theirs``, each as a sentence."""
+        ours, theirs = (", ".join(map(_in_words, terms)) for terms in (self.ours, self.theirs))
+        return f"For ours speak: {ours}.", f"Against ours: {theirs}."
 
     def takes(self, texts: Sequence[str | None]) -> np.ndarray:
         """1 for each text that it takes for the archive's, else 0; ``nan`` for a missing one."""
@@ -90,6 +102,14 @@ def _balanced(right: np.ndarray, labels: np.ndarray) -> Estimate:
     low = middle - np.hypot(one.value - one.low, other.value - other.low) / 2
     high = middle + np.hypot(one.high - one.value, other.high - other.value) / 2
     return Estimate(middle, float(low), float(high))
+
+
+def _in_words(term: str) -> str:
+    """A word or a pair of them in quotation marks, punctuation by its name."""
+    parts = term.split()
+    if not MARKS.keys() & set(parts):
+        return f"“{term}”"
+    return " before ".join(MARKS.get(part, f"“{part}”") for part in parts)
 
 
 def _terms(names: np.ndarray, order: np.ndarray, most: int = 8) -> tuple[str, ...]:
