@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from html import escape, unescape
 
@@ -70,6 +71,13 @@ def test_the_largest_parts_of_the_bill_come_first():
     html = show.bill(table).data
     assert html.index(">hosting<") < html.index(">labelling<") < html.index(">training<")
     assert "$0<" in html and "$17,280" in html
+
+
+def test_the_parts_of_a_narrow_bill_leave_out_what_costs_nothing():
+    html = show.bill(costs.compare(costs.Workload(), ["tuned:nebius/under-20b", LUNA], TODAY)).data
+    prompted, hosted = re.findall(r'<div class="kit-parts"[^>]*>(.*?)</div>', html)
+    assert "hosting $17,280, " in hosted and "hosting" not in prompted and " $0," not in hosted + prompted
+    assert "setting up $240.00" in prompted
 
 
 def test_a_remark_of_a_bill_stays_in_one_piece_whatever_its_punctuation():

@@ -15,6 +15,8 @@ from helpers.show.html.elements import bullets, folded, html_output, wide
 def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its largest parts first") -> HTML:
     """``costs.compare(…)`` as a table: each part that any option has, with dates and sources one click away.
 
+    Where it is narrow, the parts that cost something stand in a line below the option instead of in columns.
+
     Args:
         table: from ``costs.compare``.
         caption: what the table is called by those who cannot see it.
@@ -22,18 +24,18 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     rows = table.to_dict("records")
     head, amounts = costs.amounts(rows)
     cells = "".join(
-        f'<th scope="col" style="text-align:left;{_CLOSE}">{escape(name)}</th>' for name in ("option", *head)
+        f'<th scope="col"{_part(place)} style="text-align:left;{_CLOSE}">{escape(name)}</th>'
+        for place, name in enumerate(["option", *head], -1)
     )
-    body = "".join(map(_bill_row, rows, amounts))
+    body = "".join(_bill_row(row, head, cost) for row, cost in zip(rows, amounts, strict=True))
     old = table.attrs.get("age", "")
-    return html_output(
-        (f"<p><b>{escape(old)}</b></p>" if old else "")
-        + wide(
-            caption,
-            f'<table><caption style="caption-side:top;text-align:left"><b>{escape(caption)}</b></caption>'
-            f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>",
-        )
+    shown = wide(
+        caption,
+        f'<table><caption style="caption-side:top;text-align:left"><b>{escape(caption)}</b></caption>'
+        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>",
     )
+    age = f"<p><b>{escape(old)}</b></p>" if old else ""
+    return html_output(f'{age}{_STYLE}<div class="kit-bill">{shown}</div>')
 
 
 _CLOSE = "padding:.4em .3em"
@@ -41,17 +43,37 @@ _CLOSE = "padding:.4em .3em"
 _TOP = f"{_CLOSE};vertical-align:top;text-align"
 
 
-def _bill_row(row: dict, amounts: Sequence[str]) -> str:
+_WHOLE = 3
+"""The first amounts are of the whole bill (in total, a month, a call), the others are its parts."""
+_STYLE = """<style>
+.kit-bill { container: kit-bill / inline-size; }
+@container kit-bill (max-width: 1050px) {
+  .kit-bill .kit-part { display: none; }
+  .kit-bill .kit-parts { display: block !important; }
+}
+</style>"""
+
+
+def _part(place: int) -> str:
+    return ' class="kit-part"' if place >= _WHOLE else ""
+
+
+def _bill_row(row: dict, head: Sequence[str], amounts: Sequence[str]) -> str:
     mark = f"<br>⚠ {escape(row['mark'])}" if row["mark"] else ""
-    cells = "".join(f'<td style="{_TOP}:right">{escape(amount)}</td>' for amount in amounts)
+    cells = "".join(
+        f'<td{_part(place)} style="{_TOP}:right">{escape(amount)}</td>' for place, amount in enumerate(amounts)
+    )
+    parts = [f"{name} {amount}" for name, amount in zip(head, amounts, strict=True)][_WHOLE:]
+    listed = escape(", ".join(part for part in parts if not part.endswith(" $0")))
     return (
         f'<tr><td style="{_TOP}:left;min-width:13em;max-width:22em;white-space:normal">'
-        f"<b>{escape(row['label'])}{mark}</b>{_source(row)}</td>{cells}</tr>"
+        f"<b>{escape(row['label'])}{mark}</b>"
+        f'<div class="kit-parts" style="display:none">{listed}</div>{_source(row)}</td>{cells}</tr>'
     )
 
 
 def _source(row: dict) -> str:
     """Date, how it is known, remarks and addresses of an option's prices, folded away."""
     if row["as_of"] is None:
-        return f"<br>{escape('; '.join(row['notes']))}"
+        return f"<div>{escape('; '.join(row['notes']))}</div>"
     return folded(f"prices as of {row['as_of']}", bullets(row["notes"]))

@@ -77,6 +77,7 @@ class Panel(widgets.VBox):
 _STYLE = """<style>
 .jp-OutputArea:has(> .jp-OutputArea-child > .jp-OutputArea-output .kit-panel) .kit-picture { display: none; }
 .kit-panel { overflow: clip; }
+.kit-panel .widget-html-content { min-width: 0; }
 .kit-panel .svg-container > .main-svg:first-of-type { display: block; position: static !important; }
 .kit-panel .jupyter-widget-Collapse-header { color: var(--jp-ui-font-color1); }
 .kit-panel.jupyter-widgets-disconnected::before { font-weight: bold; padding: 8px 0; line-height: 1.4;
