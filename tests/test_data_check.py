@@ -196,6 +196,21 @@ def test_every_row_code_is_found_on_its_line(code: str) -> None:
     assert set(report.problems["line"]) <= {0, 4}, "a clean row was blamed"
 
 
+@pytest.mark.parametrize("code", PLANTED)
+def test_a_host_is_told_the_errors_of_the_report_and_nothing_else(code: str, tmp_path: Path) -> None:
+    planted = PLANTED[code]
+    lines = [*map(json.dumps, clean_rows()), planted if isinstance(planted, str) else json.dumps(planted), "\ufeff{}"]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    for provider in ("openai", "local", "together"):
+        report = data.check(file, provider=provider)
+        errors, usable = data.errors(file, provider=provider)
+        assert [tuple(problem) for problem in errors] == [
+            tuple(problem) for problem in report.problems.query("severity == 'error'").itertuples(index=False)
+        ]
+        assert errors and usable == len(report.rows)
+
+
 def test_weight_must_be_a_number() -> None:
     for weight in (True, "1", 2, 0.5, None):
         assert (1, "weight") in found(message(weight=weight))

@@ -15,7 +15,7 @@ from faulty_proxy import CLIENT_GIVES_UP, FAULTS, FaultyProxy, at_random
 from job_host import STEPS, JobHost
 from running_api import chat_rows
 
-from helpers import jobs, providers
+from helpers import facts, jobs, providers
 from helpers.errors import ConsentError, HostError, JobError
 from helpers.jobs import forecast, retry
 
@@ -448,26 +448,57 @@ def test_no_earlier_than_stands_beside_the_day_of_a_leftover(monkeypatch):
     assert "ends no earlier than 2027-10-14" in _model(on_azure, None, providers.HOSTS["azure"])["note"]
 
 
+@pytest.fixture
+def with_dates(tmp_path, monkeypatch, quick):
+    """A host whose dates are OpenAI's: for existing customers from 2026-05-07, for nobody from 2027-01-06."""
+    running = JobHost("openai", job_seconds=0.1)
+    _name(running, "openai", tmp_path, monkeypatch)
+    with open(tmp_path / "hosts.toml", "a", encoding="utf-8") as file:
+        file.write('facts_name = "openai"\n')
+    yield running
+    running.close()
+
+
 @pytest.mark.parametrize(
     ("day", "said"),
     [("2026-05-06", ""), ("2026-11-29", "existing customers"), ("2027-01-06", "who may fine-tune: nobody")],
 )
-def test_a_job_at_a_host_that_the_facts_call_closed_is_started_with_a_warning(tmp_path, monkeypatch, quick, day, said):
-    running = JobHost("openai", job_seconds=0.1)
-    try:
-        _name(running, "openai", tmp_path, monkeypatch)
-        with open(tmp_path / "hosts.toml", "a", encoding="utf-8") as file:
-            file.write('facts_name = "openai"\n')
-        monkeypatch.setenv("KIT_TODAY", day)
-        client = providers.connect("rehearsal")
-        training = jobs.upload(client, rows(tmp_path))
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            assert jobs.start(client, training.id, model="gpt-4o-mini-2024-07-18").id
-        found = [str(one.message) for one in told if "dated facts" in str(one.message)]
-        assert len(found) == bool(said) and all(said in text for text in found)
-    finally:
-        running.close()
+def test_a_job_at_a_host_that_the_facts_call_closed_is_started_with_a_warning(
+    with_dates, tmp_path, monkeypatch, day, said
+):
+    monkeypatch.setenv("KIT_TODAY", "2026-05-06")
+    client = providers.connect("rehearsal")
+    training = jobs.upload(client, rows(tmp_path))
+    monkeypatch.setenv("KIT_TODAY", day)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert jobs.start(client, training.id, model="gpt-4o-mini-2024-07-18").id
+    found = [str(one.message) for one in told if "dated facts" in str(one.message)]
+    assert len(found) == bool(said) and all(said in text for text in found)
+    for text in found:
+        events = [event["what"] for event in facts.life("gpt-4o-mini-2024-07-18", "openai")]
+        assert [what for what in events if text.count(what) > 1] == [], "each event is said once"
+
+
+@pytest.mark.parametrize("day", ["2027-01-06", "2029-01-01"])
+def test_where_nobody_can_start_a_job_any_more_no_row_is_sent(with_dates, tmp_path, monkeypatch, day):
+    monkeypatch.setenv("KIT_TODAY", day)
+    client = providers.connect("rehearsal")
+    with pytest.raises(HostError, match="no rows are sent") as refused:
+        jobs.upload(client, rows(tmp_path))
+    assert "2027-01-06: nobody can start jobs" in refused.value.got
+    assert '"nebius"' in refused.value.fix and "life.csv" in refused.value.fix
+    assert "no rows are sent" in jobs.obstacle("rehearsal")
+    assert not with_dates.files and not with_dates.requests
+
+
+def test_who_may_start_jobs_is_said_before_rows_are_sent(with_dates, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_TODAY", "2026-11-29")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with pytest.raises(UserWarning, match="dated facts.*existing customers only"):
+            jobs.upload(providers.connect("rehearsal"), rows(tmp_path))
+    assert not with_dates.requests
 
 
 def test_the_real_local_api_on_a_bad_day(local_api, tmp_path, quick):

@@ -351,7 +351,7 @@ def test_prompts_of_16_mib_hold_up_nobody_and_keep_no_memory(local_api: Api):
 
 @pytest.mark.soak  # the same
 def test_a_training_row_of_16_mib_holds_up_nobody(local_api: Api):
-    """It is taken, as every row that is cut off where the model stops reading."""
+    """It is taken, as every row of a right form: which model is to read it is said by the job, which names the row."""
     long = row(
         messages=[{"role": "user", "content": "the kettle came late, again. " * (16 * 2**20 // 29)}, ROW["messages"][1]]
     )

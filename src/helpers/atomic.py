@@ -1,9 +1,15 @@
-"""Writing a file so that nobody ever sees half of it."""
+"""The kit's own files: the folder that keeps them, and writing one so that nobody ever sees half of it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+
+def kit_home() -> Path:
+    """The folder for everything that stays on this machine: ``$KIT_HOME``, or ``.local`` in the repository."""
+    here = os.environ.get("KIT_HOME")
+    return Path(here).expanduser().resolve() if here else Path(__file__).resolve().parents[2] / ".local"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from helpers.atomic import write_atomically
+from helpers.atomic import kit_home, write_atomically
 from helpers.errors import ProjectError
 from helpers.records import Candidate
 
@@ -38,12 +37,6 @@ MADE_BY = {
 
 ANSWERS = "answers.sqlite"
 """File in a project's folder with every answer that hosts gave."""
-
-
-def kit_home() -> Path:
-    """The folder for everything that stays on this machine: ``$KIT_HOME``, or ``.local`` in the repository."""
-    here = os.environ.get("KIT_HOME")
-    return Path(here).expanduser().resolve() if here else Path(__file__).resolve().parents[2] / ".local"
 
 
 class Project:

@@ -4,7 +4,7 @@
 ``queue``. Nothing here sends anything anywhere; ``fetch`` asks for a file at an address, with consent.
 """
 
-from helpers.data.checking.check import check
+from helpers.data.checking.check import check, errors
 from helpers.data.codes import CODES
 from helpers.data.drawing import Drawn, draw
 from helpers.data.origin import origin
@@ -37,6 +37,7 @@ __all__ = [
     "conversation",
     "fetch",
     "draw",
+    "errors",
     "mapping",
     "origin",
     "queue",

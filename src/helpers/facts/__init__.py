@@ -45,7 +45,7 @@ from helpers.facts.lookup import (
     prompted,
     tuning_price,
 )
-from helpers.facts.sentences import STALE_DAYS, age, beside_label, who_in_words, who_may_train
+from helpers.facts.sentences import STALE_DAYS, age, beside_label, who_in_words, who_may_train, whom_it_lets_in
 from helpers.facts.tables import TABLES, FactRow, rows
 from helpers.today import today
 
@@ -89,6 +89,7 @@ __all__ = [
     "tuning_price",
     "who_in_words",
     "who_may_train",
+    "whom_it_lets_in",
 ]
 
 _FRAMES = ("free_tiers", "hosting_table", "load", "shutdowns", "stale", "tunable")

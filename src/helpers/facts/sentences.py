@@ -25,18 +25,36 @@ def who_may_train(provider: str, on: date | None = None) -> str:
     Raises:
         FactsError: no such provider.
     """
-    row, on = provider_row(provider), on or today()
-    events = [event for event in life(provider=provider) if event["event"] not in ("opened", *OTHER_PRODUCTS)]
+    on, events = on or today(), _narrowing(provider)
     whole = [event for event in events if event["model"] == "*"]
     models = [event for event in events if event["model"] != "*"]
-    who = door(provider, on)
-    said = [age([row, *events], on)]
-    said.append(f"{row['name']}, who may fine-tune: {who_in_words(row, who)} (as of {row.as_of}, {row.how_known}).")
+    said = [whom_it_lets_in(provider, on)]
     said += [_sentence("", event, on) for event in whole if event["date"] <= on]
     said += [_sentence(names, event, on) for names, event in _last_of_each(models, on)]
     said += [_sentence("", event, on) for event in whole if event["date"] > on]
     said += [_sentence(names, event, on) for names, event in _next_of_models(models, on)]
-    return " ".join(filter(None, said))
+    return " ".join(said)
+
+
+def whom_it_lets_in(provider: str, on: date | None = None) -> str:
+    """The first sentence of :func:`who_may_train`, without the events; facts that are stale on the day say so before.
+
+    Args:
+        provider: the host's id.
+        on: the day that is asked about; today by default.
+
+    Raises:
+        FactsError: no such provider.
+    """
+    row, on = provider_row(provider), on or today()
+    who = who_in_words(row, door(provider, on))
+    said = f"{row['name']}, who may fine-tune: {who} (as of {row.as_of}, {row.how_known})."
+    return f"{age([row, *_narrowing(provider)], on)} {said}".lstrip()
+
+
+def _narrowing(provider: str) -> list[FactRow]:
+    """Events at a provider that say who can still start a job and what still answers."""
+    return [event for event in life(provider=provider) if event["event"] not in ("opened", *OTHER_PRODUCTS)]
 
 
 def who_in_words(row: FactRow, who: str) -> str:

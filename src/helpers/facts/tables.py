@@ -4,7 +4,8 @@ Prices are USD, tokens are counted in millions ("per 1M tokens"), dates are ISO 
 known* and stays None all the way to the result; a price of 0 means that nothing is charged.
 
 A table is one CSV file. A host may have its rows of all tables in one file instead, ``hosts/NAME.toml``, so that a new
-host is one file: see CONTRIBUTING.md.
+host is one file: see CONTRIBUTING.md. Files of the same form in ``.local/facts`` are the reader's own; like the tables,
+they are read once, when somebody first asks.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
+from helpers.atomic import kit_home
 from helpers.errors import FactsError
 
 HERE = Path(__file__).parent
 HOSTS = HERE / "hosts"
 """Hosts whose rows stand in one file each."""
+
+OWN = "facts"
+"""The folder in the kit's home with the reader's own hosts, one file each."""
 
 KNOWN = ("as_of", "source", "how_known")
 """The columns that every row of every table fills: the day, the address, and how it is known."""
@@ -56,6 +61,14 @@ COLUMNS = {
 """Every table and its columns; what each means stands in CONTRIBUTING.md."""
 
 TABLES = tuple(COLUMNS)
+
+FILLED = {
+    "providers": ("name", "who", "sdk"),
+    "tunable": ("model", "label", "from"),
+    "prompting": ("model", "label", "kind", "input", "output", "from"),
+    "life": ("model", "date", "what"),
+}
+"""Columns without which a row cannot be used, beside :data:`KNOWN`."""
 
 WORDS = {
     ("life", "event"): (
@@ -211,6 +224,9 @@ def _checked(table: str, cells: Mapping[str, str], where: str) -> dict[str, Any]
     for column in KNOWN:
         if not values.get(column):
             raise FactsError(f"{where} has no {column}.", fix="Say where it comes from, or drop the row.")
+    for column in FILLED.get(table, ()):
+        if values[column] is None:
+            raise FactsError(f"{where} has no {column}.", fix=f"Every row of {table} needs it.")
     if not values["how_known"].startswith(HOW_KNOWN):
         raise FactsError(
             f"{where} does not say in the usual words how it is known.",
@@ -277,14 +293,34 @@ def read_host(path: Path) -> tuple[FactRow, ...]:
     return tuple(rows)
 
 
+def read_own(path: Path) -> tuple[FactRow, ...]:
+    """Every row of a host that the reader added, checked.
+
+    Raises:
+        FactsError: the kit has facts of a host of this name, the file has no row ``[[providers]]``, or what
+            :func:`read_host` would refuse.
+    """
+    found = read_host(path)
+    if (HOSTS / path.name).exists() or path.stem in [row["provider"] for row in read_table(HERE / "providers.csv")]:
+        raise FactsError(
+            f"{path.stem} is a host that the kit has facts of, and {path} would add others.",
+            fix="Give your host another name, there and in hosts.toml.",
+        )
+    if not any(row.table == "providers" for row in found):
+        raise FactsError(f"{OWN}/{path.name} has no row [[providers]].", fix="Say there who the host is.")
+    return found
+
+
 @cache
 def rows(table: str) -> tuple[FactRow, ...]:
-    """Every row of one of :data:`TABLES`, in the order of the file, then those of :data:`HOSTS`.
+    """Every row of one of :data:`TABLES`, in the order of the file, then those of :data:`HOSTS` and the reader's own.
 
     Raises:
         FactsError: there is no such table, or it is malformed.
     """
     if table not in TABLES:
         raise FactsError(f"There is no table {table!r}.", fix=f"Use one of {', '.join(TABLES)}.")
-    of_hosts = (row for path in sorted(HOSTS.glob("*.toml")) for row in read_host(path))
+    of_hosts = chain.from_iterable(
+        [*map(read_host, sorted(HOSTS.glob("*.toml"))), *map(read_own, sorted((kit_home() / OWN).glob("*.toml")))]
+    )
     return (*read_table(HERE / f"{table}.csv"), *(row for row in of_hosts if row.table == table))

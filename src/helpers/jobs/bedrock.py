@@ -89,9 +89,10 @@ class Bedrock:
 
         Raises:
             ConsentError: the reader did not name Bedrock; the message says what would have left.
-            HostError: AWS refuses.
+            HostError: nobody can start a job there any more, by the dated facts; or AWS refuses.
         """
         path = Path(path)
+        self.host.refuse_rows()
         ask_before_upload(self.host, path, may_upload_to=may_upload_to)
         content = path.read_bytes()
         key = f"prompt-or-fine-tune/{path.stem}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import warnings
 from pathlib import Path
 
 import openai
@@ -23,6 +24,8 @@ NO_SUCH_THING = (404, 405, 501)
 def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "local") -> FileObject:
     """Put a training file at the host, or find the same bytes that are there already.
 
+    Where the dated facts say that not everybody can start a job there, they warn before anything is sent.
+
     Args:
         client: from ``providers.connect``.
         path: JSONL file in the host's format.
@@ -30,12 +33,17 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
 
     Raises:
         ConsentError: the host is another one; the message says what would have left the machine.
-        HostError: no jobs can be made at this host, it refuses the key, or it does not answer.
+        HostError: no jobs can be made at this host, by nobody any more according to the dated facts (nothing is sent
+            then), it refuses the key, or it does not answer.
         JobError: the host refused the file; every problem that it named is in the message.
     """
     path, host = Path(path), host_of(client)
     host.refuse_training()
+    host.refuse_rows()
     ask_before_upload(host, path, may_upload_to=may_upload_to)
+    who, said = host.door()
+    if who not in ("", "anyone"):
+        warnings.warn(f"{host.name}, according to the dated facts: {said}", UserWarning, stacklevel=2)
     content = path.read_bytes()
     name = f"{path.stem}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
 
@@ -67,6 +75,7 @@ def obstacle(host: str) -> str:
     try:
         client = connect(host, may_train_on_prompts=host)  # no prompt is sent
         host_of(client).refuse_training()
+        host_of(client).refuse_rows()
         patiently(client, lambda c: c.files.list(purpose="fine-tune", limit=1))
     except KitError as error:
         return str(error)

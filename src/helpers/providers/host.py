@@ -143,7 +143,35 @@ class Host:
         where = self.standing(model, day)
         if where is None or where.state == "open":
             return ""
-        return f"{where.sentence}. {facts.who_may_train(self.facts_name or self.name, day)}"
+        events = where.sentence[:1].upper() + where.sentence[1:]
+        return f"{facts.whom_it_lets_in(self.facts_name or self.name, day)} {events}."
+
+    def door(self, day: date | None = None) -> tuple[str, str]:
+        """Whom this host lets start a job on any model of its own, one of the values of ``facts.WHO``, and the dated
+        facts in words; both empty for a host that the tables do not know.
+
+        Args:
+            day: today when not given.
+        """
+        name, day = self.facts_name or self.name, day or facts.today()
+        with contextlib.suppress(FactsError):
+            return facts.door(name, day), facts.who_may_train(name, day)
+        return "", ""
+
+    def refuse_rows(self) -> None:
+        """Pass while somebody can perhaps start a job there, by the dated facts; called before rows are sent.
+
+        Raises:
+            HostError: nobody can any more, so the rows would leave this machine for nothing.
+        """
+        who, said = self.door()
+        if who == "nobody":
+            raise HostError(
+                f"Nobody can start a job at {self.name} any more, so no rows are sent there.",
+                got=said.rstrip("."),
+                fix=f"Train at {', '.join(_open_hosts())}. If it has opened again, add that day to "
+                "src/helpers/facts/life.csv.",
+            )
 
     def refuse_training(self) -> None:
         """Pass when jobs can be made there.

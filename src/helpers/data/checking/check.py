@@ -74,8 +74,6 @@ def check(
         while batch := list(islice(formed, BATCH)):
             lengths = beside.submit(_tokens, counted, [row for _, row in batch])
             _check_contents(batch, limits, lengths, whole, found)
-    if limits.bom:
-        found.forgive("bom")
     _check_file(source, limits, whole, shapes, found)
     splits = {"validation": validation, "test": test}
     others = {name: _texts_of(split, columns, near_duplicates) for name, split in splits.items() if split is not None}
@@ -90,6 +88,29 @@ def check(
         token_limit=limits.max_example_tokens,
         usual_labels=found.usual_labels,
     )
+
+
+def errors(source: Source, *, provider: str = "openai", model: str | None = None) -> tuple[list[Problem], int]:
+    """Why the provider would refuse ``source``: the errors of :func:`check` alone; and the number of usable rows.
+
+    No text is searched or counted: what one says, gives away or is too long for is never an error. A host needs no
+    more, and a row of many megabytes costs it little time and memory; a person needs ``check``.
+
+    Args:
+        source: as for ``check``.
+        provider: whose rules apply.
+        model: whose limits apply, where they depend on it.
+
+    Raises:
+        DataError: the source cannot be opened, or is of no kind that can be read.
+        FactsError: nothing is known of the provider.
+    """
+    limits = rules_for(provider, model)
+    found, whole = Findings(), Corpus(keep_texts=False)
+    shapes: dict[str, list[int]] = {}
+    whole.lines = [line for line, _ in _formed_rows(source, None, limits, whole, shapes, {}, found)]
+    _check_file(source, limits, whole, shapes, found)
+    return [problem for problem in found.sorted() if problem.severity == "error"], len(whole.lines)
 
 
 def _table(problems: list[Problem], fields: tuple[str, ...]) -> pd.DataFrame:
@@ -191,6 +212,8 @@ def _tokens(counted: tokens.TokenCounter | None, rows: list[Shaped]) -> list[int
 
 
 def _check_file(source: Source, limits: Rules, whole: Corpus, shapes: dict[str, list[int]], found: Findings) -> None:
+    if limits.bom:
+        found.forgive("bom")
     n = len(whole.lines) + whole.unreadable
     size = size_of(source)
     if n == 0:

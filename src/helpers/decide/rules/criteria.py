@@ -94,12 +94,17 @@ def needs_speed(case: Case) -> bool:
     return case.says("latency", "fast") or must_run_locally(case)
 
 
+def probably_cheaper(case: Case) -> bool:
+    """The sums were done, and say that tuning is cheaper with the probability ``PROBABLY`` or more."""
+    return case.cheaper is not None and case.cheaper >= PROBABLY
+
+
 def as_good(case: Case) -> bool:
     """The same quality within a measured margin, and cheaper, faster or offline."""
     lead = case.lead
     if lead is None or lead.low < -AS_GOOD or lead.high < 0 or lead.n < enough_rows(case.worth):
         return False
-    return beats_code(case) and ((case.cheaper or 0) >= PROBABLY or needs_speed(case))
+    return beats_code(case) and (probably_cheaper(case) or needs_speed(case))
 
 
 def pays(case: Case) -> bool:
@@ -109,7 +114,7 @@ def pays(case: Case) -> bool:
     if case.lead is not None:
         return leads_unproven(case)
     if case.says("gap", "cost_or_speed"):
-        return (case.cheaper or 0) >= PROBABLY or needs_speed(case)
+        return probably_cheaper(case) or needs_speed(case)
     pull = (
         case.says("consistency", "matters", "critical")
         or case.says("prompt_length", "long")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from helpers.decide.case import Case
 from helpers.decide.rules.criteria import (
-    PROBABLY,
     bill_forbids,
     code_suffices,
     few_prompts,
     must_run_locally,
     needs_speed,
+    probably_cheaper,
     won,
 )
 from helpers.decide.rules.ruling import LESSON, Ruling
@@ -174,7 +174,7 @@ def caching_is_untried(case: Case) -> Ruling | None:
 def the_bill_is_small(case: Case) -> Ruling | None:
     """Few calls cannot pay back training, hosting and people, unless the sums of this very case say so."""
     small = case.says("gap", "cost_or_speed") and case.says("volume", "low") and not needs_speed(case)
-    if not small or (case.cheaper or 0) >= PROBABLY:
+    if not small or probably_cheaper(case):
         return None
     return Ruling(
         "keep_prompting",

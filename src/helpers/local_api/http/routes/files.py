@@ -146,18 +146,17 @@ def _checked_rows(path: Path, filename: str, serving: Serving) -> int:
     Raises:
         ApiError: 400 with every error of the file, each with its line.
     """
-    from helpers import data  # pandas: not needed until somebody uploads
+    from helpers import data  # it imports pandas: not needed until somebody uploads
 
     try:
-        report = data.check(path, provider="local", model=WITH_TOOLS if serving.knows_tools() else None)
+        errors, rows = data.errors(path, provider="local", model=WITH_TOOLS if serving.knows_tools() else None)
     except DataError as error:
         raise ApiError(400, f"{filename}: {error}", param="file", code="invalid_file") from None
-    problems = report.problems
-    errors = problems[(problems["severity"] == "error") & (problems["code"] != "invalid_n_examples")]
-    if len(errors) == 0:
-        return len(report.rows)
-    listed = [_plain(row) for row in errors.head(MAX_LISTED).to_dict("records")]
-    told = [_sentence(row) for row in listed[:MAX_TOLD]]
+    errors = [problem._asdict() for problem in errors if problem.code != "invalid_n_examples"]
+    if not errors:
+        return rows
+    listed = errors[:MAX_LISTED]
+    told = [_sentence(problem) for problem in listed[:MAX_TOLD]]
     if len(errors) > MAX_TOLD:
         told.append(f"… and {len(errors) - MAX_TOLD:,} more (the error's list 'problems' has the first {MAX_LISTED:,})")
     plural = "error" if len(errors) == 1 else "errors"
@@ -168,10 +167,6 @@ def _checked_rows(path: Path, filename: str, serving: Serving) -> int:
         code="invalid_file",
         problems=listed,
     )
-
-
-def _plain(problem: Mapping[str, Any]) -> dict[str, Any]:
-    return {**problem, "line": int(problem["line"])}
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
