@@ -16,7 +16,7 @@ from helpers.evaluate.metrics.text_rules import Rule
 from helpers.evaluate.results.results import USUAL, Results
 from helpers.formatting import plural
 from helpers.records import Example
-from helpers.show.html.elements import html_output, texts_side_by_side
+from helpers.show.html.elements import html_output, texts_side_by_side, wide
 from helpers.show.html.tables import table
 
 EACH = 3
@@ -24,7 +24,7 @@ OUTCOMES = ("outcome", "question", "ideal", "answer")
 """Columns of the raw answers."""
 LONGEST = 600
 """Letters of a text that are shown."""
-CELL = "text-align:left;vertical-align:top;white-space:pre-wrap;overflow-wrap:anywhere;max-width:32em"
+CELL = "text-align:left;vertical-align:top;white-space:pre-wrap;overflow-wrap:anywhere;min-width:12em;max-width:32em"
 
 
 def ladder(results: Results, metric: str | None = None) -> HTML:
@@ -100,14 +100,15 @@ def _candidate(results: Results, candidate: str, metric: str, examples: Sequence
         counts = f"{plural(len(there), 'answer')}, {asked - len(there)} without one"
     lines = [_line(said, examples[row], answers[row]) for said, rows in groups for row in rows]
     head = "".join(f'<th scope="col" style="text-align:left">{one}</th>' for one in OUTCOMES)
-    body = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>" if lines else ""
+    shown = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    body = wide(f"Answers of {candidate}", shown) if lines else ""
     return f"<details><summary>{escape(candidate)}: {counts}</summary>{body}</details>"
 
 
 def _line(said: str, example: Example, answer: str | None) -> str:
     texts = (example.question, example.answer, answer or "")
     cells = "".join(f'<td style="{CELL}">{escape(_cut(text))}</td>' for text in texts)
-    return f'<tr><th scope="row" style="{CELL}">{said}</th>{cells}</tr>'
+    return f'<tr><th scope="row" style="text-align:left;vertical-align:top">{said}</th>{cells}</tr>'
 
 
 def _cut(text: str) -> str:
