@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import data, evaluate
+from helpers import data, decide, evaluate
 from helpers.errors import EvaluationError
 from helpers.evaluate import free_text, text_rules
 from helpers.evaluate.inference.store import Reply
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results.scoring import score_replies
-from helpers.records import Example
+from helpers.records import Evidence, Example
 
 VOICE = Path(__file__).resolve().parents[1] / "data" / "sample" / "brand_voice"
 RULES = text_rules.load_rules(VOICE / "rules.toml")
 TRAIN, TEST = data.read(VOICE / "train.jsonl"), data.read(VOICE / "test.jsonl")
+ANSWERS = {"gap": "behaviour", "good_output": "clear", "evaluation": "fixed_set", "effort": "days"}
 BARE = {"model": "m", "host": "h", "role": "teaching", "known_by": "its name", "parameters": 0.1}
 
 
@@ -295,6 +296,16 @@ def test_facts_alone_decide_nothing_because_whoever_says_nothing_invents_nothing
     results = evaluate.without_llm(pool, TEST[:5], measures)
     assert results.scores("most frequent answer", "nothing_invented").tolist() == [1] * 5
     assert not results.decides and [one.name for one in measures].count("similarity") == 1
+
+
+def test_another_rows_copy_is_no_number_to_beat_as_measured_and_kept():
+    """On a public set of 120 products the verdict said so of one other garment's copy, which kept every rule."""
+    short = [{"id": "short", "description": "At most 90 words", "kind": "word_count", "min": 1, "max": 90}]
+    for facts, there in ((False, False), (True, True)):
+        measures = free_text.for_task(data.task(TRAIN), short, TRAIN, facts=facts)
+        found = evaluate.without_llm(TRAIN, TEST[:12], measures, progress=False).measurements()
+        verdict = decide.decide(ANSWERS, Evidence(measurements=found))
+        assert any("number to beat" in one or "rows right" in one for one in verdict.reasons) == there
 
 
 def results_of(answers: list[str | None], rows: list[Example]):

@@ -1022,6 +1022,7 @@ def test_from_a_file_to_a_verdict_and_its_record_without_a_browser(make, kind, t
     asked = ["--project", "test-of-the-command", "--run", "--overwrite", "--answers", answers]
     try:
         status = your_project.main([str(make(tmp_path)), *asked])
+        outputs = [one.get("outputs", ()) for one in nbformat.read(copy, as_version=4).cells]
     finally:
         providers.local.stop()
         copy.unlink(missing_ok=True)
@@ -1033,6 +1034,7 @@ def test_from_a_file_to_a_verdict_and_its_record_without_a_browser(make, kind, t
     assert Project("test-of-the-command").get("task")["kind"] == kind
     decides = [m for m in record["evidence"]["measurements"] if m["headline"] and m["unit"] == "share"]
     assert bool(decides) == (kind != "text"), "free text without rules has no score that decides"
+    assert max(map(len, outputs)) < 12, "each step of a progress bar was kept as an output: 2,000 of them"
 
 
 def test_sections_that_steps_name_are_there():

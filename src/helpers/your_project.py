@@ -252,7 +252,8 @@ def run(copy: Path, name: str) -> Sequence[str]:
     notebook = nbformat.read(copy, as_version=4)
     place = {"metadata": {"path": str(copy.parent)}}
     said = {"on_cell_start": _say_section, "on_cell_executed": _say_forecast}
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place, **said)
+    bars = {"coalesce_streams": True}  # else each step of a progress bar would be kept as an output of its own
+    client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources=place, **bars, **said)
     try:
         client.execute(stderr=subprocess.DEVNULL)  # the kernel's own log: what cells write there comes as output
     except CellExecutionError as error:

@@ -32,7 +32,7 @@ USUAL_ROWS = 200
 """Rows to price a measurement for when nothing was measured yet: as many as the sample has."""
 
 LOOKS_AT_NO_QUESTION = "all_rules"
-"""The metric of free text by rules alone (with facts it is another one)."""
+"""The metric of free text by rules alone (with facts it is another one), whatever the version of the rules after it."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Case:
         language model free text is another row's, which keeps every rule and answers nothing.
         """
         if one.role == "no language model":
-            return "" if one.metric == LOOKS_AT_NO_QUESTION else one.role
+            return "" if one.metric.split(" (")[0] == LOOKS_AT_NO_QUESTION else one.role
         if self.device_holds is not None:
             fits = one.parameters is not None and one.parameters <= self.device_holds
             return "" if not fits else "target" if one.role in PROMPTED else one.role

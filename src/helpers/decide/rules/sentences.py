@@ -100,8 +100,9 @@ def code_sentence(case: Case) -> tuple[str, ...]:
     code = case.best_code
     if code is None:
         return ()
+    model = f" ({code.model})" if code.model != code.name else ""
     text = (
-        f"{code.name} ({code.model}) needs no language model, costs nothing to run and scores {percent(code.score)} "
+        f"{code.name}{model} needs no language model, costs nothing to run and scores {percent(code.score)} "
         f"(interval {percent(code.low)} to {percent(code.high)}, {code.n:,} {code.split} rows)"
     )
     if lead := case.code_against_target:
