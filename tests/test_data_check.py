@@ -331,6 +331,16 @@ def test_a_provider_refuses_what_others_take(provider: str, row: dict, code: str
     assert (1, code) in found(row, provider=provider)
 
 
+@pytest.mark.parametrize(
+    ("provider", "then"), [("local", "a job with this row fails"), ("openai", "the rest is cut off")]
+)
+def test_what_becomes_of_a_row_that_is_too_long_is_what_its_host_does(provider: str, then: str) -> None:
+    row = json.dumps(chat(("user", "lamp " * 70_000), ("assistant", "x"))).encode()
+    problems = data.check(row, provider=provider).problems
+    [said] = problems[problems["code"] == "tokens_over_limit"]["message"]
+    assert said.endswith(f"{then}.")
+
+
 def test_minimum_number_of_examples() -> None:
     nine = "\n".join(map(json.dumps, clean_rows(9))).encode()
     report = data.check(nine, provider="local")

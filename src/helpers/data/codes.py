@@ -130,7 +130,7 @@ CODES: dict[str, Code] = {
     "preference_same": Code(W, "Both answers of the pair are the same.", "Drop the row: it teaches nothing."),
     # length
     "tokens_over_limit": Code(
-        W, "Longer than the model reads: the end is cut off.", "Shorten it; the answer is at the end."
+        W, "Longer than the model reads: its end is cut off, or the job fails.", "Shorten it; the answer is at the end."
     ),
     "truncated_share": Code(
         W, "Many examples are longer than the model reads.", "Shorten the prompts, or choose another model."

@@ -198,7 +198,8 @@ def _check_contents(
     for (line, row), said, length in zip(batch, texts, lengths.result(), strict=True):
         if length and limits.max_example_tokens and length > limits.max_example_tokens:
             whole.truncated += 1
-            told = f"{length:,} tokens; the model reads {limits.max_example_tokens:,} and the rest is cut off."
+            then = "a job with this row fails" if limits.provider == "local" else "the rest is cut off"
+            told = f"{length:,} tokens; the model reads {limits.max_example_tokens:,}, and {then}."
             found.add("tokens_over_limit", line, "row", told)
         whole.add(line, row.chat["messages"], said, length, row)
 
@@ -230,9 +231,7 @@ def _check_file(source: Source, limits: Rules, whole: Corpus, shapes: dict[str, 
         found.add("too_many_examples", 0, "file", f"{n:,} examples; {limits.provider} accepts {limits.max_examples:,}.")
     if whole.truncated > TRUNCATED_SHARE * max(n, 1):
         share = whole.truncated / n
-        found.add(
-            "truncated_share", 0, "file", f"{whole.truncated:,} of {n:,} examples ({percent(share)}) would be cut off."
-        )
+        found.add("truncated_share", 0, "file", f"{whole.truncated:,} of {n:,} examples ({percent(share)}) are longer.")
     _check_shapes(limits, shapes, found)
 
 

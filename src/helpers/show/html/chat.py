@@ -10,7 +10,7 @@ from IPython.display import HTML
 
 from helpers import jobs, tokens
 from helpers.records import Example
-from helpers.show.html.elements import html_output
+from helpers.show.html.elements import html_output, wide
 
 START, END = "<|im_start|>", "<|im_end|>"
 Segment = tuple[str, bool]
@@ -19,7 +19,7 @@ Segment = tuple[str, bool]
 _NEW_LINE = '<span aria-hidden="true" style="opacity:.55">⏎</span>\n'
 _CELL = "vertical-align:top;text-align:left;padding:4px 10px;"
 _LEARNED = "background:rgba(0,114,178,.16);border-left:5px solid #0072B2;"
-_TEXT = "margin:0;background:transparent;white-space:pre-wrap;word-break:break-word"
+_TEXT = "margin:0;background:transparent;white-space:pre-wrap;overflow-wrap:break-word"
 _READ = "border-left:5px solid rgba(128,128,128,.35);"
 
 
@@ -44,12 +44,13 @@ def what_the_model_sees(example: Example, client: Any = None, model: str = "") -
         pieces, by = segments(example), ""
         learned, total = token_counts(example)
     rows = "".join(_row(text, is_learned) for text, is_learned in pieces)
-    return html_output(
+    table = (
         '<table style="border-collapse:collapse"><caption style="caption-side:top;text-align:left">'
         f"{total} tokens, of which the model learns to write {learned}; the others it only reads.{escape(by)}</caption>"
         '<thead><tr><th scope="col" style="text-align:left">the loss</th>'
         f'<th scope="col" style="text-align:left">text</th></tr></thead><tbody>{rows}</tbody></table>'
     )
+    return html_output(wide("the example as the model sees it", table))
 
 
 def segments(example: Example) -> list[Segment]:
