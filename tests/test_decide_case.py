@@ -209,6 +209,11 @@ def test_what_a_record_shows_of_each_measurement():
     assert device[TEACHING] == "target for that device" and device[TARGET].startswith("no part")
     pairs = (pair(TUNED, TARGET, 0.1, 0, 0.2), pair(TARGET, TEACHING, 0.5, 0.4, 0.6))
     assert shown_comparisons(case(TUNED, TARGET, TEACHING, comparisons=pairs)) == [pairs[0]]
+    by_rules = [replace(one, metric="all_rules (b3889780)") for one in (TUNED, TARGET, CODE)]
+    tuned, target, copied = by_rules
+    pairs = (pair(tuned, copied, -0.1, -0.3, 0), pair(tuned, target, 0.1, 0, 0.2))
+    assert shown_comparisons(case(*by_rules, comparisons=pairs)) == [pairs[1]], "another row's text is no rival"
+    assert dict(case(*by_rules).shown())[copied].startswith("no part: it is another row's text")
 
 
 def test_a_records_chart_compares_one_candidate_with_its_rivals():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -304,8 +305,11 @@ def test_another_rows_copy_is_no_number_to_beat_as_measured_and_kept():
     for facts, there in ((False, False), (True, True)):
         measures = free_text.for_task(data.task(TRAIN), short, TRAIN, facts=facts)
         found = evaluate.without_llm(TRAIN, TEST[:12], measures, progress=False).measurements()
-        verdict = decide.decide(ANSWERS, Evidence(measurements=found))
+        evidence = Evidence(measurements=found)
+        verdict = decide.decide(ANSWERS, evidence)
         assert any("number to beat" in one or "rows right" in one for one in verdict.reasons) == there
+        record = decide.Record("?", ANSWERS, evidence, date(2026, 11, 30)).markdown()
+        assert ("another row's text, which keeps the rules" in record) != there and "fit the device" not in record
 
 
 def results_of(answers: list[str | None], rows: list[Example]):

@@ -310,8 +310,9 @@ class Case:
         device = self.device_holds is not None
         words = {"teaching": "teaching only", "target": "target for that device" if device else "target",
                  "": "no part: it does not fit the device, or its size is not known"}  # fmt: skip
+        copied = words | {"": "no part: it is another row's text, which keeps the rules and answers nothing"}
         roles = ((one, self.counts_as(one)) for one in self.evidence.measurements if one.headline)
-        return [(one, words.get(role, role)) for one, role in roles]
+        return [(one, (copied if one.role == "no language model" else words).get(role, role)) for one, role in roles]
 
     # ------------------------------------------------------------------ the rest of the evidence
 
