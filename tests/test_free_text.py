@@ -309,7 +309,7 @@ def test_another_rows_copy_is_no_number_to_beat_as_measured_and_kept():
         verdict = decide.decide(ANSWERS, evidence)
         assert any("number to beat" in one or "rows right" in one for one in verdict.reasons) == there
         record = decide.Record("?", ANSWERS, evidence, date(2026, 11, 30)).markdown()
-        assert ("another row's text, which keeps the rules" in record) != there and "fit the device" not in record
+        assert ("it repeats a training text" in record) != there and "fit the device" not in record
 
 
 def results_of(answers: list[str | None], rows: list[Example]):

@@ -31,8 +31,14 @@ for less."""
 USUAL_ROWS = 200
 """Rows to price a measurement for when nothing was measured yet: as many as the sample has."""
 
-LOOKS_AT_NO_QUESTION = "all_rules"
-"""The metric of free text by rules alone (with facts it is another one), whatever the version of the rules after it."""
+
+def is_by_rules_alone(one: Measurement) -> bool:
+    """Whether a measurement of free text looks at no question (with facts the metric is another one).
+
+    Args:
+        one: its metric is followed by the version of the rules, "all_rules (b3889780)".
+    """
+    return one.metric.split(" (")[0] == "all_rules"
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ class Case:
         language model free text is another row's, which keeps every rule and answers nothing.
         """
         if one.role == "no language model":
-            return "" if one.metric.split(" (")[0] == LOOKS_AT_NO_QUESTION else one.role
+            return "" if is_by_rules_alone(one) else one.role
         if self.device_holds is not None:
             fits = one.parameters is not None and one.parameters <= self.device_holds
             return "" if not fits else "target" if one.role in PROMPTED else one.role
@@ -310,7 +316,7 @@ class Case:
         device = self.device_holds is not None
         words = {"teaching": "teaching only", "target": "target for that device" if device else "target",
                  "": "no part: it does not fit the device, or its size is not known"}  # fmt: skip
-        copied = words | {"": "no part: it is another row's text, which keeps the rules and answers nothing"}
+        copied = words | {"": "no part: it repeats a training text, which is about another row"}
         roles = ((one, self.counts_as(one)) for one in self.evidence.measurements if one.headline)
         return [(one, (copied if one.role == "no language model" else words).get(role, role)) for one, role in roles]
 
@@ -344,6 +350,11 @@ class Case:
     def rows_measured(self) -> int:
         """Rows of the largest prompt score; 200, as in the sample, when there is none."""
         return max((one.n for one in self.prompted), default=USUAL_ROWS)
+
+    @property
+    def rows_to_choose_by(self) -> int:
+        """The same without test rows, on which no prompt is chosen, where prompts were scored on others."""
+        return max((one.n for one in self.prompted if one.split != "test"), default=self.rows_measured)
 
     @property
     def unused_rows(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from helpers import facts
 from helpers.decide import hosts
-from helpers.decide.case import Case
+from helpers.decide.case import Case, is_by_rules_alone
 from helpers.decide.checklist import checked, questions, unanswered
 from helpers.decide.counterfactuals import what_would_change_it
 from helpers.decide.evidence import checked_evidence
@@ -209,6 +209,8 @@ def _not_measured(case: Case) -> tuple[str, ...]:
     found += [one for one in case.evidence.not_measured if one not in found]
     if by_likeness:
         found.append("a score of free text that can decide: likeness to the ideal answer only finds odd rows")
+    if any(is_by_rules_alone(one) for one in case.evidence.measurements if one.headline):
+        found.append("whether answers state facts that their question does not give (`FACTS = True` in your project)")
     if open_questions := _open_questions(case):
         asked = " ".join(f"“{questions()[name].text}”" for name in open_questions[:MAX_NAMED])
         more = f" and {len(open_questions) - MAX_NAMED} more" if len(open_questions) > MAX_NAMED else ""

@@ -241,13 +241,10 @@ class Record:
 
 
 def shown_comparisons(case: Case) -> list[Comparison]:
-    """What the judged tuned model was compared with, and the best rival without a language model with targets; never
-    another row's text, which has no part in the decision."""
+    """What the judged tuned model was compared with, and the best rival without a language model with targets."""
     names = {one.id for one in (case.judged, case.best_code) if one is not None}
-    copied = {m.id for m in case.evidence.measurements if m.role == "no language model" and not case.counts_as(m)}
-    pairs = [c for c in case.evidence.comparisons if not {c.a_id, c.b_id} & copied]
-    found = [c for c in pairs if c.a_id in names]
-    return found or [c for c in pairs if c.a_id in {one.id for one in case.tuned}]
+    found = [c for c in case.evidence.comparisons if c.a_id in names]
+    return found or [c for c in case.evidence.comparisons if c.a_id in {one.id for one in case.tuned}]
 
 
 def _chart(index: int, chart: Mapping[str, str]) -> dict[str, str]:

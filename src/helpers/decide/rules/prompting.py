@@ -243,7 +243,7 @@ def they_answered_different_rows(case: Case) -> Ruling | None:
 
 def measure_a_target(case: Case) -> str:
     """The step that every verdict without a target model's score begins with: what to measure, and its price."""
-    price = price_of_measuring(case.rows_measured, case.today)
+    price = price_of_measuring(case.rows_to_choose_by, case.today)
     if case.device_holds is not None:
         return (
             "Prompt the strongest model that fits the device (under a billion parameters), on the same rows: that is "

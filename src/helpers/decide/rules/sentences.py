@@ -59,13 +59,15 @@ def teaching_sentence(case: Case) -> tuple[str, ...]:
     tuned, why = "", "prompting looks hopeless and tuning magical, which says nothing about real rivals"
     if leads:
         least = min(leads, key=lambda lead: lead.difference)
+        best = least.over
         interval = f"(interval {points(least.low)} to {points(least.high)})"
         tuned = f", and tuning it gained {points(least.difference)} over its best prompt {interval}"
         if least.difference < 0:
             tuned = f", and tuned it stands {points(least.difference)} from its best prompt {interval}"
             why = "neither says anything about real rivals"
     return (
-        f"the prompts were scored on a teaching model only ({best.model}, best {percent(best.score)}){tuned}: "
+        f"the prompts were scored on a teaching model only ({best.model}, best {percent(best.score)} of {best.n:,} "
+        f"{best.split} rows){tuned}: "
         f"under a billion parameters {why}",
     )
 

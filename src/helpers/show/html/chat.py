@@ -19,7 +19,7 @@ Segment = tuple[str, bool]
 _NEW_LINE = '<span aria-hidden="true" style="opacity:.55">⏎</span>\n'
 _CELL = "vertical-align:top;text-align:left;padding:4px 10px;"
 _LEARNED = "background:rgba(0,114,178,.16);border-left:5px solid #0072B2;"
-_TEXT = "margin:0;background:transparent;white-space:pre-wrap;overflow-wrap:break-word"
+_TEXT = "margin:0;background:transparent;white-space:pre-wrap;word-break:normal;overflow-wrap:break-word"
 _READ = "border-left:5px solid rgba(128,128,128,.35);"
 
 
