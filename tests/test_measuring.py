@@ -206,9 +206,10 @@ def test_missing_and_cut_off_stand_in_table_and_caption_and_raw_answers_below(ho
     answered = f"{60 - table['missing']} of 60"
     assert table["missing"] == 6 and page.count(answered) == 3 and f"one: {table['cut_off']} of 60 cut off" in page
     assert "seconds a call, sent to answered" in page
+    assert "the wait while up to 8 calls are under way together, not the time of a call by itself" in page
     seen = show.answers_seen(results, rows).data
     right = int((results.scores("one") == 1).sum())
-    assert f"one: {right} right, {60 - 6 - right} wrong, 6 without a score" in seen
+    assert f"one: right ({right}), wrong ({60 - 6 - right}), without a score (6)" in seen
     assert seen.count(">right<") == seen.count(">wrong<") == 3
     assert "&lt;b&gt;" in seen and "<b>" not in seen
     assert "></th>" not in seen, "an empty heading tells a screen reader nothing"

@@ -10,7 +10,7 @@ import pytest
 
 from helpers import data, show
 from helpers.errors import EvaluationError
-from helpers.evaluate import metrics
+from helpers.evaluate import free_text, metrics
 from helpers.evaluate.inference.store import Reply
 from helpers.evaluate.results import mistakes
 from helpers.evaluate.results.scoring import score_replies
@@ -333,6 +333,47 @@ def test_no_wrong_row_is_a_good_end(rows):
     panel.tag("late")
     panel.press("1 pue")
     assert "No row of tuned is wrong" in panel.shown.value and "0 wrong rows" in panel.summary()
+
+
+CALM = [{"id": "calm", "kind": "regex_absent", "pattern": "!"}]
+
+
+@pytest.mark.parametrize(
+    ("facts", "good", "bad"),
+    [
+        (False, "keeps all rules", "breaks a rule"),
+        (True, "keeps all rules and invents nothing", "breaks a rule or invents something"),
+    ],
+)
+def test_a_score_by_rules_is_never_called_right_or_wrong(facts, good, bad):
+    """A text that keeps all rules may still be untrue, or nothing to be proud of."""
+    rows = [example(f"Lamp {n}", f"A calm lamp for evening number {n}.", line=n + 1) for n in range(6)]
+    scored = free_text.measures(CALM, rows, facts=facts)
+    results = measured(rows, ["Calm.", *["Loud!"] * 4, None], scored)
+    panel = show.errors(results, "tuned", rows, None)
+    seen = show.answers_seen(results, rows).data
+    assert f"tuned: {good} (1), {bad} (4), without a score (1)" in seen
+    assert seen.count(f">{good}<") == 1 and seen.count(f">{bad}<") == 3
+    assert f"answer ✗ {bad}</b>" in panel.shown.value and "Failing row 1 of 5" in panel.shown.value
+    assert panel.sentence == "0 of 5 failing rows by tuned are tagged."
+    panel.press("e")
+    assert "0 of 5 failing rows are tagged" in panel.shown.value
+    none = show.errors(measured(rows, ["Calm."] * 6, scored), "tuned", rows, None)
+    assert "No row of tuned is failing" in none.shown.value and "0 failing rows" in none.summary()
+    for said in (seen, panel.summary(), panel.shown.value, none.summary()):
+        assert "wrong" not in said.casefold() and "right" not in said.replace("text-align:right", "")
+
+
+def test_likeness_beside_a_score_is_explained_too(rows):
+    beside = show.ladder(measured(rows, ["Calm."] * 6, [metrics.exact_match, metrics.similarity])).data
+    assert "similarity compares letters with the ideal answer" in beside
+    assert "compares letters" not in show.ladder(measured(rows, ["Calm."] * 6, [metrics.exact_match])).data
+
+
+def test_answers_of_chosen_candidates_alone_are_seen(results, rows):
+    both = results.merge(measured(rows, ["x"] * 6, [metrics.all_fields, *FIELDS], name="other"))
+    seen = show.answers_seen(both, rows, candidates=["tuned"]).data
+    assert "tuned: right" in seen and "other: " not in seen
 
 
 def test_tags_on_test_rows_come_with_a_warning(rows):

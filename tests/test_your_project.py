@@ -866,6 +866,28 @@ def test_a_cell_that_is_run_twice_adds_no_prompt_twice_and_test_results_stay_tes
     assert evaluate.material(project, SAMPLE).today(names["ladder"]) == names["ladder"].winner()
 
 
+def test_the_tuned_model_s_texts_are_seen_and_profiled_on_the_test_rows(tmp_path):
+    """A reader who had trained on product copy never saw a text of the tuned model."""
+    host = Host(lambda body, before: (200, {}, completion(body, "A calm <lamp>" if body["model"] == "ft" else "Loud!")))
+    asked = {"HOST": host.base_url, "MODEL": "m", "DECLARED": "target", "PRICE": {"input": 0, "output": 0}, "ROWS": 8}
+    names = as_far_as("free_text.profile(", DATA=str(replies(tmp_path)), COLUMNS=None, RULES=CALM, **asked)
+    every, shown = [*names["all_rungs"], Candidate("tuned", "ft", tuned=True)], []
+    options = names["options"] | {"split": "test", "price": dict.fromkeys(("m", "ft"), {"input": 0, "output": 0})}
+    final = evaluate.run(names["client"], every, names["parts"].test, names["scored"], **options)
+    names |= {"go_on": True, "final": final, "display": shown.append}
+    exec(cell_with("show.answers_seen(final"), names)
+    exec(cell_with("free_text.copies(final"), names)
+    host.close()
+    seen, table = (view.data for view in shown)
+    assert "tuned: keeps all rules (8)" in seen and "A calm &lt;lamp&gt;" in seen and "Loud!" not in seen
+    winner = names["ladder"].winner()
+    assert all(f">{name}</th>" in table for name in ("tuned", winner, "your answers"))
+    assert table.count('scope="row"') == 3 and "8 test rows" in table
+    names |= {"go_on": False, "display": pytest.fail}
+    exec(cell_with("show.answers_seen(final"), names)
+    exec(cell_with("free_text.copies(final"), names)
+
+
 def test_no_exercise_overwrites_a_name_that_another_cell_has_made():
     made: dict[bool, set[str]] = {True: set(), False: set()}
     for cell in nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4).cells:
@@ -975,6 +997,7 @@ def test_a_host_that_does_not_serve_the_untuned_base_still_comes_to_the_release_
         },
     )  # fmt: skip
     assert "What tuning broke is not known" in (said := capsys.readouterr().out) and "not-served" in said
+    assert "The tuned model against “plain”, the best prompt on the validation rows:" in said
     assert "errors in the training data" in shown[0].data
 
 

@@ -31,7 +31,10 @@ def longest_shared(text: str, pool: Sequence[str]) -> int:
 
 
 def copied(pool: Sequence[Example]) -> Metric:
-    """A metric: the most words in a row that an answer shares with the ideal answer of any row of ``pool``."""
+    """A metric: the most words in a row that an answer shares with the ideal answer of any row of ``pool``.
+
+    Words that it takes from its own question are not looked for.
+    """
     answers = tuple(row.answer for row in pool)
     return Metric(
         "copied_words", lambda answer, example: float(longest_shared(answer, answers)), unit="words", better="lower"

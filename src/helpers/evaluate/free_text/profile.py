@@ -118,8 +118,9 @@ def profile(
 
     Columns: ``rules kept`` and ``all rules kept`` (where there are rules); ``facts told a copy``, ``stand on the
     sheet``, ``invent nothing`` (unless ``facts`` is False); ``copied`` (copies that share :data:`LONG` words in a row
-    or more with a training copy); ``other openings`` and ``other endings`` (distinct first three words, distinct last
-    sentences, as a share of the copies); ``words`` (mean); ``taken for ours`` (by the ``editor``, where there is one).
+    or more with a training copy; words from their own sheet are not looked for); ``other openings`` and ``other
+    endings`` (distinct first three words, distinct last sentences, as a share of the copies); ``words`` (mean);
+    ``taken for ours`` (by the ``editor``, where there is one).
 
     Args:
         copies: from :func:`copies`.

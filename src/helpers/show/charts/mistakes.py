@@ -149,7 +149,7 @@ def pareto(counted: pd.DataFrame, tagged: int, candidate: str = "") -> go.Figure
         f"{candidate}: {tags_finding(counted, tagged)}" if candidate else tags_finding(counted, tagged),
         "A bar counts the rows with a tag, a diamond those with this tag or one above it, each once. Where the line "
         "hardly rises, the tags below are worth less work.",
-        x="wrong rows (count)",
+        x="tagged rows (count)",
         y="tag",
         height=130 + 44 * len(drawn),
         legend=True,

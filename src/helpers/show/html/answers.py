@@ -1,5 +1,5 @@
-"""What came back: the table of a ladder with every gap counted; raw answers, right and wrong, of each candidate; and
-free texts side by side."""
+"""What came back: the table of a ladder with every gap counted; raw answers of each candidate, good and bad; and free
+texts side by side."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from IPython.display import HTML
 from helpers.evaluate import free_text
 from helpers.evaluate.free_text.profile import Copies
 from helpers.evaluate.metrics.text_rules import Rule
+from helpers.evaluate.results.outcomes import outcomes
 from helpers.evaluate.results.results import USUAL, Results
 from helpers.formatting import plural
 from helpers.records import Example
@@ -46,7 +47,7 @@ def ladder(results: Results, metric: str | None = None) -> HTML:
             "role": lines["role"], score: lines["score"], "low": lines["low"], "high": lines["high"],
             "answered": [f"{total - missing} of {total}" for missing in lines["missing"]],
             "cut off": lines["cut_off"], "prompt tokens": lines["prompt_tokens"],
-            f"seconds a call, sent to answered{_at_once(results)}": lines["seconds"],
+            "seconds a call, sent to answered": lines["seconds"],
         },
         index=lines.index,
     )  # fmt: skip
@@ -57,32 +58,39 @@ def ladder(results: Results, metric: str | None = None) -> HTML:
     caption = f"{why or results.answered()}. 95 % intervals."
     for learned in dict.fromkeys(about.get("learned_from") for about in results.candidates.values()):
         caption += f" Rivals without a language model learned from {learned}." if learned else ""
-    if unit == "likeness":
-        caption += " Likeness compares letters: it finds odd rows and decides nothing."
+    for alike in (one for one in (name, *others) if results.scale(one)[0] == "likeness"):
+        caption += f" {alike} compares letters with the ideal answer's: it finds odd rows and decides nothing."
+    if (most := _at_once(results)) > 1:
+        wait = f"the wait while up to {most} calls are under way together"
+        caption += f" Seconds: {wait}, not the time of a call by itself."
     percent = [score, "low", "high", *(one.replace("_", " ") for one in others)] if unit in SHOWN_IN_PERCENT else []
     return table(shown, caption, percent=percent)
 
 
-def _at_once(results: Results) -> str:
-    most = max((about.get("at_once", 1) for about in results.candidates.values()), default=1)
-    return f", up to {most} at once" if most > 1 else ""
+def _at_once(results: Results) -> int:
+    return max((about.get("at_once", 1) for about in results.candidates.values()), default=1)
 
 
 SHOWN_IN_PERCENT = ("share", "likeness", "diagnosis")
 
 
-def answers_seen(results: Results, examples: Sequence[Example], metric: str | None = None, each: int = EACH) -> HTML:
-    """For every candidate up to three right and three wrong answers as they came, beside the ideal ones; of free text
-    without a measure those least and most like the ideal. They are taken evenly over the rows.
+def answers_seen(
+    results: Results, examples: Sequence[Example], metric: str | None = None, each: int = EACH,
+    candidates: Sequence[str] | None = None,
+) -> HTML:  # fmt: skip
+    """For each candidate up to three right and three wrong answers as they came, beside the ideal ones; by rules, such
+    as keep them all and such as break one; of free text without a measure those least and most like the ideal. They are
+    taken evenly over the rows.
 
     Args:
         results: whose answers.
         examples: the rows that were measured, in their order.
         metric: None: the headline.
         each: how many of a sort.
+        candidates: whose answers; None: everybody's.
     """
     name = metric or results.metrics[0]
-    blocks = [_candidate(results, one, name, examples, each) for one in results.candidates]
+    blocks = [_candidate(results, one, name, examples, each) for one in candidates or results.candidates]
     return html_output("".join(blocks))
 
 
@@ -91,9 +99,9 @@ def _candidate(results: Results, candidate: str, metric: str, examples: Sequence
     asked = len(scores)
     there = np.flatnonzero(~np.isnan(scores))
     if results.scale(metric) == USUAL:
-        right, wrong = there[scores[there] == 1], there[scores[there] < 1]
-        groups = [("right", _evenly(right, each)), ("wrong", _evenly(wrong, each))]
-        counts = f"{len(right)} right, {len(wrong)} wrong, {asked - len(there)} without a score"
+        words, full, less = outcomes(metric), there[scores[there] == 1], there[scores[there] < 1]
+        groups = [(words.good, _evenly(full, each)), (words.bad, _evenly(less, each))]
+        counts = f"{words.good} ({len(full)}), {words.bad} ({len(less)}), without a score ({asked - len(there)})"
     else:
         order = there[np.argsort(scores[there], kind="stable")]
         groups = [("least alike", order[:each]), ("most alike", order[each:][-each:][::-1])]

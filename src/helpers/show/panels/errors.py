@@ -15,6 +15,7 @@ from helpers.errors import KitError
 from helpers.evaluate import Results
 from helpers.evaluate.metrics import parsed
 from helpers.evaluate.results.mistakes import FieldMark, WrongRow, field_marks, wrong_rows
+from helpers.evaluate.results.outcomes import RIGHT_OR_WRONG, Outcomes, outcomes
 from helpers.formatting import plural
 from helpers.records import Example
 from helpers.show.charts.mistakes import pareto, tags_finding
@@ -36,7 +37,8 @@ _VERDICTS = {"right": "right", "wrong": "✗ wrong", "missing": "✗ missing", "
 def errors(
     results: Results, candidate: str, examples: Sequence[Example], file: Path | str | None, metric: str | None = None
 ) -> ErrorsPanel:
-    """Look at a candidate's wrong rows, one at a time, and put your own short tags on them.
+    """Look at a candidate's wrong rows, one at a time, and put your own short tags on them. Measured by rules they are
+    called failing: a rule is broken, or something is invented.
 
     Type a new tag, then put it on other rows with its number; a row may carry several. At the end the tags stand in
     the order of their frequency, and you choose for each what may help.
@@ -47,19 +49,23 @@ def errors(
         examples: the rows that were measured, in their order.
         file: JSON file that every change is written to; run the cell again to go on where you stopped. None keeps
             nothing.
-        metric: one that says right or wrong; the headline when None.
+        metric: one of two outcomes, such as right or wrong; the headline when None.
 
     Raises:
         EvaluationError: other rows than those measured, a metric of likeness, or a file with tags on other rows.
     """
-    return ErrorsPanel(wrong_rows(results, candidate, examples, metric), candidate, file, results.split)
+    words = outcomes(metric or results.metrics[0])
+    return ErrorsPanel(wrong_rows(results, candidate, examples, metric), candidate, file, results.split, words)
 
 
 class ErrorsPanel(widgets.VBox):
     """The panel that :func:`errors` makes; ``tagging`` holds the session."""
 
-    def __init__(self, rows: Sequence[WrongRow], candidate: str, file: Path | str | None, split: str) -> None:
-        self.tagging, self.candidate, self.split = Tagging(rows, file), candidate, split
+    def __init__(
+        self, rows: Sequence[WrongRow], candidate: str, file: Path | str | None, split: str,
+        words: Outcomes = RIGHT_OR_WRONG,
+    ) -> None:  # fmt: skip
+        self.tagging, self.candidate, self.split, self.words = Tagging(rows, file), candidate, split, words
         self.bar = widgets.IntProgress(max=max(1, len(self.tagging.rows)), layout=widgets.Layout(width="auto"))
         self.shown, self.said = Words(), Words()
         self.actions = self._actions()
@@ -110,10 +116,10 @@ class ErrorsPanel(widgets.VBox):
 
     @property
     def sentence(self) -> str:
-        """How many wrong rows are tagged, and what the tags say."""
+        """How many of the rows are tagged, and what the tags say."""
         rows, tagged = len(self.tagging.rows), self.tagging.tagged
         found = f" {tags_finding(self.tagging.table(), tagged)}." if tagged else ""
-        return f"{tagged} of {plural(rows, 'wrong row')} by {self.candidate} are tagged.{found}"
+        return f"{tagged} of {plural(rows, self.words.bad_row)} by {self.candidate} are tagged.{found}"
 
     def chart(self) -> go.Figure:
         """The tags, the most frequent first, with the rows that they reach together."""
@@ -175,21 +181,23 @@ class ErrorsPanel(widgets.VBox):
         at, row = self.tagging.at, self.tagging.rows[self.tagging.at]
         line = f", line {row.example.line}" if row.example.line else ""
         carried = ", ".join(self.tagging.on(at)) or "none yet"
-        marks = field_marks(row)
+        shown = _fields(field_marks(row)) or _texts(row, self.words.bad)
         return (
-            f'<div role="status"><p><b>Wrong row {at + 1} of {len(self.tagging.rows)}</b>'
+            f'<div role="status"><p><b>{self.words.bad_row.capitalize()} {at + 1} of {len(self.tagging.rows)}</b>'
             f"{escape(f' by {self.candidate}{line}.')} Tags: <b>{escape(carried)}</b></p>"
-            f"{texts_side_by_side([('Question', row.example.question)])}{_fields(marks) or _texts(row)}</div>"
+            f"{texts_side_by_side([('Question', row.example.question)])}{shown}</div>"
         )
 
     def _end(self) -> str:
+        kind = self.words.bad_row
         if not self.tagging.rows:
-            return f'<div role="status" style="{CARD}"><b>No row of {escape(self.candidate)} is wrong.</b></div>'
+            none = f"No row of {self.candidate} is {kind.removesuffix(' row')}."
+            return f'<div role="status" style="{CARD}"><b>{escape(none)}</b></div>'
         rows, tagged = len(self.tagging.rows), self.tagging.tagged
         more = "" if tagged == rows else f" {plural(rows - tagged, 'row')} without a tag: space shows the first."
         test = f" {_TEST}" * (self.split == "test")
         return (
-            f'<div role="status" style="{CARD}"><b>{tagged} of {rows} wrong rows are tagged.</b>'
+            f'<div role="status" style="{CARD}"><b>{tagged} of {rows} {kind}s are tagged.</b>'
             f"{more} {escape(tags_finding(self.tagging.table(), tagged))}.{test}</div>"
         )
 
@@ -228,7 +236,7 @@ class ErrorsPanel(widgets.VBox):
         rows, tagged = len(self.tagging.rows), self.tagging.tagged
         done = f"{tagged} tagged so far" if tagged else "none tagged yet"
         return (
-            f"<p>{plural(rows, 'wrong row')} by {escape(self.candidate)}, {done}. "
+            f"<p>{plural(rows, self.words.bad_row)} by {escape(self.candidate)}, {done}. "
             "No buttons below? Run this cell: it goes on where you stopped.</p>"
             f'<div class="kit-picture">{self.shown.value}</div>'
         )
@@ -271,10 +279,10 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
     return wide(caption or "The answer, field by field", table)
 
 
-def _texts(row: WrongRow) -> str:
+def _texts(row: WrongRow, bad: str) -> str:
     wanted, got = parsed(row.example.answer), parsed(row.answer or "")
     no_json = isinstance(wanted, dict) and row.answer is not None and not isinstance(got, dict)
-    title = "The candidate's answer" + (" ✗ is not a JSON object" if no_json else "")
+    verdict = " ✗ is not a JSON object" if no_json else "" if row.missing else f" ✗ {bad}"
     why = f"(✗ {'no answer' if row.answer is None else 'does not count'}: {row.missing})" if row.missing else ""
     said = "\n".join(filter(None, (row.answer, why))) or "(✗ empty)"
-    return texts_side_by_side([("Ideal answer", row.example.answer), (title, said)])
+    return texts_side_by_side([("Ideal answer", row.example.answer), ("The candidate's answer" + verdict, said)])
