@@ -203,6 +203,12 @@ def test_similarity_is_by_runs_of_three_to_five_characters():
     assert data.Split(train, [], test, [], seed=0).closest()["similarity"].tolist() == [0.816]
 
 
+def test_rows_that_ask_nothing_are_alike():
+    nothing = [Example(({"role": "system", "content": "s"}, {"role": "assistant", "content": "a"}))]
+    split = data.Split(nothing, [], nothing, [], seed=0)
+    assert len(split.closest()) == 1 and split.joined == 0
+
+
 def test_a_run_that_comes_twice_weighs_less_than_double():
     """The six runs of "abc" weigh 1 + ln 2, those of "xyz" 1: the cosine with "xyz" is 1 / √((1 + ln 2)² + 1)."""
     train, test = ([Example(({"role": "user", "content": words}, {"role": "assistant", "content": ""}))]

@@ -214,3 +214,13 @@ def test_a_prompt_that_a_search_found_counts_for_all_that_it_tried():
     assert searched.state == "cannot tell" and searched.tries == 5
     flattered = plateau_of(history, last=1, tries={"old": 9})
     assert flattered.gains[0]["high"] > plateau_of(history, last=1).gains[0]["high"] and flattered.tries == 10
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(18, 2, "partly for its luck"), (2, 18, "fresh rows seem easier"), (10, 10, "do not show that the first score")],
+)
+def test_a_second_look_says_which_way_the_score_went(before: int, after: int, said: str):
+    looked = second_look(share_right(PICKED[:20], before), share_right(PICKED[20:], after), "best")
+    assert said in looked.sentence and "scored " + f"{5 * before} % on the 20 rows" in looked.sentence
+    assert f"{5 * after} % on 20 fresh ones" in looked.sentence

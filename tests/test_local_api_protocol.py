@@ -249,6 +249,14 @@ def test_a_long_value_is_cut_and_a_place_is_readable():
     assert error.error["param"] in ("messages[1].content", "messages[1].content[0].text")
 
 
+def test_a_long_name_is_quoted_by_its_first_64_letters():
+    said = str(refusal(jobs.CreateJob, JOB | {"metadata": {"k" * 70: "v"}}))
+    assert f": '{'k' * 64}': a key has at most 64" in said
+    named = {"tools": [tool("f")], "tool_choice": tool("n" * 70)}
+    said = str(refusal(chat.ChatRequest, CHAT | named))
+    assert "n" * 64 in said and "n" * 65 not in said
+
+
 def test_an_error_has_openais_shape():
     response = ApiError(400, "No.", param="n", code="c", problems=[1]).response({"Retry-After": "3"})
     assert json.loads(response.body) == {
