@@ -92,6 +92,16 @@ def test_rows_stay_in_the_files_order_and_a_seed_is_a_split():
     assert lines != [example.line for example in other.train] and (one.seed, other.seed) == (1, 2)
 
 
+def test_the_seed_is_0_where_none_is_named_and_fractions_may_fill_the_whole():
+    usual = data.split(rows(a=30), {"train": 15, "test": 15})
+    assert usual == data.split(rows(a=30), {"train": 15, "test": 15}, 0) and usual.seed == 0
+    assert [one.line for one in usual.train] != [
+        one.line for one in data.split(rows(a=30), {"train": 15, "test": 15}, 1).train]  # fmt: skip
+    assert sizes(data.split(rows(a=30), {"train": 0.7, "validation": 0.15, "test": 0.15})) == (21, 5, 4, 0)
+    with pytest.raises(DataError, match=r"sum to more than 1.*1\.001"):
+        data.split(rows(a=30), {"train": 0.7, "test": 0.301})
+
+
 # --- what stays together ---
 
 
@@ -156,6 +166,8 @@ def test_the_table_of_a_split():
     everything = data.split(rows(a=3), {"train": 2, "test": 1}).report()
     assert everything.index.tolist() == ["train", "validation", "test"] and "labels" not in everything
     assert everything["share_percent"].tolist() == [66.7, 0, 33.3]
+    thirds = data.split(rows(a=4, b=2), {"train": 3, "test": 3}, label=by_answer).report()
+    assert thirds.loc["train", ["a %", "b %"]].tolist() == [66.7, 33.3]
 
 
 @pytest.mark.parametrize(("labels", "columns"), [(12, 12), (13, 13), (14, 13)])
@@ -189,6 +201,19 @@ def test_similarity_is_by_runs_of_three_to_five_characters():
     train, test = ([Example(({"role": "user", "content": word}, {"role": "assistant", "content": ""}))]
                    for word in ("abcdefh", "abcdefg"))  # fmt: skip
     assert data.Split(train, [], test, [], seed=0).closest()["similarity"].tolist() == [0.816]
+
+
+def test_rows_that_ask_nothing_are_alike():
+    nothing = [Example(({"role": "system", "content": "s"}, {"role": "assistant", "content": "a"}))]
+    split = data.Split(nothing, [], nothing, [], seed=0)
+    assert len(split.closest()) == 1 and split.joined == 0
+
+
+def test_a_run_that_comes_twice_weighs_less_than_double():
+    """The six runs of "abc" weigh 1 + ln 2, those of "xyz" 1: the cosine with "xyz" is 1 / √((1 + ln 2)² + 1)."""
+    train, test = ([Example(({"role": "user", "content": words}, {"role": "assistant", "content": ""}))]
+                   for words in ("abc abc xyz", "xyz"))  # fmt: skip
+    assert data.Split(train, [], test, [], seed=0).closest()["similarity"].tolist() == [0.509]
 
 
 def test_a_large_side_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch):

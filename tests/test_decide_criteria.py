@@ -192,7 +192,7 @@ def test_prices_grow_with_the_rows():
     today = date(2026, 11, 23)
     cents = [float(steps.price_of_measuring(rows, today).split()[1]) for rows in (200, 400)]
     assert cents[1] == pytest.approx(2 * cents[0], rel=0.1)
-    assert float(steps.price_of_measuring(200, today, prompts=1).split()[1]) < cents[0]
+    assert float(steps.price_of_measuring(200, today, one_prompt=True).split()[1]) < cents[0]
     assert criteria.rows_to_show(0.02) > criteria.rows_to_show(0.1) > 0
 
 

@@ -184,3 +184,43 @@ def test_rows_that_would_do_are_at_least_one_more_than_there_are_else_whole_hund
 def test_a_second_look_tells_the_change_from_the_first():
     looked = second_look(share_right(PICKED[:20], 10), share_right(PICKED[20:], 5), "best")
     assert looked.change.value == pytest.approx(5 / 20 - 10 / 20)
+
+
+def test_a_rise_whose_chance_is_exactly_what_is_allowed_is_not_proved():
+    """Five rows won and none lost: p = 2/32 = 0.0625."""
+    history = {"old": share(40, 10), "new": share(40, 15)}
+    assert plateau_of(history, last=1, level=0.9375).state == "cannot tell"
+    assert plateau_of(history, last=1, level=0.93).state == "still rising"
+
+
+def test_what_is_left_to_a_default_of_a_plateau():
+    history = {f"p{n}": share(60, 20 + n) for n in range(5)}
+    usual = plateau_of(history)
+    assert usual == plateau_of(
+        history, worth=0.02, last=3, role="teaching", level=0.95, tries=dict.fromkeys(history, 1)
+    )
+    assert usual.worth == 0.02 and usual.role == "teaching" and "teaching model" in usual.sentence
+    assert "teaching model" not in plateau_of(history, role="target").sentence
+    tried = measured("a", ["?"] * 40).merge(share_right(PICKED, 20, "b")).merge(share_right(PICKED, 20, "c"))
+    many = tried.merge(share_right(PICKED, 21, "d")).merge(share_right(PICKED, 22, "e"))
+    assert evaluate.plateau(many) == evaluate.plateau(many, worth=0.02, last=3, level=0.95)
+
+
+def test_a_prompt_that_a_search_found_counts_for_all_that_it_tried():
+    """Seven rows won and none lost: p = 0.016, which four tries (Holm) make 0.0625."""
+    history = {"old": share(100, 40), "new": share(100, 47)}
+    assert plateau_of(history, last=1, tries={"new": 3}).state == "still rising"
+    searched = plateau_of(history, last=1, tries={"new": 4})
+    assert searched.state == "cannot tell" and searched.tries == 5
+    flattered = plateau_of(history, last=1, tries={"old": 9})
+    assert flattered.gains[0]["high"] > plateau_of(history, last=1).gains[0]["high"] and flattered.tries == 10
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(18, 2, "partly for its luck"), (2, 18, "fresh rows seem easier"), (10, 10, "do not show that the first score")],
+)
+def test_a_second_look_says_which_way_the_score_went(before: int, after: int, said: str):
+    looked = second_look(share_right(PICKED[:20], before), share_right(PICKED[20:], after), "best")
+    assert said in looked.sentence and "scored " + f"{5 * before} % on the 20 rows" in looked.sentence
+    assert f"{5 * after} % on 20 fresh ones" in looked.sentence

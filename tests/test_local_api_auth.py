@@ -178,3 +178,37 @@ def test_a_body_passes_whole():
         return {"type": "http.request", "body": b"whole", "more_body": False}
 
     assert asyncio.run(auth._Body(receive).receive())["body"] == b"whole"
+
+
+@pytest.mark.parametrize("last", [{"type": "http.request", "body": b"x", "more_body": False},
+                                  {"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}])  # fmt: skip
+def test_nobody_waits_for_more_once_a_body_has_ended_or_its_client_has_gone(last: dict[str, Any]):
+    waiting = [{"type": "http.request", "body": b"x", "more_body": True}, last]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        assert waiting, "it was asked for more"
+        return waiting.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    start = {"type": "http.response.start", "status": 403, "headers": []}
+    asyncio.run(auth._Body(receive).read_to_its_end_before(send)(start))
+    assert sent == [start] and not waiting
+
+
+def test_a_foreign_folder_is_left_open_but_for_what_is_the_apis(tmp_path: Path):
+    home = _folder(tmp_path / "home")
+    for name in ("key", "somebody's"):
+        (home / name).touch(0o644)
+    auth.close_to_others(home)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (home, *home.iterdir())}
+    assert os.name != "posix" or modes == {"home": 0o755, "key": 0o600, "somebody's": 0o644}
+
+
+def test_what_refuses_says_the_way_out():
+    assert "base_url that the server printed" in str(ask(RIGHT | {"host": "evil.example"})["error"])
+    told = ask(RIGHT | {"host": "evil.example"}, any_address=True)["error"]
+    assert "its address or its host name" in str(told)
+    assert code({"host": "192.0.2.7"}) == (403, "foreign_host"), "no other address where nothing is said"

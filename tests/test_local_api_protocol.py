@@ -101,6 +101,7 @@ def test_limits_of_a_request(schema: type[BaseModel], body: dict, field: str, ta
     for value in taken:
         error = refusal(schema, body | {field: value})
         assert error is None, str(error)
+        assert isinstance(parse(schema, body | {field: value}), schema)
     for value in refused:
         error = refusal(schema, body | {field: value})
         assert error is not None and error.status == 400 and field in str(error)
@@ -127,6 +128,7 @@ TOGETHER = {  # changes that are taken, and the same with one thing that does no
 @pytest.mark.parametrize(("changes", "spoiled"), TOGETHER.values(), ids=TOGETHER)
 def test_fields_that_go_together(changes: dict, spoiled: dict):
     assert refusal(chat.ChatRequest, CHAT | changes) is None
+    assert isinstance(parse(chat.ChatRequest, CHAT | changes), chat.ChatRequest)
     assert refusal(chat.ChatRequest, CHAT | changes | spoiled) is not None
 
 
@@ -136,6 +138,32 @@ def test_an_answer_that_answers_no_call_is_named_by_its_place():
     error = refusal(chat.ChatRequest, CHAT | {"messages": [*called(call("a"), call("b"))[:3], HI]})
     assert error.error["param"] == "messages[1]" and "'b'" in str(error), "only the call that nobody answered"
     assert error.status == 400
+
+
+NOT_JSON = [(chat.ChatRequest, CHAT, "temperature"), (responses.ResponseRequest, RESPONSE, "top_p"),
+            (jobs.RequestedHyperparameters, {}, "learning_rate_multiplier")]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(("schema", "body", "field"), NOT_JSON)
+def test_what_is_no_number_of_json_is_refused(schema: type[BaseModel], body: dict, field: str, number: float):
+    error = refusal(schema, body | {field: number})
+    assert error is not None and error.status == 400
+
+
+def test_what_a_schema_leaves_out_is_what_openai_leaves_out():
+    plain = parse(chat.ChatRequest, CHAT | {"messages": called(call())})
+    assert plain.messages[1].tool_calls[0].type == "function" and plain.stream_options is None
+    streamed = parse(responses.ResponseRequest, RESPONSE | {"stream": True, "stream_options": {}})
+    assert streamed.stream_options.include_obfuscation is False
+    assert parse(chat.StreamOptions, {}) == chat.StreamOptions(include_usage=False, include_obfuscation=False)
+    asked = parse(jobs.CreateJob, JOB).asked
+    assert (asked.n_epochs, asked.batch_size, asked.learning_rate_multiplier) == ("auto", "auto", "auto")
+    assert (asked.recipe, asked.keep) == ("quick", "last")
+    assert parse(chat.Seen, CHAT).messages == [HI] and parse(embeddings.EmbeddingRequest, TEXTS).input == ["a"]
+    assert parse(embeddings.EmbeddingRequest, TEXTS | {"input": "a"}).input == ["a"]
+    declared = parse(chat.Function, {"name": "f", "parameters": {"properties": {}}})
+    assert declared.schema_of_arguments == {"type": "object", "properties": {}}
 
 
 # What a request means -----------------------------------------------------------------------------------------------
@@ -219,6 +247,14 @@ def test_a_long_value_is_cut_and_a_place_is_readable():
     assert repr("x" * 78) in whole and "'" + "x" * 76 + "…" in cut
     error = refusal(chat.ChatRequest, CHAT | {"messages": [HI, {"role": "user", "content": [{"type": "text"}]}]})
     assert error.error["param"] in ("messages[1].content", "messages[1].content[0].text")
+
+
+def test_a_long_name_is_quoted_by_its_first_64_letters():
+    said = str(refusal(jobs.CreateJob, JOB | {"metadata": {"k" * 70: "v"}}))
+    assert f": '{'k' * 64}': a key has at most 64" in said
+    named = {"tools": [tool("f")], "tool_choice": tool("n" * 70)}
+    said = str(refusal(chat.ChatRequest, CHAT | named))
+    assert "n" * 64 in said and "n" * 65 not in said
 
 
 def test_an_error_has_openais_shape():

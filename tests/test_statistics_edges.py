@@ -6,12 +6,52 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from helpers import proportions
 from helpers import statistics as s
 from helpers.errors import EvaluationError
 
 NAN = math.nan
+
+
+# --- chances ---
+
+
+def test_chances_of_a_coin():
+    assert [proportions.binomial(k, 2, 0.5) for k in (-1, 0, 1, 2, 3)] == pytest.approx([0, 0.25, 0.5, 0.25, 0])
+    assert proportions.binomial(0, 3, 0.0) == proportions.binomial(3, 3, 1.0) == 1
+    assert proportions.binomial(1, 3, 0.0) == proportions.binomial(2, 3, 1.0) == 0
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 0.5), (10, 0.5), (50, 1.0), (50, 0.001), (1000, 0.3), (999, 0.9)])
+def test_likely_numbers_are_all_whose_chance_is_no_less_than_one_in_a_million_million(n: int, p: float):
+    likely = [k for k, chance in enumerate(stats.binom.pmf(range(n + 1), n, p)) if chance > 1e-12]
+    assert proportions._likely(n, p) == (likely[0], likely[-1])
+
+
+@pytest.mark.parametrize(("n", "edge"), [(1, -1), (5, -1), (6, 0), (8, 0), (9, 1), (20, 5), (100, 39)])
+def test_the_most_losses_that_still_tell_two_apart(n: int, edge: int):
+    """As in a table of the sign test for 5 %: of 20 rows that differ at most 5 may be lost."""
+    assert proportions._edge(n, 0.025) == edge
+
+
+def test_a_sum_of_chances_is_carried_from_row_to_row():
+    carried = proportions._Sum(3, 10, 0.3)
+    assert carried.value == pytest.approx(stats.binom.cdf(3, 10, 0.3))
+    carried.one_more_row()
+    assert carried.value == pytest.approx(stats.binom.cdf(3, 11, 0.3))
+    assert carried.with_next() == pytest.approx(stats.binom.cdf(4, 11, 0.3))
+    carried.one_further()
+    assert (carried.n, carried.edge, carried.value) == (11, 4, pytest.approx(stats.binom.cdf(4, 11, 0.3)))
+
+
+def test_a_level_is_told_by_how_far_it_reaches():
+    assert s.normal_quantile(0.95) == pytest.approx(1.959964) and s.normal_quantile(0.8) == pytest.approx(1.281552)
+    assert tuple(s.wilson(81, 263)) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+
+
+# --- what is left to a default ---
 
 
 def test_what_is_not_said_is_95_percent_and_80_percent_power_and_rivals_that_disagree_on_three_rows_in_ten():
@@ -96,12 +136,6 @@ def test_two_rows_are_the_fewest():
 
 
 # --- rows and power ---
-
-
-def test_chances_of_a_coin():
-    assert [proportions.binomial(k, 2, 0.5) for k in (-1, 0, 1, 2, 3)] == pytest.approx([0, 0.25, 0.5, 0.25, 0])
-    assert proportions.binomial(0, 3, 0.0) == proportions.binomial(3, 3, 1.0) == 1
-    assert proportions.binomial(1, 3, 0.0) == proportions.binomial(2, 3, 1.0) == 0
 
 
 def test_six_rows_that_disagree_are_the_fewest_that_show_anything():
@@ -192,6 +226,37 @@ def test_raters_who_never_disagree_or_always_do():
     assert s.cohen_kappa(list("ab" * 10), list("ab" * 10)).value == 1
     against = s.cohen_kappa(list("ab" * 10), list("ba" * 10))
     assert (against.value, against.low) == (-1, -1) and all(map(math.isnan, s.cohen_kappa("aa", "aa")))
+    assert s.cohen_kappa("aab", "bba").low == -1 and s.cohen_kappa("aabbab", "aabbaa").high == 1, "few rows, wide ends"
     for wrong in (("a", "ab"), ("", "")):
         with pytest.raises(EvaluationError):
             s.cohen_kappa(*wrong)
+
+
+# --- at the very edge ---
+
+
+def test_a_chance_of_exactly_what_is_allowed_tells_nothing_apart():
+    """Five wins and no loss: p = 2/32 = 0.0625, which a level of 93.75 % just does not reject."""
+    a, b = np.ones(10), np.repeat([0.0, 1.0], 5)
+    found, surer = s.compare(a, b, level=0.9375), s.compare(a, b, level=0.93)
+    assert found.p_value == 0.0625 and found.low == 0 and "cannot tell" in found.sentence
+    assert surer.low > 0 and "a is better than b by 50 points, 93 % interval" in surer.sentence
+    behind = s.compare(b, a, level=0.9375)
+    assert behind.high == 0 and "cannot tell" in behind.sentence
+
+
+def test_a_difference_that_would_show_is_left_out_where_none_would():
+    assert "would show" not in s.compare([1.0, 0.0, 1.0], [0.0, 0.0, 1.0]).sentence
+
+
+def test_draws_and_flips_in_several_blocks_are_as_many_as_in_one():
+    """Above 200 rows the 10,000 draws no longer fit into one block of two million."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(0.02, 1, 700)
+    found = s.paired_bootstrap(values, np.zeros(700))
+    theirs = stats.ttest_1samp(values, 0)
+    wanted = theirs.confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=0.01)
+    assert s.sign_flip(values) == pytest.approx(theirs.pvalue, abs=0.02)
+    shorter = s.paired_bootstrap(values, np.zeros(700), repeats=2)
+    assert shorter.value == found.value and shorter.low <= shorter.high

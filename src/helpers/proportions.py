@@ -7,6 +7,7 @@ Wilson (1927) for one share; the exact McNemar test for two candidates on the sa
 from __future__ import annotations
 
 import math
+from itertools import accumulate, count, takewhile
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -153,10 +154,8 @@ def _likely(n: int, p: float) -> tuple[int, int]:
 
 def _edge(n: int, tail: float) -> int:
     """The greatest number of successes of a fair coin whose lower tail is at most ``tail``; -1 where none is."""
-    edge, total = -1, 0.0
-    while (total := total + binomial(edge + 1, n, 0.5)) <= tail:
-        edge += 1
-    return edge
+    sums = accumulate(binomial(k, n, 0.5) for k in count())
+    return sum(1 for _ in takewhile(lambda total: total <= tail, sums)) - 1
 
 
 def check_count(count: int, n: int) -> None:

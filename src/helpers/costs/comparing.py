@@ -136,7 +136,7 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
     marks = {f"“{one.label}”": rates(one, day).mark(until) for one in (tuned, prompted)}
     said += "".join(f" Note that {label} is marked: {mark}." for label, mark in marks.items() if mark)
     most = most_calls(workload, tuned)
-    if most is not None and calls and state == "above" and calls > most:
+    if most is not None and state == "above" and calls > most:
         said += (
             f" But at {workload.seconds_per_call:g} s a call {plural(workload.replicas, 'machine')} can answer at most "
             f"{about(most)} calls a month: the machines needed for more calls are not included."
@@ -161,10 +161,10 @@ def crossing(extra: float, saving: float) -> tuple[str, float | None]:
 def _finding(state: str, calls: float | None, a: str, b: str, extra: float, saving: float) -> str:
     each = f"{dollars(abs(saving))} {'less' if saving > 0 else 'more'} for each call" if saving else "the same a call"
     fixed = f"{dollars(abs(extra))} a month {'more' if extra > 0 else 'less'} before the first call"
-    beside = f"Compared with “{b}”, “{a}” costs {fixed} and {each}"
+    beside, at = f"Compared with “{b}”, “{a}” costs {fixed} and {each}", calls and about(calls)
     return {
-        "above": f"{beside}: it is cheaper from about {about(calls or 0)} calls a month on.",
-        "below": f"{beside}: it is cheaper only up to about {about(calls or 0)} calls a month.",
+        "above": f"{beside}: it is cheaper from about {at} calls a month on.",
+        "below": f"{beside}: it is cheaper only up to about {at} calls a month.",
         "always": f"{beside}: it is cheaper at every volume.",
         "never": f"{beside}: it never pays.",
     }[state]

@@ -108,7 +108,7 @@ def _axis(workload: Workload, finding: BreakEven | None) -> list[float]:
 
 def _within(calls: Sequence[float], most: float | None) -> list[float]:
     """The part of the axis that an option can answer, its last point at the most."""
-    return list(calls) if most is None else [c for c in calls if c < most] + [most] * (calls[0] < most < calls[-1])
+    return list(calls) if most is None else [c for c in calls if c < most] + [most] * (calls[0] < most <= calls[-1])
 
 
 def _is_full(finding: BreakEven, first: Option | str, workload: Workload) -> bool:
@@ -122,7 +122,7 @@ def _title(
 ) -> str:
     if finding is None:
         return "Choose a tuned option and a prompted one to see when tuning pays"
-    a, b, calls = Option.parse(first).label, Option.parse(second).label, about(finding.calls or 0)
+    a, b, calls = Option.parse(first).label, Option.parse(second).label, finding.calls and about(finding.calls)
     if _is_full(finding, first, workload):
         most = about(most_calls(workload, Option.parse(first)))
         return f"“{a}” is full at {most} calls a month, before it becomes cheaper than “{b}”"

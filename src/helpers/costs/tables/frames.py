@@ -57,10 +57,10 @@ def sensitivity(
         first: an option or its id.
         second: the one that it is compared with.
         on: the day whose prices count; today by default.
-        factor: above 1; 2 halves and doubles.
+        factor: at least 1; 2 halves and doubles.
 
     Raises:
-        CostError: a factor of at most 1, or not an option.
+        CostError: a factor below 1, or not an option.
         FactsError: as :func:`compare`.
     """
     day = on or facts.today()

@@ -78,7 +78,3 @@ def _measurement(score: Mapping[str, Any]) -> Measurement:
         split=score.get("split") or "", rows="", n=score["n"], score=score["score"], low=score["low"],
         high=score["high"], day="", parameters=size,
     )  # fmt: skip
-
-
-def _plateau(test: Mapping[str, Any]) -> PlateauTest:
-    return PlateauTest(**{**test, "candidates": tuple(test["candidates"])})

@@ -220,7 +220,7 @@ def they_answered_different_rows(case: Case) -> Ruling | None:
     if tuned is None:
         return None
     rival = rival or case.best_target
-    price = price_of_measuring(tuned.n, case.today, prompts=1)
+    price = price_of_measuring(tuned.n, case.today, one_prompt=True)
     what = "answered different rows" if tuned.metric == rival.metric else "were scored by different metrics"
     return Ruling(
         "measure_target",

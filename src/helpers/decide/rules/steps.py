@@ -98,16 +98,16 @@ def _money(tokens: int, today: date) -> str:
 
 
 @cache
-def price_of_measuring(rows: int, today: date, prompts: int = 3) -> str:
+def price_of_measuring(rows: int, today: date, *, one_prompt: bool = False) -> str:
     """What a prompt ladder costs on the cheapest small frontier model, in cents, with date and source.
 
     Args:
         rows: how many rows each prompt is asked on.
         today: the day whose prices count.
-        prompts: how many prompts are asked; one is priced as the longest.
+        one_prompt: whether one prompt is asked, priced as the longest, and no ladder of three.
     """
     try:
-        lengths = {"prompt_tokens": (700,)} if prompts == 1 else {}
+        lengths = {"prompt_tokens": (700,)} if one_prompt else {}
         cost = ladder_cost(rows=rows, on=today, **lengths)
     except KitError as error:
         return f"its price is not known ({error.what})"
