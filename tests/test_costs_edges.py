@@ -195,7 +195,7 @@ def test_a_machine_that_is_just_full_is_not_too_slow():
 def test_an_estimate_does_not_exceed_a_limit_that_it_meets():
     job = costs.job_estimate("gpt-4o-mini", MILLION, epochs=1, on=TODAY)
     assert job.high.total == 3.0 and not job.exceeds(3.0) and job.exceeds(2.99)
-    assert "$3.00 for 1 epoch(s)" in job.sentence, "one sum where both ends are the same"
+    assert "$3.00 for 1 epoch (" in job.sentence, "one sum where both ends are the same"
 
 
 # --- which day counts ---
@@ -265,9 +265,9 @@ def test_what_ends_on_the_jobs_last_day_ends_before_it_is_done(days: int, marked
         (SEEK, {"batch_share": 0.5}, "no batch price is known", "no price for cached"),
         (SEEK, {}, "assumed to be cached", "no batch price"),
         (HERE, {"batch_share": 0.5}, "machine-hours", "no batch price"),
-        ("tuned:together/Qwen3.5-9B", {"replicas": 2}, "2 deployment(s) up 720 hours a month", "machine-hours"),
-        (NOVA, {}, "", "deployment(s)"),
-        (RENTED, {}, "machine-hours a month of 720", "deployment(s)"),
+        ("tuned:together/Qwen3.5-9B", {"replicas": 2}, "2 deployments up 720 hours a month", "machine-hours"),
+        (NOVA, {}, "", "deployment"),
+        (RENTED, {}, "machine-hours a month of 720", "deployment"),
     ],
 )
 def test_what_is_said_beside_a_bill(option: str, numbers: dict, said: str, unsaid: str):

@@ -264,8 +264,12 @@ def test_no_rival_gets_any_row_right_below_half_a_percent():
 
 def test_prices_of_measuring_and_of_a_trial_by_hand():
     """200 rows of three prompts on GPT-6 Luna; 200 x 300 x 3 tokens at the speed and prices of the tables."""
-    assert steps.price_of_measuring(200, TODAY).startswith("about 3.2 cents (3 prompts of 110 to 700 tokens x 200 rows")
-    assert steps.price_of_measuring(200, TODAY, one_prompt=True).startswith("about 1.7 cents (1 prompts of 700")
+    assert steps.price_of_measuring(200, TODAY).startswith(
+        "about 3.2 cents (200 rows, each asked with 3 prompts of 110 to 700 tokens, on"
+    )
+    assert steps.price_of_measuring(200, TODAY, one_prompt=True).startswith(
+        "about 1.7 cents (200 rows, each asked with 1 prompt of 700 tokens, on"
+    )
     assert steps.price_of_measuring(20_000, TODAY).startswith("about 322 cents")
     [run] = [row for row in facts.rows("durations") if row["provider"] == "local"]
     assert (run["trained_tokens"], run["minutes"]) == (110_385, 4.0)

@@ -158,7 +158,8 @@ def ladder_cost(
     calls = [one_call_cost(row, tokens, tokens_out, on=on) for tokens in prompt_tokens]
     parts = {f"rung {i}": None if call.total is None else n * call.total for i, call in enumerate(calls, start=1)}
     said = calls[0].remarks if calls else ()
-    lengths = f"{min(prompt_tokens):,.0f} to {max(prompt_tokens):,.0f} tokens" if calls else "no length"
+    shortest, longest = min(prompt_tokens, default=0), max(prompt_tokens, default=0)
+    lengths = f"{shortest:,.0f} to {longest:,.0f} tokens" if shortest < longest else f"{longest:,.0f} tokens"
     what = (
         f"{plural(n, 'row')}, each asked with {plural(len(calls), 'prompt')} of {lengths}, on "
         f"{facts.beside_label(row, day)}"
