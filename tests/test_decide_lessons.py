@@ -110,7 +110,7 @@ def test_versions_name_data_prompts_models_prices_and_kit(tmp_path, monkeypatch)
     )
     ledger.add(project, [ledger.Entry(one, np.ones(3)) for one in measured])
     found = decide.versions(project)
-    assert found["train split"] == f"sha256 {project.get('splits')['train']['sha256']}"
+    assert found["train split"] == f"sha256 of its file {project.get('splits')['train']['sha256']}"
     assert found["prompt “rules” on m"].startswith("rules (a hash of") and found["model “tuned”"] == "ft:m:x"
     assert not any("majority" in name for name in found)
 

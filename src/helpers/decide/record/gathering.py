@@ -48,7 +48,9 @@ def versions(project: Project) -> dict[str, str]:
     Data is the sha256 of each split's file, as kept by the lessons that wrote them. A prompt is a hash of all that it
     sends beside the question. A tuned model's id is its version: a host never gives one out twice.
     """
-    found = {f"{name} split": f"sha256 {split['sha256']}" for name, split in project.get("splits", {}).items()}
+    found = {
+        f"{name} split": f"sha256 of its file {split['sha256']}" for name, split in project.get("splits", {}).items()
+    }
     for one in (entry.measurement for entry in ledger.newest(project)[0]):
         if one.role == "tuned":
             found[f"model “{one.name}”"] = one.model
