@@ -136,8 +136,12 @@ def test_where_nothing_can_be_measured_beforehand_the_forecast_says_what_is_know
     assert (said.usd is None) == ("not known" in said.sentence or "price is unknown" in said.sentence)
     if name != "azure":  # no price of training was found there
         assert 0 < said.usd < 0.1 and "as of 20" in said.sentence
-    ended = openai.types.fine_tuning.FineTuningJob.construct(created_at=60, finished_at=180, trained_tokens=900)
+    ended = openai.types.fine_tuning.FineTuningJob.construct(
+        created_at=said.made + 60, finished_at=said.made + 180, trained_tokens=900
+    )
     assert said.against(ended) == "No prediction, took 2.0 min; 900 tokens trained, epochs included."
+    found = ended.model_copy(update={"created_at": said.made - 3600, "finished_at": said.made - 3480})
+    assert said.against(found).startswith("The job of an earlier run, found again, took 2.0 min; "), "not forecast now"
 
 
 def test_a_probe_that_takes_too_long_is_told_so(tmp_path, monkeypatch):

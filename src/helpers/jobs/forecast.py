@@ -6,8 +6,9 @@ learning curve: :func:`estimate_all` beforehand, :func:`time_taken` afterwards. 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ AGAIN = {
 """What to do when the probe fails, by whether the server lacks one of the files."""
 ESTIMATE_SECONDS = 330.0
 """How long an estimate may take: the local API itself ends its probe after 300, and says so."""
+CLOCKS_DIFFER = 60.0
+"""Seconds by which a host's clock may be behind this machine's."""
 OTHER_MODEL = "Do that, or name another model; `python -m helpers.open_models` lists those of the shelf that fit here."
 """What to do when it has no such model, or no room for it; its own words say which."""
 
@@ -44,6 +47,7 @@ class Forecast:
         minutes_range: from, to.
         memory_gb: what the trainer's process needs, in 10^9 bytes; None where it runs on somebody else's machine.
         usd_range: from, to.
+        made: when, in seconds since 1970: a job that is older was not forecast.
     """
 
     minutes: float | None
@@ -52,6 +56,7 @@ class Forecast:
     minutes_range: tuple[float, float] | None = None
     memory_gb: float | None = None
     usd_range: tuple[float, float] | None = None
+    made: float = field(default_factory=time.time)
 
     def table(self) -> pd.DataFrame:
         """What to look at before a job is started; a cell is empty where nothing is known."""
@@ -67,6 +72,8 @@ class Forecast:
     def against(self, job: FineTuningJob) -> str:
         """The forecast beside what the job took, in one sentence."""
         said = f"Predicted {self.minutes:.1f} min" if self.minutes else "No prediction"
+        if job.created_at < self.made - CLOCKS_DIFFER:
+            said = "The job of an earlier run, found again"
         took = (
             f"took {(job.finished_at - job.created_at) / 60:.1f} min"
             if job.finished_at
