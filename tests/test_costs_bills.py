@@ -181,3 +181,16 @@ def test_validation_tokens_are_remarked_on_only_where_nobody_says_whether_they_a
             remarks = training_remarks(page_row(provider), tokens, TODAY)
             said[provider == "openai", tokens] = any("validation tokens are billed" in one for one in remarks)
     assert said == {(True, 0): False, (True, 5): False, (False, 0): False, (False, 5): True}
+
+
+def test_a_price_that_is_missing_is_said_beside_the_bill():
+    no_cached = page_row("openai", "prompting", input=1.0, output=2.0)
+    assert "no price for cached input is known: billed as fresh input" in costs.one_call_cost(
+        no_cached, 1000, 10, 500, on=TODAY
+    ).remarks  # fmt: skip
+    by_hour = page_row("openai", train_hour=3.0)
+    assert costs.training_cost(by_hour, 1000, 1, on=TODAY).remarks[0] == (
+        "billed by the hour, $3.00: say how many hours="
+    )  # fmt: skip
+    known = costs.training_cost(by_hour, 1000, 1, on=TODAY, hours=2)
+    assert known.total == 6.0 and not any("how many hours" in one for one in known.remarks)

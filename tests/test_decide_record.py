@@ -19,7 +19,7 @@ from decide_cases import cases, measurement, pair
 from helpers import costs, show
 from helpers.decide import CHOICES, Record, collect, load_record, questions
 from helpers.decide.__main__ import main
-from helpers.decide.record.record import GLANCE, LESSON_TITLES, titled
+from helpers.decide.record.record import GLANCE, LESSON_TITLES, _count, titled
 from helpers.errors import DecisionError
 from helpers.project import Project
 from helpers.records import CostForecast, DataGain, DataSummary, Evidence
@@ -359,3 +359,7 @@ def test_a_record_without_any_evidence_still_opens(browser, tmp_path):
     record = Record("Nothing known yet", {}, None, date(2026, 11, 23))
     page, said, _ = opened(browser, record.write(tmp_path)["html"])
     assert said == [] and "Not enough to say yet" in page.locator(".verdict").inner_text()
+
+
+def test_only_whole_numbers_get_separators():
+    assert [_count(one) for one in (12_345, True, "12345", 0.5)] == ["12,345", True, "12345", 0.5]

@@ -224,3 +224,7 @@ def test_a_second_look_says_which_way_the_score_went(before: int, after: int, sa
     looked = second_look(share_right(PICKED[:20], before), share_right(PICKED[20:], after), "best")
     assert said in looked.sentence and "scored " + f"{5 * before} % on the 20 rows" in looked.sentence
     assert f"{5 * after} % on 20 fresh ones" in looked.sentence
+
+
+def test_rows_that_would_rule_a_gain_out_are_rounded_up_to_hundreds():
+    assert _rows_for(({"gain": 0.0, "high": 0.02},), worth=0.02, rows=1001) == 1100
