@@ -170,7 +170,7 @@ class Host:
                 f"Nobody can start a job at {self.name} any more, so no rows are sent there.",
                 got=said.rstrip("."),
                 fix=f"Train at {', '.join(_open_hosts())}. If it has opened again, add that day to "
-                "src/helpers/facts/life.csv.",
+                f"src/helpers/facts/life.csv, or to .local/facts/{self.name}.toml if you added this host.",
             )
 
     def refuse_training(self) -> None:
