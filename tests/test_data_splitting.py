@@ -125,6 +125,18 @@ def test_pairs_never_part_and_sizes_are_exact_with_single_rows_enough(seed: int)
         assert abs(sum(by_answer(one) == "pair" for one in part) - each) <= 1
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_left_out_takes_its_share_of_large_groups_not_all_of_them(seed: int):
+    """30 groups of 2 to 11 rows; a fifth of the rows is left out."""
+    owners = [who for who in range(30) for _ in range(2 + who % 10)]
+    grouped = [row(n, extra={"who": who}) for n, who in enumerate(owners)]
+    split = data.split(
+        grouped, {"train": 0.5, "validation": 0.1, "test": 0.2}, seed, group=lambda one: one.extra["who"]
+    )
+    largest = [who for who in {one.extra["who"] for one in split.left_out} if who % 10 == 9]
+    assert len(largest) <= 1 and len(split.left_out) == pytest.approx(39, abs=3)
+
+
 def test_units_are_dealt_in_proportion_and_large_ones_first():
     """A group of six fits only while there is room, so it goes first; groups of three share the sides."""
     big, small = (

@@ -297,6 +297,15 @@ def test_clusters_widen_the_interval():
     assert "better" in alone.sentence and "cannot tell" in together.sentence
 
 
+def test_where_the_test_says_yes_and_the_interval_holds_0_nothing_is_told_apart():
+    """Sign-flip test and bootstrap are two ways of counting; on few rows they can differ, and then neither wins."""
+    better = [1.8, -0.9, -2.8, -1.4, 0.1, -0.4, -1.6, -1.6, -1.5, -1.3]
+    for sign in (1, -1):
+        found = s.compare([sign * one for one in better], [0.0] * len(better))
+        assert found.p_value < 0.05 and found.low < 0 < found.high
+        assert "cannot tell" in found.sentence
+
+
 def test_few_rows_that_all_agree_prove_nothing():
     found = s.compare([3.0, 4.0, 5.0], [2.0, 3.0, 4.0])
     assert found.p_value >= 0.25 - 0.02 and "cannot tell" in found.sentence

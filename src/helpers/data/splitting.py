@@ -219,7 +219,8 @@ def _shuffled(units: list[list[int]], examples: Sequence[Example], seed: int) ->
 
 def _deal(order: list[list[int]], labels: list[Hashable], wanted: dict[str, int], total: int) -> list[str]:
     """The split of each position. Each unit goes where its labels are missed most, among the splits with room."""
-    room = dict(wanted) | {"left_out": total - sum(wanted.values())}
+    size = dict(wanted) | {"left_out": total - sum(wanted.values())}
+    room = dict(size)
     counts = Counter(labels)
     need = {
         label: _largest_remainder({name: rows * count / total for name, rows in room.items()})
@@ -238,7 +239,7 @@ def _deal(order: list[list[int]], labels: list[Hashable], wanted: dict[str, int]
         fits = [name for name in room if room[name] >= len(unit)]
         missed = {name: sum(need[labels[at]][name] for at in unit) for name in fits}
         if len(unit) > 1 and fits:
-            place(unit, max(fits, key=lambda name: (room[name] / max(wanted.get(name, 0), 1), missed[name])))
+            place(unit, max(fits, key=lambda name: (room[name] / size[name], missed[name])))
         elif len(unit) == 1 and fits and max(missed.values()) > 0:
             place(unit, max(fits, key=lambda name: missed[name]))
         else:
