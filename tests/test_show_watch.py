@@ -64,6 +64,20 @@ def test_the_predicted_minutes_count_until_a_rate_is_measured(step, left):
     assert f"about {left:.0f} min left" in watching.words(job, NOW, expected=31)
 
 
+@pytest.mark.parametrize(
+    ("took", "left"),
+    [([420], "58 min"), ([60], "29 min"), ([120] * 6, "48 min")],
+    ids=["a slow first one", "as predicted", "a fifth of the way at half the speed"],
+)
+def test_one_slow_job_does_not_set_the_time_that_ten_others_are_said_to_take(took, left):
+    ended, began = [], NOW
+    for number, seconds in enumerate(took):
+        job = {"id": f"ftjob-{number}", "created_at": began, "finished_at": began + seconds}
+        ended.append(progress("succeeded", 8, **job).job)
+        began += seconds
+    assert watching._together(ended, [60.0] * 6 + [288.0] * 5).endswith(f"about {left} left")
+
+
 def test_a_machine_that_is_kept_busy_by_others_is_named(monkeypatch):
     monkeypatch.setattr(watching.os, "cpu_count", lambda: 2)
     for load, named in ((2.5, False), (9.0, True)):

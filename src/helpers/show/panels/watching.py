@@ -94,8 +94,9 @@ def _together(ended: Sequence[FineTuningJob], expected: Sequence[float] | None) 
     said = f"took {_duration(so_far - jobs.time_taken(ended[:-1]))}: {name}"
     if not expected or len(ended) == len(expected):
         return said
-    pace = so_far / sum(expected[: len(ended)])
-    return f"{said}, about {_duration(pace * sum(expected[len(ended) :]))} left"
+    done, rest = sum(expected[: len(ended)]), sum(expected[len(ended) :])
+    pace = 1 + _trust(done / (done + rest)) * (so_far / done - 1)
+    return f"{said}, about {_duration(pace * rest)} left"
 
 
 def is_live() -> bool:
@@ -190,18 +191,20 @@ def _last_step(last: pd.Series) -> list[str]:
 
 
 def _seconds_left(progress: Progress, now: float, expected: float | None) -> float | None:
-    """Seconds that are left, None where nothing can be said: the predicted ones at first, then by the measured rate.
-
-    A rate that a few steps have measured says little: up to a fifth of the way it is mixed with the prediction.
-    """
+    """Seconds that are left, None where nothing can be said: the predicted ones at first, then by the measured rate."""
     predicted = None if expected is None else max(0.0, 60 * expected - (now - progress.job.created_at))
     measured = _measured_left(progress, now)
     if measured is None or predicted is None:
         left = predicted if measured is None else measured
     else:
-        trust = min(1.0, 5 * progress.share)
+        trust = _trust(progress.share)
         left = trust * measured + (1 - trust) * predicted
     return left if left and left >= 1 else None  # the last validation is still to come: no "0 s left"
+
+
+def _trust(share: float) -> float:
+    """0 to 1: a pace measured on little says little, so up to a fifth of the way it is mixed with the prediction."""
+    return min(1.0, 5 * share)
 
 
 def _measured_left(progress: Progress, now: float) -> float | None:
