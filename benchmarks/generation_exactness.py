@@ -1,11 +1,14 @@
 """Whether the engine answers as plain ``transformers`` does, one prompt at a time, on the real base model.
 
-    python benchmarks/generation_exactness.py [--prompts 300] [--adapter FOLDER]
+    python benchmarks/generation_exactness.py [--prompts 300] [--adapter FOLDER] [--eight-bits]
 
 A third of the prompts are bare messages of the sample task, a third have the task's instructions, a third also four
 worked examples. All are submitted to the engine at once, twice: the second time their beginnings are cached. Greedy,
 24 new tokens. A difference is a *tie* when, at the first token that differs, the reference's two best logits are closer
 than 1e-3: float noise decides there, in the reference too.
+
+With ``--eight-bits`` the reference's matrices are rounded to 8 bits, a scale for each row: what an engine that holds a
+base model so would answer. The share of equal answers says whether that is the same model to a prompt.
 """
 
 from __future__ import annotations
@@ -40,6 +43,14 @@ def conversations(count: int) -> list[list[dict[str, str]]]:
     return [ways[n % 3] + messages[n][:1] for n in range(count)]
 
 
+def round_to_eight_bits(model) -> None:
+    """Each matrix of the layers, a row at a time: 255 levels between its largest weight and minus that."""
+    for layer in model.model.layers.modules():
+        if isinstance(layer, torch.nn.Linear):
+            step = layer.weight.data.abs().amax(dim=1, keepdim=True) / 127
+            layer.weight.data = (layer.weight.data / step).round() * step
+
+
 @torch.inference_mode()
 def reference(model, prompt: list[int], stops: frozenset[int]) -> tuple[list[int], list[float]]:
     """Greedy token ids, and how far the best logit is ahead of the second at each."""
@@ -61,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument("--adapter", type=Path)
+    parser.add_argument("--eight-bits", action="store_true", help="round the reference's weights")
     options = parser.parse_args()
     print(describe())
     asked = conversations(options.prompts)
@@ -77,6 +89,8 @@ def main() -> None:
     engine.close()
 
     model = AutoModelForCausalLM.from_pretrained(assets.base_model())
+    if options.eight_bits:
+        round_to_eight_bits(model)
     if options.adapter:
         model = PeftModel.from_pretrained(model, options.adapter)
     same = ties = 0

@@ -59,6 +59,11 @@ class Recipe:
 
 RECIPES = {
     "thorough-6, 200 pairs": Recipe(6, rows=200),
+    "thorough-6, 200 pairs, rate x2": Recipe(6, rows=200, learning_rate_multiplier=2.0),
+    "thorough-6, 200 pairs, rate x0.5": Recipe(6, rows=200, learning_rate_multiplier=0.5),
+    "quick-6, 200 pairs": Recipe(6, "quick", rows=200),
+    "thorough-6, 200 pairs, rank 32": Recipe(6, rows=200, rank=32),
+    "thorough-6, 200 pairs, rank 8": Recipe(6, rows=200, rank=8),
     "thorough-3": Recipe(),
     "quick-3": Recipe(recipe="quick"),
     "quick-6": Recipe(6, "quick"),
@@ -68,7 +73,6 @@ RECIPES = {
     "quick-3, rate x0.5": Recipe(recipe="quick", learning_rate_multiplier=0.5),
     "thorough-3, rate x0.5": Recipe(learning_rate_multiplier=0.5),
     "thorough-3, rate x2": Recipe(learning_rate_multiplier=2.0),
-    "quick-6, 200 pairs": Recipe(6, "quick", rows=200),
     "thorough-6, 300 pairs": Recipe(6, rows=300),
     "quick-3, upper 60 %": Recipe(recipe="quick", upper=0.6),
     "quick-3, rank 32": Recipe(recipe="quick", rank=32),
