@@ -363,6 +363,14 @@ def test_other_rows_than_those_measured_are_refused():
         free_text.copies(results, TEST[1:4])
 
 
+@pytest.mark.parametrize("copy", ["It is 26 x 40 cm.", "It is 40 x 26 cm."])
+def test_a_size_whose_one_side_is_invented_is_invented_in_the_table_as_in_the_score(copy):
+    sheet = row("Tray, beech, 26 x 30 cm", "x")
+    assert free_text.nothing_invented(copy, sheet) == 0
+    table = free_text.fact_table({"a": [copy]}, [sheet])
+    assert table.loc["a", "copies that invent nothing"] == 0 and table.loc["a", "invented numbers"] == 1
+
+
 def test_a_check_that_the_reader_chose_stays_first_when_facts_are_asked_for():
     about, own = data.task(TRAIN), Metric("mine", lambda answer, example: 1.0)
     for check, first in (("final_number", "final_number"), (own, "mine"), ([own], "mine")):

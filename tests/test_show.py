@@ -224,6 +224,7 @@ def test_tables_escape_format_and_name_their_parts():
     assert '<th scope="col"' in html and "<caption" in html
     for shown in ("1,234,567", "12.3 %", "1,234.50", "0.00018", ">–<", ">yes<", ">no<"):
         assert shown in html
+    assert 'role="group"' in html and 'role="region"' not in html, "two tables of one caption would be two landmarks"
     assert "50 more rows" in show.table(pd.DataFrame({"x": range(250)})).data
     assert 'scope="row"' in show.table(scores_table()).data
 

@@ -28,7 +28,7 @@ CUT = """cell => {
   const outputs = document.querySelector(cell).querySelectorAll('.jp-OutputArea-output'), found = [];
   for (const output of outputs) {
     for (const one of output.querySelectorAll('.kit-panel, .kit-panel *, .kit-chart *, .js-plotly-plot')) {
-      if (!one.offsetParent || one.closest('[role=region]')) continue;
+      if (!one.offsetParent || one.closest('[role=group][tabindex]')) continue;
       if (one.scrollWidth > one.clientWidth + 1 && /auto|scroll|hidden|clip/.test(getComputedStyle(one).overflowX)
           && one.clientWidth && !/input|textarea/i.test(one.tagName)) found.push(one.outerHTML.slice(0, 200));
     }

@@ -71,8 +71,12 @@ def invented(copy: str, sheet: str) -> list[Mention]:
 
 
 def distinct(said: Sequence[Mention]) -> list[Mention]:
-    """Each fact once, however often a copy repeats it."""
-    return list({(one.kind, one.text.casefold()): one for one in reversed(said)}.values())[::-1]
+    """Each fact once, however often a copy repeats it; where one text holds several ("26 x 40 cm"), one that is invented
+    decides."""
+    once: dict[tuple[str, str], Mention] = {}
+    for one in sorted(said, key=lambda one: one.stands):
+        once.setdefault((one.kind, one.text.casefold()), one)
+    return sorted(once.values(), key=lambda one: one.at)
 
 
 def _without(pattern: re.Pattern[str], text: str) -> str:

@@ -72,8 +72,8 @@ def training_times(table: pd.DataFrame) -> go.Figure:
     """``costs.training_durations()`` as points: trained tokens against minutes, where somebody wrote them down."""
     longest = table["minutes"].max()
     chart = figure(
-        f"“Hours to days”? Of {len(table)} recorded jobs the longest took {_time(longest)}",
-        "Jobs whose size and time somebody wrote down, time in a queue not counted. Their sources stand below.",
+        f"“Hours to days”? Of {len(table)} published training times the longest is {_time(longest)}",
+        "As published, worked examples included; time in a queue not counted. Remarks and sources stand below.",
         x="tokens trained, all epochs (logarithmic)",
         y="minutes (logarithmic)",
         height=320,

@@ -73,12 +73,14 @@ def folded(title: str, content: str) -> str:
 def wide(label: str, table: str) -> str:
     """A table that may be wider than the page: it can be scrolled, by keyboard too.
 
+    A group, not a region: regions are landmarks, of which no two may have one name, and two tables may.
+
     Args:
         label: what the table is called by those who cannot see it.
         table: HTML.
     """
     return (
-        f'<div tabindex="0" role="region" aria-label="{escape(label)}" style="overflow-x:auto;line-height:1.35">'
+        f'<div tabindex="0" role="group" aria-label="{escape(label)}" style="overflow-x:auto;line-height:1.35">'
         f"{table}</div>"
     )
 
