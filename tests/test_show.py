@@ -138,6 +138,10 @@ def test_readers_text_is_escaped_in_charts():
 def test_the_loss_curve_says_when_the_held_out_rows_turn():
     assert "came down to 0.60" in show.loss(curve()).layout.title.text.replace("<br>", " ")
     assert "was lowest at step 75" in show.loss(curve(rising=True)).layout.title.text.replace("<br>", " ")
+    chart = show.loss(curve())
+    line = next(trace for trace in chart.data if trace.mode == "lines")
+    ends = f"from {line.y[0]:.2f} to {line.y[-1]:.2f}"
+    assert ends in chart.layout.title.text.replace("<br>", " "), "the ends of the line that is drawn"
     assert "cannot show overfitting" in show.loss(curve()[["step", "train_loss"]]).layout.meta["sentence"]
     assert "No training step" in show.loss(pd.DataFrame(columns=["step", "train_loss"])).layout.title.text
 

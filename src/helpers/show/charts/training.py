@@ -81,8 +81,7 @@ def _finding(steps: pd.Series, held_out: pd.Series) -> str:
         return "No training step has been reported yet"
     if len(steps) == 1:
         return f"The first step has a training loss of {steps.iloc[0]:.2f}"
-    edge = max(1, len(steps) // 10)
-    first, last = steps.iloc[:edge].mean(), steps.iloc[-edge:].mean()
+    first, *_, last = smoothed(steps)  # the ends of the line that is drawn
     way = "fell" if last < first else "rose"
     said = f"Training loss {way} from {first:.2f} to {last:.2f} in {plural(int(steps.index[-1]), 'step')}"
     if len(held_out) < 2:
