@@ -21,7 +21,7 @@ def small_pictures() -> dict[str, str]:
     ladder |= {"+ 4 nearest": share("00_should_you_fine_tune", r"\+ 4 nearest")}
     test = {"best prompt": share("04_evaluate", r"\+ 4 nearest"), "tuned": share("04_evaluate", "tuned, seed 1")}
     no_model = {lesson: share(lesson, "embeddings") for lesson in ("00_should_you_fine_tune", "04_evaluate")}
-    voice = {name: share("07_a_brands_voice", of, column=3, table=-1) for name, of in VOICE.items()}
+    voice = {name: share("07_a_brands_voice", of, column=3, after="test rows; score") for name, of in VOICE.items()}
     flagged, rows = found("01_prepare_data", r"(\d+) of (\d+) rows have a problem")
     [verdict] = found("06_decide", r"Keep prompting: (measure a stronger prompted model first)")
     return {
@@ -32,7 +32,7 @@ def small_pictures() -> dict[str, str]:
         "04": bars("test rows all right, %", test | {"no language model": no_model["04_evaluate"]}),
         "05": chain(("release gate", "a name: production", "a way back")),
         "06": card(("Keep prompting:", *halves(verdict)), "the verdict on the sample"),
-        "07": bars("rules of the voice kept, %", voice),
+        "07": bars("test copies: rules of the voice kept, %", voice),
         "your_project": chain(("your file", "checklist and ladder", "verdict and record")),
     }
 
@@ -48,12 +48,13 @@ def found(lesson: str, pattern: str) -> tuple[str, ...]:
     return hit.groups()
 
 
-def share(lesson: str, name: str, *, column: int = 0, table: int = 0) -> float:
-    """A percentage behind a candidate's name: of its first table (or the last, -1), in this column."""
-    lines = re.findall(rf"{name} ((?:[\d.]+ % ){{6,}})", said_in(lesson))
-    if not lines:
+def share(lesson: str, name: str, *, column: int = 0, after: str = "") -> float:
+    """A percentage behind a candidate's name: of its first table (after these words of a caption), in this column."""
+    _, _, said = said_in(lesson).partition(after) if after else ("", "", said_in(lesson))
+    line = re.search(rf"{name} ((?:[\d.]+ % ){{6,}})", said)
+    if not line:
         raise LookupError(f"{lesson} prints no scores of {name!r} any more")
-    return float(lines[table].split(" % ")[column])
+    return float(line[1].split(" % ")[column])
 
 
 def bars(title: str, shares: dict[str, float]) -> str:

@@ -71,8 +71,7 @@ def invented(copy: str, sheet: str) -> list[Mention]:
 
 
 def distinct(said: Sequence[Mention]) -> list[Mention]:
-    """Each fact once, however often a copy repeats it; where one text holds several ("26 x 40 cm"), one that is invented
-    decides."""
+    """Each fact once, however often a copy repeats it; of several in one text ("26 x 40 cm") an invented one counts."""
     once: dict[tuple[str, str], Mention] = {}
     for one in sorted(said, key=lambda one: one.stands):
         once.setdefault((one.kind, one.text.casefold()), one)
