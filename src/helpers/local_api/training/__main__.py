@@ -1,6 +1,6 @@
 """The trainer's command line: ``python -m helpers.local_api.training JOBDIR`` (or ``--estimate JOBDIR``).
 
-What the folder holds, and what is written into it, stands in :mod:`helpers.local_api.training.train`.
+What the folder holds, and what is written into it, stands in :mod:`helpers.local_api.training.trainers.job`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from helpers.local_api.training.estimate import estimate
-from helpers.local_api.training.train import Progress, Stopped, failure, run
+from helpers.local_api.training.trainers.job import Progress, Stopped, failure
+from helpers.local_api.training.trainers.own_loop import run
 
 NICENESS = 10
 STOPPED, BUSY = 0, 3

@@ -12,7 +12,8 @@ import psutil
 
 from helpers.local_api.training.batches import Pack
 from helpers.local_api.training.lora_trainer import MEMORY_BYTES, HiddenStateCache
-from helpers.local_api.training.train import VALID_EVERY_STEPS, Training
+from helpers.local_api.training.trainers.job import VALID_EVERY_STEPS
+from helpers.local_api.training.trainers.own_loop import Training
 
 PROBE_ROWS = 16
 PROBES = 3
