@@ -4,6 +4,10 @@ All of it is arithmetic over the numbers in ``models.toml`` and one measurement 
 products (``processor.json``, made once by the local API). ``BYTE`` and ``LOGIT`` were measured by themselves; the other
 constants below were fitted to measurements of the lessons' model and of random weights in the shapes of others.
 ``benchmarks/LOG.md`` says how far off they leave it.
+
+It is about the processor and its memory. On a GPU, where TRL trains what has more than a billion parameters, weights
+are bf16 in the GPU's memory and no number here holds. The minutes of ``jobs.forecast`` do, since the job's own trainer
+tries a few steps for them; its memory is that of the process, not the GPU's.
 """
 
 from __future__ import annotations
