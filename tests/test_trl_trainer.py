@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from families import FAMILIES, make
@@ -72,7 +74,8 @@ def adapter(folder: Path, step: int) -> bytes:
 
 
 def trainer_process(folder: Path) -> subprocess.Popen:
-    """The trainer's process, as the worker starts it where ``KIT_TRAINER`` is set."""
+    """The trainer's process, as the worker starts it where ``KIT_TRAINER`` is set. One thread too: sums in another
+    order would not be the same to the bit."""
     one_thread_too = os.environ | {"OMP_NUM_THREADS": "1", "KIT_TRAINER": "trl"}
     return subprocess.Popen([sys.executable, "-m", "helpers.local_api.training", str(folder)], env=one_thread_too)
 
@@ -162,10 +165,15 @@ def test_killed_and_started_again_it_ends_as_if_it_had_never_stopped(bases, tmp_
     told_before = len(told(killed, "metrics"))
     (killed / "resume.part/checkpoint-5").mkdir(parents=True, exist_ok=True)  # as a kill amid its writing leaves it
 
-    process = trainer_process(killed)
-    wait_until(lambda: len(told(killed, "metrics")) > told_before, every=0.01)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == program.STOPPED and not told(killed, "done")
+    def ask_to_stop() -> None:
+        wait_until(lambda: len(told(killed, "metrics")) > told_before, every=0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asking = threading.Thread(target=ask_to_stop)
+    asking.start()
+    with pytest.raises(job.Stopped):
+        trl_loop.run(killed)
+    asking.join()
     assert not list(killed.rglob("*.part")) and not list((killed / "checkpoints").glob(".*"))
 
     trl_loop.run(killed)
@@ -271,19 +279,30 @@ def begin(api: Api, **settings: Any):
     return client.fine_tuning.jobs.create(model="base", method=method, seed=1, **files)
 
 
-def test_a_whole_job_through_the_api(api, bases, tmp_path):
-    client, made = api.client(), begin(api)
+def processes_of(folder: Path) -> list[int]:
+    """Ids of the trainers that live on a folder."""
+    found = psutil.process_iter(["cmdline", "status"])
+    return [one.pid for one in found if str(folder) in (one.info["cmdline"] or []) and one.info["status"] != "zombie"]
+
+
+def test_a_whole_job_through_the_api_its_trainer_killed_once(api, bases):
+    client, made = api.client(), begin(api, n_epochs=5)
+    folder = api.home / "jobs" / made.id
+    wait_until(lambda: len(told(folder, "metrics")) > STEPS_AN_EPOCH, every=0.02)  # so its first state is whole
+    (process,) = processes_of(folder)
+    os.kill(process, signal.SIGKILL)
     done = wait_until(lambda: (now := client.fine_tuning.jobs.retrieve(made.id)).finished_at and now)
     assert done.status == "succeeded", done.error
     events = client.fine_tuning.jobs.list_events(made.id, limit=100).data[::-1]
+    assert any(event.message.startswith("Resumed from step") for event in events)
     metrics = [event.data for event in events if event.type == "metrics"]
-    assert [line["step"] for line in metrics] == list(range(1, 9))
+    assert [line["step"] for line in metrics] == list(range(1, 21)), "each step counts once"
     assert metrics[-1]["train_loss"] < 0.9 * metrics[0]["train_loss"]
-    assert {line["step"] for line in metrics if "full_valid_loss" in line} == {4, 8}
+    assert {line["step"] for line in metrics if "full_valid_loss" in line} == {4, 8, 12, 16, 20}
     points = client.fine_tuning.jobs.checkpoints.list(made.id).data
-    assert sorted(point.step_number for point in points) == [4, 8]
+    assert sorted(point.step_number for point in points) == [4, 8, 12, 16, 20]
     (result,) = done.result_files
-    assert len(client.files.content(result).text.splitlines()) == 9
+    assert len(client.files.content(result).text.splitlines()) == 21
 
     messages = [{"role": "user", "content": "Where is parcel 7? please"}]
     said = {}
@@ -291,9 +310,8 @@ def test_a_whole_job_through_the_api(api, bases, tmp_path):
         answer = client.chat.completions.create(model=model, messages=messages, temperature=0, max_tokens=12)
         said[model] = answer.choices[0].message.content
     assert said["base"] != said[done.fine_tuned_model]
-    (adapter_folder,) = api.home.rglob("checkpoints/step-8")
     plain = AutoModelForCausalLM.from_pretrained(bases["llama"], dtype=torch.float32)
-    tuned = PeftModel.from_pretrained(plain, adapter_folder).eval()
+    tuned = PeftModel.from_pretrained(plain, folder / "checkpoints/step-20").eval()
     tokenizer = AutoTokenizer.from_pretrained(bases["llama"])
     asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     ids = tuned.generate(**asked, max_new_tokens=12, do_sample=False, eos_token_id=tokenizer.eos_token_id)
@@ -305,15 +323,10 @@ def test_a_cancelled_job_leaves_no_process_and_nothing_half_written(api):
     client, made = api.client(), begin(api, n_epochs=50)
     wait_until(lambda: client.fine_tuning.jobs.checkpoints.list(made.id).data, every=0.05)
     assert client.fine_tuning.jobs.cancel(made.id).status == "cancelled"
-    (folder,) = {path.parent for path in api.home.rglob("spec.json") if made.id in path.read_text()}
-    wait_until(lambda: not _processes_of(folder), 60)
+    folder = api.home / "jobs" / made.id
+    wait_until(lambda: not processes_of(folder), 60)
     wait_until(lambda: not list(folder.glob("resume*")), 60)
     assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]
     for point in (folder / "checkpoints").iterdir():
         assert {path.name for path in point.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
     assert not told(folder, "done") and client.fine_tuning.jobs.retrieve(made.id).status == "cancelled"
-
-
-def _processes_of(folder: Path) -> list[str]:
-    found = subprocess.run(["pgrep", "-af", str(folder)], capture_output=True, text=True).stdout
-    return [line for line in found.splitlines() if "local_api.training" in line]
