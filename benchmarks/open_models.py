@@ -53,13 +53,14 @@ TRAIN = """
 import json, sys, torch
 from pathlib import Path
 from time import process_time
-from helpers.local_api.training import train
+from helpers.local_api.training.trainers.job import Progress
+from helpers.local_api.training.trainers.own_loop import Training
 torch.set_num_threads(1)
 job = Path(sys.argv[1])
 times = [process_time()]
-training = train.Training(job)
+training = Training(job)
 times.append(process_time())
-training.freeze(train.Progress(job))
+training.freeze(Progress(job))
 times.append(process_time())
 for step in range(training.total_steps):
     training.step(training.batch(step))

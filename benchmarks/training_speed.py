@@ -42,7 +42,7 @@ def ours(recipe: str, steps: int) -> dict[str, float]:
 
     from helpers.local_api.training import lora_trainer
     from helpers.local_api.training.lora_trainer import HiddenStateCache
-    from helpers.local_api.training.train import Training
+    from helpers.local_api.training.trainers.own_loop import Training
 
     recipe, _, dtype = recipe.partition("-")
     if dtype:

@@ -10,7 +10,8 @@ process, silently, whatever was asked.
 
 Same data, chat template, loss, LoRA, optimiser, schedule and global batch as the kit's own trainer; the order of the
 rows differs, so losses agree within noise, not to the last digit. It imports nothing from the kit: copy it and go.
-Needs torch, transformers, peft and trl. Writes OUT/adapter (PEFT's layout) and OUT/metrics.jsonl.
+Needs torch, transformers, peft and trl. TRL reports each use to huggingface.co; ``HF_HUB_DISABLE_TELEMETRY=1``
+stops that. Writes OUT/adapter (PEFT's layout) and OUT/metrics.jsonl.
 """
 
 from __future__ import annotations

@@ -281,6 +281,7 @@ def nothing_answers(*_, **__):
 
 
 def test_the_size_of_the_base_model_is_the_one_that_is_written_down():
-    from helpers.local_api.http.base_models import DEFAULT, parameters
+    from helpers.local_api.http.base_models import DEFAULT
+    from helpers.open_models.sizing import parameters
 
     assert parameters(assets.base_model()) == DEFAULT.parameters

@@ -34,11 +34,13 @@ from helpers.local_api.engine.text.template import JINJA, ChatTemplate
 from helpers.local_api.engine.transformer import open_model
 from helpers.local_api.training import __main__ as program
 from helpers.local_api.training import lora_trainer as learning
-from helpers.local_api.training import products, train
+from helpers.local_api.training import products
 from helpers.local_api.training.batches import Row, epoch_order, packs, read_rows
 from helpers.local_api.training.estimate import estimate
 from helpers.local_api.training.hyperparameters import resolve
 from helpers.local_api.training.lora_trainer import HiddenStateCache, LoraTrainer
+from helpers.local_api.training.trainers.job import Progress, Stopped, failure, rate
+from helpers.local_api.training.trainers.own_loop import Training, run
 from helpers.open_models.sizing import work_seconds
 
 SHAPE = {
@@ -332,8 +334,8 @@ def test_a_finished_job_is_held_against_the_rates_that_are_kept(monkeypatch, tmp
 
 
 def test_a_job_counts_what_it_did(job):
-    training = train.Training(job)
-    training.freeze(train.Progress(job))
+    training = Training(job)
+    training.freeze(Progress(job))
     for step in range(2):
         training.step(training.batch(step))
     done = [row for step in range(2) for row in training.batch(step)]
@@ -384,8 +386,8 @@ def test_auto_settings_give_small_data_enough_steps():
     assert resolve(240, n_epochs=3, batch_size=8, learning_rate_multiplier=0.5).total_steps == 90
     assert resolve(240, n_epochs=None).n_epochs == resolve(240, n_epochs="auto").n_epochs
     assert resolve(5, batch_size=32).batch_size == 5
-    assert train.rate(0, 100) == pytest.approx(0.1) and train.rate(9, 100) == 1.0
-    assert train.rate(99, 100) == pytest.approx(1 / 90) and train.rate(0, 1) == 1.0
+    assert rate(0, 100) == pytest.approx(0.1) and rate(9, 100) == 1.0
+    assert rate(99, 100) == pytest.approx(1 / 90) and rate(0, 1) == 1.0
 
 
 # The program ---------------------------------------------------------------------------------------------------------
@@ -394,7 +396,7 @@ def test_auto_settings_give_small_data_enough_steps():
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
 def test_a_job_says_what_it_does_and_its_adapter_loads_with_plain_peft(job, folders, template, monkeypatch):
     monkeypatch.setattr(learning, "product_dtype", lambda device: torch.float32)  # its loss is compared below
-    train.run(job)
+    run(job)
     events = progress(job)
     assert [e["type"] for e in events if e["type"] != "metrics"] == ["start", *["checkpoint"] * 3, "done"]
     start, metrics = events[0], progress(job, "metrics")
@@ -423,10 +425,10 @@ def test_a_job_says_what_it_does_and_its_adapter_loads_with_plain_peft(job, fold
 def test_same_seed_same_adapter_other_seed_another(job, tmp_path, folders):
     def trained(name: str, **more: object) -> bytes:
         other = new_job(tmp_path / name, folders["llama"], job.parent / "train.jsonl", **more)
-        train.run(other)
+        run(other)
         return (other / "checkpoints/step-9/adapter_model.safetensors").read_bytes()
 
-    train.run(job)
+    run(job)
     first = (job / "checkpoints/step-9/adapter_model.safetensors").read_bytes()
     assert trained("same") == first
     assert trained("different", seed=8) != first
@@ -447,8 +449,8 @@ def test_killed_and_started_again_it_ends_as_if_it_had_never_stopped(job, tmp_pa
 
     _stopped_by_sigterm(killed)
     assert not list(killed.rglob("*.part")) and not list((killed / "checkpoints").glob(".*"))
-    train.run(killed)
-    train.run(whole)
+    run(killed)
+    run(whole)
     resumed = [e["resumed_from_step"] for e in events_after_damage(killed) if e["type"] == "start"]
     assert resumed[0] == 0 and all(step >= 3 for step in resumed[1:])
     for step in (3, 24, 45):
@@ -465,8 +467,8 @@ def _stopped_by_sigterm(job: Path) -> None:
         )
     )
     thread.start()
-    with pytest.raises(train.Stopped):
-        train.run(job)
+    with pytest.raises(Stopped):
+        run(job)
     thread.join()
 
 
@@ -505,10 +507,10 @@ def test_rows_that_cannot_be_trained_are_all_named(job, tmp_path, folders):
 
 
 def test_failures_are_told_in_words_that_help():
-    assert train.failure(OSError(28, "No space left on device"))["code"] == "disk_full"
-    assert train.failure(MemoryError())["code"] == "out_of_memory"
-    assert train.failure(RuntimeError("DefaultCPUAllocator: can't allocate memory"))["code"] == "out_of_memory"
-    assert train.failure(ValueError("odd"))["message"] == "ValueError: odd"
+    assert failure(OSError(28, "No space left on device"))["code"] == "disk_full"
+    assert failure(MemoryError())["code"] == "out_of_memory"
+    assert failure(RuntimeError("DefaultCPUAllocator: can't allocate memory"))["code"] == "out_of_memory"
+    assert failure(ValueError("odd"))["message"] == "ValueError: odd"
 
 
 def test_the_estimate_comes_from_a_probe_and_leaves_nothing_behind(job):

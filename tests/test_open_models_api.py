@@ -23,7 +23,8 @@ from helpers.local_api.engine import transformer
 from helpers.local_api.engine.generate import Engine
 from helpers.local_api.engine.requests import GenerationRequest
 from helpers.local_api.engine.text.template import ChatTemplate
-from helpers.local_api.training import train
+from helpers.local_api.training.trainers.job import Progress
+from helpers.local_api.training.trainers.own_loop import Training
 from helpers.open_models import entries
 from helpers.records import Example
 
@@ -181,11 +182,11 @@ def job_folder(tmp_path: Path, base: Path, name: str, **more: object) -> Path:
     return job
 
 
-def stepped(job: Path, steps: int) -> train.Training:
+def stepped(job: Path, steps: int) -> Training:
     """A training that went on from where the job was left, by so many steps."""
-    training = train.Training(job)
+    training = Training(job)
     training.load_state()
-    training.freeze(train.Progress(job))
+    training.freeze(Progress(job))
     for _ in range(steps):
         training.step(training.batch(training.done))
     return training

@@ -4,12 +4,17 @@ All of it is arithmetic over the numbers in ``models.toml`` and one measurement 
 products (``processor.json``, made once by the local API). ``BYTE`` and ``LOGIT`` were measured by themselves; the other
 constants below were fitted to measurements of the lessons' model and of random weights in the shapes of others.
 ``benchmarks/LOG.md`` says how far off they leave it.
+
+It is about the processor and its memory. On a GPU, where TRL trains what has more than a billion parameters, weights
+are bf16 in the GPU's memory and no number here holds. The minutes of ``jobs.forecast`` do, since the job's own trainer
+tries a few steps for them; its memory is that of the process, not the GPU's.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -176,6 +181,17 @@ def work_seconds(
 
 def _trained_share(model: OpenModel, recipe: Recipe) -> float:
     return round(model.layers * UPPER_SHARE) / model.layers if recipe == "quick" and model.layered else 1.0
+
+
+def parameters(folder: Path) -> int:
+    """How many numbers the weights in this folder hold, read from the heads of its safetensors files."""
+    count = 0
+    for file in sorted(folder.glob("*.safetensors")):
+        with open(file, "rb") as opened:
+            (size,) = struct.unpack("<Q", opened.read(8))
+            tensors = json.loads(opened.read(size))
+        count += sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
+    return count
 
 
 def memory_of_this_machine() -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,17 +24,6 @@ class Base:
 
 DEFAULT = Base("smollm2-135m-instruct", "SmolLM2-135M-Instruct (from 4-bit weights)", assets.base_model, 134_515_008)
 """Its size is written down, so that a list of models fetches nothing."""
-
-
-def parameters(folder: Path) -> int:
-    """How many numbers the weights in this folder hold, read from the heads of its safetensors files."""
-    count = 0
-    for file in sorted(folder.glob("*.safetensors")):
-        with open(file, "rb") as opened:
-            (size,) = struct.unpack("<Q", opened.read(8))
-            tensors = json.loads(opened.read(size))
-        count += sum(math.prod(tensor["shape"]) for name, tensor in tensors.items() if name != "__metadata__")
-    return count
 
 
 def fetched() -> list[Base]:

@@ -24,11 +24,12 @@ from helpers.local_api.engine.requests import (
 )
 from helpers.local_api.engine.text.constrain import SchemaError, ToolSchemaError
 from helpers.local_api.engine.text.template import ChatTemplate
-from helpers.local_api.http.base_models import DEFAULT, Base, fetched, how_to_get, is_on_shelf, parameters
+from helpers.local_api.http.base_models import DEFAULT, Base, fetched, how_to_get, is_on_shelf
 from helpers.local_api.http.errors import ApiError
 from helpers.local_api.http.schemas.chat import ChatRequest, Message, Seen
 from helpers.local_api.store.api_store import ApiStore
 from helpers.local_api.store.records import Model
+from helpers.open_models.sizing import parameters
 
 
 class Serving:

@@ -6,7 +6,7 @@ The worker runs in the API's process, the trainer in one of its own::
     trainer_process  the trainer's process: start, stop, adopt, read its progress file
     hyperparameters  what "auto" means
     __main__         the trainer's command line: ``python -m helpers.local_api.training JOBDIR``
-    train            one job from spec.json to its adapter, resumable
+    trainers         one job from spec.json to its adapter, resumable
     estimate         how long a job would take on this machine
     batches          rows as token ids, and the order in which they are trained
     lora_trainer     loss and gradients: a frozen lower part that is run once, an adapted upper part

@@ -1,6 +1,6 @@
 """The trainer's command line: ``python -m helpers.local_api.training JOBDIR`` (or ``--estimate JOBDIR``).
 
-What the folder holds, and what is written into it, stands in :mod:`helpers.local_api.training.train`.
+What the folder holds, and what is written into it, stands in :mod:`helpers.local_api.training.trainers.job`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from helpers.local_api.training.estimate import estimate
-from helpers.local_api.training.train import Progress, Stopped, failure, run
+from helpers.local_api.training.trainers import own_loop
+from helpers.local_api.training.trainers.choosing import loop_of
+from helpers.local_api.training.trainers.job import Progress, Stopped, failure
 
 NICENESS = 10
 STOPPED, BUSY = 0, 3
@@ -27,6 +29,15 @@ def _step_back() -> None:
     if os.getsid(0) == os.getpid():  # Linux shares the processor among sessions first; nice counts only within one
         with contextlib.suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(NICENESS))
+
+
+def _train(job: Path) -> None:
+    if loop_of(job) == "trl":
+        from helpers.local_api.training.trainers import trl_loop  # loaded where it is needed: that takes seconds
+
+        trl_loop.run(job)
+    else:
+        own_loop.run(job)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         with FileLock(options.job / "lock", timeout=0):
-            run(options.job)
+            _train(options.job)
     except Timeout:
         print(f"Another trainer works on {options.job.name}.", file=sys.stderr)
         return BUSY

@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
+from copy import copy
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft.tuners.lora import Linear as PeftLinear
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -50,6 +51,55 @@ class _MergedLinear(torch.autograd.Function):
         return to_x, None, None, to_a.to(a.dtype), to_b.to(b.dtype), None
 
 
+def adapted(model: PreTrainedModel, layers: list[int] | None, seed: int) -> PeftModel:
+    """Put a fresh LoRA adapter around every Linear layer of a model, in place; the output matrix stays as it is.
+
+    Args:
+        model: the base model.
+        layers: indices of the decoder layers to adapt; None: all.
+        seed: of the random start of the A matrices.
+    """
+    torch.manual_seed(seed)
+    head = model.get_output_embeddings()
+    linear = {n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head}
+    config = LoraConfig(
+        r=RANK,
+        lora_alpha=ALPHA,
+        lora_dropout=0.0,
+        target_modules=sorted(linear),
+        layers_to_transform=layers,
+        task_type="CAUSAL_LM",
+    )
+    with warnings.catch_warnings():  # peft asks transformers by an older name
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        return get_peft_model(model, config)
+
+
+def save_adapter(peft: PeftModel, base_name: str, folder: Path) -> None:
+    """Write ``adapter_config.json`` and ``adapter_model.safetensors``: aside first, then renamed into place.
+
+    Args:
+        peft: the adapted model.
+        base_name: the base model's name, for ``adapter_config.json``: its folder is nobody else's business.
+        folder: what was there is replaced.
+    """
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        # False: only A and B; "auto" would ask the hub whether the vocabulary grew
+        state = get_peft_model_state_dict(peft, save_embedding_layers=False)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+        save_file(tensors, aside / "adapter_model.safetensors", metadata={"format": "pt"})
+        config = copy(peft.peft_config["default"])
+        config.base_model_name_or_path, config.inference_mode = base_name, True
+        config.save_pretrained(aside)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 class Adapter:
     """A trainable LoRA adapter put into a model.
 
@@ -64,21 +114,9 @@ class Adapter:
     def __init__(
         self, model: PreTrainedModel, layers: list[int] | None, base_name: str, seed: int, products: torch.dtype
     ) -> None:
-        torch.manual_seed(seed)
-        head = model.get_output_embeddings()
-        linear = {n.rsplit(".", 1)[-1] for n, m in model.named_modules() if isinstance(m, nn.Linear) and m is not head}
-        self.config = LoraConfig(
-            r=RANK,
-            lora_alpha=ALPHA,
-            lora_dropout=0.0,
-            target_modules=sorted(linear),
-            layers_to_transform=layers,
-            task_type="CAUSAL_LM",
-        )
-        with warnings.catch_warnings():  # peft asks transformers by an older name
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-            self.peft = get_peft_model(model, self.config)
-        self.config.base_model_name_or_path = base_name
+        self.base_name = base_name
+        self.peft = adapted(model, layers, seed)
+        self.config = self.peft.peft_config["default"]
         self.modules = [m for m in self.peft.modules() if isinstance(m, PeftLinear)]
         for module in self.modules:
             module.merged_weight = torch.empty_like(module.base_layer.weight, dtype=products)
@@ -98,21 +136,8 @@ class Adapter:
             m.merged_weight.copy_(torch.addmm(m.base_layer.weight.to(b.dtype), b, a, alpha=m.scaling["default"]))
 
     def save(self, folder: Path) -> None:
-        """Write ``adapter_config.json`` and ``adapter_model.safetensors``: aside first, then renamed into place."""
-        aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        try:
-            # False: only A and B; "auto" would ask the hub whether the vocabulary grew
-            state = get_peft_model_state_dict(self.peft, save_embedding_layers=False)
-            tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-            save_file(tensors, aside / "adapter_model.safetensors", metadata={"format": "pt"})
-            self.config.inference_mode = True
-            self.config.save_pretrained(aside)
-            shutil.rmtree(folder, ignore_errors=True)
-            os.replace(aside, folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        """Write the adapter as it is: see :func:`save_adapter`."""
+        save_adapter(self.peft, self.base_name, folder)
 
 
 def _forward_of(module: PeftLinear):

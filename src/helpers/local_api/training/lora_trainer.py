@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
@@ -111,6 +111,46 @@ def _attend_within_rows(module, query, key, value, attention_mask, scaling, drop
 AttentionInterface.register(ATTENTION, _attend_within_rows)
 
 
+def adapted_layers(transformer: Transformer, recipe: Recipe) -> list[int] | None:
+    """Indices of the decoder layers that a recipe adapts; None: all, as in a model that cannot be walked.
+
+    Args:
+        transformer: the base model.
+        recipe: ``"quick"`` adapts the upper ones, ``"thorough"`` all.
+    """
+    if recipe != "quick" or not transformer.walkable:
+        return None
+    count = len(transformer.layers)
+    first = count - max(1, round(count * UPPER_SHARE))
+    return list(range(first, count)) if first else None
+
+
+def plain_loss(model: nn.Module, rows: Sequence[Row]) -> tuple[Tensor, Score]:
+    """Summed, weighted loss of rows by the model's own ``forward``, and the score that it belongs to.
+
+    Each row runs by itself: nothing is padded, and no logits are made where nothing is learned (Gemma 3's are a
+    megabyte a token).
+
+    Args:
+        model: a causal language model, adapted or not.
+        rows: so many that their logits fit into memory.
+    """
+    pack = Pack.of(rows, model.device)
+    logits = torch.cat([_logits(model, row) for row in rows])
+    loss = (F.cross_entropy(logits, pack.targets, reduction="none") * pack.weights).sum()
+    return loss, _score(pack, loss, (logits.argmax(-1) == pack.targets).sum())
+
+
+def _logits(model: nn.Module, row: Row) -> Tensor:
+    """Of a row's learned tokens: (learned tokens, vocabulary)."""
+    ids, at = (torch.tensor(numbers, device=model.device) for numbers in (row.ids, row.at))
+    return model(input_ids=ids[None], use_cache=False, logits_to_keep=at).logits[0].float()
+
+
+def _score(pack: Pack, loss: Tensor, right: Tensor) -> Score:
+    return Score(float(pack.weights.sum()), float(loss.detach()), float(right), len(pack.targets))
+
+
 class LoraTrainer:
     """A base model with a fresh adapter.
 
@@ -133,11 +173,11 @@ class LoraTrainer:
     ) -> None:
         self.transformer = transformer
         count = len(transformer.layers) if transformer.walkable else 0
-        self.first = count - max(1, round(count * UPPER_SHARE)) if transformer.walkable and recipe == "quick" else 0
+        layers = adapted_layers(transformer, recipe)
+        self.first = layers[0] if layers else 0
         if transformer.walkable:
             transformer.model.set_attn_implementation(ATTENTION)
         self.share = 1 - self.first / count if count else 1.0
-        layers = list(range(self.first, count)) if self.first else None
         products = products or product_dtype(transformer.device)
         self.adapter = Adapter(transformer.model, layers, base_name, seed, products)
         self._head = transformer.head.to(products) if transformer.walkable else None
@@ -176,25 +216,13 @@ class LoraTrainer:
         return sum((self._loss(some, frozen)[1] for some in packs(rows, MAX_TOKENS)), Score())
 
     def _loss(self, rows: Sequence[Row], frozen: HiddenStateCache | None) -> tuple[Tensor, Score]:
+        if not self.transformer.walkable:
+            return plain_loss(self.transformer.model, rows)
         pack = Pack.of(rows, self.transformer.device)
-        if self.transformer.walkable:
-            hidden = self._upper(frozen.of(rows).to(self.transformer.dtype) if frozen else self.lower(pack), pack)
-            answers = self.transformer.normed(hidden[0, pack.at])
-            loss, right = _AnswerLoss.apply(answers, self.transformer.head, self._head, pack.targets, pack.weights)
-        else:
-            logits = torch.cat([self._logits(row) for row in rows])
-            loss = (F.cross_entropy(logits, pack.targets, reduction="none") * pack.weights).sum()
-            right = (logits.argmax(-1) == pack.targets).sum()
-        return loss, Score(float(pack.weights.sum()), float(loss.detach()), float(right), len(pack.targets))
-
-    def _logits(self, row: Row) -> Tensor:
-        """Of a row's learned tokens, from the model's own ``forward``: (learned tokens, vocabulary).
-
-        The row runs by itself: nothing is padded, and no logits are made where nothing is learned (Gemma 3's are a
-        megabyte a token).
-        """
-        ids, at = (torch.tensor(numbers, device=self.transformer.device) for numbers in (row.ids, row.at))
-        return self.transformer.model(input_ids=ids[None], use_cache=False, logits_to_keep=at).logits[0].float()
+        hidden = self._upper(frozen.of(rows).to(self.transformer.dtype) if frozen else self.lower(pack), pack)
+        answers = self.transformer.normed(hidden[0, pack.at])
+        loss, right = _AnswerLoss.apply(answers, self.transformer.head, self._head, pack.targets, pack.weights)
+        return loss, _score(pack, loss, right)
 
     @torch.no_grad()
     def lower(self, pack: Pack) -> Tensor:

@@ -45,7 +45,7 @@ class TrainerProcess:
         return False
 
     def start(self) -> None:
-        """Start a trainer; it goes on from its last ``resume.pt`` by itself."""
+        """Start a trainer; it goes on from the last state that it saved by itself."""
         self._cut_torn_line()
         environment = {name: value for name, value in os.environ.items() if name != "KIT_LOCAL_KEY"}
         with open(self.folder / "trainer.log", "ab") as output:
