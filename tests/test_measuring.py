@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from evaluate_host import completion
 
-from helpers import data, decide, evaluate, ledger, show
+from helpers import costs, data, decide, evaluate, ledger, show
 from helpers.errors import ConsentError, EvaluationError
 from helpers.evaluate import metrics
 from helpers.evaluate.baselines import guessing
@@ -327,3 +327,33 @@ def test_a_classifier_of_many_rows_has_bounded_columns_and_still_learns():
     assert features.train.shape[1] <= sum(guessing.MAX_TERMS.values())
     guess = guessing.classifier(features, [kinds[n % 3] for n in range(2_400)])
     assert guess.values == list(kinds) and guess.right > 0.99
+
+
+# --- what a target model would cost is the price of what was measured ---
+
+
+def test_the_step_to_a_target_prices_the_prompts_that_were_measured(host, tmp_path, monkeypatch):
+    """It was the price of an example: three prompts of 110 to 700 tokens, whatever had been asked."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    client, project, store = host().client(), Project("priced"), tmp_path / "answers"
+    rows = [row(f"say {('yes', 'no')[n % 2]} and go on", ("yes", "no")[n % 2]) for n in range(24)]
+    scored = metrics.for_task(data.task(rows))
+    tried = [Candidate(f"{words} words", "m", system="Word " * words) for words in (10, 300, 900, 2_000)]
+    ladder = evaluate.run(client, tried, rows[:20], scored, store=store, progress=False)
+    evaluate.keep(project, ladder)
+    evaluate.keep(project, evaluate.run(client, tried[:1], rows[20:], scored, store=store, progress=False))
+    answers = decide.load(Path(__file__).parents[1] / "data/sample/triage/checklist.json").answers
+    told = decide.decide(answers, decide.collect(project)).next_steps[0]
+    table = ladder.table()
+    assert table["prompt_tokens"].tolist() == [15, 305, 905, 2005] and set(table["completion_tokens"]) == {4}
+    price = costs.ladder_cost(20, list(table["prompt_tokens"]), 4)
+    assert f"about {100 * price.total:.2g} cents (20 rows, each asked with 4 prompts of 15 to 2,005 tokens" in told
+
+    kept = project.get("ledger")
+    for line in kept["measurements"]:
+        del line["prompt_tokens"], line["answer_tokens"]  # as they were before this was kept
+    project.set("ledger", kept)
+    assert (
+        "(for example 20 rows, each asked with 3 prompts of 110 to 700 tokens"
+        in (decide.decide(answers, decide.collect(project)).next_steps[0])
+    )

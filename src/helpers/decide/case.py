@@ -356,6 +356,16 @@ class Case:
         """The same without test rows, on which no prompt is chosen, where prompts were scored on others."""
         return max((one.n for one in self.prompted if one.split != "test"), default=self.rows_measured)
 
+    @cached_property
+    def ladder(self) -> tuple[Measurement, ...]:
+        """One model's prompts on the same rows, which are no test rows: of several such ladders the longest, then the
+        one on the most rows."""
+        ladders: dict[tuple[str, str, str], list[Measurement]] = {}
+        for one in self.prompted:
+            if one.split != "test":
+                ladders.setdefault((one.host, one.model, one.rows), []).append(one)
+        return tuple(max(ladders.values(), key=lambda rungs: (len(rungs), rungs[0].n), default=()))
+
     @property
     def unused_rows(self) -> int:
         """Validation rows that no target was asked about; 0 where that is not known."""
