@@ -16,6 +16,7 @@ from test_decide_criteria import led
 from helpers import decide, facts, proportions
 from helpers.decide import Record, answers, checklist, hosts, load, questions, suppose
 from helpers.decide.__main__ import main
+from helpers.decide.case import is_by_rules
 from helpers.decide.counterfactuals import _other_measurements, flips
 from helpers.decide.record.begun import given
 from helpers.decide.record.record import load_record, shown_comparisons
@@ -311,6 +312,14 @@ def test_a_step_is_sent_to_where_it_can_be_taken():
     for task in ("text", "turns", "tools"):
         assert placed(step, "shop", task) == "Compare: the section “Stop, or go on” in your_project."
         assert placed("lesson 06_decide", "shop", task) == 'lesson 06_decide with PROJECT = "shop"'
+    rows = "More rows: extra/how_much_data."
+    assert placed(rows, "") == rows and "half of the rows" in placed(rows, "shop", "labels")
+    assert "half of the rows" in placed(rows, "", "voice") and placed(step, "", "voice") == (
+        "Compare: lesson 07_a_brands_voice."
+    )
+    for metric, there in (("rules_and_facts (b3)", True), ("all_rules (b3)", True), ("all_fields", False)):
+        assert is_by_rules(replace(TEACHING, metric=metric)) == there
+    assert not is_by_rules(replace(TEACHING, metric="all_rules (b3)", headline=False))
 
 
 def test_a_grader_and_a_table_in_which_no_host_takes_one(monkeypatch: pytest.MonkeyPatch):

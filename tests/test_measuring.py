@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,12 +13,14 @@ import pytest
 from evaluate_host import completion
 
 from helpers import costs, data, decide, evaluate, ledger, show
-from helpers.errors import ConsentError, EvaluationError
+from helpers.errors import ConsentError, EvaluationError, ProjectError
 from helpers.evaluate import metrics
 from helpers.evaluate.baselines import guessing
 from helpers.evaluate.baselines.rivals import without_llm
 from helpers.project import Project
 from helpers.records import Candidate, Example
+
+TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 
 
 def row(question: str, answer: str, **more) -> Example:
@@ -342,7 +345,7 @@ def test_the_step_to_a_target_prices_the_prompts_that_were_measured(host, tmp_pa
     ladder = evaluate.run(client, tried, rows[:20], scored, store=store, progress=False)
     evaluate.keep(project, ladder)
     evaluate.keep(project, evaluate.run(client, tried[:1], rows[20:], scored, store=store, progress=False))
-    answers = decide.load(Path(__file__).parents[1] / "data/sample/triage/checklist.json").answers
+    answers = decide.load(TRIAGE / "checklist.json").answers
     told = decide.decide(answers, decide.collect(project)).next_steps[0]
     table = ladder.table()
     assert table["prompt_tokens"].tolist() == [15, 305, 905, 2005] and set(table["completion_tokens"]) == {4}
@@ -357,3 +360,42 @@ def test_the_step_to_a_target_prices_the_prompts_that_were_measured(host, tmp_pa
         "(for example 20 rows, each asked with 3 prompts of 110 to 700 tokens"
         in (decide.decide(answers, decide.collect(project)).next_steps[0])
     )
+
+
+# --- where a next step can be taken ---
+
+
+def _measured_voice(host, tmp_path) -> Project:
+    """A project as lesson 7 leaves it: free text by rules and facts, and no task of ``your_project``."""
+    project, store = Project("voice"), tmp_path / "answers"
+    sheets = [row(f"say A jug of {n} cm.", f"A jug of {n} cm, for you.") for n in range(12)]
+    rules = [{"id": "calm", "kind": "regex_absent", "pattern": "!"}]
+    scored = evaluate.free_text.measures(rules, sheets)
+    tried = [Candidate("bare", "m"), Candidate("guide", "m", system="Be calm.")]
+    evaluate.keep(project, evaluate.run(host().client(), tried, sheets, scored, store=store, progress=False))
+    return project
+
+
+def test_the_steps_of_lesson_7_lead_to_lesson_7_which_reads_its_rows(host, tmp_path, monkeypatch):
+    """Lesson 0 would have written scores of the triage sample into this project."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    project = _measured_voice(host, tmp_path)
+    verdict = decide.decide(decide.load(TRIAGE / "checklist.json").answers, decide.collect(project))
+    told = " ".join((*verdict.next_steps, *verdict.not_measured))
+    assert verdict.choice == "measure_target"
+    assert not re.search(r"lesson 0[0-6]_|extra/", told)
+    assert verdict.next_steps[0].endswith(
+        "Do it in lesson 07_a_brands_voice: set HOST, MODEL and PRICE at the top of the notebook and run it again."
+    )
+    assert "what more data would bring (train on half of the rows as well, and compare)" in verdict.not_measured
+    with pytest.raises(ProjectError, match="'voice' holds scores of other rows.*rules_and_facts"):
+        evaluate.material(project, TRIAGE)
+
+
+def test_a_card_names_notebooks_by_their_titles(host, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    answers = decide.load(TRIAGE / "checklist.json").answers
+    for evidence in (None, decide.collect(_measured_voice(host, tmp_path))):
+        page = show.verdict(decide.decide(answers, evidence)).data
+        assert not re.search(r"\b0\d_[a-z]|extra/", page)
+        assert ("lesson 7, “A brand&#x27;s voice”" if evidence else "lesson 0, “Should you fine-tune at all?”") in page

@@ -41,6 +41,15 @@ def is_by_rules_alone(one: Measurement) -> bool:
     return one.metric.split(" (")[0] == "all_rules"
 
 
+def is_by_rules(one: Measurement) -> bool:
+    """Whether a measurement is the main one of free text with rules; where no project says its task, that is lesson 7.
+
+    Args:
+        one: as for :func:`is_by_rules_alone`.
+    """
+    return one.headline and (is_by_rules_alone(one) or one.metric.split(" (")[0] == "rules_and_facts")
+
+
 @dataclass(frozen=True)
 class Lead:
     """One measurement minus another, by the same metric on the same rows, with its paired interval, in shares."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from helpers import facts
 from helpers.decide import hosts
-from helpers.decide.case import Case, is_by_rules_alone
+from helpers.decide.case import Case, is_by_rules, is_by_rules_alone
 from helpers.decide.checklist import checked, questions, unanswered
 from helpers.decide.counterfactuals import what_would_change_it
 from helpers.decide.evidence import checked_evidence
@@ -113,7 +113,8 @@ def _names_a_host_to_approve(case: Case, ruling: Ruling) -> bool:
 
 def _placed(case: Case, sentences: tuple[str, ...]) -> tuple[str, ...]:
     evidence = case.evidence
-    return tuple(placed(sentence, evidence.project, evidence.task) for sentence in sentences)
+    task = evidence.task or ("voice" if any(map(is_by_rules, evidence.measurements)) else "")
+    return tuple(placed(sentence, evidence.project, task) for sentence in sentences)
 
 
 def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:

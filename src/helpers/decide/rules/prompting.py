@@ -257,4 +257,7 @@ def measure_a_target(case: Case) -> str:
         )
     if case.says("models_tried", "measured") and not case.targets:
         return f"You have measured other models elsewhere: bring these scores in, or measure here, {price}."
-    return f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}."
+    return (
+        f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}: "
+        "set HOST, MODEL and PRICE at the top of the notebook and run it again."
+    )
