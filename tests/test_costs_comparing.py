@@ -253,3 +253,11 @@ def test_an_own_machines_line_ends_where_it_is_full():
     assert own.calls[-1] == 720 * 3600 / 30 == 86_400 and other.calls[-1] > own.calls[-1]
     assert "busy day and night" in drawn.sentence and "busy" not in curves(job, [LUNA], on=TODAY).sentence
     assert curves(job, [LUNA], on=TODAY).star is None and "Choose a tuned option" in curves(job, [LUNA], on=TODAY).title
+
+
+def test_a_model_that_ends_before_the_bill_does_is_marked_with_the_months_that_are_billed() -> None:
+    """It said "before this job", and the bill is of months of calls."""
+    for months in (6, 12):
+        table = costs.compare(costs.Workload(months=months), on=TODAY)
+        early = [mark for mark in table["mark"] if mark.startswith("ends ")]
+        assert early and all(mark.endswith(f", before the {months} months are over") for mark in early)

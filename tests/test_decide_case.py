@@ -100,6 +100,16 @@ def test_rows_that_were_measured_and_rows_that_were_not_asked():
     assert case(fewer, data=DataSummary(validation=50)).unused_rows == case(fewer).unused_rows == 0
 
 
+def test_the_ladder_is_one_models_prompts_on_the_rows_that_prompts_are_chosen_on():
+    first = replace(TEACHING, n=60, split="validation", rows="v", candidate="one")
+    second, third = replace(first, candidate="two"), replace(first, candidate="three")
+    again, others = replace(first, n=90, rows="fresh"), replace(first, model="another", n=90)
+    judged = [replace(one, split="test", rows="t", n=90) for one in (first, second, third)]
+    assert case(again, first, others, second, third, *judged).ladder == (first, second, third)
+    assert case(first, again).ladder == (again,) and case(again, first).ladder == (again,), "the one on more rows"
+    assert case(TUNED, CODE).ladder == ()
+
+
 # --- what counts, and as what ---
 
 

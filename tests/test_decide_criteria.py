@@ -9,10 +9,11 @@ import pytest
 from decide_cases import measurement, pair, plateau
 from test_decide_case import CODE, TARGET, TUNED, case
 
+from helpers import decide
 from helpers.decide.case import Case
 from helpers.decide.counterfactuals import _other_measurements
 from helpers.decide.rules import criteria, sentences, steps
-from helpers.records import CostForecast, DataSummary
+from helpers.records import CostForecast, DataSummary, Evidence
 
 
 def led(difference: float, low: float, high: float, *, n: int = 200, chance: float | None = None,
@@ -174,6 +175,11 @@ def test_numbers_in_sentences_are_those_of_the_measurements():
     )
     [said] = sentences.teaching_sentence(case(TUNED, teaching, comparisons=(pair(TUNED, teaching, -0.5, -0.6, -0.4),)))
     assert "tuned it stands −50.0 points from" in said and "gained" not in said and "magical" not in said
+    for told in (said, sentences.teaching_sentence(case(weaker))[0]):
+        assert "hopeless" not in told and "magical" not in told
+    high, code = (measurement(role, key=role, score=score) for role, score in (("teaching", 0.87), (CODE.role, 0.73)))
+    [said] = sentences.teaching_sentence(case(TUNED, high, code, comparisons=(pair(TUNED, high, 0.02, -0.1, 0.1),)))
+    assert "neither says anything about real rivals" in said, "a prompt that beats the code is not hopeless"
     [said] = sentences.cost_sentence(case(cost=CostForecast(probability=0.35)))
     assert "35 %" in said and sentences.cost_sentence(case()) == ()
     fewer = replace(TARGET, split="validation", rows="v", n=60)
@@ -216,3 +222,19 @@ def test_a_supposed_comparison_takes_the_place_of_the_measured_one_and_of_no_oth
             2
         ] in evidence.comparisons
         assert len(evidence.measurements) == len({one.id for one in evidence.measurements}) >= 4
+
+
+def test_what_stands_in_the_way_by_an_answer_is_said_to_be_an_answer():
+    """It stood as a fact under "7 prompts were scored", and those prompts had worked examples and a schema."""
+    answers = {"gap": "behaviour", "techniques": "none", "rights": "no"}
+    untried = "Your answer: worked examples, structured outputs, caching and prompt optimisers are untried"
+    teaching = measurement("teaching", model="smollm2-135m-instruct", score=0.3)
+    for measured, said in (
+        ((), f"{untried}."),
+        ((TARGET,), f"{untried}."),
+        ((teaching,), f"{untried} (prompts that a teaching model answered do not count)."),
+    ):
+        assert said in decide.decide(answers, Evidence(measured), date(2026, 11, 23)).blockers
+    counted = decide.decide(answers | {"examples": "200_999"}, Evidence(data=DataSummary(rows=9)), date(2026, 11, 23))
+    assert any(one.startswith("Your answer: ") and "may not" in one for one in counted.blockers)
+    assert "There are under 10 good examples." in counted.blockers, "the data were counted"

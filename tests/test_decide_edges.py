@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from decide_cases import cases, measurement, pair, plateau
-from test_decide_case import CODE, TARGET, TUNED, case, scored
+from test_decide_case import CODE, TARGET, TEACHING, TUNED, case, scored
 from test_decide_criteria import led
 
 from helpers import decide, facts, proportions
 from helpers.decide import Record, answers, checklist, hosts, load, questions, suppose
 from helpers.decide.__main__ import main
+from helpers.decide.case import is_by_rules
 from helpers.decide.counterfactuals import _other_measurements, flips
 from helpers.decide.record.begun import given
 from helpers.decide.record.record import load_record, shown_comparisons
@@ -265,11 +266,17 @@ def test_no_rival_gets_any_row_right_below_half_a_percent():
 def test_prices_of_measuring_and_of_a_trial_by_hand():
     """200 rows of three prompts on GPT-6 Luna; 200 x 300 x 3 tokens at the speed and prices of the tables."""
     assert steps.price_of_measuring(200, TODAY).startswith(
-        "about 3.2 cents (200 rows, each asked with 3 prompts of 110 to 700 tokens, on"
+        "about 3.2 cents (for example 200 rows, each asked with 3 prompts of 110 to 700 tokens and answered in 30, on"
     )
     assert steps.price_of_measuring(200, TODAY, one_prompt=True).startswith(
-        "about 1.7 cents (200 rows, each asked with 1 prompt of 700 tokens, on"
+        "about 1.7 cents (for example 200 rows, each asked with 1 prompt of 700 tokens and answered in 30, on"
     )
+    short, long = (replace(TEACHING, prompt_tokens=tokens, answer_tokens=40.0) for tokens in (100.0, 2_900.0))
+    assert steps.price_of_measuring(200, TODAY, (short, long)).startswith(
+        "about 6.8 cents (200 rows, each asked with 2 prompts of 100 to 2,900 tokens and answered in 40, on"
+    ), "200 x (3,000 x 0.10 + 80 x 0.50) / 1M"
+    for prompts in ((), (short, replace(long, prompt_tokens=None))):
+        assert "(for example " in steps.price_of_measuring(200, TODAY, prompts), "one is not known"
     assert steps.price_of_measuring(20_000, TODAY).startswith("about 322 cents")
     [run] = [row for row in facts.rows("durations") if row["provider"] == "local"]
     assert (run["trained_tokens"], run["minutes"]) == (110_385, 4.0)
@@ -305,6 +312,14 @@ def test_a_step_is_sent_to_where_it_can_be_taken():
     for task in ("text", "turns", "tools"):
         assert placed(step, "shop", task) == "Compare: the section “Stop, or go on” in your_project."
         assert placed("lesson 06_decide", "shop", task) == 'lesson 06_decide with PROJECT = "shop"'
+    rows = "More rows: extra/how_much_data."
+    assert placed(rows, "") == rows and "half of the rows" in placed(rows, "shop", "labels")
+    assert "half of the rows" in placed(rows, "", "voice") and placed(step, "", "voice") == (
+        "Compare: lesson 07_a_brands_voice."
+    )
+    for metric, there in (("rules_and_facts (b3)", True), ("all_rules (b3)", True), ("all_fields", False)):
+        assert is_by_rules(replace(TEACHING, metric=metric)) == there
+    assert not is_by_rules(replace(TEACHING, metric="all_rules (b3)", headline=False))
 
 
 def test_a_grader_and_a_table_in_which_no_host_takes_one(monkeypatch: pytest.MonkeyPatch):

@@ -14,6 +14,7 @@ from helpers import evaluate, statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate import plateau_of, second_look
 from helpers.evaluate.results.plateau import _rows_for, prompted_model
+from helpers.formatting import amount as points_of
 
 
 def right(rows: int, *places: int) -> np.ndarray:
@@ -109,6 +110,21 @@ def test_all_of_the_last_prompts_must_have_gained_nothing():
     assert plateau_of(history | {"new": share(400, 200)}, last=2).state == "plateaued"
     found = plateau_of(history, last=2)
     assert found.state == "cannot tell" and "new, gained 2 points over old" in found.sentence
+
+
+def test_where_it_cannot_tell_the_bound_that_decides_is_named_with_its_prompt():
+    """The best mean need not have the largest bound: a prompt that answers otherwise on many rows has a wider one."""
+    nearly = share(60, 40, start=9)  # 9 lost, 1 won
+    history = {"old": share(60, 48), "nearly": nearly, "erratic": share(60, 38, start=22)}  # 22 lost, 12 won
+    found = plateau_of(history, last=2)
+    highs = {gain["name"]: gain["high"] for gain in found.gains}
+    assert found.state == "cannot tell" and highs["erratic"] > found.worth > highs["nearly"]
+    assert f"nearly, is 13 points worse than old; erratic may be up to {points_of(highs['erratic'])} better" in (
+        found.sentence
+    )
+    alone = plateau_of({"old": share(60, 30), "new": share(60, 33)}, last=1)
+    most = points_of(alone.gains[0]["high"])
+    assert f"new, gained 5 points over old; it may be up to {most} better" in alone.sentence
 
 
 def test_a_rise_must_be_proved_and_worth_having():

@@ -439,7 +439,8 @@ def test_days_left_never_fall_below_zero(monkeypatch, day):
     assert line["days_left"] == 0 and "ended on 2027-01-14" in line["note"] and "ends on" not in line["note"]
     own_word = SimpleNamespace(id="ft:base:x::1", created=1, shutdown_date="2026-12-03")
     line = _model(own_word, None, providers.LOCAL)
-    assert line["days_left"] == 0 and "ended on 2026-12-03, according to the host" in line["note"]
+    assert line["days_left"] == 0
+    assert line["note"] == "on your own disk; ended on 2026-12-03, according to the host", "two notes, not one sentence"
 
 
 def test_no_earlier_than_stands_beside_the_day_of_a_leftover(monkeypatch):

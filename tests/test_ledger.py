@@ -259,6 +259,7 @@ def test_a_target_measured_first_is_there_when_everything_else_comes_later(proje
         and "gpt-6-luna" in verdict.next_steps[0]
         and "60 test" in verdict.next_steps[0]
     )
+    assert "(60 rows, each asked with 1 prompt of" in verdict.next_steps[0], "this prompt, and no example"
     evaluate.keep(project, run(host, "gpt-6-luna", "rules"))
     host.close()
     assert decide.decide(READY, decide.collect(project), TODAY).choice == "keep_prompting"

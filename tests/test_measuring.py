@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -11,13 +12,15 @@ from pathlib import Path
 import pytest
 from evaluate_host import completion
 
-from helpers import data, decide, evaluate, ledger, show
-from helpers.errors import ConsentError, EvaluationError
+from helpers import costs, data, decide, evaluate, ledger, show
+from helpers.errors import ConsentError, EvaluationError, ProjectError
 from helpers.evaluate import metrics
 from helpers.evaluate.baselines import guessing
 from helpers.evaluate.baselines.rivals import without_llm
 from helpers.project import Project
 from helpers.records import Candidate, Example
+
+TRIAGE = Path(__file__).parents[1] / "data" / "sample" / "triage"
 
 
 def row(question: str, answer: str, **more) -> Example:
@@ -327,3 +330,72 @@ def test_a_classifier_of_many_rows_has_bounded_columns_and_still_learns():
     assert features.train.shape[1] <= sum(guessing.MAX_TERMS.values())
     guess = guessing.classifier(features, [kinds[n % 3] for n in range(2_400)])
     assert guess.values == list(kinds) and guess.right > 0.99
+
+
+# --- what a target model would cost is the price of what was measured ---
+
+
+def test_the_step_to_a_target_prices_the_prompts_that_were_measured(host, tmp_path, monkeypatch):
+    """It was the price of an example: three prompts of 110 to 700 tokens, whatever had been asked."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    client, project, store = host().client(), Project("priced"), tmp_path / "answers"
+    rows = [row(f"say {('yes', 'no')[n % 2]} and go on", ("yes", "no")[n % 2]) for n in range(24)]
+    scored = metrics.for_task(data.task(rows))
+    tried = [Candidate(f"{words} words", "m", system="Word " * words) for words in (10, 300, 900, 2_000)]
+    ladder = evaluate.run(client, tried, rows[:20], scored, store=store, progress=False)
+    evaluate.keep(project, ladder)
+    evaluate.keep(project, evaluate.run(client, tried[:1], rows[20:], scored, store=store, progress=False))
+    answers = decide.load(TRIAGE / "checklist.json").answers
+    told = decide.decide(answers, decide.collect(project)).next_steps[0]
+    table = ladder.table()
+    assert table["prompt_tokens"].tolist() == [15, 305, 905, 2005] and set(table["completion_tokens"]) == {4}
+    price = costs.ladder_cost(20, list(table["prompt_tokens"]), 4)
+    assert f"about {100 * price.total:.2g} cents (20 rows, each asked with 4 prompts of 15 to 2,005 tokens" in told
+
+    kept = project.get("ledger")
+    for line in kept["measurements"]:
+        del line["prompt_tokens"], line["answer_tokens"]  # as they were before this was kept
+    project.set("ledger", kept)
+    assert (
+        "(for example 20 rows, each asked with 3 prompts of 110 to 700 tokens"
+        in (decide.decide(answers, decide.collect(project)).next_steps[0])
+    )
+
+
+# --- where a next step can be taken ---
+
+
+def _measured_voice(host, tmp_path) -> Project:
+    """A project as lesson 7 leaves it: free text by rules and facts, and no task of ``your_project``."""
+    project, store = Project("voice"), tmp_path / "answers"
+    sheets = [row(f"say A jug of {n} cm.", f"A jug of {n} cm, for you.") for n in range(12)]
+    rules = [{"id": "calm", "kind": "regex_absent", "pattern": "!"}]
+    scored = evaluate.free_text.measures(rules, sheets)
+    tried = [Candidate("bare", "m"), Candidate("guide", "m", system="Be calm.")]
+    evaluate.keep(project, evaluate.run(host().client(), tried, sheets, scored, store=store, progress=False))
+    return project
+
+
+def test_the_steps_of_lesson_7_lead_to_lesson_7_which_reads_its_rows(host, tmp_path, monkeypatch):
+    """Lesson 0 would have written scores of the triage sample into this project."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    project = _measured_voice(host, tmp_path)
+    verdict = decide.decide(decide.load(TRIAGE / "checklist.json").answers, decide.collect(project))
+    told = " ".join((*verdict.next_steps, *verdict.not_measured))
+    assert verdict.choice == "measure_target"
+    assert not re.search(r"lesson 0[0-6]_|extra/", told)
+    assert verdict.next_steps[0].endswith(
+        "Do it in lesson 07_a_brands_voice: set HOST, MODEL and PRICE at the top of the notebook and run it again."
+    )
+    assert "what more data would bring (train on half of the rows as well, and compare)" in verdict.not_measured
+    with pytest.raises(ProjectError, match="'voice' holds scores of other rows.*rules_and_facts"):
+        evaluate.material(project, TRIAGE)
+
+
+def test_a_card_names_notebooks_by_their_titles(host, tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    answers = decide.load(TRIAGE / "checklist.json").answers
+    for evidence in (None, decide.collect(_measured_voice(host, tmp_path))):
+        page = show.verdict(decide.decide(answers, evidence)).data
+        assert not re.search(r"\b0\d_[a-z]|extra/", page)
+        assert ("lesson 7, “A brand&#x27;s voice”" if evidence else "lesson 0, “Should you fine-tune at all?”") in page

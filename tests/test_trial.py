@@ -282,3 +282,19 @@ def test_a_curve_and_a_row_of_marks_state_the_finding_and_escape_it():
     chart = showing.chart_of(curve)
     assert chart.layout.xaxis.type == "log" and list(chart.data[0].x) == [10, 40]
     assert "left out" in showing.verdict_of(Finding("x", LEFT_OUT)).data
+
+
+def test_hosts_are_counted_without_this_machine_and_a_name_with_a_comma_is_one():
+    """The provider page of lesson 2 has a row more: the machine itself."""
+    found, rows = sums.hosts(), facts.rows("providers")
+    others = [row["name"] for row in rows if row["provider"] != "local"]
+    assert f" of {len(others)} hosts in the table, this machine aside, let anyone tune" in found.because
+    assert len(others) == len(rows) - 1
+    told = next(one for one in found.details if one.startswith("Open to anyone: "))
+    names = told.removeprefix("Open to anyone: ").removesuffix(".").split("; ")
+    assert set(names) <= set(others) and any(", " in name for name in names)
+
+
+def test_an_assumption_is_traced_to_the_lesson_by_its_number():
+    said = " ".join(sums.cheap_training(Measured(bench.triage("train")[:120])).details)
+    assert "the assumptions of lesson 2." in said and "cost lesson" not in said

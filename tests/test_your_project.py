@@ -436,6 +436,9 @@ def test_lessons_work_on_the_projects_own_rows():
         "gain, low end": {"at_least": 0}
     }
     assert decide.collect(project).project == "mine"
+    lacking = decide.decide({"gap": "behaviour"}, decide.collect(project)).not_measured
+    assert not any("how_much_data" in one for one in lacking), "that side trip reads the sample's rows"
+    assert "what more data would bring (train on half of the rows as well, and compare)" in lacking
     with pytest.raises(ProjectError, match="write over the splits of 'mine'"):
         project.only_the_sample("This lesson cleans the sample's export")
 

@@ -115,6 +115,7 @@ class Measurement:
         parameters: of the model, in billions; None where that is not known.
         base: of a tuned model, what it was tuned from.
         openings: how often new answers had been asked for on these rows by then, when they were called "test".
+        prompt_tokens, answer_tokens: of a prompt and of an answer, mean over the calls; None where nobody counted.
     """
 
     candidate: str
@@ -137,6 +138,8 @@ class Measurement:
     parameters: float | None = None
     base: str = ""
     openings: int = 0
+    prompt_tokens: float | None = None
+    answer_tokens: float | None = None
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ the reader must know beside the number.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
@@ -37,8 +37,13 @@ class Rates:
     remarks: tuple[str, ...]
     where: facts.Life | None = None
 
-    def mark(self, until: date) -> str:
-        """What must stand right beside the option's name when it is to run up to a day; empty when nothing does."""
+    def mark(self, day: date, months: float) -> str:
+        """What must stand right beside the option's name when it is to run from a day on; empty when nothing does.
+
+        Args:
+            day: the day whose prices count.
+            months: for how long calls are billed.
+        """
         if self.where is None:
             return ""
         if self.where.mark:
@@ -46,9 +51,10 @@ class Rates:
         if self.state != "open":
             return self.state + (f", next date {self.where.next_date}" if self.where.next_date else "")
         ends = self.where.ends
-        if ends is None or ends["date"] > until:
+        if ends is None or ends["date"] > day + timedelta(days=30 * months):
             return ""
-        return f"ends {'on' if facts.is_certain(ends) else 'no earlier than'} {ends['date']}, before this job"
+        when = f"ends {'on' if facts.is_certain(ends) else 'no earlier than'} {ends['date']}"
+        return f"{when}, before the {plural(months, 'month')} are over"
 
     @property
     def rows(self) -> tuple[FactRow, ...]:

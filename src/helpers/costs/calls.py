@@ -161,7 +161,7 @@ def ladder_cost(
     shortest, longest = min(prompt_tokens, default=0), max(prompt_tokens, default=0)
     lengths = f"{shortest:,.0f} to {longest:,.0f} tokens" if shortest < longest else f"{longest:,.0f} tokens"
     what = (
-        f"{plural(n, 'row')}, each asked with {plural(len(calls), 'prompt')} of {lengths}, on "
-        f"{facts.beside_label(row, day)}"
+        f"{plural(n, 'row')}, each asked with {plural(len(calls), 'prompt')} of {lengths} and answered in "
+        f"{tokens_out:,.0f}, on {facts.beside_label(row, day)}"
     )
     return Cost(what, parts, (row,), said)

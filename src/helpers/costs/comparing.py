@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import reduce
 from itertools import repeat
 from random import Random
@@ -61,7 +61,7 @@ def _row(workload: Workload, option: Option, cost: Cost, day: date) -> dict[str,
         "label": option.label,
         "kind": option.kind,
         "state": rates(option, day).state,
-        "mark": rates(option, day).mark(day + timedelta(days=30 * workload.months)),
+        "mark": rates(option, day).mark(day, workload.months),
         "total": total,
         "per_call": total / calls if calls else math.nan,
         "per_month": total / workload.months,
@@ -132,8 +132,7 @@ def break_even(workload: Workload, tuned: Option | str, prompted: Option | str, 
     else:
         state, calls = crossing(fixed_a - fixed_b, each_b - each_a)
         said = _finding(state, calls, a, b, (fixed_a - fixed_b) / workload.months, (each_b - each_a) / workload.months)
-    until = day + timedelta(days=30 * workload.months)
-    marks = {f"“{one.label}”": rates(one, day).mark(until) for one in (tuned, prompted)}
+    marks = {f"“{one.label}”": rates(one, day).mark(day, workload.months) for one in (tuned, prompted)}
     said += "".join(f" Note that {label} is marked: {mark}." for label, mark in marks.items() if mark)
     most = most_calls(workload, tuned)
     if most is not None and state == "above" and calls > most:

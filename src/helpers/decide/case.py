@@ -41,6 +41,15 @@ def is_by_rules_alone(one: Measurement) -> bool:
     return one.metric.split(" (")[0] == "all_rules"
 
 
+def is_by_rules(one: Measurement) -> bool:
+    """Whether a measurement is the main one of free text with rules; where no project says its task, that is lesson 7.
+
+    Args:
+        one: as for :func:`is_by_rules_alone`.
+    """
+    return one.headline and (is_by_rules_alone(one) or one.metric.split(" (")[0] == "rules_and_facts")
+
+
 @dataclass(frozen=True)
 class Lead:
     """One measurement minus another, by the same metric on the same rows, with its paired interval, in shares."""
@@ -355,6 +364,16 @@ class Case:
     def rows_to_choose_by(self) -> int:
         """The same without test rows, on which no prompt is chosen, where prompts were scored on others."""
         return max((one.n for one in self.prompted if one.split != "test"), default=self.rows_measured)
+
+    @cached_property
+    def ladder(self) -> tuple[Measurement, ...]:
+        """One model's prompts on the same rows, which are no test rows: of several such ladders the longest, then the
+        one on the most rows."""
+        ladders: dict[tuple[str, str, str], list[Measurement]] = {}
+        for one in self.prompted:
+            if one.split != "test":
+                ladders.setdefault((one.host, one.model, one.rows), []).append(one)
+        return tuple(max(ladders.values(), key=lambda rungs: (len(rungs), rungs[0].n), default=()))
 
     @property
     def unused_rows(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from helpers import facts
 from helpers.decide import hosts
-from helpers.decide.case import Case, is_by_rules_alone
+from helpers.decide.case import Case, is_by_rules, is_by_rules_alone
 from helpers.decide.checklist import checked, questions, unanswered
 from helpers.decide.counterfactuals import what_would_change_it
 from helpers.decide.evidence import checked_evidence
@@ -113,7 +113,8 @@ def _names_a_host_to_approve(case: Case, ruling: Ruling) -> bool:
 
 def _placed(case: Case, sentences: tuple[str, ...]) -> tuple[str, ...]:
     evidence = case.evidence
-    return tuple(placed(sentence, evidence.project, evidence.task) for sentence in sentences)
+    task = evidence.task or ("voice" if any(map(is_by_rules, evidence.measurements)) else "")
+    return tuple(placed(sentence, evidence.project, task) for sentence in sentences)
 
 
 def _next_steps(case: Case, ruling: Ruling) -> tuple[str, ...]:
@@ -186,7 +187,7 @@ def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
     for name, options in BLOCKING.items():
         if case.says(name, *options):
             says = questions()[name].option(case.effective[name]).says
-            found.append(f"{says[0].upper()}{says[1:]}.")
+            found.append(f"{says[0].upper()}{says[1:]}." if name in case.measured else _answered(case, name, says))
     host = case.answers.get("host", "none")
     tied = host not in ("none", "other")
     obstacle = hosts.obstacle(host, case.today, customer=case.says("tuned_now", "yes")) if tied else ""
@@ -197,6 +198,12 @@ def _blockers(case: Case, ruling: Ruling) -> tuple[str, ...]:
     elif obstacle and case.says("privacy", "some_hosts"):
         found.append(f"Another host {TO_BE_APPROVED}.")
     return tuple(found)
+
+
+def _answered(case: Case, name: str, says: str) -> str:
+    """A blocker that nobody measured; of techniques, that a teaching model's prompts do not contradict it."""
+    beside = name == "techniques" and case.teaching and not case.targets
+    return f"Your answer: {says}{' (prompts that a teaching model answered do not count)' if beside else ''}."
 
 
 def _not_measured(case: Case) -> tuple[str, ...]:

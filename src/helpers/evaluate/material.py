@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from helpers import data
+from helpers import data, ledger
 from helpers.errors import ProjectError
 from helpers.evaluate import free_text, metrics
 from helpers.evaluate.metrics import Metric
@@ -137,11 +137,25 @@ def material(project: Project, sample: Path) -> Material:
         sample: folder of the sample's splits.
 
     Raises:
-        ProjectError: a file of the project's own splits is gone.
+        ProjectError: a file of the project's own splits is gone, or it has no task and holds scores of other rows.
     """
     about = project.get("task")
     found = _own(project, about) if about else _sample(sample)
+    if not about:
+        _refuse_other_rows(project, found)
     return replace(found, searched=tuple(map(_prompt, project.get("found", {}).values())))
+
+
+def _refuse_other_rows(project: Project, sample: Material) -> None:
+    """Lesson 7's project, for example: the sample's scores would be mixed with those of its rows."""
+    measured = [entry.measurement for entry in ledger.newest(project)[0]]
+    metrics_kept = {one.metric.split(" (")[0] for one in measured if one.headline}
+    if metrics_kept and metrics_kept.isdisjoint(one.name for one in sample.scored):
+        raise ProjectError(
+            f"Project {project.name!r} holds scores of other rows; this lesson would add those of the triage sample.",
+            got=", ".join(sorted(metrics_kept)),
+            fix='Set PROJECT = "sample" here, or go on in the notebook that made the project.',
+        )
 
 
 def _sample(folder: Path) -> Material:

@@ -66,8 +66,10 @@ class Damage:
 
     Attributes:
         comparison: after against before over all probes, with its sentence.
-        table: a DataFrame, one line a kind: ``probes``, ``before`` and ``after`` (probes kept), ``lost``, ``gained``.
-        lost: the probes that were kept before and are not after: ``id``, ``kind``, ``question``, ``before``, ``after``.
+        table: a DataFrame, one line a kind: ``probes``, ``before`` and ``after`` (probes answered well), ``lost``,
+            ``gained``.
+        lost: the probes that were answered well before and not after: ``id``, ``kind``, ``question``, ``before``,
+            ``after``.
         changed: share of all probes whose answer is another text than before.
         sentence: whether the tuning does anything at all, and what it broke.
     """

@@ -109,7 +109,7 @@ def goalposts(bench: Bench) -> Finding:
             trained.sentence,
             f"The prompt: three lines and its examples edited, an answer {first_answer:.1f} s later.",
             f"The tuned model: about {people:.0f} minutes of reading for the new category (at "
-            f"{Workload().label_minutes:g} minutes a row, an assumption of the cost lesson; a program puts in the new "
+            f"{Workload().label_minutes:g} minutes a row, an assumption of lesson 2; a program puts in the new "
             f"name), then {retrained.seconds / 60:.1f} minutes of training, measured; and lesson 4 again.",
         ),
         marks=tuple(

@@ -39,7 +39,7 @@ def cheap_training(bench: Bench) -> Finding:
         f"{costs.dollars(max(training.values()))}",
         details=(
             f"People: {job.label_minutes:g} minutes a row at ${job.people_usd_per_hour:g} an hour, the assumptions of "
-            f"the cost lesson. Training here took {model.seconds / 60:.1f} minutes for {model.tokens:,} tokens, epochs "
+            f"lesson 2. Training here took {model.seconds / 60:.1f} minutes for {model.tokens:,} tokens, epochs "
             "among them; at the hosts the same tokens are billed.",
             "Hosts count tokens with their own tokenizers, so their sums are near, not exact.",
         ),
@@ -191,7 +191,7 @@ def hosts() -> Finding:
     return Finding(
         claim="hosts",
         verdict=verdicts.hosts([doors[row["provider"]] for row in named]),
-        because=f"{len(anyone)} of {len(others)} hosts in the table let anyone tune{said}",
+        because=f"{len(anyone)} of {len(others)} hosts in the table, this machine aside, let anyone tune{said}",
         details=(
             *filter(None, [facts.age(facts.rows("providers"), day)]),
             *(facts.who_may_train(row["provider"], day) for row in named),

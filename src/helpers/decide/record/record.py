@@ -57,6 +57,7 @@ LESSON_TITLES = {
     "04_evaluate": "lesson 4, “Test and evaluate”",
     "05_deploy": "lesson 5, “Deploy through the API”",
     "06_decide": "lesson 6, “Decide”",
+    "07_a_brands_voice": "lesson 7, “A brand's voice”",
     "extra/how_much_data": "the side trip “How much data?”",
     "extra/leave_a_retiring_model": "the side trip “Leave a retiring model”",
     "your_project": "the notebook “Your project”",

@@ -220,7 +220,7 @@ def they_answered_different_rows(case: Case) -> Ruling | None:
     if tuned is None:
         return None
     rival = rival or case.best_target
-    price = price_of_measuring(tuned.n, case.today, one_prompt=True)
+    price = price_of_measuring(tuned.n, case.today, (rival,), one_prompt=True)
     what = "answered different rows" if tuned.metric == rival.metric else "were scored by different metrics"
     return Ruling(
         "measure_target",
@@ -243,7 +243,8 @@ def they_answered_different_rows(case: Case) -> Ruling | None:
 
 def measure_a_target(case: Case) -> str:
     """The step that every verdict without a target model's score begins with: what to measure, and its price."""
-    price = price_of_measuring(case.rows_to_choose_by, case.today)
+    rows = max((one.n for one in case.ladder), default=case.rows_to_choose_by)
+    price = price_of_measuring(rows, case.today, case.ladder)
     if case.device_holds is not None:
         return (
             "Prompt the strongest model that fits the device (under a billion parameters), on the same rows: that is "
@@ -256,4 +257,7 @@ def measure_a_target(case: Case) -> str:
         )
     if case.says("models_tried", "measured") and not case.targets:
         return f"You have measured other models elsewhere: bring these scores in, or measure here, {price}."
-    return f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}."
+    return (
+        f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}: "
+        "set HOST, MODEL and PRICE at the top of the notebook and run it again."
+    )

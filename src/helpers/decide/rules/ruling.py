@@ -48,6 +48,16 @@ OWN_PROJECT = {
 """Where it is done for a project of the reader's own, whose name goes into the braces."""
 
 
+HALF = "train on half of the rows as well, and compare"
+"""What stands for the side trip on more data where the rows are not the sample's, which is all that it reads."""
+
+VOICE = {
+    f"({LESSON['record']})": "(`costs.probability_cheaper`)",  # lesson 7 has a bill, and no chances
+    **{LESSON[name]: "lesson 07_a_brands_voice" for name in ("decide", "data", "train", "evaluate", "record")},
+    LESSON["how_much"]: HALF,
+}
+"""Where it is done for lesson 7's rows, which no other lesson reads."""
+
 COMPARED = ("evaluate", "deploy")
 """Lessons that compare labels and JSON answers: a project of another kind stays in ``your_project`` for these steps."""
 
@@ -58,11 +68,13 @@ def placed(text: str, project: str, task: str = "") -> str:
     Args:
         text: a step that may name a lesson.
         project: name of the reader's own project; "" in the lessons.
-        task: its kind of task; "" where that is not known.
+        task: its kind of task; "" where that is not known, "voice" for lesson 7's rows.
     """
     stays = COMPARED if task in ("text", "turns", "tools") else ()
-    for name in OWN_PROJECT if project else ():
-        text = text.replace(LESSON[name], OWN_PROJECT["train" if name in stays else name].format(project))
+    own = {LESSON[name]: OWN_PROJECT["train" if name in stays else name].format(project) for name in OWN_PROJECT}
+    places = own | {LESSON["how_much"]: HALF} if project else VOICE if task == "voice" else {}
+    for lesson, place in places.items():
+        text = text.replace(lesson, place)
     return text
 
 

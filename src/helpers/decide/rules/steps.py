@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cache
+from typing import Any
 
 from helpers import facts
 from helpers.costs import ladder_cost
@@ -13,6 +14,7 @@ from helpers.decide.rules.criteria import enough_rows, leads_unproven, undecided
 from helpers.decide.rules.ruling import LESSON
 from helpers.errors import KitError
 from helpers.formatting import points
+from helpers.records import Measurement
 
 TRIAL_TOKENS = 300
 """Assumed tokens of a training example, for a trial's price before the data is counted: the sample's has about 110,
@@ -98,16 +100,23 @@ def _money(tokens: int, today: date) -> str:
 
 
 @cache
-def price_of_measuring(rows: int, today: date, *, one_prompt: bool = False) -> str:
-    """What a prompt ladder costs on the cheapest small frontier model, in cents, with date and source.
+def price_of_measuring(
+    rows: int, today: date, prompts: tuple[Measurement, ...] = (), *, one_prompt: bool = False
+) -> str:
+    """What measuring costs on the cheapest small frontier model, in cents, with date and source.
 
     Args:
         rows: how many rows each prompt is asked on.
         today: the day whose prices count.
-        one_prompt: whether one prompt is asked, priced as the longest, and no ladder of three.
+        prompts: those that were measured. Unless the tokens of all are known an example is priced: a ladder of three.
+        one_prompt: whether the example is one prompt, as long as the ladder's longest.
     """
+    known = bool(prompts) and all(one.prompt_tokens and one.answer_tokens for one in prompts)
+    lengths: dict[str, Any] = {"prompt_tokens": (700,)} if one_prompt else {}
+    if known:
+        answers = sum(one.answer_tokens for one in prompts) / len(prompts)
+        lengths = {"prompt_tokens": tuple(one.prompt_tokens for one in prompts), "tokens_out": answers}
     try:
-        lengths = {"prompt_tokens": (700,)} if one_prompt else {}
         cost = ladder_cost(rows=rows, on=today, **lengths)
     except KitError as error:
         return f"its price is not known ({error.what})"
@@ -115,4 +124,5 @@ def price_of_measuring(rows: int, today: date, *, one_prompt: bool = False) -> s
         return "its price is not known"
     cents = cost.total * 100
     said = f"{cents:.2g}" if cents < 10 else f"{cents:,.0f}"
-    return f"about {said} cents ({cost.what}; prices as of {cost.as_of}, {cost.how_known}, {cost.source})"
+    example = "" if known else "for example "
+    return f"about {said} cents ({example}{cost.what}; prices as of {cost.as_of}, {cost.how_known}, {cost.source})"

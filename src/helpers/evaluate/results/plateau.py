@@ -242,12 +242,11 @@ def _judge(
     gains: tuple[dict[str, Any], ...], incumbent: str, counts: list[int], rows: int, worth: float, level: float
 ) -> tuple[str, str]:
     tries, last = sum(counts), len(gains)
-    top = max(gains, key=lambda gain: gain["gain"])
-    if all(gain["high"] < worth for gain in gains):
-        bound = max(gain["high"] for gain in gains)
+    widest = max(gains, key=lambda gain: gain["high"])
+    if widest["high"] < worth:
         return "plateaued", (
             f"Prompting has plateaued on these {rows} rows: after {tries} prompts, none of the last {last} can be more "
-            f"than {amount(max(bound, 0))} better than {incumbent}, and {amount(worth)} would be worth having."
+            f"than {amount(max(widest['high'], 0))} better than {incumbent}, and {amount(worth)} would be worth having."
         )
     repeated = [gain["p"] for gain, count in zip(gains, counts[-last:], strict=True) for _ in range(count)]
     adjusted = statistics.holm(repeated)[np.cumsum(counts[-last:]) - 1]
@@ -258,10 +257,12 @@ def _judge(
             f"Prompting is still rising: {best['name']} beats {incumbent} by {amount(best['gain'])} on {rows} rows "
             f"({tries} prompts tried). Try more prompts before anything else."
         )
-    needed = _rows_for(gains, worth, rows)
+    top, needed = max(gains, key=lambda gain: gain["gain"]), _rows_for(gains, worth, rows)
+    stands = f"is {amount(-top['gain'])} worse than" if top["gain"] < 0 else f"gained {amount(top['gain'])} over"
+    who = "it" if widest is top else widest["name"]
     return "cannot tell", (
         f"These {rows} rows cannot tell whether prompting has plateaued: the best of the last {last} prompts, "
-        f"{top['name']}, gained {amount(top['gain'])} over {incumbent}, and up to {number(top['high'])} is possible. "
+        f"{top['name']}, {stands} {incumbent}; {who} may be up to {amount(widest['high'])} better. "
         f"To rule out {amount(worth)} takes about {needed:,} rows."
     )
 

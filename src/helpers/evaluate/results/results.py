@@ -304,7 +304,8 @@ class Results:
                         n=int((~np.isnan(scores)).sum()), score=score.value, low=score.low, high=score.high, day=day,
                         unit=unit, better=better, headline=metric == self.metrics[0], parameters=about["parameters"],
                         base=base_of(about["model"]) if about["role"] == "tuned" else "",
-                        openings=self.openings,
+                        openings=self.openings, prompt_tokens=self._mean(name, "prompt_tokens"),
+                        answer_tokens=self._mean(name, "completion_tokens"),
                     )
                 )  # fmt: skip
         return tuple(found)
@@ -370,6 +371,11 @@ class Results:
                 f"There is no candidate {candidate!r} in these results.", got=", ".join(self.candidates)
             )
         return self.rows[self.rows["candidate"] == candidate].sort_values("row")
+
+    def _mean(self, candidate: str, count: str) -> float | None:
+        """Mean of a column of counts over a candidate's calls, to a tenth; None where nothing was counted."""
+        mean = self._of(candidate)[count].mean()
+        return None if math.isnan(mean) else round(float(mean), 1)
 
     def _metric(self, metric: str | None) -> str:
         if metric is not None and metric not in self.metrics:

@@ -6,6 +6,7 @@ from html import escape
 
 from IPython.display import HTML
 
+from helpers.decide.record.record import titled
 from helpers.records import Verdict
 from helpers.show.html.elements import CARD, html_output, section
 
@@ -42,7 +43,7 @@ def verdict_background(verdict: Verdict) -> str:
 
 
 def _sections(parts: dict[str, tuple[str, ...]]) -> str:
-    filled = "".join(section(*part) for part in parts.items())
+    filled = "".join(section(title, map(titled, sentences)) for title, sentences in parts.items())
     return f'<div style="line-height:1.4;overflow-wrap:break-word">{filled}</div>'
 
 
