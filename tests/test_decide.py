@@ -501,6 +501,50 @@ def test_a_classifier_settles_nothing_while_one_prompt_only_was_answered():
         assert decide(answers, evidence, TODAY).choice == choice
 
 
+def of_teaching_and_code(best: float, code: float, n: int = 60) -> Evidence:
+    """Prompts of a teaching model, and a classifier, on the same validation rows; no target."""
+    small = measurement("teaching", model="smollm2-135m-instruct", rows="validation", n=n, score=best)
+    classifier = measurement("no language model", model="TF-IDF", rows="validation", n=n, score=code)
+    return Evidence(measurements=(small, classifier))
+
+
+ANY_ANSWERS = ({}, {"gap": "behaviour", "effort": "none"}, {"gap": "behaviour", "maintenance": "nobody"})
+
+
+@pytest.mark.parametrize("answers", ANY_ANSWERS)
+def test_where_a_classifier_is_right_in_nearly_every_row_no_model_is_needed_measured_or_not(answers):
+    verdict = decide(answers, of_teaching_and_code(0.83, 59 / 60), TODAY)
+    assert verdict.choice == "no_language_model" and verdict.confidence == "medium", "no target was measured"
+    assert "98 %" in verdict.headline and "1.7 points" in " ".join(verdict.reasons)
+    assert decide(answers, of_teaching_and_code(0.83, 0.97), TODAY).choice != "no_language_model", "3 points are left"
+    assert decide(answers, of_teaching_and_code(0.83, 1.0, n=40), TODAY).choice != "no_language_model", "few rows"
+
+
+@pytest.mark.parametrize("answers", ANY_ANSWERS)
+def test_a_classifier_that_leads_all_that_was_measured_is_in_every_verdict(answers):
+    verdict = decide(answers, of_teaching_and_code(0.15, 0.46), TODAY)
+    assert any("46 %" in reason and "needs no language model" in reason for reason in verdict.reasons)
+    behind = decide(answers, of_teaching_and_code(0.5, 0.46), TODAY)
+    assert "leads all" not in behind.headline
+
+
+def test_a_headline_that_asks_for_a_target_names_the_classifier_that_leads_and_supposes_one_that_could_win():
+    answers, evidence = {"gap": "behaviour", "good_output": "clear", "effort": "days"}, of_teaching_and_code(0.6, 0.9)
+    verdict = decide(answers, evidence, TODAY)
+    assert verdict.choice == "measure_target" and "leads all that was measured" in verdict.headline
+    assert any("where 90 % is enough" in step for step in verdict.next_steps)
+    supposed = [one.sentence for one in flips(answers, evidence, TODAY) if "target model" in one.sentence]
+    assert supposed and all("95 %" in words for words in supposed), "80 % would lose to the classifier"
+
+
+def test_more_examples_than_the_training_rows_are_no_contradiction_and_fewer_are():
+    """Of 1,200 rows the kit itself puts half aside to choose and to test by."""
+    measured = Evidence(data=DataSummary(rows=600))
+    for answer, contradicts in (("1000_plus", False), ("200_999", False), ("50_199", True), ("under_10", True)):
+        said = " ".join(decide({"gap": "behaviour", "examples": answer}, measured, TODAY).reasons)
+        assert ("Disagreement" in said) == contradicts
+
+
 def test_a_model_that_has_lost_need_not_be_held_against_another_target_as_well():
     """A stronger target on other rows matters only while the tuned model might still win."""
     tuned, weak = measurement("tuned", model="ft:x"), measurement("target", key="weak", model="weak", score=0.6)

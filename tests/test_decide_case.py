@@ -45,7 +45,8 @@ def scored(one: Measurement, score: float, **changes) -> Measurement:
 def test_the_number_of_rows_answers_the_question_on_examples(rows: int, option: str):
     found = case(data=DataSummary(rows=rows), answers={"examples": "1000_plus"})
     assert found.effective["examples"] == option and f"{rows:,} good training rows" in found.measured["examples"][1]
-    assert bool(found.disagreements) == (option != "1000_plus")
+    one_step_less = "200_999"  # the rest may stand in the splits that nothing is trained on
+    assert bool(found.disagreements) == (option not in ("1000_plus", one_step_less))
     assert "examples" not in case(data=DataSummary()).measured
 
 

@@ -32,6 +32,12 @@ USUAL_ROWS = 200
 """Rows to price a measurement for when nothing was measured yet: as many as the sample has."""
 
 
+def _one_step_more(bucket: str) -> str:
+    """The next larger bucket of rows: half of a reader's rows may stand in the splits that nothing is trained on."""
+    steps = [name for _, name in BUCKETS]
+    return steps[max(0, steps.index(bucket) - 1)]
+
+
 def is_by_rules_alone(one: Measurement) -> bool:
     """Whether a measurement of free text looks at no question (with facts the metric is another one).
 
@@ -122,9 +128,12 @@ class Case:
         found = []
         for name, (value, words) in self.measured.items():
             answer = self.answers.get(name)
-            if answer is not None and answer != value and not (name == "effort" and answer == "none"):
-                option = questions()[name].option(answer)
-                found.append(f"You answered that {option.says}, but {words}. The measurement counts.")
+            if answer is None or answer == value or (name == "effort" and answer == "none"):
+                continue
+            if name == "examples" and answer == _one_step_more(value):
+                continue
+            option = questions()[name].option(answer)
+            found.append(f"You answered that {option.says}, but {words}. The measurement counts.")
         return found
 
     @property

@@ -142,8 +142,9 @@ def _changes(case: Case) -> Iterator[Change]:
 def _other_measurements(case: Case) -> Iterator[tuple[str, str, Evidence]]:
     evidence = case.evidence
     if not case.targets:
-        words = "If a target model were prompted, measured, and found right in 80 % of the rows"
-        yield "target score", words, suppose(evidence, 0.8, rows=case.rows_measured)
+        score = max(0.8, (1 + case.best_code.score) / 2) if case.best_code else 0.8
+        words = f"If a target model were prompted, measured, and found right in {percent(score)} of the rows"
+        yield "target score", words, suppose(evidence, score, rows=case.rows_measured)
     else:
         for state in ("plateaued", "still rising", "cannot tell"):
             if state != case.plateau:

@@ -12,9 +12,10 @@ from helpers.decide.case import Case, is_by_rules, is_by_rules_alone
 from helpers.decide.checklist import checked, questions, unanswered
 from helpers.decide.counterfactuals import what_would_change_it
 from helpers.decide.evidence import checked_evidence
-from helpers.decide.rules.criteria import undecided
+from helpers.decide.rules.criteria import code_leads, undecided
 from helpers.decide.rules.order import rule
 from helpers.decide.rules.ruling import CHECK_EXAMPLES, CHOICES, TRAINING, Ruling, placed
+from helpers.decide.rules.sentences import code_sentence
 from helpers.records import PROMPTED, Comparison, Evidence, Measurement, Verdict
 
 EVIDENCE = {
@@ -163,6 +164,8 @@ def _reasons(case: Case, ruling: Ruling) -> tuple[str, ...]:
     """Facts, then measurements, then answers, then where they disagree."""
     found = [f"Fact: {sentence}" for sentence in ruling.facts]
     found += [f"Measured: {sentence}." for sentence in ruling.measured]
+    if code_leads(case) and not any(case.best_code.name in sentence for sentence in ruling.measured):
+        found += [f"Measured: {sentence}." for sentence in code_sentence(case)]
     for name in dict.fromkeys(ruling.because):
         if name in case.measured:
             sentence = f"Measured: {case.measured[name][1]}."

@@ -155,6 +155,22 @@ def code_suffices(case: Case) -> bool:
     return case.lead_over_code is None or not _beats(case, case.lead_over_code)
 
 
+def code_leaves_no_gain(case: Case) -> bool:
+    """No target was measured, and none is needed: a rival without a language model leads what was measured, and is
+    wrong in fewer rows than the smallest gain worth having."""
+    code = case.best_code
+    if case.targets or not code_leads(case) or code.n < MIN_ROWS or case.data.leaks:
+        return False
+    return round(1 - code.score, 6) < case.worth
+
+
+def code_leads(case: Case) -> bool:
+    """A rival without a language model scored better than all else that was measured beside it."""
+    code = case.best_code
+    others = [one.score for one in case.deciding if case.counts_as(one) not in ("", "no language model")]
+    return code is not None and bool(others) and code.score > max(others)
+
+
 def gain_that_counts(case: Case) -> float:
     """The gain that a trial is to show: half of what is left to win, and at least the smallest gain worth having."""
     return max(case.worth, room(case) / 2) if case.targets else case.worth

@@ -21,6 +21,7 @@ from helpers.decide.rules.preconditions import (
 )
 from helpers.decide.rules.prompting import (
     caching_is_untried,
+    code_leaves_nothing_to_gain,
     no_language_model_is_needed,
     no_target_was_measured,
     nobody_would_maintain_it,
@@ -55,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     it_is_good_enough,
     good_output_is_unknown,
     the_task_keeps_changing,
+    code_leaves_nothing_to_gain,
     not_enough_is_known,
     prompting_has_not_been_tried,
     nothing_is_evaluated,

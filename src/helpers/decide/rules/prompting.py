@@ -8,6 +8,8 @@ from __future__ import annotations
 from helpers.decide.case import Case
 from helpers.decide.rules.criteria import (
     bill_forbids,
+    code_leads,
+    code_leaves_no_gain,
     code_suffices,
     few_prompts,
     must_run_locally,
@@ -26,7 +28,8 @@ from helpers.decide.rules.sentences import (
     teaching_sentence,
 )
 from helpers.decide.rules.steps import more_rows, parts_for_code_step, price_of_measuring
-from helpers.formatting import percent, plural
+from helpers.formatting import percent, plural, points
+from helpers.records import Measurement
 
 # ------------------------------------------------------------------ prompting has not had its chance
 
@@ -90,6 +93,31 @@ def training_is_forbidden(case: Case) -> Ruling | None:
     )
 
 
+def code_leaves_nothing_to_gain(case: Case) -> Ruling | None:
+    """Where plain code is right in nearly every row no model pays, whether one was measured or not."""
+    if not code_leaves_no_gain(case):
+        return None
+    code = case.best_code
+    left, most = points(1 - code.score).lstrip("+"), points(1 - code.low).lstrip("+")
+    return Ruling(
+        "no_language_model",
+        why=f"{code.name} gets {percent(code.score)} right at no cost, and what is left is not worth a model",
+        because=("gap", "worth"),
+        measured=(
+            *code_sentence(case),
+            f"that leaves {left} for any model to gain (by the interval {most} at most), and less than "
+            f"{100 * case.worth:.0f} is not worth having",
+            *teaching_sentence(case),
+        ),
+        steps=(_use(code), *more_rows(case)),
+        needs=("target", "code"),
+    )
+
+
+def _use(code: Measurement) -> str:
+    return f"Put {code.name} into use, and keep the test rows to watch it: it is trained in seconds, also again."
+
+
 def no_language_model_is_needed(case: Case) -> Ruling | None:
     """A classifier or plain code that is as good as the best prompt, once the prompt has had its chance.
 
@@ -104,7 +132,7 @@ def no_language_model_is_needed(case: Case) -> Ruling | None:
         because=("gap", "worth"),
         measured=code_sentence(case) + code_lead_sentence(case) + target_sentence(case),
         steps=(
-            f"Put {code.name} into use, and keep the test rows to watch it: it is trained in seconds, also again.",
+            _use(code),
             "Give what it is unsure of to the best prompt, if that is worth its price to you.",
             *more_rows(case),
         ),
@@ -193,12 +221,18 @@ def no_target_was_measured(case: Case) -> Ruling | None:
     """Without a target model's prompt score no verdict says "fine-tune"."""
     if case.targets:
         return None
+    code, why, meanwhile = case.best_code, "the number that tuning would have to beat is not known", ()
+    if code_leads(case):
+        why = f"{code.name}, which is free, leads all that was measured, and whether a model beats it is not known"
+        meanwhile = (
+            f"Until then {code.name} is the best that you have: use it where {percent(code.score)} is enough.",
+        )
     return Ruling(
         "measure_target",
-        why="the number that tuning would have to beat is not known",
+        why=why,
         because=("models_tried", "effort", "gap"),
         measured=teaching_sentence(case) + _number_to_beat(case),
-        steps=(measure_a_target(case), f"Then decide again with that number: {LESSON['record']}."),
+        steps=(measure_a_target(case), *meanwhile, f"Then decide again with that number: {LESSON['record']}."),
         needs=("ladder", "data"),
     )
 
