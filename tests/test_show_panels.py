@@ -227,6 +227,12 @@ def test_the_calculators_state_survives_a_restart_and_a_file(project, tmp_path, 
     assert fresh.state() == panel.state()
 
 
+@pytest.mark.parametrize(("answer", "calls"), [("low", 5_000), ("middle", 20_000), ("high", 2_000_000)])
+def test_the_calculator_begins_with_the_calls_that_the_checklist_was_told(answer, calls, project):
+    show.checklist(project, given={"volume": answer}, today=TODAY)
+    assert show.calculator(project=project, on=TODAY).workload.calls_per_month == calls
+
+
 def test_running_the_cell_again_goes_on_with_what_the_reader_has_changed(project):
     given = costs.Workload(calls_per_month=1_000)
     show.calculator(given, project, on=TODAY).numbers["tokens_in"].value = 1_777

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -30,6 +31,8 @@ BEGAN = "began with"
 """In the kept state: the workload that the cell gave."""
 OTHERS = "others"
 """In the kept state: the states of cells that gave other workloads, such as another lesson's; latest first."""
+CALLS = {"low": 5_000, "high": 2_000_000}
+"""Calls a month to begin with, by the answer to the checklist's question on volume; the sample shop's lie between."""
 MOST = 10
 """So many of them are kept."""
 
@@ -57,7 +60,7 @@ class Calculator(Panel):
         self.numbers: dict[str, widgets.BoundedFloatText] = {}
         self._loading = True
         self._began, kept = _begin(workload, _states(project.get(KEY, {}) if project else {}))
-        start = workload or _from_project(project) or Workload()
+        start = workload or _from_project(project)
         dials = [self._dial(name, dial, getattr(start, name)) for name, dial in DIALS.items()]
         more = [self._field(name, label, getattr(start, name)) for name, label in FIELDS.items()]
         self._make_options(start)
@@ -273,13 +276,16 @@ def _begin(workload: Workload | None, kept: list[dict[str, Any]]) -> tuple[dict 
     return given, next((one for one in kept if one.get(BEGAN) == given), None)
 
 
-def _from_project(project: Project | None) -> Workload | None:
-    """What the project's own files tell; None where there are none, or where they cannot be counted."""
+def _from_project(project: Project | None) -> Workload:
+    """What the project tells: its files, and the checklist's answer on calls; the rest is the sample shop's."""
     splits = (project.get("splits") if project else None) or {}
     try:
-        return Workload.from_files(splits["train"]["path"], splits.get("validation", {}).get("path"))
-    except (KeyError, OSError, KitError):
-        return None
+        found = Workload.from_files(splits["train"]["path"], splits.get("validation", {}).get("path"))
+    except (KeyError, OSError, KitError):  # none there, or they cannot be counted
+        found = Workload()
+    answered = (project.get("checklist") if project else None) or {}
+    calls = [CALLS[answers["volume"]] for answers in answered.values() if answers.get("volume") in CALLS]
+    return replace(found, calls_per_month=calls[-1]) if calls else found
 
 
 def _caption(workload: Workload) -> str:
