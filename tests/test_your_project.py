@@ -770,10 +770,45 @@ def as_far_as(text: str, **parameters) -> dict:
         if cell.cell_type == "code":
             exec(compile(cell.source, "cell", "exec"), names)
             if "parameters" in cell.metadata.get("tags", ()):
-                names |= {"PROJECT": "mine", "SHARES": SHARES, **parameters}
+                names |= {"PROJECT": "mine", "SHARES": SHARES, "INSTRUCTIONS": "Answer.", **parameters}
             if text in cell.source:
                 return names
     raise AssertionError(f"no cell has {text}")
+
+
+def test_the_samples_instructions_and_answers_are_those_of_the_parameters_cell():
+    names: dict = {}
+    exec(compile(cell_with("PROJECT = "), "parameters", "exec"), names)
+    assert names["INSTRUCTIONS"] == your_project.SAMPLE_INSTRUCTIONS and names["ANSWERS"] == your_project.SAMPLE_ANSWERS
+    assert (your_project.NOTEBOOKS / names["DATA"]).resolve() == your_project.SAMPLE_FILE
+
+
+@pytest.mark.parametrize("make", ["tickets", "slots"])
+def test_the_samples_instructions_never_measure_another_file(make, tmp_path):
+    """A file of 24 diseases was asked whether its reviews are positive or negative."""
+    about = {"COLUMNS": None, "INSTRUCTIONS": your_project.SAMPLE_INSTRUCTIONS}
+    with pytest.raises(ProjectError, match="INSTRUCTIONS is still the sample's") as error:
+        as_far_as("data.task(", DATA=str(globals()[make](tmp_path)), **about)
+    pasted: dict = {}
+    exec(str(error.value).splitlines()[-1].strip(), pasted)
+    wanted = {"tickets": "a, b", "slots": "JSON list"}[make]
+    assert wanted in pasted["INSTRUCTIONS"]
+    as_far_as("data.task(", DATA=str(globals()[make](tmp_path)), COLUMNS=None, **pasted)
+    same = tmp_path / "moods.jsonl"
+    data.write(different(["positive", "negative"] * 20), same)
+    as_far_as("data.task(", PROJECT="moods", DATA=str(same), **about)
+
+
+def test_the_samples_answers_are_not_taken_for_another_file(tmp_path, capsys):
+    mine = str(tickets(tmp_path))
+    assert your_project.answers(your_project.SAMPLE_ANSWERS, mine) == {}
+    assert "ANSWERS is still the sample's" in capsys.readouterr().out
+    own = your_project.SAMPLE_ANSWERS | {"gap": "knowledge"}
+    assert your_project.answers(own, mine) == own
+    sample = str(your_project.SAMPLE_FILE)
+    assert your_project.answers(your_project.SAMPLE_ANSWERS, sample) == your_project.SAMPLE_ANSWERS
+    assert your_project.answers({}, mine) == {} and not capsys.readouterr().out
+    assert as_far_as("show.checklist(", DATA=mine, COLUMNS=None)["panel"].answers == {}
 
 
 def test_validation_rows_that_an_older_kit_kept_as_results_are_not_taken_for_test_rows():

@@ -34,6 +34,11 @@ NOTHING_SCORED = (
     "No answer will be scored, because RULES is empty: prompts can be read then, but not compared. The copy says under "
     "“Free text” what RULES and FACTS take."
 )
+SAMPLE_FILE = NOTEBOOKS.parent / "data" / "sample" / "two_way" / "reviews.csv"
+SAMPLE_INSTRUCTIONS = "Is this review positive or negative? Answer with one word: positive or negative."
+SAMPLE_ANSWERS = {"gap": "behaviour", "good_output": "clear", "evaluation": "fixed_set"}
+"""What the template's parameters cell says of its sample, and may not say of another file."""
+
 LARGEST_PART = 1_000
 """Rows that a validation or a test part needs at most: more show smaller differences than anybody acts on."""
 
@@ -158,6 +163,43 @@ def draft(task: data.Task) -> str:
     if task.kind == "tools":
         return "Answer with the tool calls that do what is asked, with all their arguments."
     return "Answer the user in the manner of our best answers: say how long, in which tone, and what to leave out."
+
+
+def check_instructions(instructions: str, task: data.Task) -> None:
+    """Pass unless they are still the sample's and the rows' answers are other labels than those that they name.
+
+    Args:
+        instructions: ``INSTRUCTIONS`` of the parameters cell.
+        task: what the rows are.
+
+    Raises:
+        ProjectError: a prompt about reviews would be measured on other rows; a draft for these can be pasted.
+    """
+    named = task.kind == "labels" and all(label.lower() in ("positive", "negative") for label in task.labels)
+    if instructions == SAMPLE_INSTRUCTIONS and not named:
+        raise ProjectError(
+            "INSTRUCTIONS is still the sample's, which asks whether a review is positive or negative.",
+            got=str(task),
+            fix="Put this draft into the parameters cell, better still what you would tell a new colleague, and run "
+            f"all cells again:\n\nINSTRUCTIONS = {draft(task)!r}",
+        )
+
+
+def answers(given: Mapping[str, str] | str | Path, file: Any) -> dict[str, str]:
+    """``ANSWERS`` of the parameters cell, but none where it still holds the sample's and the file is another; says so.
+
+    Args:
+        given: question's id → option's value, or the path of a record or of a file of answers.
+        file: ``DATA`` of the parameters cell.
+
+    Raises:
+        DecisionError: answers that the checklist does not know, or a file that cannot be read.
+    """
+    is_sample = isinstance(file, (str, Path)) and Path(file).resolve() == SAMPLE_FILE
+    if given == SAMPLE_ANSWERS and not is_sample:
+        print("ANSWERS is still the sample's, so none of it is taken for your file: answer in the checklist below.")
+        return {}
+    return decide.given(given)
 
 
 def shares(rows: int) -> dict[str, float]:
