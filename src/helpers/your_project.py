@@ -179,7 +179,7 @@ def check_instructions(instructions: str, task: data.Task) -> None:
     if instructions == SAMPLE_INSTRUCTIONS and not named:
         raise ProjectError(
             "INSTRUCTIONS is still the sample's, which asks whether a review is positive or negative.",
-            got=str(task),
+            got="; ".join(str(task).splitlines()),
             fix="Put this draft into the parameters cell, better still what you would tell a new colleague, and run "
             f"all cells again:\n\nINSTRUCTIONS = {draft(task)!r}",
         )
