@@ -811,6 +811,18 @@ def test_the_samples_answers_are_not_taken_for_another_file(tmp_path, capsys):
     assert as_far_as("show.checklist(", DATA=mine, COLUMNS=None)["panel"].answers == {}
 
 
+def test_the_checklist_sends_nobody_to_a_lesson_for_what_comes_next_and_goes_on_with_what_was_measured(tmp_path):
+    about = {"DATA": str(tickets(tmp_path, 80)), "COLUMNS": None, "ANSWERS": GIVEN | {"effort": "none"}}
+    panel = as_far_as("show.checklist(", **about)["panel"]
+    shown = panel.headline.value + panel.reasons.value
+    assert "By your answers alone, before anything is measured" in shown
+    assert "The prompt ladder" in shown and "lesson 0" not in shown
+    measured = next(one.evidence for one in cases() if one.name == "the sample journey").measurements
+    kept = decide.collect(Project("mine"))
+    again = show.checklist(Project("mine"), evidence=replace(kept, measurements=measured))
+    assert "By your answers and what was measured" in again.headline.value
+
+
 def test_validation_rows_that_an_older_kit_kept_as_results_are_not_taken_for_test_rows():
     """Lesson 5 looked for the tuned model among them and ended in StopIteration."""
     project = begun(rows(*"ab" * 20))
