@@ -49,16 +49,21 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         name = options.project or slug(options.file)
         copy = NOTEBOOKS / f"my_{name.replace('-', '_')}.ipynb"
-        more = {"settings": dict(options.set), "may_download": options.may_download}
-        found, said = parameters(options.file, name, options.columns, options.task, options.answers, **more)
-        write_copy(copy, found, overwrite=options.overwrite)
-        print(*said, f"Written: {copy}", sep="\n")
+        if copy.exists() and options.run and not options.overwrite:
+            _require_nothing_new(copy, options)
+            print(f"{copy} is there already and is run as it is (--overwrite would make it anew).", flush=True)
+        else:
+            more = {"settings": dict(options.set), "may_download": options.may_download}
+            found, said = parameters(options.file, name, options.columns, options.task, options.answers, **more)
+            write_copy(copy, found, overwrite=options.overwrite)
+            print(*said, f"Written: {copy}", sep="\n", flush=True)
         if options.run:
             print(*run(copy, name), sep="\n")
         elif options.no_browser:
-            print(f"Open it with: {sys.executable} -m jupyter lab {copy}")
+            print(f"Open it with: {' '.join(_lab(copy))}")
         else:
-            _open(copy)
+            print("JupyterLab opens it; end it with Ctrl-C.", flush=True)
+            subprocess.run(_lab(copy), check=False)
     except KitError as error:
         print(error, file=sys.stderr)
         return 2
@@ -227,7 +232,9 @@ def write_copy(copy: Path, values: Mapping[str, Any], *, overwrite: bool = False
     """
     if copy.exists() and not overwrite:
         raise ProjectError(
-            f"{copy} is there already.", fix="Give --project another name, or --overwrite to lose what is in it."
+            f"{copy} is there already.",
+            fix="Add --run to run it as it is, give --project another name, or --overwrite to lose what is in it. To "
+            f"open it: {' '.join(_lab(copy))}",
         )
     notebook = nbformat.read(NOTEBOOKS / TEMPLATE, as_version=4)
     for cell in notebook.cells:
@@ -328,10 +335,21 @@ def _say_forecast(cell: nbformat.NotebookNode, cell_index: int, execute_reply: M
         print(*(f"  {line}" for line in printed.splitlines() if line), sep="\n", flush=True)
 
 
-def _open(copy: Path) -> None:
+def _lab(copy: Path) -> list[str]:
+    """The command that opens the copy, and prints an address that leads to it."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    print("JupyterLab opens it; end it with Ctrl-C.", flush=True)
-    subprocess.run([sys.executable, "-m", "jupyter", "lab", *root, str(copy)], check=False)
+    start = f"--LabApp.default_url=/lab/tree/{copy.name}"
+    return [sys.executable, "-m", "jupyter", "lab", *root, str(copy.parent), start]
+
+
+def _require_nothing_new(copy: Path, options: argparse.Namespace) -> None:
+    """Raises ProjectError where options would change a copy that is to be run as it is."""
+    if options.columns or options.task or options.answers or options.set or options.may_download:
+        raise ProjectError(
+            f"{copy} is there already, with parameters of its own.",
+            fix="Leave out --columns, --task, --answers, --set and --may-download to run it as it is, give --project "
+            "another name, or --overwrite to lose what is in it.",
+        )
 
 
 def _pairs(text: str) -> dict[str, str]:
