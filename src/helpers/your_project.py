@@ -404,7 +404,9 @@ def _parser() -> argparse.ArgumentParser:
         help="any other parameter of the copy, such as ROWS=30 RULES=final_number",
     )
     parser.add_argument("--may-download", action="store_true", help="FILE is an https address that may be fetched")
-    parser.add_argument("--run", action="store_true", help="run it here, without a browser, and print the verdict")
+    parser.add_argument(
+        "--run", action="store_true", help="run it here, without a browser; one that is there is run as it is"
+    )
     parser.add_argument("--no-browser", action="store_true", help="make the copy and open nothing")
     parser.add_argument("--overwrite", action="store_true", help="replace a copy of that name")
     return parser
