@@ -145,7 +145,7 @@ def test_titles_of_lessons_are_those_of_the_notebooks():
 
 def test_a_glossary_stands_at_the_end():
     page, text = sample_record().html(), sample_record().markdown()
-    for term in ("LoRA", "Interval", "Plateau", "Teaching model"):
+    for term in ("LoRA", "Interval", "Plateau", "Teaching model", "Best per field", "TF-IDF", "Label inside"):
         assert f"<dt>{term}</dt>" in page and f"**{term}**" in text
 
 

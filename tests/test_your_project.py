@@ -804,6 +804,13 @@ def as_far_as(text: str, **parameters) -> dict:
     raise AssertionError(f"no cell has {text}")
 
 
+def test_the_parameters_cell_can_be_read_without_scrolling_and_says_what_a_name_may_be():
+    """JupyterLab shows about 110 letters of a line in a window of 1280 pixels, and cuts comments off there."""
+    cell = cell_with("PROJECT = ")
+    assert [line for line in cell.splitlines() if len(line) > 110] == []
+    assert "letters, digits, - and _" in cell
+
+
 def test_the_samples_instructions_and_answers_are_those_of_the_parameters_cell():
     names: dict = {}
     exec(compile(cell_with("PROJECT = "), "parameters", "exec"), names)
