@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pandas as pd
@@ -393,6 +394,40 @@ def test_report_is_readable_and_escaped() -> None:
     assert "<script>" not in shown and "<img" not in shown and "&lt;img" in shown
     assert "html_residue" in report.summary() and "openai takes this file" in report.summary()
     assert list(report.problems.columns) == ["line", "where", "code", "severity", "message", "fix", "other"]
+
+
+def resembling(n: int) -> pd.DataFrame:
+    """Pairs of prompts that differ in one word."""
+    chance = random.Random(7)
+    words = [f"word{i}" for i in range(400)]
+    texts = [" ".join(chance.sample(words, 12)) for _ in range(n)]
+    return pd.DataFrame([(text + end, "yes" if i % 2 else "no") for i, text in enumerate(texts) for end in ("", " x")],
+                        columns=["text", "label"])  # fmt: skip
+
+
+def test_findings_that_differ_in_their_words_alone_are_one_line_of_the_report() -> None:
+    """105 near-duplicates, each resembling another line by another percentage, were 105 lines."""
+    report = data.check(resembling(30), columns={"question": "text", "answer": "label"})
+    assert (report.problems["code"] == "near_duplicate").sum() == 30 and report.problems["message"].nunique() > 20
+    shown = report._repr_html_()
+    assert shown.count("<tr>") == 1 + report.problems["code"].nunique() and "(30 lines)" in shown
+    assert "all 30 of them" in shown and "more in <code>" not in shown
+    few = data.check(resembling(3), columns={"question": "text", "answer": "label"})
+    assert few._repr_html_().count("near_duplicate") == 3, "a few can be read one by one"
+
+
+def test_a_finding_about_a_prompt_names_its_column() -> None:
+    """“messages” says nothing to whoever has a table."""
+    table = resembling(12)
+    table.loc[3] = table.loc[2]
+    told = data.check(table, columns={"question": "text", "answer": "label"}).problems.set_index("code")["where"]
+    assert set(told[["duplicate", "near_duplicate"]]) == {"text"}
+    table["system"] = ["Say yes or no."] * 23 + ["Be kind."]
+    named = {"system": "system", "question": "text", "answer": "label"}
+    told = data.check(table, columns=named).problems.set_index("code")["where"]
+    assert told["system_differs"] == "system" and set(told[["near_duplicate"]]) == {"text"}
+    rows = [chat(("user", table.at[at, "text"]), ("assistant", "x")) for at in (0, 1)]
+    assert "messages" in set(data.check("\n".join(map(json.dumps, rows)).encode()).problems["where"])
 
 
 def test_secrets_are_not_shown_in_the_report() -> None:

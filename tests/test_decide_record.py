@@ -145,7 +145,7 @@ def test_titles_of_lessons_are_those_of_the_notebooks():
 
 def test_a_glossary_stands_at_the_end():
     page, text = sample_record().html(), sample_record().markdown()
-    for term in ("LoRA", "Interval", "Plateau", "Teaching model"):
+    for term in ("LoRA", "Interval", "Plateau", "Teaching model", "Best per field", "TF-IDF", "Label inside"):
         assert f"<dt>{term}</dt>" in page and f"**{term}**" in text
 
 
@@ -248,6 +248,24 @@ def test_the_projects_evidence_is_collected(tmp_path, monkeypatch):
         project.set("evidence", damaged)
         with pytest.raises(DecisionError, match="'shop' cannot be read"):
             collect(project)
+
+
+def test_the_record_says_what_it_is_about(tmp_path, monkeypatch):
+    """A colleague read “the best prompt: 32 %” and no word about of what."""
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    project = Project("symptoms")
+    project.set("source", {"file": "symptoms.csv", "rows": 1200})
+    project.keep_task(kind="labels", labels=24, instructions="Name the <b>disease</b>.", chosen=False, reason="")
+    record = Record("Prompt or fine-tune: symptoms", {}, collect(project), date(2026, 11, 23))
+    page, text = record.html(), record.markdown()
+    for part in ("symptoms.csv", "1,200", "labels, 24 of them", "Name the &lt;b&gt;disease"):
+        assert part in page[: page.index("<h2>Why")] and part in text[: text.index("## Why")]
+    loaded = load_record(record.write(tmp_path)["json"])
+    assert loaded.html() == page and loaded.evidence == record.evidence
+    project.set("task", {"kind": "text", "instructions": "Answer."})
+    assert "free text" in Record("?", {}, collect(project), date(2026, 11, 23)).html(), "kept by an older kit"
+    bare = Record("?", {}, collect(Project("sample")), date(2026, 11, 23))
+    assert "What it is about" not in bare.html() + bare.markdown()
 
 
 def test_a_chart_that_cannot_be_shown_and_a_page_that_is_too_large_are_refused():

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers import assets, doctor
+from helpers import assets, doctor, providers
 
 
 def visit(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -87,6 +87,16 @@ def test_what_is_short_is_said_with_what_is_needed(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "NEED_MEMORY_GB", 10**6)
     assert doctor._disk()[0] == doctor.FAIL and "KIT_HOME" in doctor._disk()[1]
     assert doctor._memory()[0] == doctor.FAIL and "close other programs" in doctor._memory()[1]
+
+
+def test_a_machine_without_model_servers_says_what_was_looked_for(monkeypatch):
+    monkeypatch.delenv("KIT_LOCAL_SERVERS", raising=False)
+    monkeypatch.setattr(providers, "local_servers", list)
+    [(mark, line)] = doctor._local_servers()
+    assert mark == doctor.OK and line.startswith("no model server answered on this machine (looked for ")
+    assert all(kind in line for kind in ("Ollama", "llama.cpp", "LM Studio", "vLLM", "Docker Model Runner"))
+    monkeypatch.setenv("KIT_LOCAL_SERVERS", "ollama")
+    assert "KIT_LOCAL_SERVERS" in next(doctor._local_servers())[1]
 
 
 def test_only_providers_whose_key_is_there_are_asked(monkeypatch):

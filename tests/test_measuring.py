@@ -72,6 +72,16 @@ def test_a_right_label_inside_chatter_is_a_diagnosis_of_its_own(answer, inside):
     assert found(answer, row("?", "refund")) == inside and found.unit == metrics.DIAGNOSIS
 
 
+def test_no_prompt_that_lists_the_labels_is_recommended_to_itself(host, tmp_path):
+    rows = [row(f"say I think it is {('yes', 'no')[n % 2]}", ("yes", "no")[n % 2]) for n in range(20)]
+    prompts = [Candidate("listed", "m", system="Answer with yes or no."), Candidate("bare", "m", system="Not yet.")]
+    scored = metrics.for_task(data.task(rows))
+    results = evaluate.run(host().client(), prompts, rows, scored, store=tmp_path / "s", progress=False)
+    listed, bare = [note for note in results.notes if "other words" in note]
+    assert listed.startswith("listed:") and "the rung" not in listed and "force it with a schema" in listed
+    assert bare.startswith("bare:") and "(the rung that lists the labels does)" in bare
+
+
 def test_chatter_is_pointed_out(host, tmp_path, capsys):
     rows = [row(f"say I think it is {('yes', 'no')[n % 2]}", ("yes", "no")[n % 2]) for n in range(20)]
     scored = metrics.for_task(data.task(rows))
@@ -79,6 +89,8 @@ def test_chatter_is_pointed_out(host, tmp_path, capsys):
     results = evaluate.run(host().client(), one, rows, scored, store=tmp_path / "s", progress=True)
     assert results.table().loc["wordy", "score"] == 0 and results.rows["label_inside"].mean() == 1
     assert "wordy: 100 % of the answers have the right label inside other words" in capsys.readouterr().out
+    [wordy] = [note for note in results.notes if "other words" in note]
+    assert "the rung that lists the labels does" in wordy
     kept = {one.metric for one in results.measurements() if one.unit == "share"}
     assert "label_inside" not in kept, "a diagnosis is compared with nothing"
 

@@ -122,5 +122,15 @@ def test_setup_installs_what_is_declared():
     )
 
 
+def test_a_long_installation_says_that_it_goes_on(monkeypatch, capfd):
+    """Nothing was printed in the four minutes after “downloading about 430 MB”."""
+    monkeypatch.setattr(setup, "REPORT_SECONDS", 0.2)
+    assert setup.run([sys.executable, "-c", "import time; time.sleep(0.7); print('done'); raise SystemExit(3)"]) == 3
+    said = capfd.readouterr().out
+    assert said.count("still at work") >= 2 and "0:00 minutes" in said and "done" in said
+    assert setup.run([sys.executable, "-c", "print('done')"], quiet=True) == 0
+    assert capfd.readouterr().out == ""
+
+
 def test_fixed_dependencies_are_all_there():
     assert {"jupyterlab", "ipywidgets", "openai", "pandas", "tiktoken", "plotly"} <= declared()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from html import unescape
@@ -11,7 +12,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+import notebooks
 from helpers import assets, costs, show, statistics
 from helpers.errors import DataError, HostError
 from helpers.local_api.engine.text.template import ChatTemplate
@@ -115,6 +118,32 @@ def test_a_written_file_is_shown_as_text_without_headings_of_its_own(tmp_path):
     shown = show.document(card).data
     assert "model_card.md" in shown and "# Model &lt;card&gt;" in shown and "<h1" not in shown
     assert "mathjax_ignore" in shown
+
+
+def test_a_record_that_was_written_is_named_with_its_folder_and_can_be_saved_from_the_notebook(tmp_path):
+    """“Record written: record.json record.html record.md” led nowhere: JupyterLab does not list the folder."""
+    folder = tmp_path / "<mine>"
+    folder.mkdir()
+    files = {kind: folder / f"record.{kind}" for kind in ("json", "html", "md")}
+    for kind, file in files.items():
+        file.write_text(f"the {kind}: é")
+    shown = show.record_written(files).data
+    assert str(files["html"]) in unescape(shown) and "<mine>" not in shown and "record.json and record.md" in shown
+    assert 'download="record.html"' in shown
+    page = base64.b64decode(re.search(r'href="data:text/html;base64,([^"]+)"', shown)[1])
+    assert page == files["html"].read_bytes()
+
+
+def test_a_notebook_for_everybody_keeps_no_folder_of_a_machine_and_no_copy_of_a_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    page = tmp_path / "projects" / "p" / "record.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("a page")
+    shown = show.record_written({"html": page, "md": page.with_suffix(".md")})
+    cell = new_code_cell("x", outputs=[new_output("display_data", {"text/html": shown.data})])
+    kept = notebooks.normalise(new_notebook(cells=[cell])).cells[0].outputs[0].data["text/html"]
+    assert ".local/projects/p/record.html" in kept and str(tmp_path) not in kept
+    assert "base64" not in kept and "save a copy of the page, which" in kept
 
 
 def test_readers_text_is_escaped_in_charts():

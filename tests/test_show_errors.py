@@ -448,6 +448,17 @@ def test_of_many_labels_the_worst_are_drawn():
     assert "<img" not in str(show.confusion(labelled([(EVIL, "a")]), "tuned").to_plotly_json())
 
 
+def test_of_many_labels_only_those_with_mistakes_are_drawn():
+    """“The 15 of 24 labels with the most wrong rows” were eight with mistakes and seven without."""
+    right = [(f"label {i:02}", f"label {i:02}") for i in range(24)]
+    wrong = [(f"label {i:02}", "label 23") for i in range(8)]
+    chart = show.confusion(labelled(right + wrong), "tuned")
+    assert list(chart.data[0].y) == [f"label {i:02}" for i in range(8)] and "label 23" in chart.data[0].x
+    assert "The 8 of 24 labels with wrong rows are drawn." in chart.layout.meta["sentence"]
+    perfect = show.confusion(labelled(right), "tuned")
+    assert len(perfect.data[0].y) == 15 and "The first 15 of 24 labels are drawn." in perfect.layout.meta["sentence"]
+
+
 def test_the_field_that_costs_most_rows():
     ideal = triage("returns", "low")
     examples = [example(f"q{i}", ideal) for i in range(6)]

@@ -61,6 +61,23 @@ def test_each_answer_is_saved_and_moves_the_verdict(project):
     assert "gap" not in project.get(CHECKLIST)["first"]
 
 
+def test_the_verdict_beside_the_questions_says_what_it_rests_on(project):
+    """By the answers alone it advised with high confidence what the measured verdict below it did not."""
+    bare = show.checklist(project, answers=SAMPLE, today=TODAY)
+    assert "By your answers alone, before anything is measured" in bare.headline.value
+    assert "By your answers alone" in bare.picture()
+    measured = decide.suppose(None, 0.7)
+    panel = show.checklist(project, evidence=measured, today=TODAY)
+    assert "By your answers and what was measured" in panel.headline.value
+    assert "answers alone" not in panel.headline.value + panel.picture()
+    assert panel.verdict == decide.decide(SAMPLE, measured, TODAY)
+
+
+def test_the_panel_says_what_becomes_of_an_answer_that_is_given_while_cells_run(project):
+    said = show.checklist(project, today=TODAY).progress.value
+    assert "while cells run" in said and "run the cells of the verdict again" in said
+
+
 def test_one_group_is_shown_at_a_time_the_first_with_an_open_question(project):
     panel = show.checklist(project, answers=SAMPLE | {"flexibility": "stable", "consistency": "low"}, today=TODAY)
 

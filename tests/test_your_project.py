@@ -585,6 +585,34 @@ def test_the_command_never_overwrites_a_copy_without_being_asked(notebooks, tmp_
     assert copy.read_text() != "mine"
 
 
+def test_run_on_a_copy_that_is_there_runs_it_as_it_is(notebooks, tmp_path, monkeypatch, capsys):
+    """It refused, and the copy that the reader had filled in could not be run without a browser."""
+    file = str(tickets(tmp_path))
+    assert your_project.main([file, "--no-browser", "--project", "one"]) == 0
+    copy = notebooks / "my_one.ipynb"
+    copy.write_text(copy.read_text().replace("Classify the text.", "My own words."))
+    before, ran = copy.read_bytes(), []
+    monkeypatch.setattr(your_project, "run", lambda *what: ran.append(what) or ["Verdict"])
+    assert your_project.main([file, "--project", "one", "--run"]) == 0
+    assert ran == [(copy, "one")] and copy.read_bytes() == before and "run as it is" in capsys.readouterr().out
+    assert your_project.main([file, "--project", "one", "--run", "--set", "ROWS=3"]) == 2
+    assert len(ran) == 1 and "--set" in capsys.readouterr().err and copy.read_bytes() == before
+    assert your_project.main([file, "--project", "one", "--run", "--overwrite"]) == 0
+    assert len(ran) == 2 and b"My own words." not in copy.read_bytes()
+    assert your_project.main([file, "--project", "one", "--no-browser"]) == 2 and "--run" in capsys.readouterr().err
+
+
+def test_the_command_opens_the_copy_itself(notebooks, tmp_path, monkeypatch, capsys):
+    """The address that JupyterLab printed led to its launcher."""
+    asked = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    assert your_project.main([str(tickets(tmp_path)), "--project", "one"]) == 0
+    assert your_project.main([str(tickets(tmp_path)), "--project", "two", "--no-browser"]) == 0
+    [command] = asked
+    assert str(notebooks) in command and "--LabApp.default_url=/lab/tree/my_one.ipynb" in command
+    assert "--LabApp.default_url=/lab/tree/my_two.ipynb" in capsys.readouterr().out
+
+
 def test_every_parameter_can_be_set_from_the_command_line(notebooks, tmp_path, capsys):
     """Several stand on one line of the cell; what is not set stays as it is there."""
     given = ["ROWS=12", "RULES=exact_match", "CASES='all'", "PRICE={'input': 1, 'output': 2}", "TRAIN_ANYWAY=True"]
@@ -770,10 +798,78 @@ def as_far_as(text: str, **parameters) -> dict:
         if cell.cell_type == "code":
             exec(compile(cell.source, "cell", "exec"), names)
             if "parameters" in cell.metadata.get("tags", ()):
-                names |= {"PROJECT": "mine", "SHARES": SHARES, **parameters}
+                names |= {"PROJECT": "mine", "SHARES": SHARES, "INSTRUCTIONS": "Answer.", **parameters}
             if text in cell.source:
                 return names
     raise AssertionError(f"no cell has {text}")
+
+
+def test_the_parameters_cell_can_be_read_without_scrolling_and_says_what_a_name_may_be():
+    """JupyterLab shows about 110 letters of a line in a window of 1280 pixels, and cuts comments off there."""
+    cell = cell_with("PROJECT = ")
+    assert [line for line in cell.splitlines() if len(line) > 110] == []
+    assert "letters, digits, - and _" in cell
+
+
+def test_the_samples_instructions_and_answers_are_those_of_the_parameters_cell():
+    names: dict = {}
+    exec(compile(cell_with("PROJECT = "), "parameters", "exec"), names)
+    assert names["INSTRUCTIONS"] == your_project.SAMPLE_INSTRUCTIONS and names["ANSWERS"] == your_project.SAMPLE_ANSWERS
+    assert (your_project.NOTEBOOKS / names["DATA"]).resolve() == your_project.SAMPLE_FILE
+
+
+@pytest.mark.parametrize("make", ["tickets", "slots"])
+def test_the_samples_instructions_never_measure_another_file(make, tmp_path):
+    """A file of 24 diseases was asked whether its reviews are positive or negative."""
+    about = {"COLUMNS": None, "INSTRUCTIONS": your_project.SAMPLE_INSTRUCTIONS}
+    with pytest.raises(ProjectError, match="INSTRUCTIONS is still the sample's") as error:
+        as_far_as("data.task(", DATA=str(globals()[make](tmp_path)), **about)
+    pasted: dict = {}
+    exec(str(error.value).splitlines()[-1].strip(), pasted)
+    wanted = {"tickets": "a, b", "slots": "JSON list"}[make]
+    assert wanted in pasted["INSTRUCTIONS"]
+    as_far_as("data.task(", DATA=str(globals()[make](tmp_path)), COLUMNS=None, **pasted)
+    same = tmp_path / "moods.jsonl"
+    data.write(different(["positive", "negative"] * 20), same)
+    as_far_as("data.task(", PROJECT="moods", DATA=str(same), **about)
+
+
+def test_the_samples_answers_are_not_taken_for_another_file(tmp_path, capsys):
+    mine = str(tickets(tmp_path))
+    assert your_project.answers(your_project.SAMPLE_ANSWERS, mine) == {}
+    assert "ANSWERS is still the sample's" in capsys.readouterr().out
+    own = your_project.SAMPLE_ANSWERS | {"gap": "knowledge"}
+    assert your_project.answers(own, mine) == own
+    sample = str(your_project.SAMPLE_FILE)
+    assert your_project.answers(your_project.SAMPLE_ANSWERS, sample) == your_project.SAMPLE_ANSWERS
+    assert your_project.answers({}, mine) == {} and not capsys.readouterr().out
+    assert as_far_as("show.checklist(", DATA=mine, COLUMNS=None)["panel"].answers == {}
+
+
+def test_the_checklist_sends_nobody_to_a_lesson_for_what_comes_next_and_goes_on_with_what_was_measured(tmp_path):
+    about = {"DATA": str(tickets(tmp_path, 80)), "COLUMNS": None, "ANSWERS": GIVEN | {"effort": "none"}}
+    panel = as_far_as("show.checklist(", **about)["panel"]
+    shown = panel.headline.value + panel.reasons.value
+    assert "By your answers alone, before anything is measured" in shown
+    assert "The prompt ladder" in shown and "lesson 0" not in shown
+    measured = next(one.evidence for one in cases() if one.name == "the sample journey").measurements
+    kept = decide.collect(Project("mine"))
+    again = show.checklist(Project("mine"), evidence=replace(kept, measurements=measured))
+    assert "By your answers and what was measured" in again.headline.value
+
+
+def test_what_the_report_calls_repair_is_said_above_it_and_works(tmp_path, monkeypatch):
+    """“Keep one: repair() does”, in a notebook without any such call."""
+    file = tickets(tmp_path)
+    file.write_text(file.read_text() + file.read_text().splitlines()[-1] + "\n")
+    names = as_far_as("report = data.check(", DATA=str(file), COLUMNS=None)
+    assert "Keep one: repair() does." in set(names["report"].problems["fix"])
+    notebook = nbformat.read(your_project.NOTEBOOKS / your_project.TEMPLATE, as_version=4)
+    [said] = [cell.source for cell in notebook.cells if cell.cell_type == "markdown" and "repair()" in cell.source]
+    call, data_line = re.search(r"`(print\(.*?\))`", said)[1], re.search(r'`DATA = "(.*?)"`', said)[1]
+    monkeypatch.chdir(tmp_path)
+    exec(call, names)
+    assert len(as_far_as("data.read(", DATA=data_line, COLUMNS=None)["examples"]) == 40
 
 
 def test_validation_rows_that_an_older_kit_kept_as_results_are_not_taken_for_test_rows():

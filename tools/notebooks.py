@@ -9,6 +9,7 @@ as SVG, which shows on code hosts too. Widgets keep no state: what they teach un
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from helpers.project import kit_home, write_atomically
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MAX_BYTES = 500_000
+LINK_TO_A_COPY = re.compile(r"<a [^>]*\bdownload=[^>]*>(.*?)</a>")
+"""A link that carries a whole file: in a notebook for everybody its text is enough."""
 
 
 def main(only: list[str]) -> int:
@@ -74,6 +77,8 @@ def _keep(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
         return output
     if WIDGET in output.data:
         return None
+    if page := output.data.get("text/html"):
+        output.data["text/html"] = LINK_TO_A_COPY.sub(r"\1", page).replace(str(kit_home().resolve()), ".local")
     output.metadata = nbformat.from_dict({})
     if "execution_count" in output:
         output.execution_count = None

@@ -17,6 +17,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 import venv
 from pathlib import Path
@@ -39,6 +40,9 @@ PACKAGES_MB, EXTRA_MB, CPU_TORCH_MB, CUDA_TORCH_MB = (
     190,
     2700,
 )
+
+REPORT_SECONDS = 30
+"""pip says nothing while it downloads and installs, which takes minutes."""
 
 
 def main() -> int:
@@ -158,7 +162,15 @@ def pip(*arguments: str) -> None:
 
 
 def run(command: list[str | Path], quiet: bool = False) -> int:
-    return subprocess.run([str(c) for c in command], cwd=TOP, stdout=subprocess.DEVNULL if quiet else None).returncode
+    """The exit status; while it lasts, a line every :data:`REPORT_SECONDS` says that it does."""
+    began = time.monotonic()
+    with subprocess.Popen(list(map(str, command)), cwd=TOP, stdout=subprocess.DEVNULL if quiet else None) as process:
+        while True:
+            try:
+                return process.wait(REPORT_SECONDS)
+            except subprocess.TimeoutExpired:
+                minutes, seconds = divmod(int(time.monotonic() - began), 60)
+                say(f"still at work: {minutes}:{seconds:02} minutes")
 
 
 def say(text: str) -> None:

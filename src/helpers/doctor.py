@@ -119,7 +119,10 @@ def _local_servers() -> Iterator[tuple[str, str]]:
     """A line a model server of this machine with the line that measures it, and one for each of its traps."""
     from helpers import providers
 
-    for server in providers.local_servers():
+    found = providers.local_servers()
+    if not found:
+        yield OK, f"no model server answered on this machine (looked for {_looked_for()}); the lessons need none"
+    for server in found:
         named = [f"{m.name} ({m.described})" for m in server.models]
         shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
         yield OK, f"{server.kind} answers at {server.base_url}: {shown or 'no model to prompt'}"
@@ -127,6 +130,14 @@ def _local_servers() -> Iterator[tuple[str, str]]:
             yield OK, f"  to measure it: {server.line()}"
         for trap in server.traps:
             yield NOTE, f"  {server.kind}: {trap}"
+
+
+def _looked_for() -> str:
+    from helpers.providers import serving
+
+    if (only := os.environ.get("KIT_LOCAL_SERVERS")) is not None:
+        return f"{only or 'none'}, as KIT_LOCAL_SERVERS says"
+    return ", ".join((serving.OLLAMA, serving.LLAMA_CPP, serving.LM_STUDIO, serving.VLLM, serving.DOCKER))
 
 
 def _provider_keys() -> Iterator[tuple[str, str]]:

@@ -250,6 +250,7 @@ class Evidence:
         not_measured: what is missing, in words.
         project: name of the reader's own project, whose next steps are taken in ``your_project``; empty in the lessons.
         task: that project's kind of task; empty where it is not known.
+        about: what that project's rows are and what was asked of them, as pairs of a title and a text.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -261,6 +262,7 @@ class Evidence:
     not_measured: tuple[str, ...] = ()
     project: str = ""
     task: str = ""
+    about: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

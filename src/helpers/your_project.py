@@ -34,6 +34,11 @@ NOTHING_SCORED = (
     "No answer will be scored, because RULES is empty: prompts can be read then, but not compared. The copy says under "
     "“Free text” what RULES and FACTS take."
 )
+SAMPLE_FILE = NOTEBOOKS.parent / "data" / "sample" / "two_way" / "reviews.csv"
+SAMPLE_INSTRUCTIONS = "Is this review positive or negative? Answer with one word: positive or negative."
+SAMPLE_ANSWERS = {"gap": "behaviour", "good_output": "clear", "evaluation": "fixed_set"}
+"""What the template's parameters cell says of its sample, and may not say of another file."""
+
 LARGEST_PART = 1_000
 """Rows that a validation or a test part needs at most: more show smaller differences than anybody acts on."""
 
@@ -44,16 +49,21 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         name = options.project or slug(options.file)
         copy = NOTEBOOKS / f"my_{name.replace('-', '_')}.ipynb"
-        more = {"settings": dict(options.set), "may_download": options.may_download}
-        found, said = parameters(options.file, name, options.columns, options.task, options.answers, **more)
-        write_copy(copy, found, overwrite=options.overwrite)
-        print(*said, f"Written: {copy}", sep="\n")
+        if copy.exists() and options.run and not options.overwrite:
+            _require_nothing_new(copy, options)
+            print(f"{copy} is there already and is run as it is (--overwrite would make it anew).", flush=True)
+        else:
+            more = {"settings": dict(options.set), "may_download": options.may_download}
+            found, said = parameters(options.file, name, options.columns, options.task, options.answers, **more)
+            write_copy(copy, found, overwrite=options.overwrite)
+            print(*said, f"Written: {copy}", sep="\n", flush=True)
         if options.run:
             print(*run(copy, name), sep="\n")
         elif options.no_browser:
-            print(f"Open it with: {sys.executable} -m jupyter lab {copy}")
+            print(f"Open it with: {' '.join(_lab(copy))}")
         else:
-            _open(copy)
+            print("JupyterLab opens it; end it with Ctrl-C.", flush=True)
+            subprocess.run(_lab(copy), check=False)
     except KitError as error:
         print(error, file=sys.stderr)
         return 2
@@ -160,6 +170,43 @@ def draft(task: data.Task) -> str:
     return "Answer the user in the manner of our best answers: say how long, in which tone, and what to leave out."
 
 
+def check_instructions(instructions: str, task: data.Task) -> None:
+    """Pass unless they are still the sample's and the rows' answers are other labels than those that they name.
+
+    Args:
+        instructions: ``INSTRUCTIONS`` of the parameters cell.
+        task: what the rows are.
+
+    Raises:
+        ProjectError: a prompt about reviews would be measured on other rows; a draft for these can be pasted.
+    """
+    named = task.kind == "labels" and all(label.lower() in ("positive", "negative") for label in task.labels)
+    if instructions == SAMPLE_INSTRUCTIONS and not named:
+        raise ProjectError(
+            "INSTRUCTIONS is still the sample's, which asks whether a review is positive or negative.",
+            got="; ".join(str(task).splitlines()),
+            fix="Put this draft into the parameters cell, better still what you would tell a new colleague, and run "
+            f"all cells again:\n\nINSTRUCTIONS = {draft(task)!r}",
+        )
+
+
+def answers(given: Mapping[str, str] | str | Path, file: Any) -> dict[str, str]:
+    """``ANSWERS`` of the parameters cell, but none where it still holds the sample's and the file is another; says so.
+
+    Args:
+        given: question's id → option's value, or the path of a record or of a file of answers.
+        file: ``DATA`` of the parameters cell.
+
+    Raises:
+        DecisionError: answers that the checklist does not know, or a file that cannot be read.
+    """
+    is_sample = isinstance(file, (str, Path)) and Path(file).resolve() == SAMPLE_FILE
+    if given == SAMPLE_ANSWERS and not is_sample:
+        print("ANSWERS is still the sample's, so none of it is taken for your file: answer in the checklist below.")
+        return {}
+    return decide.given(given)
+
+
 def shares(rows: int) -> dict[str, float]:
     """Half for training; of large files a thousand rows each for validation and test, and the rest for training."""
     part = min(0.25, round(LARGEST_PART / max(rows, 1), 4))
@@ -185,7 +232,9 @@ def write_copy(copy: Path, values: Mapping[str, Any], *, overwrite: bool = False
     """
     if copy.exists() and not overwrite:
         raise ProjectError(
-            f"{copy} is there already.", fix="Give --project another name, or --overwrite to lose what is in it."
+            f"{copy} is there already.",
+            fix="Add --run to run it as it is, give --project another name, or --overwrite to lose what is in it. To "
+            f"open it: {' '.join(_lab(copy))}",
         )
     notebook = nbformat.read(NOTEBOOKS / TEMPLATE, as_version=4)
     for cell in notebook.cells:
@@ -286,10 +335,21 @@ def _say_forecast(cell: nbformat.NotebookNode, cell_index: int, execute_reply: M
         print(*(f"  {line}" for line in printed.splitlines() if line), sep="\n", flush=True)
 
 
-def _open(copy: Path) -> None:
+def _lab(copy: Path) -> list[str]:
+    """The command that opens the copy, and prints an address that leads to it."""
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    print("JupyterLab opens it; end it with Ctrl-C.", flush=True)
-    subprocess.run([sys.executable, "-m", "jupyter", "lab", *root, str(copy)], check=False)
+    start = f"--LabApp.default_url=/lab/tree/{copy.name}"
+    return [sys.executable, "-m", "jupyter", "lab", *root, str(copy.parent), start]
+
+
+def _require_nothing_new(copy: Path, options: argparse.Namespace) -> None:
+    """Raises ProjectError where options would change a copy that is to be run as it is."""
+    if options.columns or options.task or options.answers or options.set or options.may_download:
+        raise ProjectError(
+            f"{copy} is there already, with parameters of its own.",
+            fix="Leave out --columns, --task, --answers, --set and --may-download to run it as it is, give --project "
+            "another name, or --overwrite to lose what is in it.",
+        )
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -344,7 +404,9 @@ def _parser() -> argparse.ArgumentParser:
         help="any other parameter of the copy, such as ROWS=30 RULES=final_number",
     )
     parser.add_argument("--may-download", action="store_true", help="FILE is an https address that may be fetched")
-    parser.add_argument("--run", action="store_true", help="run it here, without a browser, and print the verdict")
+    parser.add_argument(
+        "--run", action="store_true", help="run it here, without a browser; one that is there is run as it is"
+    )
     parser.add_argument("--no-browser", action="store_true", help="make the copy and open nothing")
     parser.add_argument("--overwrite", action="store_true", help="replace a copy of that name")
     return parser

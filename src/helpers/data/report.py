@@ -160,7 +160,8 @@ class CheckReport:
         return sorted(groups, key=lambda item: (ORDER[item[0][0]], -len(item[1]), item[0][1]))
 
     def _repr_html_(self) -> str:
-        shown = self.problems.groupby(["code", "where", "severity", "message", "fix"], sort=False)["line"].agg(list)
+        findings = self.problems.assign(message=self._messages())
+        shown = findings.groupby(["code", "where", "severity", "message", "fix"], sort=False)["line"].agg(list)
         rows = "".join(
             f"<tr><td>{_lines(lines)}</td><td><code>{escape(where)}</code></td><td>{severity}</td>"
             f"<td>{escape(code)}</td><td>{escape(message)}</td><td>{escape(fix)}</td></tr>"
@@ -171,6 +172,17 @@ class CheckReport:
         head = "".join(f"<th>{title}</th>" for title in ("line", "where", "severity", "code", "problem", "what to do"))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
         return f"<div><p><b>{escape(self._headline())}</b></p>{table}{more}</div>"
+
+    def _messages(self) -> pd.Series:
+        """What was found, the first of its kind where many differ in their words alone (which line a prompt resembles,
+        and how much), so that they are one line of the view; those of the file as a whole stay apart."""
+        told = self.problems["message"].copy()
+        of_rows = self.problems[self.problems["line"] > 0]
+        for _, alike in of_rows.groupby(["code", "where", "severity", "fix"], sort=False)["message"]:
+            if alike.nunique() > LINES_SHOWN:
+                others = f"Much the same on the others: report.problems has all {len(alike):,} of them."
+                told[alike.index] = f"{alike.iloc[0]} {others}"
+        return told
 
 
 def _lines(lines: list[int]) -> str:

@@ -223,6 +223,7 @@ def _not_measured(case: Case) -> tuple[str, ...]:
         found.append("whether answers state facts that their question does not give (`FACTS = True` in your project)")
     if open_questions := _open_questions(case):
         asked = " ".join(f"“{questions()[name].text}”" for name in open_questions[:MAX_NAMED])
-        more = f" and {len(open_questions) - MAX_NAMED} more" if len(open_questions) > MAX_NAMED else ""
+        rest = len(open_questions) - MAX_NAMED
+        more = f" and {rest} more that could change the verdict" if rest > 0 else ""
         found.append(f"unanswered questions: {asked}{more}")
     return tuple(found)

@@ -16,7 +16,7 @@ from helpers.show.html.answers import answers_seen, heard, ladder
 from helpers.show.html.bill import bill
 from helpers.show.html.chat import what_the_model_sees
 from helpers.show.html.diagnosis import diagnosis
-from helpers.show.html.elements import document, say
+from helpers.show.html.elements import document, record_written, say
 from helpers.show.html.prompts import prompt_diff
 from helpers.show.html.provider_page import provider_page
 from helpers.show.html.repairs import changes, pairs
@@ -64,6 +64,7 @@ __all__ = [
     "provider_page",
     "rater",
     "record_charts",
+    "record_written",
     "review",
     "rules_broken",
     "say",

@@ -47,6 +47,8 @@ class Corpus:
         self.labels: list[str | None] = []
         self.forms: list[tuple[str, ...] | None] = []
         self.fields: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self.asked: list[str] = []
+        self.instructed = "messages[0]"
         self.in_prompt: list[int] = []
         self.languages: list[str | None] = []
         self.licences: Counter[str] = Counter()
@@ -74,6 +76,7 @@ class Corpus:
             said.append(text or _calls(message))
         question, system = "\n".join(questions), "\n".join(systems)
         self.lines.append(line)
+        self._note_places(messages, answered, row.names)
         self.tokens.append(tokens)
         self.prompt_chars.append(len(question) + len(system))
         self.answer_chars.append(len(answer))
@@ -87,10 +90,17 @@ class Corpus:
             self.texts.append(tidy(question))
         self._note_answer(at, answer)
         if len(answer) > SHORT_ANSWER and answer.strip() in question:
-            self.in_prompt.append(line)
+            self.in_prompt.append(at)
         self.languages.append(language(squeezed))
         if row.extra:
             self._note_licence(row.extra)
+
+    def _note_places(self, messages: list[dict], answered: bool, names: tuple[str, ...]) -> None:
+        """How a report names the prompt and the system prompt: by their columns, where the row has columns."""
+        said = list(zip(messages[:-1] if answered else messages, names, strict=False))
+        questions = [name for message, name in said if message.get("role") not in ("system", "developer")]
+        self.asked.append(", ".join(questions) or "messages")
+        self.instructed = next((name for _, name in said if name not in questions), self.instructed)
 
     def note_declarations(self, line: int, chat: dict) -> None:
         """Count each tool that a row declares; keep those that hold personal data or secrets, with their first place.

@@ -43,8 +43,8 @@ def check_whole(corpus: Corpus, others: dict[str, Corpus], found: Findings) -> N
     _check_languages(corpus, found)
     for key, (line, where, tool) in corpus.doubtful.items():
         check_declaration(line, where, tool, corpus.declarations[key] - 1, found)
-    for line in corpus.in_prompt:
-        found.add("answer_in_prompt", line, "messages", "The whole answer is in the prompt.")
+    for at in corpus.in_prompt:
+        found.add("answer_in_prompt", corpus.lines[at], corpus.asked[at], "The whole answer is in the prompt.")
     n, refusals = len(corpus.lines), found.counts["refusal_answer"]
     if n >= 20 and refusals > REFUSAL_SHARE * n:
         found.add("refusal_share", 0, "file", f"{refusals:,} of {n:,} answers refuse ({percent(refusals / n)}).")
@@ -64,24 +64,27 @@ def _check_same_prompts(corpus: Corpus, found: Findings) -> None:
         same: dict[int, list[int]] = defaultdict(list)
         for at in group:
             same[corpus.answers[at]].append(at)
-        for first, *others in same.values():
-            _report_equal(corpus.lines[first], [corpus.lines[at] for at in others], len(corpus.lines), found)
+        for ats in same.values():
+            _report_equal(corpus, ats, found)
         first = {answer: ats[0] for answer, ats in same.items()}
         if len(first) > 1:
             for at in first.values():
                 others = [corpus.lines[other] for other in first.values() if other != at][:5]
                 told = f"The same prompt has a different answer on line {', '.join(map(str, others))}."
-                found.add("contradiction", corpus.lines[at], "messages", told, other=others[0])
+                found.add("contradiction", corpus.lines[at], corpus.asked[at], told, other=others[0])
 
 
-def _report_equal(first: int, others: list[int], rows: int, found: Findings) -> None:
+def _report_equal(corpus: Corpus, ats: list[int], found: Findings) -> None:
     """Rows equal to an earlier one: each a problem of its line, so that repair() finds it; where they are a large part
     of the file, that is one problem of the file, said first."""
-    if len(others) + 1 >= EQUAL_ROWS and (len(others) + 1) > EQUAL_SHARE * rows:
-        told = f"{len(others) + 1:,} of {rows:,} rows are the same as line {first}: is this the right export?"
+    first, rows = corpus.lines[ats[0]], len(corpus.lines)
+    if len(ats) >= EQUAL_ROWS and len(ats) > EQUAL_SHARE * rows:
+        told = f"{len(ats):,} of {rows:,} rows are the same as line {first}: is this the right export?"
         found.add("equal_rows", 0, "file", told)
-    for line in others:
-        found.add("duplicate", line, "messages", f"The same prompt and answer as line {first}.", other=first)
+    for at in ats[1:]:
+        found.add(
+            "duplicate", corpus.lines[at], corpus.asked[at], f"The same prompt and answer as line {first}.", other=first
+        )
 
 
 def _check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> Iterator[int]:
@@ -92,7 +95,9 @@ def _check_leaks(corpus: Corpus, other: Corpus, name: str, found: Findings) -> I
     for at, question in enumerate(corpus.questions):
         if question in there:
             line = other.lines[there[question]]
-            found.add("leak", corpus.lines[at], "messages", f"The same prompt is on line {line} of the {name} split.")
+            found.add(
+                "leak", corpus.lines[at], corpus.asked[at], f"The same prompt is on line {line} of the {name} split."
+            )
             yield at
 
 
@@ -107,14 +112,14 @@ def _check_near(corpus: Corpus, others: dict[str, Corpus], leaked: set[int], fou
         if b < size and corpus.prompts[a] != corpus.prompts[b] and b not in told:
             told.add(b)
             message = f"The prompt resembles line {corpus.lines[a]} ({percent(similarity)})."
-            found.add("near_duplicate", corpus.lines[b], "messages", message, other=corpus.lines[a])
+            found.add("near_duplicate", corpus.lines[b], corpus.asked[b], message, other=corpus.lines[a])
     roots = clusters(len(places), ((pair.a, pair.b) for pair in pairs))
     elsewhere = dict(zip(roots[size:], places[size:], strict=True))
     for at, root in enumerate(roots[:size]):
         if root in elsewhere and at not in leaked:
             name, line = elsewhere[root]
             message = f"The prompt resembles line {line} of the {name} split, directly or through rows in between."
-            found.add("near_leak", corpus.lines[at], "messages", message)
+            found.add("near_leak", corpus.lines[at], corpus.asked[at], message)
 
 
 def _check_systems(corpus: Corpus, found: Findings) -> None:
@@ -131,7 +136,7 @@ def _check_systems(corpus: Corpus, found: Findings) -> None:
             found.add(
                 "system_differs",
                 line,
-                "messages[0]",
+                corpus.instructed,
                 f"The system prompt is {text!r}." if text else "No system prompt.",
             )
 
@@ -190,6 +195,6 @@ def _check_languages(corpus: Corpus, found: Findings) -> None:
     if not counts or counts.most_common(1)[0][1] < USUAL * sum(counts.values()):
         return
     usual = counts.most_common(1)[0][0]
-    for line, name in zip(corpus.lines, corpus.languages, strict=True):
+    for line, asked, name in zip(corpus.lines, corpus.asked, corpus.languages, strict=True):
         if name not in (None, usual):
-            found.add("language_mix", line, "messages", f"The prompt reads as {name}; most read as {usual}.")
+            found.add("language_mix", line, asked, f"The prompt reads as {name}; most read as {usual}.")

@@ -11,6 +11,9 @@ from helpers.errors import DecisionError
 from helpers.project import Project
 from helpers.records import Evidence
 
+IN_WORDS = {"fields": "JSON", "text": "free text", "turns": "whole conversations", "tools": "tool calls"}
+"""Kinds of task whose name does not say what the ideal answers are."""
+
 
 def collect(project: Project) -> Evidence:
     """The evidence that this project holds: the newest measurement of each candidate, comparisons of those that
@@ -39,7 +42,21 @@ def collect(project: Project) -> Evidence:
         measurements=(*evidence.measurements, *measured),
         comparisons=(*evidence.comparisons, *ledger.comparisons(entries)),
         plateaus=(*evidence.plateaus, *plateaus),
+        about=_about(project),
     )
+
+
+def _about(project: Project) -> tuple[tuple[str, str], ...]:
+    """File, rows, kind of task and instructions, as far as the project holds them; nothing for the lessons' sample."""
+    source, task = project.get("source", {}), project.get("task", {})
+    rows, kind, labels = source.get("rows"), task.get("kind", ""), task.get("labels")
+    found = {
+        "File": source.get("file"),
+        "Rows": f"{rows:,}" if rows else "",
+        "Ideal answers": IN_WORDS.get(kind, kind) + (f", {labels:,} of them" if labels else ""),
+        "Instructions that were measured": task.get("instructions"),
+    }
+    return tuple((title, said) for title, said in found.items() if said)
 
 
 def versions(project: Project) -> dict[str, str]:

@@ -74,6 +74,10 @@ GLOSSARY = {
     "Target model": "a model that would really be used. Only its scores can show that prompting is not enough.",
     "Teaching model": "a small model that shows how things work; its prompted scores are no evidence against prompts.",
     "No language model": "a rival of plain code or classical statistics: cheap, fast, and sometimes enough.",
+    "TF-IDF": "one of these rivals: a classifier that counts words, rare ones weighing more, and learns in seconds.",
+    "Best per field": "another of them: for each part of the answer the method that was right most often on training "
+    "rows; where the answer is one label, the best method.",
+    "Label inside": "the share of answers that name the right label among other words: a hint, no score.",
     "Interval": "the range in which the true value lies with the stated certainty, given how few rows were measured.",
     "Points": "percentage points: from 40 % to 42 % is 2 points.",
     "Plateau": "better prompts have stopped bringing better answers, as far as a test can tell.",

@@ -60,6 +60,7 @@ def evidence_from(content: Mapping[str, Any]) -> Evidence:
         not_measured=tuple(dict.fromkeys(missing)),
         project=content.get("project") or "",
         task=content.get("task") or "",
+        about=tuple((str(title), str(said)) for title, said in content.get("about") or ()),
     )
 
 

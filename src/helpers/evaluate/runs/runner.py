@@ -218,24 +218,29 @@ def _notes(results: Results, candidates: Sequence[Candidate]) -> list[str]:
                 f"{candidate.name}: {plural(len(seen), 'measured row')} also among its worked examples. Its score is "
                 "too good to be true: take shots from the training rows."
             )
-    return notes + _chatter(results)
+    return notes + _chatter(results, candidates)
 
 
 CHATTER = 0.05
 """Such a share of answers with the right label inside other words is worth a note."""
 
 
-def _chatter(results: Results) -> list[str]:
+def _chatter(results: Results, candidates: Sequence[Candidate]) -> list[str]:
     """Prompts whose answers name the right label in a sentence: they count as wrong, and the reader should know why."""
     if not {"label_accuracy", "label_inside"} <= set(results.metrics):
         return []
     means = results.rows.groupby("candidate", sort=False)[["label_accuracy", "label_inside"]].mean()
     wordy = (means["label_inside"] - means["label_accuracy"]).loc[lambda gap: gap >= CHATTER]
-    return [
-        f"{name}: {100 * gap:.0f} % of the answers have the right label inside other words and count as wrong. Ask "
-        "for the label alone (the rung that lists the labels does), or force it with a schema."
-        for name, gap in wordy.items()
-    ]
+    labels, told = set(results.rows["expected"]), {candidate.name: candidate.system for candidate in candidates}
+    notes = []
+    for name, gap in wordy.items():
+        listed = all(label in told[name] for label in labels)
+        do = "Show examples" if listed else "Ask for the label alone (the rung that lists the labels does)"
+        notes.append(
+            f"{name}: {100 * gap:.0f} % of the answers have the right label inside other words and count as wrong. "
+            f"{do}, or force it with a schema."
+        )
+    return notes
 
 
 def _gaps(results: Results) -> list[str]:

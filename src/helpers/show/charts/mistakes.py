@@ -69,13 +69,19 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> go.
 
 
 def _worst(counts: pd.DataFrame) -> pd.DataFrame:
-    """The lines with the most wrong rows, in their order, and the columns that these lines need."""
+    """Of many lines those with the most wrong rows, in their order, and the columns that these lines need."""
     if len(counts) <= MAX_LABELS:
         return counts
-    wrong = counts.sum(axis=1) - np.diag(counts[counts.index])
-    kept = counts.index[sorted(np.argsort(-wrong.to_numpy(), kind="stable")[:MAX_LABELS])]
+    wrong = _wrong(counts)
+    most = int((wrong > 0).sum()) or MAX_LABELS  # where nothing is wrong, the first ones show that
+    kept = counts.index[sorted(np.argsort(-wrong.to_numpy(), kind="stable")[: min(most, MAX_LABELS)])]
     lines = counts.loc[kept]
     return lines[[name for name in counts if name in kept or name in _ANSWERED or lines[name].any()]]
+
+
+def _wrong(counts: pd.DataFrame) -> pd.Series:
+    """Wrong rows of each label."""
+    return counts.sum(axis=1) - np.diag(counts[counts.index])
 
 
 def _cell_texts(counts: pd.DataFrame) -> list[list[str]]:
@@ -99,10 +105,14 @@ def _confusion_finding(counts: pd.DataFrame) -> str:
 
 def _confusion_sentence(counts: pd.DataFrame, drawn: pd.DataFrame) -> str:
     right, rows = int(sum(counts.loc[label, label] for label in counts.index)), int(counts.to_numpy().sum())
-    fewer = f"The {len(drawn)} of {len(counts)} labels with the most wrong rows are drawn. "
+    faulty = int((_wrong(counts) > 0).sum())
+    which = f"The first {len(drawn)} of {len(counts)} labels are drawn. "
+    if faulty:
+        most = "the most " * (faulty > len(drawn))
+        which = f"The {len(drawn)} of {len(counts)} labels with {most}wrong rows are drawn. "
     return (
         f"Counts with a tick are right, {right} of {plural(rows, 'row')}; all others are mistakes. "
-        + fewer * (len(drawn) < len(counts))
+        + which * (len(drawn) < len(counts))
         + "The darker a cell, the larger its share of its line."
     )
 

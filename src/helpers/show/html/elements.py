@@ -5,8 +5,9 @@ Colours are the page's own or translucent, so they suit light and dark themes.
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
@@ -110,3 +111,20 @@ def say(*sentences: str) -> HTML:
 def document(path: Path | str) -> HTML:
     """A text file, such as a model card, as it was written: its headings are its own, not the notebook's."""
     return html_output(texts_side_by_side([(Path(path).name, Path(path).read_text(encoding="utf-8"))]))
+
+
+def record_written(files: Mapping[str, Path]) -> HTML:
+    """Where a record lies, and a link that saves a copy of its page: the front end's own list of files may not reach
+    that folder, and its server may be another machine.
+
+    Args:
+        files: from ``Record.write``: kind of file → path.
+    """
+    page = files["html"].resolve()
+    beside = " and ".join(escape(path.name) for kind, path in files.items() if kind != "html")
+    copy = base64.b64encode(page.read_bytes()).decode()
+    return html_output(
+        f'<p style="{_WRAP}">Record written: <code>{escape(str(page))}</code>, with {beside} beside it. Open it in '
+        f'your browser, or <a style="text-decoration:underline" download="{escape(page.name)}" '
+        f'href="data:text/html;base64,{copy}">save a copy of the page</a>, which needs no other file.</p>'
+    )

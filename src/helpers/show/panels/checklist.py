@@ -25,6 +25,12 @@ GIVEN_KEY = "answers given"
 
 LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
 MINUTES = 3
+SAVED = (
+    "Each answer is saved at once. One that is given while cells run reaches the kit when they have ended: run the "
+    "cells of the verdict again then."
+)
+BY_ANSWERS = "By your answers alone, before anything is measured:"
+BY_EVIDENCE = "By your answers and what was measured until this cell was run:"
 OPEN, OPEN_VALUE = "not answered yet", ""
 """What an open question shows, and its value among the options."""
 
@@ -235,17 +241,23 @@ class Checklist(Panel):
         done, all_ = len(self.answers), len(self.choices)
         self.bar.value = done
         there = f" {len(self.from_cell)} from ANSWERS in the parameters cell." if self.from_cell else ""
-        saved = '<span class="kit-saved">Each answer is saved at once.</span>'
+        saved = f'<span class="kit-saved">{SAVED}</span>'
         said = f"<b>{done} of {all_} questions answered.</b>{there} {saved}"
         self.progress.value = f'<div style="line-height:1.4">{said}</div>'
         for group, title in decide.groups().items():
             left = self._left(group)
             self.tabs[group].description = f"{title}: {left} open" if left else f"{title} ✓"
         verdict = self.verdict
-        self.headline.value, self.reasons.value = verdict_headline(verdict), verdict_reasons(verdict)
+        self.headline.value, self.reasons.value = self._headline(), verdict_reasons(verdict)
         self.background.value = verdict_background(verdict)
         self.side_by_side.value = _side_by_side(self._stored(), self.evidence, self.today)
         self.repicture()
+
+    def _headline(self) -> str:
+        """What the verdict rests on, and the verdict: the one of the cells below may rest on more."""
+        measured = self.evidence is not None and self.evidence.measurements
+        rests_on = f'<p style="margin:2px 0">{BY_EVIDENCE if measured else BY_ANSWERS}</p>'
+        return rests_on + verdict_headline(self.verdict)
 
     def picture(self) -> str:
         """The verdict's headline and all questions with their answers."""
@@ -253,7 +265,7 @@ class Checklist(Panel):
         rows = "".join(_answer_row(question, self.answers.get(question.id)) for question in questions.values())
         return (
             f"<p><b>The checklist: {len(questions)} questions, {MINUTES} minutes. Run this cell to answer them.</b></p>"
-            f"{verdict_headline(self.verdict)}<table><thead><tr><th style='text-align:left'>question</th>"
+            f"{self._headline()}<table><thead><tr><th style='text-align:left'>question</th>"
             f"<th style='text-align:left'>answer</th></tr></thead><tbody>{rows}</tbody></table>"
         )
 
