@@ -32,7 +32,7 @@ def small_pictures() -> dict[str, str]:
         "04": bars("test rows all right, %", test | {"no language model": no_model["04_evaluate"]}),
         "05": chain(("release gate", "a name: production", "a way back")),
         "06": card(("Keep prompting:", *halves(verdict)), "the verdict on the sample"),
-        "07": bars("test copies: rules of the voice kept, %", voice),
+        "07": bars("test rows: voice rules kept, %", voice),
         "your_project": chain(("your file", "checklist and ladder", "verdict and record")),
     }
 
