@@ -7,59 +7,12 @@ from datetime import date
 import gallery
 import pytest
 from axe import OUTPUTS, violations
-from pages import shot
+from pages import BROKEN, CUT, EVERY_CELL, shot, to_cell
 from test_decide_record import sample_record
 
 from helpers.decide import Record
 
 pytestmark = pytest.mark.browser
-
-
-def to_cell(page, at: int) -> str:
-    """Bring a cell to the top of the page; returns its selector."""
-    page.evaluate("at => window.jupyterapp.shell.currentWidget.content.scrollToItem(at, 'start')", at)
-    cell = f".jp-Cell[data-windowed-list-index='{at}']"
-    page.locator(cell).wait_for()
-    page.wait_for_timeout(500)
-    return cell
-
-
-CUT = """cell => {
-  const outputs = document.querySelector(cell).querySelectorAll('.jp-OutputArea-output'), found = [];
-  for (const output of outputs) {
-    for (const one of output.querySelectorAll('.kit-panel, .kit-panel *, .kit-chart *, .js-plotly-plot')) {
-      if (!one.offsetParent || one.closest('[role=group][tabindex]')) continue;
-      if (one.scrollWidth > one.clientWidth + 1 && /auto|scroll|hidden|clip/.test(getComputedStyle(one).overflowX)
-          && one.clientWidth && !/input|textarea/i.test(one.tagName)) found.push(one.outerHTML.slice(0, 200));
-    }
-    const frame = output.getBoundingClientRect();
-    for (const text of output.querySelectorAll('.js-plotly-plot text')) {
-      const box = text.getBoundingClientRect();
-      const plot = text.closest('[clip-path]') ? text.closest('.js-plotly-plot').querySelector('.nsewdrag') : null;
-      const room = plot?.getBoundingClientRect() ?? frame;
-      const sheet = text.closest('.main-svg').getBoundingClientRect();
-      if (box.width && (box.left < room.left - 2 || box.right > room.right + 2
-          || box.top < sheet.top - 2 || box.bottom > sheet.bottom + 2)) found.push(text.textContent);
-    }
-  }
-  return found;
-}"""
-"""What of a cell's outputs is cut, or can be scrolled sideways; a bill, which is a region, may be."""
-
-BROKEN = """cell => {
-  const found = [];
-  for (const one of document.querySelector(cell).querySelectorAll('.jp-OutputArea-output :is(td, th, caption)')) {
-    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\w{2,24}/g)) {
-      const range = document.createRange();
-      range.setStart(texts.currentNode, word.index);
-      range.setEnd(texts.currentNode, word.index + word[0].length);
-      if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) found.push(word[0]);
-    }
-  }
-  return found;
-}"""
-"""Words and numbers of a cell's tables that go on in the next line."""
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
@@ -93,3 +46,22 @@ def test_the_record_is_accessible(browser, tmp_path, scheme):
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name}, {width} px"
         shot(page, f"record_{name}_{scheme}")
     page.close()
+
+
+SIZES = """() => [...document.querySelectorAll('.jp-RenderedPlotly')].map(chart => {
+  const box = chart.getBoundingClientRect(), drawing = chart.querySelector('.main-svg').getBoundingClientRect();
+  return [Math.round(box.width - drawing.width), Math.round(box.height - drawing.height)];
+})"""
+"""How much wider and higher than its drawing each chart's place in the page is."""
+
+
+def test_a_chart_that_is_scrolled_away_survives_a_new_size_of_the_window(open_notebook):
+    chart = "from helpers import costs, show\nshow.training_sums(costs.article_training())"
+    page = open_notebook(*["'a cell'\n" * 12] * 25, chart, *["'a cell'\n" * 12] * 10)
+    for width, height in ((1100, 1400), (760, 1400), (1280, 900)):
+        page.evaluate(EVERY_CELL)
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1000)
+        to_cell(page, 25)
+        page.wait_for_timeout(1000)
+        assert page.evaluate(SIZES) == [[0, 0]], (width, height)

@@ -120,7 +120,13 @@ def on_page(chart: go.Figure) -> tuple[str, dict[str, Any]]:
     drawing["layout"]["height"] -= meta["words"] + _ABOVE_THE_PLOT
     title = f'<p style="margin:8px 0 2px;font-size:1.15em;line-height:1.3"><b>{said}</b></p>'
     sentence = f'<p style="margin:0;line-height:1.35">{escape(meta["sentence"])}</p>'
-    return STYLE + literal(f'<div class="kit-chart">{title}{sentence}</div>'), drawing
+    height = drawing["layout"]["height"]
+    room = (  # the window may get another size while the cell is scrolled away: plotly then finds no height to fill
+        f"<style>.jp-OutputArea-child:has(.kit-chart-{height}) + .jp-OutputArea-child .jp-RenderedPlotly "
+        f"{{ min-height: {height}px; }}</style>"
+    )
+    words = f'<div class="kit-chart kit-chart-{height}">{title}{sentence}</div>'
+    return STYLE + literal(room + words), drawing
 
 
 def plain(text: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 from numbers import Integral, Real
@@ -63,6 +64,10 @@ def number(value: Real, name: str = "") -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+_BEFORE_A_PART = re.compile(r"(?<=[./_-])(?=\w)")
+"""Where a long web address may go on in the next line: not inside a word."""
+
+
 def _head(name: str, side: str) -> str:
     """A column's heading; a column without a name has none, rather than an empty one."""
     return f'<th scope="col" style="{side}">{escape(name)}</th>' if name else "<td></td>"
@@ -83,7 +88,8 @@ def _cell(value: object, name: str = "", share: bool = False) -> str:
         return "yes" if value else "no"
     if isinstance(value, Real):
         return percent(float(value), 1) if share else number(value, name)
-    return escape(str(value))
+    text = escape(str(value))
+    return _BEFORE_A_PART.sub("<wbr>", text) if "://" in text else text
 
 
 def _side(df: pd.DataFrame, name: object) -> str:
