@@ -596,10 +596,25 @@ def test_run_on_a_copy_that_is_there_runs_it_as_it_is(notebooks, tmp_path, monke
     assert your_project.main([file, "--project", "one", "--run"]) == 0
     assert ran == [(copy, "one")] and copy.read_bytes() == before and "run as it is" in capsys.readouterr().out
     assert your_project.main([file, "--project", "one", "--run", "--set", "ROWS=3"]) == 2
-    assert len(ran) == 1 and "--set" in capsys.readouterr().err and copy.read_bytes() == before
+    assert len(ran) == 1 and "ROWS" in capsys.readouterr().err and copy.read_bytes() == before
     assert your_project.main([file, "--project", "one", "--run", "--overwrite"]) == 0
     assert len(ran) == 2 and b"My own words." not in copy.read_bytes()
     assert your_project.main([file, "--project", "one", "--no-browser"]) == 2 and "--run" in capsys.readouterr().err
+
+
+def test_the_same_command_again_goes_on(notebooks, tmp_path, monkeypatch, capsys):
+    """After an interruption it asked for ``--overwrite``, which loses what the reader had written into the copy."""
+    given = ["--set", "ROWS=30", "--answers", "gap=behaviour", "--columns", "question=text,answer=label"]
+    command = [str(tickets(tmp_path)), "--project", "one", *given, "--run"]
+    ran = []
+    monkeypatch.setattr(your_project, "run", lambda *what: ran.append(what) or ["Verdict"])
+    assert your_project.main(command) == 0
+    copy = notebooks / "my_one.ipynb"
+    copy.write_text(copy.read_text().replace("Classify the text.", "My own words."))
+    before = copy.read_bytes()
+    assert your_project.main(command) == 0 and len(ran) == 2 and copy.read_bytes() == before
+    assert your_project.main([*command, "--answers", "gap=knowledge"]) == 2 and len(ran) == 2
+    assert "other values of ANSWERS" in capsys.readouterr().err
 
 
 def test_the_command_opens_the_copy_itself(notebooks, tmp_path, monkeypatch, capsys):
@@ -661,7 +676,7 @@ def test_a_run_that_is_interrupted_or_killed_says_how_to_go_on(who, signal, tmp_
     code = f"from helpers import your_project\nyour_project.run(your_project.Path({str(copy)!r}), 'own')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stderr.splitlines()[-1].startswith("helpers.errors.ProjectError: The notebook was stopped before its")
-    assert "--overwrite to go on" in done.stderr and "DeadKernelError" not in done.stderr
+    assert "Run the same command again" in done.stderr and "DeadKernelError" not in done.stderr
     assert "the first cell" in nbformat.read(copy, as_version=4).cells[0].outputs[0].text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -49,12 +50,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         name = options.project or slug(options.file)
         copy = NOTEBOOKS / f"my_{name.replace('-', '_')}.ipynb"
+        more = {"settings": dict(options.set), "may_download": options.may_download}
+        asked = functools.partial(
+            parameters, options.file, name, options.columns, options.task, options.answers, **more
+        )
         if copy.exists() and options.run and not options.overwrite:
-            _require_nothing_new(copy, options)
+            if names := _asked_for(options):
+                _require_nothing_new(copy, names, asked()[0])
             print(f"{copy} is there already and is run as it is (--overwrite would make it anew).", flush=True)
         else:
-            more = {"settings": dict(options.set), "may_download": options.may_download}
-            found, said = parameters(options.file, name, options.columns, options.task, options.answers, **more)
+            found, said = asked()
             write_copy(copy, found, overwrite=options.overwrite)
             print(*said, f"Written: {copy}", sep="\n", flush=True)
         if options.run:
@@ -312,8 +317,7 @@ def run(copy: Path, name: str) -> Sequence[str]:
     except (DeadKernelError, AssertionError):  # what nbclient raises then; a cell's own errors come as the one above
         raise ProjectError(
             "The notebook was stopped before its end: interrupted, or its kernel was killed (is memory short?).",
-            fix="Run the same command with --overwrite to go on: answers that models gave are kept. The outputs so far "
-            f"are in {copy}.",
+            fix=f"Run the same command again: answers that models gave are kept. The outputs so far are in {copy}.",
         ) from None
     finally:
         nbformat.write(notebook, copy)
@@ -342,13 +346,24 @@ def _lab(copy: Path) -> list[str]:
     return [sys.executable, "-m", "jupyter", "lab", *root, str(copy.parent), start]
 
 
-def _require_nothing_new(copy: Path, options: argparse.Namespace) -> None:
-    """Raises ProjectError where options would change a copy that is to be run as it is."""
-    if options.columns or options.task or options.answers or options.set or options.may_download:
+def _asked_for(options: argparse.Namespace) -> list[str]:
+    """The parameters that the command gives a value, by the copy's names for them."""
+    given = {"COLUMNS": options.columns, "TASK": options.task, "ANSWERS": options.answers}
+    given["MAY_DOWNLOAD"] = options.may_download
+    return [name for name, value in given.items() if value] + list(dict(options.set))
+
+
+def _require_nothing_new(copy: Path, names: Sequence[str], found: Mapping[str, Any]) -> None:
+    """Raises ProjectError where these names have other values in a copy that is to be run as it is."""
+    cells = nbformat.read(copy, as_version=4).cells
+    source = next((cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())), "")
+    others = [name for name in names if filled(source, {name: found[name]}) != source]
+    if others:
         raise ProjectError(
             f"{copy} is there already, with parameters of its own.",
-            fix="Leave out --columns, --task, --answers, --set and --may-download to run it as it is, give --project "
-            "another name, or --overwrite to lose what is in it.",
+            got=f"other values of {', '.join(others)}",
+            fix="Change them there and leave them out here, give --project another name, or --overwrite to lose what "
+            "is in it.",
         )
 
 
