@@ -274,6 +274,14 @@ def test_a_long_web_address_in_a_table_may_break_and_words_may_not():
     rows = pd.DataFrame({"model": ["gpt-4.1"], "source": ["https://example.org/a/long/address"]})
     model, source = show.table(rows).data.split("<tbody>")[1].split("</td>")[:2]
     assert "overflow-wrap:anywhere" in source and "overflow-wrap" not in model
+    assert "https://<wbr>example.<wbr>org/<wbr>a/<wbr>long/<wbr>address" in source
+
+
+def test_a_day_stays_in_one_line_and_a_moment_is_shown_to_the_minute():
+    made = pd.to_datetime(["2026-12-01T10:35:39+00:00"])
+    html = show.table(pd.DataFrame({"as_of": ["2026-08-05"], "known": ["read at a.b/c-d of 2026-08-21"], "made": made}))
+    assert 'white-space:nowrap">2026-08-05<' in html.data and ">read at a.b/c-d of 2026-08-21<" in html.data
+    assert ">2026-12-01 10:35 UTC<" in html.data
 
 
 @pytest.mark.parametrize(

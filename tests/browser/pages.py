@@ -67,7 +67,7 @@ BROKEN = """cell => {
   const found = [];
   for (const one of document.querySelector(cell).querySelectorAll('.jp-OutputArea-output :is(td, th, caption)')) {
     const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\w{2,24}/g)) {
+    while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/(?<!\\w)\\w{2,24}(?!\\w)/g)) {
       const range = document.createRange();
       range.setStart(texts.currentNode, word.index);
       range.setEnd(texts.currentNode, word.index + word[0].length);
@@ -76,7 +76,7 @@ BROKEN = """cell => {
   }
   return found;
 }"""
-"""Words and numbers of a cell's tables that go on in the next line."""
+"""Words and numbers of a cell's tables that go on in the next line; a commit's 40 digits may."""
 
 EVERY_CELL = """async () => {
   const panel = document.querySelector('.jp-Notebook .jp-WindowedPanel-outer, .jp-Notebook');

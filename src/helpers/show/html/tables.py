@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from html import escape
 from numbers import Integral, Real
 
@@ -64,8 +65,9 @@ def number(value: Real, name: str = "") -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-_BEFORE_A_PART = re.compile(r"(?<=[./_-])(?=\w)")
+_ADDRESS, _BEFORE_A_PART = re.compile(r"\w+://[^\s<]+"), re.compile(r"(?<=[./_-])(?=\w)")
 """Where a long web address may go on in the next line: not inside a word."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def _head(name: str, side: str) -> str:
@@ -75,7 +77,8 @@ def _head(name: str, side: str) -> str:
 
 def _td(value: object, name: object, percent: Sequence[str]) -> str:
     side = "right" if isinstance(value, Real) and not isinstance(value, bool) else "left"
-    wrap = "nowrap" if side == "right" else "normal"  # a number stays with its unit
+    whole = side == "right" or _DATE.fullmatch(str(value))
+    wrap = "nowrap" if whole else "normal"  # a number stays with its unit, a day with its month
     if "://" in str(value):
         wrap += ";min-width:12em;overflow-wrap:anywhere"  # a long web address leaves room for the other columns
     return f'<td style="text-align:{side};white-space:{wrap}">{_cell(value, str(name), name in percent)}</td>'
@@ -88,8 +91,10 @@ def _cell(value: object, name: str = "", share: bool = False) -> str:
         return "yes" if value else "no"
     if isinstance(value, Real):
         return percent(float(value), 1) if share else number(value, name)
+    if isinstance(value, datetime) and value.utcoffset() == timedelta(0):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
     text = escape(str(value))
-    return _BEFORE_A_PART.sub("<wbr>", text) if "://" in text else text
+    return _ADDRESS.sub(lambda address: _BEFORE_A_PART.sub("<wbr>", address[0]), text)
 
 
 def _side(df: pd.DataFrame, name: object) -> str:
