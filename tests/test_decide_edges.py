@@ -302,6 +302,18 @@ def test_a_lead_of_nothing_over_a_teaching_model_is_a_gain_of_nothing():
     assert "gained 0 points" in said or "gained +0.0 points" in said
 
 
+@pytest.mark.parametrize(("difference", "low", "magical"), [(0.0, -0.1, False), (0.1, -0.02, False), (0.1, 0.0, False),
+    (0.1, 0.01, True)])  # fmt: skip
+def test_tuning_looks_magical_only_where_the_interval_of_its_gain_leaves_nothing_out(
+    difference: float, low: float, magical: bool
+):
+    teaching = measurement("teaching", model="smollm2-135m-instruct", score=0.3)
+    [said] = sentences.teaching_sentence(
+        case(TUNED, teaching, comparisons=(pair(TUNED, teaching, difference, low, 0.3),))
+    )
+    assert ("hopeless" in said) == ("magical" in said) == magical and said.endswith("says nothing about real rivals")
+
+
 def test_rows_opened_twice_are_told_and_validation_rows_are_not_counted():
     for times, split, told in ((0, "test", False), (1, "test", False), (2, "test", True), (2, "validation", False)):
         assert bool(sentences.openings_sentence(led(0.1, 0.04, 0.16, openings=times, split=split))) == told

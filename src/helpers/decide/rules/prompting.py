@@ -223,7 +223,10 @@ def no_target_was_measured(case: Case) -> Ruling | None:
         return None
     code, why, meanwhile = case.best_code, "the number that tuning would have to beat is not known", ()
     if code_leads(case):
-        why = f"“{code.name}”, without a language model, leads all that was measured: no model is known to beat it"
+        why = (
+            f"“{code.name}”, without a language model, leads all that was measured on the {code.split} rows: no model "
+            "is known to beat it"
+        )
         meanwhile = (
             f"Until then “{code.name}” is the best that you have: use it where {percent(code.score)} is enough.",
         )

@@ -56,21 +56,23 @@ def teaching_sentence(case: Case) -> tuple[str, ...]:
         return ()
     best = max(case.teaching, key=lambda one: one.score)
     leads = [lead for tuned in case.tuned for other in case.teaching if (lead := case.lead_of(tuned, other))]
-    tuned, why = "", "that says nothing about real rivals"
+    tuned, why = "", "a model under a billion parameters says nothing about real rivals"
     if leads:
         least = min(leads, key=lambda lead: lead.difference)
         best = least.over
         interval = f"(interval {points(least.low)} to {points(least.high)})"
         tuned = f", and tuning it gained {points(least.difference)} over its best prompt {interval}"
-        why = "prompting looks hopeless and tuning magical, which says nothing about real rivals"
         if least.difference < 0:
             tuned = f", and tuned it stands {points(least.difference)} from its best prompt {interval}"
-        if least.difference < 0 or (case.best_code and best.score > case.best_code.score):
-            why = "neither says anything about real rivals"
+        # Only a proven gain over a prompt that code beats, too, looks like that.
+        if least.low > 0 and not (case.best_code and best.score > case.best_code.score):
+            why = (
+                "under a billion parameters prompting looks hopeless and tuning magical, which says nothing about "
+                "real rivals"
+            )
     return (
         f"the prompts were scored on a teaching model only ({best.model}, best {percent(best.score)} of {best.n:,} "
-        f"{best.split} rows){tuned}: "
-        f"under a billion parameters {why}",
+        f"{best.split} rows){tuned}: {why}",
     )
 
 
