@@ -393,6 +393,8 @@ def test_report_is_readable_and_escaped() -> None:
     shown = report._repr_html_()
     assert "<script>" not in shown and "<img" not in shown and "&lt;img" in shown
     assert "html_residue" in report.summary() and "openai takes this file" in report.summary()
+    [headline, *_] = data.check((json.dumps(evil) + "\n").encode(), provider="local").summary().splitlines()
+    assert headline.startswith("1 example, ") and " the local API " in headline
     assert list(report.problems.columns) == ["line", "where", "code", "severity", "message", "fix", "other"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.formatting import amount, number, percent, plural, points, score_text, signed
+from helpers.formatting import amount, host_called, number, percent, plural, points, score_text, signed
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -34,6 +34,10 @@ MINUS = "\N{MINUS SIGN}"
         (plural(1200, "row"), "1,200 rows"),
         (plural(1.0, "epoch"), "1 epoch"),
         (plural(2.5, "epoch"), "2.5 epochs"),
+        (host_called("local"), "the local API"),
+        (host_called("local", first=True), "The local API"),
+        (host_called("nebius", first=True), "nebius"),
+        (host_called("127.0.0.1:8000"), "127.0.0.1:8000"),
     ],
 )
 def test_numbers_in_words(said, words):

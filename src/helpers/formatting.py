@@ -1,6 +1,6 @@
 """How numbers are put into words: percent and points for shares, three digits for all else, a true minus sign.
 
-And what a web address in a sentence looks like.
+And what a host is called in a sentence, and what a web address in one looks like.
 """
 
 from __future__ import annotations
@@ -74,3 +74,15 @@ def plural(count: float, noun: str) -> str:
     """
     count = int(count) if float(count).is_integer() else count
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def host_called(host: str, *, first: bool = False) -> str:
+    """What a sentence calls a host: "local" is a setting's value and no company, so it is "the local API".
+
+    Args:
+        host: its name, as ``connect`` takes it, or its address.
+        first: whether the sentence begins with it.
+    """
+    if host != "local":
+        return host
+    return "The local API" if first else "the local API"

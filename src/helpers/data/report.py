@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers.data.codes import CODES, Severity
+from helpers.formatting import host_called, plural
 
 GENERAL = "general"
 """In a provider's place: the rules that hold wherever chat rows are used."""
@@ -148,11 +149,11 @@ class CheckReport:
     def _headline(self) -> str:
         tokens = self.rows["tokens"].sum() if len(self.rows) else 0
         counted = f", {int(tokens):,} tokens" if tokens else ""
-        verdict = f"{self.provider} {'takes' if self.ok else 'would refuse'} this file"
+        verdict = f"{host_called(self.provider)} {'takes' if self.ok else 'would refuse'} this file"
         said = "checked by general rules, not by a host's own" if self.provider == GENERAL else verdict
         return (
-            f"{len(self.rows):,} examples{counted}; {said}: {self.count('error'):,} errors, "
-            f"{self.count('warning'):,} warnings, {self.count('note'):,} notes."
+            f"{plural(len(self.rows), 'example')}{counted}; {said}: {plural(self.count('error'), 'error')}, "
+            f"{plural(self.count('warning'), 'warning')}, {plural(self.count('note'), 'note')}."
         )
 
     def _by_code(self) -> list[tuple[tuple[str, str], pd.DataFrame]]:

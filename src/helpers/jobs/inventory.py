@@ -160,7 +160,7 @@ def _line(
         "id": name,
         "what": what,
         "made": datetime.fromtimestamp(made, UTC) if made else None,
-        "megabytes": megabytes,
+        "megabytes": None if megabytes is None else round(megabytes, 3),
         "ends": ends,
         "days_left": max(0, (ends - facts.today()).days) if ends else None,
         "usd_per_hour": usd,

@@ -12,6 +12,7 @@ from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
 from helpers import facts
 from helpers.errors import JobError
+from helpers.formatting import host_called
 from helpers.jobs.retry import patiently
 from helpers.jobs.running import look
 from helpers.providers import Host, host_of
@@ -98,7 +99,7 @@ def answering(client: openai.OpenAI, job_id: str) -> str:
         patiently(client, lambda c: c.chat.completions.create(model=job_id, messages=hello, max_tokens=1))
     except (openai.NotFoundError, openai.BadRequestError):
         raise JobError(
-            f"The model of job {job_id} is trained but not deployed at {host.name}.",
+            f"The model of job {job_id} is trained but not deployed at {host_called(host.name)}.",
             got=f"nothing there answers to {job_id}",
             fix=f"{made.next_step} {price_while_deployed(host)} Then run this again.",
         ) from None

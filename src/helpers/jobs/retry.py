@@ -17,6 +17,7 @@ from typing import TypeVar
 import openai
 
 from helpers.errors import HostError
+from helpers.formatting import host_called
 from helpers.providers import host_of
 from helpers.providers.waiting import asked_to_wait
 
@@ -124,7 +125,8 @@ def _wait_or_raise(client: openai.OpenAI, error: Exception, attempt: int, gives_
     if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
         host = host_of(client)
         raise HostError(  # not the host's words: some hosts quote the key
-            f"{host.name} refuses the key (status {error.status_code}): it is wrong, expired, or lacks the permission.",
+            f"{host_called(host.name, first=True)} refuses the key (status {error.status_code}): it is wrong, expired, "
+            "or lacks the permission.",
             fix=f"Put a working key into {host.key_variable or 'the variable that you named'} and connect again. "
             "Jobs running at the host go on.",
         ) from None

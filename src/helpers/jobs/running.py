@@ -15,6 +15,7 @@ import pandas as pd
 from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
 from helpers.errors import ConsentError, HostError, JobError
+from helpers.formatting import host_called
 from helpers.jobs.retry import make_once, patiently, reason
 from helpers.providers import Host, host_of
 
@@ -124,7 +125,7 @@ def start(
         )
     except openai.APIStatusError as error:
         raise JobError(
-            f"{host.name} refused the job.",
+            f"{host_called(host.name, first=True)} refused the job.",
             got="; ".join(filter(None, (reason(error), closed and f"the facts say: {closed}"))),
             fix="Change what the message names, then start again."
             if not closed
@@ -157,12 +158,14 @@ def _ask_before_paying(host: Host, limit_usd: float, estimate_usd: float | None)
         return
     if estimate_usd is None:
         raise ConsentError(
-            f"This job at {host.name} is of unknown price, so no SPEND_LIMIT_USD allows it; nothing was started.",
+            f"This job at {host_called(host.name)} is of unknown price, so no SPEND_LIMIT_USD allows it; nothing was "
+            "started.",
             fix="The forecast says what is missing. Where it is the number of passes, name it (EPOCHS in your_project, "
             "n_epochs among the hyperparameters). A price that you worked out yourself is given as estimate_usd.",
         )
     raise ConsentError(
-        f"This job at {host.name} is estimated at up to ${estimate_usd:.2f}, and SPEND_LIMIT_USD is {limit_usd:.2f}.",
+        f"This job at {host_called(host.name)} is estimated at up to ${estimate_usd:.2f}, and SPEND_LIMIT_USD is "
+        f"{limit_usd:.2f}.",
         fix="Raise SPEND_LIMIT_USD in the parameters cell if you want to pay for it; nothing was started.",
     )
 

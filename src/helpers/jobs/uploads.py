@@ -11,6 +11,7 @@ import openai
 from openai.types import FileObject
 
 from helpers.errors import ConsentError, HostError, JobError, KitError
+from helpers.formatting import host_called
 from helpers.jobs.retry import make_once, patiently, reason
 from helpers.providers import LOCAL, Host, connect, host_of
 
@@ -63,7 +64,9 @@ def upload(client: openai.OpenAI, path: str | Path, *, may_upload_to: str = "loc
         if error.status_code in NO_SUCH_THING:
             raise _trains_nothing(client.base_url.netloc.decode() if host.name == LOCAL.name else host.name) from None
         raise JobError(
-            f"{host.name} refused {path.name}.", got=reason(error), fix="Fix the file (lesson 01) and upload it again."
+            f"{host_called(host.name, first=True)} refused {path.name}.",
+            got=reason(error),
+            fix="Fix the file (lesson 01) and upload it again.",
         ) from None
 
 
@@ -82,7 +85,7 @@ def obstacle(host: str) -> str:
     except openai.APIStatusError as error:
         if error.status_code in NO_SUCH_THING:
             return str(_trains_nothing(host))
-        return f"{host} refuses to list its files: {reason(error)}."
+        return f"{host_called(host, first=True)} refuses to list its files: {reason(error)}."
     return ""
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from helpers import facts
 from helpers.errors import FactsError, HostError
+from helpers.formatting import host_called
 from helpers.project import kit_home
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -74,6 +75,11 @@ class Host:
     seen: str = "read"
     as_of: date | None = None
     source: str = ""
+
+    @property
+    def called(self) -> str:
+        """What a sentence calls it."""
+        return host_called(self.name)
 
     @property
     def whereabouts(self) -> str:

@@ -220,7 +220,7 @@ def _check_file(source: Source, limits: Rules, whole: Corpus, shapes: dict[str, 
     if n == 0:
         found.add("file_empty", 0, "file", "No example was found.")
     if limits.max_file_bytes and size > limits.max_file_bytes:
-        found.add("file_too_large", 0, "file", f"{size:,} bytes; {limits.provider} accepts {limits.max_file_bytes:,}.")
+        found.add("file_too_large", 0, "file", f"{size:,} bytes; {limits.called} accepts {limits.max_file_bytes:,}.")
     if limits.min_examples and len(whole.lines) < limits.min_examples:
         there = plural(len(whole.lines), "usable example")
         more = f"The file has {there}, but must have at least {limits.min_examples}."
@@ -228,7 +228,7 @@ def _check_file(source: Source, limits: Rules, whole: Corpus, shapes: dict[str, 
     elif len(whole.lines) < ENOUGH_TO_LEARN:
         found.add("few_examples", 0, "file", f"{plural(len(whole.lines), 'example')}.")
     if limits.max_examples and n > limits.max_examples:
-        found.add("too_many_examples", 0, "file", f"{n:,} examples; {limits.provider} accepts {limits.max_examples:,}.")
+        found.add("too_many_examples", 0, "file", f"{n:,} examples; {limits.called} accepts {limits.max_examples:,}.")
     if whole.truncated > TRUNCATED_SHARE * max(n, 1):
         share = whole.truncated / n
         found.add("truncated_share", 0, "file", f"{whole.truncated:,} of {n:,} examples ({percent(share)}) are longer.")
@@ -239,7 +239,7 @@ def _check_shapes(limits: Rules, shapes: dict[str, list[int]], found: Findings) 
     """Rows of a shape that the provider refuses: one problem when the whole file is so, else one a row."""
     refused = {shape: lines for shape, lines in shapes.items() if shape not in limits.shapes}
     for shape, lines in refused.items():
-        told = f"{limits.provider} accepts {' or '.join(limits.shapes)} rows"
+        told = f"{limits.called} accepts {' or '.join(limits.shapes)} rows"
         if len(shapes) == 1:
             found.add("wrong_shape", 0, "file", f"All rows have the format {shape!r}; {told}.")
             continue

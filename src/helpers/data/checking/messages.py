@@ -75,7 +75,7 @@ def _check_keys(line: int, row: Shaped, rules: Rules, found: Findings) -> None:
         return
     for key in CHAT_KEYS[1:]:
         if key in row.chat and key not in rules.keys:
-            found.add("unsupported", line, key, f"{rules.provider} does not accept {key!r}.")
+            found.add("unsupported", line, key, f"Not accepted by {rules.called}: {key!r}.")
 
 
 def _is_plain(message: dict, rules: Rules) -> bool:
@@ -96,7 +96,7 @@ def _check_message(line: int, i: int, message: dict, place: Callable, rules: Rul
         got = repr(role) if "role" in message else "no role"
         found.add("bad_role", line, place(i, "role"), f"The role is not a legal one (found {got}).")
     elif role not in rules.roles:
-        found.add("unsupported", line, place(i, "role"), f"{rules.provider} does not accept the role {role!r}.")
+        found.add("unsupported", line, place(i, "role"), f"Not accepted by {rules.called}: the role {role!r}.")
     if not message.keys() <= MESSAGE_KEYS:
         for key in message.keys() - MESSAGE_KEYS:
             found.add("unknown_key", line, place(i, str(key)), f"A message has no key {key!r}.")
@@ -138,7 +138,9 @@ def _check_parts(line: int, i: int, parts: list, role: Any, place: Callable, rul
     if not parts:
         found.add("content_missing", line, where, "The list of content parts is empty.")
     if not rules.parts:
-        found.add("unsupported", line, where, f"{rules.provider} accepts text, not a list of content parts.")
+        found.add(
+            "unsupported", line, where, f"Not accepted by {rules.called}: a list of content parts; it takes text."
+        )
     images = 0
     for k, part in enumerate(parts):
         kind = part.get("type") if isinstance(part, dict) else None
@@ -148,7 +150,7 @@ def _check_parts(line: int, i: int, parts: list, role: Any, place: Callable, rul
     if images and role == "assistant":
         found.add("image", line, where, "A picture in an assistant's message.")
     if rules.max_images and images > rules.max_images:
-        found.add("image", line, where, f"{images} pictures; {rules.provider} accepts {rules.max_images} an example.")
+        found.add("image", line, where, f"{images} pictures; {rules.called} accepts {rules.max_images} an example.")
     if not images and parts and not text_of(parts).strip():
         found.add(
             "empty_answer" if role == "assistant" else "empty_content", line, where, "The text is empty or blank."

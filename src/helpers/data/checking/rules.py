@@ -9,6 +9,7 @@ from typing import Any
 from helpers import facts
 from helpers.data.report import GENERAL
 from helpers.data.shapes.chat import CHAT_KEYS
+from helpers.formatting import host_called
 
 ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))
 
@@ -29,6 +30,11 @@ class Rules:
     max_examples: int | None
     max_file_bytes: int | None
     max_example_tokens: int | None
+
+    @property
+    def called(self) -> str:
+        """What a sentence calls the provider."""
+        return host_called(self.provider)
 
 
 ANY_SHAPE = ("chat", "prompt_completion", "preference", "question_answer")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from helpers.errors import ConsentError, EvaluationError
+from helpers.formatting import host_called
 
 Price = Mapping[str, float] | Mapping[str, Mapping[str, float]]
 """USD per million tokens: ``{"input": …, "output": …, "cached_input": …}``, or one such mapping a model id. A single
@@ -97,7 +98,7 @@ class Spending:
             ConsentError: it is above the limit, or a model has no price.
             EvaluationError: as :meth:`cover`.
         """
-        forecast = self.forecast(requests)
+        forecast, host = self.forecast(requests), host_called(host)
         if forecast > self.limit:
             raise ConsentError(
                 f"{len(requests)} calls at {host} would cost up to about ${forecast:.4f}, and the limit of this run is "

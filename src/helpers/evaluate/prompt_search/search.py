@@ -20,7 +20,7 @@ from helpers.evaluate.inference.spending import Price, Spending
 from helpers.evaluate.inference.store import AnswerStore, Reply
 from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results.scoring import check_metrics
-from helpers.formatting import plural, score_text
+from helpers.formatting import host_called, plural, score_text
 from helpers.providers import identity
 from helpers.records import Candidate, Example
 
@@ -184,7 +184,7 @@ class Purse:
         calls = sum(count for count, _ in self.expected)
         usd = sum(count * max(self.spending.forecast([one]) for one in some) for count, some in self.expected)
         what = f"A search of up to {plural(calls, 'call')}"
-        said = f"{what} at {self.host}"
+        said = f"{what} at {host_called(self.host)}"
         money = f": up to about ${usd:.4f}, and its limit is ${self.limit:.4f}"
         if usd > self.limit:
             raise ConsentError(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers import data, tokens
 from helpers.errors import ConsentError, DataError, JobError
-from helpers.formatting import plural
+from helpers.formatting import host_called, plural
 from helpers.jobs.diagnosis.comparing import is_free_text
 from helpers.jobs.diagnosis.figures import recited
 from helpers.jobs.diagnosis.findings import RECITES, Finding, findings
@@ -158,8 +158,8 @@ def _ask_before_paying(client: openai.OpenAI, calls: int, limit: int, may_cost: 
     if is_free(client) or may_cost or not host.leaves_machine:
         return
     raise ConsentError(
-        f"A diagnosis makes up to {plural(calls, 'call')} to {host.name}, each with at most {limit} answer tokens, "
-        "and that may be billed.",
+        f"A diagnosis makes up to {plural(calls, 'call')} to {host_called(host.name)}, each with at most {limit} "
+        "answer tokens, and that may be billed.",
         fix="Allow it with jobs.diagnose(…, may_cost=True); nothing was asked.",
     )
 
