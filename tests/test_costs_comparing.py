@@ -139,10 +139,11 @@ def test_the_sentence_of_a_chance_gives_its_numbers():
     job = costs.Workload()
     found = costs.probability_cheaper(job, NOVA, SOL, {"calls_per_month": (1e3, 1e7)}, TODAY, n=2000, seed=3)
     low, middle, high = found.saving
+    assert high > 1_000, "so all three are told in whole dollars"
     assert low < middle < high and (found.n, found.seed) == (2000, 3) and 0 < found.probability < 1
     assert f"in {found.probability:.0%}".replace("%", " %") in found.sentence and "2,000 draws" in found.sentence
-    assert f"costs {dollars(-low)} more" in found.sentence
-    assert f"saves {dollars(high)}" in found.sentence
+    assert f"costs ${-low:,.0f} more" in found.sentence
+    assert f"saves ${high:,.0f}" in found.sentence
     fixed = costs.probability_cheaper(job, NOVA, SOL, {"months": (12, 12)}, TODAY, n=2)
     assert fixed.saving == pytest.approx([fixed.saving[0]] * 3) and "in none of 2 draws" in fixed.sentence
     defaults = costs.probability_cheaper(job, NOVA, SOL, {}, TODAY)

@@ -531,7 +531,8 @@ def test_a_classifier_that_leads_all_that_was_measured_is_in_every_verdict(answe
 def test_a_headline_that_asks_for_a_target_names_the_classifier_that_leads_and_supposes_one_that_could_win():
     answers, evidence = {"gap": "behaviour", "good_output": "clear", "effort": "days"}, of_teaching_and_code(0.6, 0.9)
     verdict = decide(answers, evidence, TODAY)
-    assert verdict.choice == "measure_target" and "leads all that was measured on the validation rows" in verdict.headline
+    assert verdict.choice == "measure_target"
+    assert "leads all that was measured on the validation rows" in verdict.headline
     assert any("where 90 % is enough" in step for step in verdict.next_steps)
     supposed = [one.sentence for one in flips(answers, evidence, TODAY) if "target model" in one.sentence]
     assert supposed and all("95 %" in words for words in supposed), "80 % would lose to the classifier"

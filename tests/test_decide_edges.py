@@ -270,14 +270,15 @@ def test_no_rival_gets_any_row_right_below_half_a_percent():
 def test_prices_of_measuring_and_of_a_trial_by_hand():
     """200 rows of three prompts on GPT-6 Luna; 200 x 300 x 3 tokens at the speed and prices of the tables."""
     assert steps.price_of_measuring(200, TODAY).startswith(
-        "about 3.2 cents (for example 200 rows, each asked with 3 prompts of 110 to 700 tokens and answered in 30, on"
+        "about 3.2 cents (for example 200 rows, each asked with 3 prompts of 110 to 700 tokens and answered in 30 "
+        "tokens, on"
     )
     assert steps.price_of_measuring(200, TODAY, one_prompt=True).startswith(
-        "about 1.7 cents (for example 200 rows, each asked with 1 prompt of 700 tokens and answered in 30, on"
+        "about 1.7 cents (for example 200 rows, each asked with 1 prompt of 700 tokens and answered in 30 tokens, on"
     )
     short, long = (replace(TEACHING, prompt_tokens=tokens, answer_tokens=40.0) for tokens in (100.0, 2_900.0))
     assert steps.price_of_measuring(200, TODAY, (short, long)).startswith(
-        "about 6.8 cents (200 rows, each asked with 2 prompts of 100 to 2,900 tokens and answered in 40, on"
+        "about 6.8 cents (200 rows, each asked with 2 prompts of 100 to 2,900 tokens and answered in 40 tokens, on"
     ), "200 x (3,000 x 0.10 + 80 x 0.50) / 1M"
     for prompts in ((), (short, replace(long, prompt_tokens=None))):
         assert "(for example " in steps.price_of_measuring(200, TODAY, prompts), "one is not known"

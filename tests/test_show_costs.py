@@ -41,6 +41,8 @@ def test_training_times_name_the_longest_job():
     table = costs.training_durations()
     chart = show.training_times(table)
     assert list(chart.data[0].y) == list(table["minutes"]) and "2.2 hours" in words(chart)
+    assert "Of 2 recorded runs the longest took 5 minutes; a worked example says 2.2 hours" in words(chart)
+    assert [symbol.endswith("-open") for symbol in chart.data[0].marker.symbol] == [True, False, False]
     assert len(table.attrs["cite"]) == len(table)
 
 
@@ -59,7 +61,7 @@ def test_a_machines_line_ends_where_it_is_full():
     slow = costs.Workload(seconds_per_call=5)
     chart = show.cost_curves(slow, [HERE, LUNA], (HERE, LUNA), TODAY)
     ends = {line.name: line.x[-1] for line in chart.data}
-    assert ends["open model on this machine"] == costs.most_calls(slow, costs.Option.parse(HERE))
+    assert ends["fine-tune: open model on this machine"] == costs.most_calls(slow, costs.Option.parse(HERE))
     assert "break-even" not in ends and "is full at 518,000 calls" in chart.layout.title.text.replace("<br>", " ")
     quick = show.cost_curves(costs.Workload(), [HERE, LUNA], (HERE, LUNA), TODAY)
     assert quick.data[-1].name == "break-even" and "star" in words(quick)

@@ -162,6 +162,6 @@ def ladder_cost(
     lengths = f"{shortest:,.0f} to {longest:,.0f} tokens" if shortest < longest else f"{longest:,.0f} tokens"
     what = (
         f"{plural(n, 'row')}, each asked with {plural(len(calls), 'prompt')} of {lengths} and answered in "
-        f"{tokens_out:,.0f}, on {facts.beside_label(row, day)}"
+        f"{plural(round(tokens_out), 'token')}, on {facts.beside_label(row, day)}"
     )
     return Cost(what, parts, (row,), said)

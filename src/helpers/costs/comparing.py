@@ -276,15 +276,17 @@ def probability_cheaper(
     twentieths = quantiles(savings, n=20, method="inclusive")
     low, middle, high = twentieths[0], twentieths[9], twentieths[18]
     often = {0.0: "none", 1.0: "all"}.get(share, percent(share))
+    whole = max(map(abs, (low, middle, high))) >= 1000  # one precision for all three
     sentence = (
         f"“{first.label}” is cheaper than “{second.label}” in {often} of {n:,} draws. In the median draw it "
-        f"{_saves(middle)}; nine of ten draws lie between “{_saves(low)}” and “{_saves(high)}”."
+        f"{_saves(middle, whole)}; nine of ten draws lie between “{_saves(low, whole)}” and “{_saves(high, whole)}”."
     )
     return Chance(share, (low, middle, high), n, seed, sentence)
 
 
-def _saves(usd: float) -> str:
-    return f"saves {dollars(usd)}" if usd >= 0 else f"costs {dollars(-usd)} more"
+def _saves(usd: float, whole: bool) -> str:
+    size = f"${abs(usd):,.0f}" if whole else dollars(abs(usd))
+    return f"saves {size}" if usd >= 0 else f"costs {size} more"
 
 
 def _draw(workload: Workload, ranges: Mapping[str, tuple[float, float]], n: int, random: Random) -> SimpleNamespace:

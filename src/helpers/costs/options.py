@@ -43,7 +43,7 @@ class Option:
         """What tables and charts call it."""
         if self.kind == "own":
             machine = "this machine" if self.model == THIS_MACHINE else facts.hosting(self.model)["label"]
-            return f"open model on {machine}"
+            return f"fine-tune: open model on {machine}"
         name = (facts.tuning_price if self.kind == "tuned" else facts.price)(self.model, self.provider)["label"]
         way = {"prompt": "prompt", "few-shot": "few-shot prompt", "tuned": "fine-tune"}[self.kind]
         return f"{way}: {name}" + ("" if self.caching else ", nothing cached")

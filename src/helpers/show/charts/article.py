@@ -70,10 +70,11 @@ def prompt_lengths(table: pd.DataFrame) -> go.Figure:
 
 def training_times(table: pd.DataFrame) -> go.Figure:
     """``costs.training_durations()`` as points: trained tokens against minutes, where somebody wrote them down."""
-    longest = table["minutes"].max()
+    made_up = table["made_up"]
     chart = figure(
-        f"“Hours to days”? Of {len(table)} published training times the longest is {_time(longest)}",
-        "As published, worked examples included; time in a queue not counted. Remarks and sources stand below.",
+        f"“Hours to days”? {_longest(table)}",
+        "As published; hollow: a worked example, which nobody ran. Time in a queue is not counted. Remarks and sources "
+        "stand below.",
         x="tokens trained, all epochs (logarithmic)",
         y="minutes (logarithmic)",
         height=320,
@@ -82,11 +83,22 @@ def training_times(table: pd.DataFrame) -> go.Figure:
         x=table["trained_tokens"], y=table["minutes"], mode="markers+text",
         text=[f"{plain(row.model)},<br>{plain(row.hardware)}: {_time(row.minutes)}" for row in table.itertuples()],
         textposition=["bottom left" if big else "top right" for big in table["trained_tokens"] > 5e5],
-        marker=dict(size=12, color=BLUE, symbol=SHAPES[1]), hoverinfo="skip", cliponaxis=False,
+        marker=dict(
+            size=12, color=BLUE, symbol=[SHAPES[1] + "-open" * bool(one) for one in made_up],
+            line=dict(color=BLUE, width=[2 * bool(one) for one in made_up]),
+        ),
+        hoverinfo="skip", cliponaxis=False,
     )  # fmt: skip
     low, high = table["trained_tokens"].min(), table["trained_tokens"].max()
     chart.update_xaxes(type="log", dtick=1, tickformat="~s", range=_powers(low / 3, high * 3))
     return chart.update_yaxes(type="log", dtick=1, range=_powers(table["minutes"].min() / 3, 1440))
+
+
+def _longest(table: pd.DataFrame) -> str:
+    """The longest recorded run, and the longest worked example apart: a number that nobody measured answers nothing."""
+    ran, made_up = table[~table["made_up"]], table[table["made_up"]]
+    said = f"Of {plural(len(ran), 'recorded run')} the longest took {_time(ran['minutes'].max())}"
+    return said + (f"; a worked example says {_time(made_up['minutes'].max())}" if len(made_up) else "")
 
 
 def _powers(low: float, high: float) -> list[float]:
