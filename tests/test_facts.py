@@ -422,3 +422,10 @@ def test_a_host_of_which_no_price_is_known_suggests_nothing_instead_of_an_empty_
             known("open-8b", "a-host-of-ones-own")
         assert "No price at 'a-host-of-ones-own' is in the tables" in str(caught.value)
         assert "Did you mean" not in str(caught.value)
+
+
+def test_a_hosting_price_is_open_to_those_whom_the_provider_page_names():
+    """A customer of a cloud is not "anyone", and what is no door (how GPUs are rented) is left to the page."""
+    doors = facts.hosting_table(TODAY).set_index("provider")["open to"].to_dict()
+    assert (doors["azure"], doors["vertex"]) == ("customers of Azure", "Google Cloud customers")
+    assert (doors["together"], doors["runpod"], doors["mistral"]) == (*2 * ("anyone with an account",), "nobody")

@@ -5,6 +5,7 @@ Each function turns rows that the core has found into a DataFrame; nothing is de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -12,7 +13,7 @@ import pandas
 
 from helpers.facts import events, lookup
 from helpers.facts.events import standing
-from helpers.facts.sentences import STALE_DAYS
+from helpers.facts.sentences import STALE_DAYS, who_in_words
 from helpers.facts.tables import COLUMNS, TABLES, FactRow, rows
 from helpers.today import today
 
@@ -73,11 +74,16 @@ def stale(on: date | None = None, days: int = STALE_DAYS) -> pandas.DataFrame:
 
 
 def hosting_table(on: date | None = None) -> pandas.DataFrame:
-    """Every hosting and storage price, and in ``open to`` whom its provider lets start a job on the day."""
+    """Every hosting and storage price, and in ``open to`` whom its provider lets in on the day."""
     day = on or today()
     table = load("hosting")
-    table.insert(2, "open to", [events.door(provider, day) for provider in table["provider"]])
+    table.insert(2, "open to", [_let_in(provider, day) for provider in table["provider"]])
     return table
+
+
+def _let_in(provider: str, day: date) -> str:
+    """Whom, in the words of the provider page: the first clause, because what follows is about other things."""
+    return re.split("[:;]", who_in_words(events.provider_row(provider), events.door(provider, day)))[0]
 
 
 def free_tiers(on: date | None = None) -> pandas.DataFrame:
