@@ -269,6 +269,19 @@ def test_drift_is_told_in_words_and_as_numbers_for_a_chart():
     assert "Never seen in training: spam" in str(deploy.drift(trained(), ["word word"] * 40, unseen))
 
 
+def test_a_sentence_of_drift_says_why_it_is_an_alarm_or_none():
+    """Thirty messages of the very mix that was trained on: they differ by 12 points, and chance alone made them."""
+    calm = deploy.drift(trained(), *traffic(30, 0))
+    [mix] = calm.table.loc[calm.table["check"] == "label mix", "sentence"]
+    assert not calm.alarm and calm.table.loc[1, "now"] > 0.1, "large enough to matter"
+    assert mix.endswith("That could be chance on 30 rows: no alarm.") and " % in training, " in mix
+    moved = deploy.drift(trained(), *traffic(150, 2, mix=(2, 3, 5)))
+    said = {line.check: line.sentence for line in moved.table.itertuples()}
+    assert said["label mix"].endswith("Alarm: that is large enough to matter, and more than chance.")
+    assert said["valid JSON"] == "150 of 150 answers (100 %) are valid JSON; 97 % are wanted."
+    assert "larm" not in said["input length"] and "chance" not in said["input length"], "too small to matter"
+
+
 def test_the_chart_of_drift_states_its_finding_and_escapes_labels():
     from helpers import show
 

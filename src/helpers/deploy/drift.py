@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from helpers.errors import DeployError
+from helpers.formatting import percent, plural
 from helpers.records import Example
 from helpers.statistics import holm
 
@@ -87,9 +88,18 @@ def drift(
     ]
     corrected = holm([check["p_value"] for check in checks])
     for check, p_value in zip(checks, corrected, strict=True):
-        check |= {"p_value": p_value, "alarm": bool(check.pop("matters") and p_value < alpha)}
+        matters = check.pop("matters")
+        check |= {"p_value": p_value, "alarm": bool(matters and p_value < alpha)}
+        check["sentence"] += _judged(check["alarm"], matters, len(questions))
     table = pd.DataFrame(checks)[["check", "training", "now", "p_value", "alarm", "sentence"]]
     return Drift(table, _shares(before, now), (checks[2]["training"], checks[2]["now"]), bool(table["alarm"].any()))
+
+
+def _judged(alarm: bool, matters: bool, rows: int) -> str:
+    """Why there is an alarm, or none in spite of a difference that would matter."""
+    if alarm:
+        return " Alarm: that is large enough to matter, and more than chance."
+    return f" That could be chance on {plural(rows, 'row')}: no alarm." if matters else ""
 
 
 def _label(answer: str, field: str) -> str | None:
@@ -105,7 +115,7 @@ def _validity(now: Sequence[str | None], least: float) -> dict[str, Any]:
     valid = sum(label is not None for label in now)
     share = valid / len(now)
     p_value = stats.binomtest(valid, len(now), least, alternative="less").pvalue
-    sentence = f"{valid} of {len(now)} answers ({share:.1%}) are valid JSON; {least:.0%} are wanted."
+    sentence = f"{valid} of {len(now)} answers ({percent(share)}) are valid JSON; {percent(least)} are wanted."
     return _check("valid JSON", least, share, p_value, share < least, sentence)
 
 
@@ -123,7 +133,7 @@ def _mix(before: Sequence[str], now: Sequence[str]) -> dict[str, Any]:
     was, is_now = (shares[side][names.index(most)] for side in (0, 1))
     sentence = (
         f"The mix of labels differs by {100 * shift:.0f} points in all, most of all {most}: "
-        f"{was:.0%} then, {is_now:.0%} now."
+        f"{percent(was)} in training, {percent(is_now)} now."
     )
     if unseen:
         sentence += f" Never seen in training: {', '.join(unseen[:5])}."
