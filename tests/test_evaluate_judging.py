@@ -126,6 +126,7 @@ def test_a_judge_that_says_nothing_or_always_the_same():
     always = judge.agreement([1] * 60, [1, 0] * 30)
     assert always.share.value == 0.5 and always.kappa.value == 0 and "said yes to every one" in always.sentence
     assert "both said the same throughout" in judge.agreement([0, 0], [0, 0]).sentence
+    assert " on 1 of 2 rows. " in (one := judge.agreement([0, math.nan], [0, 0]).sentence) and " % of 1 row (" in one
     with pytest.raises(EvaluationError, match="No row has both"):
         judge.agreement([1, 0], [math.nan] * 2)
 

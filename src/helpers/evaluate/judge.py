@@ -22,6 +22,7 @@ from helpers import statistics
 from helpers.errors import EvaluationError
 from helpers.evaluate.inference.requests import Request, ask
 from helpers.evaluate.inference.store import Reply
+from helpers.formatting import plural
 from helpers.records import Example
 from helpers.statistics import Estimate
 
@@ -229,7 +230,7 @@ def agreement(judged: Sequence[float], human: Sequence[float]) -> Agreement:
     told = f"The judge gave a verdict on {len(judge)} of {labelled} rows. " if len(judge) < labelled else ""
     beyond = f"kappa {kappa.value:.2f}" if not math.isnan(kappa.value) else "and both said the same throughout"
     sentence = (
-        f"{told}Judge and reader agree on {100 * share.value:.0f} % of {len(judge)} rows (95 % interval "
+        f"{told}Judge and reader agree on {100 * share.value:.0f} % of {plural(len(judge), 'row')} (95 % interval "
         f"{100 * share.low:.0f} to {100 * share.high:.0f}), {beyond}. "
         + (f"The judge said {'yes' if judge[0] else 'no'} to every one of them. " if len(set(judge)) == 1 else "")
         + ("That is too few rows to rely on: label 50 to 100." if len(judge) < 50 else "")

@@ -127,8 +127,8 @@ def free_tiers(ladder: Sequence[Candidate], rows: Sequence[Example]) -> list[dic
                 {
                     "FREE_HOST": host.name,
                     "calls": plan.calls,
-                    "minutes, at least": plan.minutes,
-                    "days": plan.days,
+                    "minutes of calls, at least": plan.minutes,
+                    "spread over days": plan.days,
                     "free within": f"{tier.limits} ({tier.cite})",
                     "your prompts": _use_of_prompts(host, trains),
                     "key in": host.key_variable,

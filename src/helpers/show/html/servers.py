@@ -14,7 +14,8 @@ from helpers.show.html.tables import table
 
 NONE = (
     "No model server answers on this machine: Ollama, llama.cpp, LM Studio, vLLM and Docker Model Runner were looked "
-    "for at their usual ports. Two lines get one, once Ollama is installed (ollama.com); the model takes about 3 GB:"
+    "for at their usual ports. Once Ollama is installed (ollama.com), the first line starts it; the second, in another "
+    "terminal, fetches a model of about 3 GB:"
 )
 TWO_LINES = "OLLAMA_CONTEXT_LENGTH=16384 ollama serve\nollama pull gemma3:4b"
 

@@ -79,6 +79,8 @@ def _td(value: object, name: object, percent: Sequence[str]) -> str:
     side = "right" if isinstance(value, Real) and not isinstance(value, bool) else "left"
     whole = side == "right" or _DATE.fullmatch(str(value))
     wrap = "nowrap" if whole else "normal"  # a number stays with its unit, a day with its month
+    if side == "left" and "\n" in str(value):
+        wrap = "pre-line"  # commands keep their own lines
     if "://" in str(value):
         wrap += ";min-width:12em;overflow-wrap:anywhere"  # a long web address leaves room for the other columns
     return f'<td style="text-align:{side};white-space:{wrap}">{_cell(value, str(name), name in percent)}</td>'
