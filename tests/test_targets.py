@@ -110,7 +110,11 @@ def test_the_largest_target_that_stays_here_is_chosen_and_a_name_wins(monkeypatc
 def test_what_a_ladder_takes_at_each_free_tier_is_said_without_a_key():
     table = {row["FREE_HOST"]: row for row in evaluate.free_tiers(LADDER, ROWS)}
     assert set(table) == {"groq", "cerebras", "openrouter", "gemini"}
-    assert (table["openrouter"]["calls"], table["openrouter"]["days"], table["gemini"]["days"]) == (80, 2, None)
+    assert (
+        table["openrouter"]["calls"],
+        table["openrouter"]["spread over days"],
+        table["gemini"]["spread over days"],
+    ) == (80, 2, None)
     assert "50 requests a day (as of 2026-10-17" in table["openrouter"]["free within"]
     assert 'MAY_TRAIN_ON_PROMPTS = "gemini"' in table["gemini"]["your prompts"]
     assert "not trained on" in table["groq"]["your prompts"] and table["groq"]["key in"] == "GROQ_API_KEY"

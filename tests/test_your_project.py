@@ -190,7 +190,7 @@ def test_a_host_without_files_trains_nothing_and_the_file_is_not_blamed(only_cha
         jobs.upload(providers.connect(only_chat), file)
     said = str(caught.value)
     assert 'TRAIN_AT = "local"' in said and only_chat.split("//")[1].split("/")[0] in said
-    assert "Fix the file" not in said and "local refused" not in said
+    assert "Fix the file" not in said and "The local API refused" not in said
     assert 'TRAIN_AT = "local"' in jobs.obstacle(only_chat) and "/v1" in jobs.obstacle(only_chat)
 
 
