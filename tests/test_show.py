@@ -104,6 +104,24 @@ def test_colours_stand_out_from_the_paper(colour):
     assert contrast >= (4.5 if colour in (theme.INK, theme.GREY) else 3)
 
 
+def in_the_dark(colour: str) -> str:
+    """What the dark theme's style makes of a colour: ``invert(1) hue-rotate(180deg)``."""
+    red, green, blue = (255 - int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    turned = (
+        -0.574 * red + 1.430 * green + 0.144 * blue,
+        0.426 * red + 0.430 * green + 0.144 * blue,
+        0.426 * red + 1.430 * green - 0.856 * blue,
+    )
+    return "#" + "".join(f"{round(min(255, max(0, part))):02X}" for part in turned)
+
+
+@pytest.mark.parametrize("cell", [theme.CELL_FAINT, theme.CELL_BLUE, theme.CELL_ORANGE])
+@pytest.mark.parametrize("seen", [str, in_the_dark])
+def test_figures_in_a_heatmap_can_be_read_in_light_and_dark(cell, seen):
+    light, dark = sorted((luminance(seen(cell)), luminance(seen(theme.CELL_TEXT))), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
 def texts(value) -> list[str]:
     if isinstance(value, dict):
         return [text for inner in value.values() for text in texts(inner)]

@@ -28,6 +28,11 @@ SHAPES = ("circle", "diamond", "square", "triangle-up")
 DASHES = ("solid", "dash", "dot", "dashdot")
 PATTERNS = ("", "/", ".", "x")
 
+CELL_FAINT, CELL_BLUE, CELL_ORANGE = "#EEF2F6", "#55A0CA", "#DC8A4A"
+"""Cells of a heatmap: empty (it has to be seen on a white chart), and full. Full ones are light enough for black
+figures and, turned round by the dark theme, dark enough for white ones."""
+CELL_TEXT = "#000000"
+
 _AXIS = dict(gridcolor=GRID, linecolor=GREY, zerolinecolor=GRID, ticks="outside", tickcolor=GREY, automargin=True)
 TEMPLATE = go.layout.Template(
     layout=dict(
