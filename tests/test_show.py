@@ -130,12 +130,38 @@ def texts(value) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def test_a_written_file_is_shown_as_text_without_headings_of_its_own(tmp_path):
+MARKDOWN = """# Model <card> &lt;1>
+
+For $1 and $2. <img src=x onerror=alert(1)> ![pixel](https://example.org/x.png) [go](javascript:alert(1))
+
+<script>alert(1)</script>
+
+Data
+----
+
+| | |
+|---|---|
+| base <b>model</b> | a \\| b |
+
+| split | rows |
+|---|---|
+| train | 240 |
+"""
+
+
+def test_a_written_file_is_shown_as_it_is_meant_and_below_a_fold_as_it_was_written(tmp_path):
+    """“# Model card” and “| | |” stood in a card that readers were to take for a page."""
     card = tmp_path / "model_card.md"
-    card.write_text("# Model <card>\n\nFor $1 and $2.", encoding="utf-8")
+    card.write_text(MARKDOWN, encoding="utf-8")
     shown = show.document(card).data
-    assert "model_card.md" in shown and "# Model &lt;card&gt;" in shown and "<h1" not in shown
-    assert "mathjax_ignore" in shown
+    page, written = shown.split("<details>")
+    assert "model_card.md" in page and "mathjax_ignore" in page
+    assert "<b>Model &lt;card&gt; &lt;1&gt;</b>" in page and "<b>Data</b>" in page
+    assert not re.search("<h[1-6]", shown), "a heading would stand in the notebook's outline"
+    assert re.search(r"<td[^>]*>base &lt;b&gt;model&lt;/b&gt;</td><td[^>]*>a \| b</td>", page) and "| |" not in page
+    assert page.count("<th ") == 2, "a head without words is left out"
+    assert not re.search("<img|<script|javascript:", page) and "pixel" in page, "HTML stays text, nothing is fetched"
+    assert unescape(re.search(r"<div[^>]*>(.*)</div></details>", written, re.DOTALL)[1]) == MARKDOWN
 
 
 def test_a_record_that_was_written_is_named_with_its_folder_and_can_be_saved_from_the_notebook(tmp_path):

@@ -108,11 +108,6 @@ def say(*sentences: str) -> HTML:
     return html_output(f'<ul style="{_WRAP}">{listed}</ul>')
 
 
-def document(path: Path | str) -> HTML:
-    """A text file, such as a model card, as it was written: its headings are its own, not the notebook's."""
-    return html_output(texts_side_by_side([(Path(path).name, Path(path).read_text(encoding="utf-8"))]))
-
-
 def record_written(files: Mapping[str, Path]) -> HTML:
     """Where a record lies, and a link that saves a copy of its page: the front end's own list of files may not reach
     that folder, and its server may be another machine.
