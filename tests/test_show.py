@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 
 import numpy as np
@@ -298,7 +298,9 @@ def test_tables_escape_format_and_name_their_parts():
     frame["USD"], frame["ok"] = [1234.5, 0.00018], [True, False]
     html = show.table(frame, NASTY, percent=["score"]).data
     assert "<img" not in html and html.count("&lt;img") == 3, "a cell, the caption, and the name of the table's region"
-    assert '<th scope="col"' in html and "<caption" in html
+    assert '<th scope="col"' in html
+    caption, scrolled = html.split('role="group"')
+    assert escape(NASTY) in caption, "a caption inside would be as wide as the table and be cut with it"
     for shown in ("1,234,567", "12.3 %", "1,234.50", "0.00018", ">–<", ">yes<", ">no<"):
         assert shown in html
     assert 'role="group"' in html and 'role="region"' not in html, "two tables of one caption would be two landmarks"

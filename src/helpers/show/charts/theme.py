@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 import plotly.io
 from IPython.display import HTML, display
 
-from helpers.show.html.elements import literal
+from helpers.show.html.elements import PRINTED, literal
 
 # Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): told apart with any colour vision. These four also have
 # at least 3:1 contrast on white; every chart adds a shape, a dash or a pattern to the colour.
@@ -62,6 +62,7 @@ STYLE = (
     f"{_DARK} .svg-container, {_DARK} .plot-img {{ filter: invert(1) hue-rotate(180deg); }}"  # the hues stay
     f"{_DARK} .main-svg, {_DARK} .bg {{ background: transparent !important; fill: transparent !important; }}"
     f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}"
+    f"{PRINTED}"
     "@media (max-width: 480px) { .jp-RenderedPlotly { zoom: .6; } }</style>"  # on a telephone: smaller, and whole
 )
 """For JupyterLab's dark theme and narrow pages. An output that JupyterLab does not trust has no style: its charts stay
