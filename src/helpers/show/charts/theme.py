@@ -60,7 +60,8 @@ _DARK = "body[data-jp-theme-light=false] .jp-RenderedPlotly"
 STYLE = (
     "<style>.jp-RenderedPlotly .plot-img { max-width: 100%; height: auto; }"  # JupyterLab's picture of a saved chart
     f"{_DARK} .svg-container, {_DARK} .plot-img {{ filter: invert(1) hue-rotate(180deg); }}"  # the hues stay
-    f"{_DARK} .main-svg, {_DARK} .bg {{ background: transparent !important; fill: transparent !important; }}"
+    f"{_DARK} .main-svg, {_DARK} .bg:not(.annotation *) "  # what is written over lines keeps its ground
+    "{ background: transparent !important; fill: transparent !important; }"
     f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}"
     f"{PRINTED}"
     "@media (max-width: 480px) { .jp-RenderedPlotly { zoom: .6; } }</style>"  # on a telephone: smaller, and whole
