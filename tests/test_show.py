@@ -264,6 +264,11 @@ def test_balance_counts_what_is_rare():
     assert chart.data[1].text == ("5", "0")
 
 
+def test_a_label_with_a_blank_around_it_is_seen_to_be_another_one():
+    rows = [example("x", "payment")] * 8 + [example("x", "payment ")] * 2 + [example("x", " ")]
+    assert set(show.balance({"train": rows}, lambda row: row.answer).data[0].y) == {"payment", "payment␣", "␣"}
+
+
 def test_token_lengths_count_what_is_over_the_limit():
     over = show.token_lengths([10, 20, 3000], 2048, "m")
     assert "1 of 3 examples (33.3 %) are over the limit of 2,048" in over.layout.title.text
