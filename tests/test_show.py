@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +104,24 @@ def test_colours_stand_out_from_the_paper(colour):
     assert contrast >= (4.5 if colour in (theme.INK, theme.GREY) else 3)
 
 
+def in_the_dark(colour: str) -> str:
+    """What the dark theme's style makes of a colour: ``invert(1) hue-rotate(180deg)``."""
+    red, green, blue = (255 - int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    turned = (
+        -0.574 * red + 1.430 * green + 0.144 * blue,
+        0.426 * red + 0.430 * green + 0.144 * blue,
+        0.426 * red + 1.430 * green - 0.856 * blue,
+    )
+    return "#" + "".join(f"{round(min(255, max(0, part))):02X}" for part in turned)
+
+
+@pytest.mark.parametrize("cell", [theme.CELL_FAINT, theme.CELL_BLUE, theme.CELL_ORANGE])
+@pytest.mark.parametrize("seen", [str, in_the_dark])
+def test_figures_in_a_heatmap_can_be_read_in_light_and_dark(cell, seen):
+    light, dark = sorted((luminance(seen(cell)), luminance(seen(theme.CELL_TEXT))), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
 def texts(value) -> list[str]:
     if isinstance(value, dict):
         return [text for inner in value.values() for text in texts(inner)]
@@ -112,12 +130,38 @@ def texts(value) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def test_a_written_file_is_shown_as_text_without_headings_of_its_own(tmp_path):
+MARKDOWN = """# Model <card> &lt;1>
+
+For $1 and $2. <img src=x onerror=alert(1)> ![pixel](https://example.org/x.png) [go](javascript:alert(1))
+
+<script>alert(1)</script>
+
+Data
+----
+
+| | |
+|---|---|
+| base <b>model</b> | a \\| b |
+
+| split | rows |
+|---|---|
+| train | 240 |
+"""
+
+
+def test_a_written_file_is_shown_as_it_is_meant_and_below_a_fold_as_it_was_written(tmp_path):
+    """“# Model card” and “| | |” stood in a card that readers were to take for a page."""
     card = tmp_path / "model_card.md"
-    card.write_text("# Model <card>\n\nFor $1 and $2.", encoding="utf-8")
+    card.write_text(MARKDOWN, encoding="utf-8")
     shown = show.document(card).data
-    assert "model_card.md" in shown and "# Model &lt;card&gt;" in shown and "<h1" not in shown
-    assert "mathjax_ignore" in shown
+    page, written = shown.split("<details>")
+    assert "model_card.md" in page and "mathjax_ignore" in page
+    assert "<b>Model &lt;card&gt; &lt;1&gt;</b>" in page and "<b>Data</b>" in page
+    assert not re.search("<h[1-6]", shown), "a heading would stand in the notebook's outline"
+    assert re.search(r"<td[^>]*>base &lt;b&gt;model&lt;/b&gt;</td><td[^>]*>a \| b</td>", page) and "| |" not in page
+    assert page.count("<th ") == 2, "a head without words is left out"
+    assert not re.search("<img|<script|javascript:", page) and "pixel" in page, "HTML stays text, nothing is fetched"
+    assert unescape(re.search(r"<div[^>]*>(.*)</div></details>", written, re.DOTALL)[1]) == MARKDOWN
 
 
 def test_a_record_that_was_written_is_named_with_its_folder_and_can_be_saved_from_the_notebook(tmp_path):
@@ -178,13 +222,30 @@ def test_the_loss_curve_says_when_the_held_out_rows_turn():
 def test_scores_mark_tuned_teaching_and_majority():
     chart = show.scores(scores_table(), "all_fields")
     assert chart.layout.title.text.replace("<br>", " ").startswith(
-        "tuned scores highest in all fields: 80 % (interval 74 % to 85 %)"
+        "tuned has all fields right most often: 80 % (interval 74 % to 85 %)"
     )
     by_kind = {trace.name: trace for trace in chart.data}
     assert by_kind["tuned"].marker.symbol == ("diamond",)
     assert by_kind["prompted"].marker.symbol == ("circle-open",)
     assert by_kind["no language model"].marker.symbol == ("square", "square")
     assert chart.layout.shapes[0].x0 == pytest.approx(20)
+
+
+def test_a_title_names_all_that_score_highest():
+    """“embeddings scores highest in all fields: 70 %”: so did the line below it, and not in every field."""
+    table = scores_table().assign(score=[0.2, 0.7, 0.5, 0.7])
+    said = show.scores(table, "label_accuracy").layout.title.text.replace("<br>", " ")
+    assert said.startswith("tuned and TF-IDF score highest in label accuracy: 70 % ")
+    said = show.scores(table, "all_fields").layout.title.text.replace("<br>", " ")
+    assert said.startswith("tuned and TF-IDF have all fields right most often: 70 % ")
+    said = show.scores(table.assign(score=0.7), "all_fields").layout.title.text.replace("<br>", " ")
+    assert said.startswith("tuned and 3 others have all fields right most often: 70 % ")
+
+
+def test_a_score_is_not_written_across_the_line_of_the_most_frequent_answer():
+    chart = show.scores(scores_table().assign(score=[0.5, 0.53, 0.48, 0.7]), "all_fields")
+    places = {score: place for trace in chart.data for score, place in zip(trace.x, trace.textposition, strict=True)}
+    assert places == {50: "top right", 53: "top right", 48: "top left", 70: "top center"}
 
 
 def test_comparisons_separate_told_apart_from_cannot_tell():
@@ -201,6 +262,11 @@ def test_balance_counts_what_is_rare():
     assert "'b' has under 5 rows in some split" in chart.layout.title.text.replace("<br>", " ")
     assert chart.data[0].x == (80.0, 20.0)
     assert chart.data[1].text == ("5", "0")
+
+
+def test_a_label_with_a_blank_around_it_is_seen_to_be_another_one():
+    rows = [example("x", "payment")] * 8 + [example("x", "payment ")] * 2 + [example("x", " ")]
+    assert set(show.balance({"train": rows}, lambda row: row.answer).data[0].y) == {"payment", "payment␣", "␣"}
 
 
 def test_token_lengths_count_what_is_over_the_limit():
@@ -254,7 +320,9 @@ def test_tables_escape_format_and_name_their_parts():
     frame["USD"], frame["ok"] = [1234.5, 0.00018], [True, False]
     html = show.table(frame, NASTY, percent=["score"]).data
     assert "<img" not in html and html.count("&lt;img") == 3, "a cell, the caption, and the name of the table's region"
-    assert '<th scope="col"' in html and "<caption" in html
+    assert '<th scope="col"' in html
+    caption, scrolled = html.split('role="group"')
+    assert escape(NASTY) in caption, "a caption inside would be as wide as the table and be cut with it"
     for shown in ("1,234,567", "12.3 %", "1,234.50", "0.00018", ">–<", ">yes<", ">no<"):
         assert shown in html
     assert 'role="group"' in html and 'role="region"' not in html, "two tables of one caption would be two landmarks"

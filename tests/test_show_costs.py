@@ -10,6 +10,7 @@ import pytest
 
 from helpers import costs, providers, show
 from helpers.project import Project
+from helpers.show.charts.theme import PAPER
 
 TODAY = date(2026, 11, 23)
 HERE, LUNA = "own:local/this-machine", "prompt:openai/gpt-6-luna"
@@ -65,7 +66,18 @@ def test_a_machines_line_ends_where_it_is_full():
     assert "break-even" not in ends and "is full at 518,000 calls" in chart.layout.title.text.replace("<br>", " ")
     quick = show.cost_curves(costs.Workload(), [HERE, LUNA], (HERE, LUNA), TODAY)
     assert quick.data[-1].name == "break-even" and "star" in words(quick)
-    assert quick.data[-1].textposition == "top center", "left of the star a narrow page has no room for its words"
+    [label] = quick.layout.annotations
+    assert label.xanchor == "center", "left of the star a narrow page has no room for its words"
+    assert label.bgcolor == PAPER, "lines cross there, and struck it through"
+    assert [10**label.x, 10**label.y] == [pytest.approx(quick.data[-1].x[0]), pytest.approx(quick.data[-1].y[0])]
+
+
+def test_options_of_one_bill_are_said_to_have_one_line():
+    haiku, luna = "prompt:anthropic/claude-haiku-5-5", LUNA
+    names = [costs.Option.parse(one).label for one in (luna, haiku)]
+    same = f"“{names[0]}” and “{names[1]}” cost the same: their lines coincide."
+    assert same in words(show.cost_curves(costs.Workload(), [HERE, luna, haiku], (HERE, luna), TODAY))
+    assert "coincide" not in words(show.cost_curves(costs.Workload(), [HERE, luna], (HERE, luna), TODAY))
 
 
 def test_the_largest_parts_of_the_bill_come_first():

@@ -15,6 +15,7 @@ from helpers.evaluate.inference.store import Reply
 from helpers.evaluate.results import mistakes
 from helpers.evaluate.results.scoring import score_replies
 from helpers.records import Example
+from helpers.show.charts import theme
 from helpers.show.charts.mistakes import pareto
 from helpers.show.panels.tagging import REMEDIES, Tagging
 
@@ -418,6 +419,8 @@ def test_a_confusion_matrix_counts_labels_missing_and_invalid_answers():
     assert chart.layout.title.text == "tuned: returns is taken for damaged in 7 of 21 rows"
     assert list(chart.data[0].text[0]) == ["<b>10 ✓</b>", "7", "", "3", "1"]
     assert "15 of 27 rows" in chart.layout.meta["sentence"]
+    assert "darker" not in chart.layout.meta["sentence"], "in the dark theme a full cell is the brighter one"
+    assert chart.data[0].textfont.color == theme.CELL_TEXT
 
 
 def test_a_confusion_matrix_of_one_field_of_json(results):

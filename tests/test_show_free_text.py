@@ -38,7 +38,9 @@ def test_the_rules_that_each_rival_breaks():
     at = names.index("No exclamation mark")
     assert cells.text[at][:2] == ["10", "100"] and list(cells.customdata[at][0])[:2] == ["tuned", "No exclamation mark"]
     title = chart.layout.title.text.replace("<br>", " ")
-    assert title.startswith("tuned breaks 0 rules in half of its copies or more, prompted ")
+    assert title.startswith("“tuned” breaks 0 rules in half of its copies or more, ") and "“prompted” 9; " in title
+    assert chart.layout.xaxis.side == "top", "twenty lines are more than a screen"
+    assert "darker" not in chart.layout.meta["sentence"], "in the dark theme a full cell is the brighter one"
     assert all(line[3] == 0 for line in cells.z) and len(chart.to_json()) < 30_000
 
 
@@ -64,6 +66,23 @@ def test_rules_and_rivals_that_read_alike_keep_their_own_line_and_column():
 def test_the_title_when_all_rivals_are_alike():
     chart = show.rules_broken(free_text.rule_table({"a": COPIES["prompted"], "b": COPIES["prompted"]}, RULES))
     assert chart.layout.title.text.startswith("Each rival breaks")
+
+
+def test_the_title_names_the_tuned_rival_and_no_single_one_of_many_that_are_level():
+    """The chart of a tuned model was headed by another that broke as many rules, and by one of four that tied."""
+    kept = {"guide": [0, 0], "near": [0, 0], "few": [0, 0], "bare": [0, 1], "tuned, seed 1": [1, 0]}
+    lines = [
+        {"rival": rival, "rule": f"r{n}", "description": f"Rule {n}", "kept": share, "low": 0, "high": 1, "copies": 6}
+        for rival, shares in kept.items()
+        for n, share in enumerate(shares)
+    ]
+    title = show.rules_broken(pd.DataFrame(lines)).layout.title.text.replace("<br>", " ")
+    assert title.startswith("“tuned, seed 1” breaks 1 rule in half of its copies or more, “bare” 1, several 2; ")
+    without = pd.DataFrame([line for line in lines if "tuned" not in line["rival"]])
+    title = show.rules_broken(without).layout.title.text.replace("<br>", " ")
+    assert title.startswith("“bare” breaks 1 rule in half of its copies or more, several 2; ")
+    without = without[without["rival"].isin(["guide", "near", "bare"])]
+    assert "more, “guide” and “near” 2; " in show.rules_broken(without).layout.title.text.replace("<br>", " ")
 
 
 def test_what_each_rival_wrote_stands_side_by_side_escaped():

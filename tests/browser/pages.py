@@ -65,7 +65,7 @@ CUT = """cell => {
 
 BROKEN = """cell => {
   const found = [];
-  for (const one of document.querySelector(cell).querySelectorAll('.jp-OutputArea-output :is(td, th, caption)')) {
+  for (const one of document.querySelector(cell).querySelectorAll('.jp-OutputArea-output :is(td, th, .kit-caption)')) {
     const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/(?<!\\w)\\w{2,24}(?!\\w)/g)) {
       const range = document.createRange();

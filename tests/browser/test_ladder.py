@@ -69,5 +69,5 @@ def test_the_ladder_by_keyboard_alone(open_notebook):
     page.keyboard.press("Escape")  # back up to the chart and its table, still by keyboard
     up_to(page, ".js-plotly-plot .main-svg")
     shot(page, "ladder_chart")
-    up_to(page, ".jp-OutputArea-output caption:has-text('6 validation rows')")
+    up_to(page, ".jp-OutputArea-output .kit-caption:has-text('6 validation rows')")
     shot(page, "ladder_table")

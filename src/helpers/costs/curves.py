@@ -70,10 +70,10 @@ def curves(
     star = bool(finding and finding.calls) and not _is_full(finding, first, workload)
     lines = _lines(workload, chosen, on)
     unknown = [option.label for option in chosen if option.id not in lines]
-    sentence = (
+    said = (
         f"Whole bill over {workload.months:g} months, people's hours included. The dotted line is your volume"
         + (", the star the break-even." if star else ".")
-        + " The line of an own machine ends where it is busy day and night." * any(o.kind == "own" for o in chosen)
+        + " The line of your own machine ends where it is busy day and night." * any(o.kind == "own" for o in chosen)
         + f" Not drawn, because a price is not known: {', '.join(unknown)}." * bool(unknown)
     )
     calls = _axis(workload, finding)
@@ -87,7 +87,20 @@ def curves(
     if star and calls[0] <= finding.calls <= calls[-1]:
         fixed, each = finding.first
         at = (finding.calls, fixed + each * finding.calls)
-    return Curves(_title(finding, first, second, workload), sentence, tuple(drawn), workload.calls_per_month, at)
+    title, sentence = _title(finding, first, second, workload), said + _coincide(drawn)
+    return Curves(title, sentence, tuple(drawn), workload.calls_per_month, at)
+
+
+def _coincide(drawn: Sequence[Curve]) -> str:
+    """Which lines cannot be told apart because they are one; empty where none are."""
+    alike: dict[tuple, list[str]] = {}
+    for one in drawn:
+        alike.setdefault((one.calls, one.usd), []).append(f"“{one.option.label}”")
+    return "".join(
+        f" {', '.join(names[:-1])} and {names[-1]} cost the same: their lines coincide."
+        for names in alike.values()
+        if len(names) > 1
+    )
 
 
 def _lines(workload: Workload, chosen: Sequence[Option], on: date | None) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from helpers import costs
 from helpers.costs import Option, Workload
-from helpers.show.charts.theme import BLUE, DASHES, GREEN, GREY, INK, SHAPES, VERMILION, figure, plain
+from helpers.show.charts.theme import BLUE, DASHES, GREEN, GREY, INK, PAPER, SHAPES, VERMILION, figure, plain
 
 _LOOK = {"prompt": BLUE, "few-shot": GREEN, "tuned": VERMILION, "own": INK}
 
@@ -36,7 +36,7 @@ def cost_curves(
         found.sentence,
         x="calls a month (logarithmic)",
         y=f"USD over {workload.months:g} months (logarithmic)",
-        height=400 + 22 * len(found.curves),
+        height=418 + 22 * len(found.curves),
         legend=False,
     )
     curves, marks, seen = [], [], {}
@@ -54,8 +54,8 @@ def cost_curves(
         marks.append(dict(type="line", line=dict(color=GREY, dash="dot", width=2), **here))
     if found.star:
         curves.append(dict(
-            type="scatter", x=[found.star[0]], y=[found.star[1]], mode="markers+text",
-            name="break-even", text=[f"{costs.about(found.star[0])} calls a month"], textposition=_roomiest(found),
+            type="scatter", x=[found.star[0]], y=[found.star[1]], mode="markers", name="break-even",
+            text=[f"{costs.about(found.star[0])} calls a month"],
             showlegend=False, marker=dict(symbol="star", size=16, color=INK), hoverinfo="text",
         ))  # fmt: skip
     totals = [total for curve in curves for total in curve["y"]]
@@ -64,17 +64,28 @@ def cost_curves(
         xaxis=dict(type="log", dtick=1, tickformat="~s"),
         yaxis=dict(type="log", **_ticks(totals or [1, 100])),
         shapes=marks,
+        annotations=[_star_label(found)] if found.star else [],
         showlegend=True,
-        legend=dict(orientation="v", x=0, y=-0.18, yanchor="top", yref="paper"),
-        margin_b=70 + 21 * len(found.curves),
+        legend=dict(orientation="v", x=0, y=-0.24, yanchor="top", yref="paper"),
+        margin_b=88 + 21 * len(found.curves),
     )
 
 
+def _star_label(found: costs.Curves) -> dict:
+    """On a ground of its own, as lines cross where the star is; an axis of logarithms places it by its exponent."""
+    calls, usd = found.star
+    return dict(
+        text=f"{costs.about(calls)} calls a month", x=math.log10(calls), y=math.log10(usd), showarrow=False,
+        xanchor=_roomiest(found), yanchor="bottom", yshift=11, bgcolor=PAPER, borderpad=1,
+    )  # fmt: skip
+
+
 def _roomiest(found: costs.Curves) -> str:
-    """Where the star's label has room on a narrow page too: in the middle, or away from the edge that is near."""
+    """The side of the star's label that is held by the star, so that it has room on a narrow page too: its middle, or
+    the one to the edge that is near."""
     ends = [calls for curve in found.curves for calls in (curve.calls[0], curve.calls[-1])]
     share = math.log(found.star[0] / min(ends)) / math.log(max(ends) / min(ends))
-    return "top right" if share < 1 / 3 else "top left" if share > 2 / 3 else "top center"
+    return "left" if share < 1 / 3 else "right" if share > 2 / 3 else "center"
 
 
 def _ticks(values: Sequence[float]) -> dict:

@@ -52,7 +52,7 @@ def balance(splits: Mapping[str, Sequence[Example]], label: Callable[[Example], 
         rows = [by_label[name] for name in shown] + [sum(by_label[name] for name in rest)] * bool(rest)
         size = max(1, sum(by_label.values()))
         chart.add_bar(
-            y=[shorten(name, 28) for name in names], x=[round(100 * n / size, 1) for n in rows], orientation="h",
+            y=[_name(name) for name in names], x=[round(100 * n / size, 1) for n in rows], orientation="h",
             name=f"{plain(split)} ({plural(sum(rows), 'row')})", text=[f"{n:,}" for n in rows], textposition="outside",
             textfont_size=10, hovertemplate="%{y}: %{x} % (%{text} rows)<extra></extra>", cliponaxis=False,
             marker=dict(color=SERIES[i % 4], pattern=dict(shape=PATTERNS[i % 4], fillmode="replace", solidity=0.5)),
@@ -60,6 +60,13 @@ def balance(splits: Mapping[str, Sequence[Example]], label: Callable[[Example], 
     chart.update_yaxes(autorange="reversed", showgrid=False, title_text=None)
     chart.update_layout(bargap=0.25)
     return chart
+
+
+def _name(label: str) -> str:
+    """A label beside its bar; blanks around it are shown, as they make it another label."""
+    bare = label.strip()
+    before, after = len(label) - len(label.lstrip()), len(label) - len(label.rstrip())
+    return shorten(f"{'␣' * before}{bare}{'␣' * after}" if bare else "␣" * len(label), 28)
 
 
 def _balance_finding(counts: Mapping[str, Counter], total: Counter) -> str:
@@ -144,7 +151,7 @@ def answer_lengths(rows: pd.DataFrame) -> go.Figure:
     counts = labels.value_counts()
     if len(spread):
         chart.add_box(
-            y=[f"{shorten(name, 28)} ({counts[name]:,})" for name in spread.index], orientation="h",
+            y=[f"{_name(name)} ({counts[name]:,})" for name in spread.index], orientation="h",
             lowerfence=spread[0], q1=spread[0.25], median=spread[0.5], q3=spread[0.75], upperfence=spread[1],
             marker_color=BLUE, line_width=1.5,
         )  # fmt: skip
@@ -185,7 +192,7 @@ def drift(found: Drift) -> go.Figure:
     )
     for number, (side, name) in enumerate((("training", "training rows, ideal answers"), ("now", "now, answered"))):
         chart.add_bar(
-            y=[shorten(label, 28) for label in labels["label"]], x=(100 * labels[side]).round(1), orientation="h",
+            y=[_name(label) for label in labels["label"]], x=(100 * labels[side]).round(1), orientation="h",
             name=name, hovertemplate="%{y}: %{x} %<extra></extra>",
             marker=dict(
                 color=SERIES[number], pattern=dict(shape=PATTERNS[number], fillmode="replace", solidity=0.5)

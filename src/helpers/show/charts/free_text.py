@@ -10,11 +10,26 @@ import plotly.graph_objects as go
 
 from helpers.evaluate.free_text.profile import ARCHIVE
 from helpers.formatting import plural
-from helpers.show.charts.theme import BLUE, DASHES, GREEN, INK, SHAPES, VERMILION, figure, plain, shorten, wrapped
+from helpers.show.charts.theme import (
+    BLUE,
+    CELL_FAINT,
+    CELL_ORANGE,
+    CELL_TEXT,
+    DASHES,
+    GREEN,
+    INK,
+    SHAPES,
+    VERMILION,
+    figure,
+    plain,
+    shorten,
+    wrapped,
+)
 
-FAINT = "#EEF2F6"
 OFTEN = 0.5
 """A rule that a rival breaks in this share of its copies or more is counted in the title."""
+TUNED = "tuned"
+"""How the name of a tuned rival begins: it is the one that the title has to tell about."""
 
 
 def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -32,24 +47,26 @@ def rules_broken(table: pd.DataFrame, title: str | None = None) -> go.Figure:
     hovered = [[_hovered(lines[rule, name]) for name in broken] for rule in broken.index]
     chart = figure(
         title or _broken_finding(broken[others].rename(index=said)),
-        f"Cells are the share of a rival's {int(table['copies'].max())} copies that break the rule, in %; darker is "
-        "broken more often, an empty cell never. Hover for the 95 % interval.",
+        f"Cells are the share of a rival's {int(table['copies'].max())} copies that break the rule, in %: the "
+        "stronger the colour, the more often, and an empty cell never. Hover for the 95 % interval.",
         x="rival",
         y="rule",
         height=250 + 34 * len(broken),  # a rule takes two lines
     )
     chart.add_heatmap(
         z=(100 * broken).round(1).to_numpy(), x=list(range(broken.shape[1])), y=list(range(len(broken))),
-        zmin=0, zmax=100, xgap=1, ygap=1, showscale=False, colorscale=[[0, FAINT], [1, VERMILION]],
+        zmin=0, zmax=100, xgap=1, ygap=1, showscale=False, colorscale=[[0, CELL_FAINT], [1, CELL_ORANGE]],
         text=[[_cell(share) for share in line] for line in broken.to_numpy()], texttemplate="%{text}",
-        customdata=hovered, hovertemplate="%{customdata[0]}: %{customdata[1]}<br>"
+        textfont_color=CELL_TEXT, customdata=hovered, hovertemplate="%{customdata[0]}: %{customdata[1]}<br>"
         "broken in %{z} % of copies (%{customdata[2]})<extra></extra>",
     )  # fmt: skip
-    chart.update_layout(margin_t=chart.layout.margin.t + 14)
     rules, rivals = [wrapped(said[rule]) for rule in broken.index], [shorten(name, 26) for name in broken]
+    above = 24 + int(3.6 * min(26, max(len(str(name)) for name in broken)))  # what the slanted names need
+    chart.update_layout(margin_t=chart.layout.margin.t + above, margin_b=20)
     numbered = dict(showgrid=False, zeroline=False, title_text=None)  # by place: names may be alike once shortened
     chart.update_yaxes(tickvals=list(range(len(rules))), ticktext=rules, autorange="reversed", **numbered)
-    chart.update_xaxes(tickvals=list(range(len(rivals))), ticktext=rivals, tickangle=-30, **numbered)
+    heads = dict(side="top", tickangle=30)  # twenty lines are more than a screen; names end over their column
+    chart.update_xaxes(tickvals=list(range(len(rivals))), ticktext=rivals, **heads, **numbered)
     return chart
 
 
@@ -63,12 +80,27 @@ def _cell(share: float) -> str:
 
 
 def _broken_finding(broken: pd.DataFrame) -> str:
-    often = (broken >= OFTEN).sum().sort_values(kind="stable")
+    often = (broken >= OFTEN).sum()
     worst = f"broken most: “{broken.mean(axis=1).idxmax()}”"
-    best, least, most = often.index[0], plural(int(often.iloc[0]), "rule"), int(often.iloc[-1])
-    if often.iloc[0] == most:
-        return f"Each rival breaks {least} in half of its copies or more; {worst}"
-    return f"{best} breaks {least} in half of its copies or more, {often.index[-1]} {most}; {worst}"
+    if often.nunique() == 1:
+        return f"Each rival breaks {plural(int(often.iloc[0]), 'rule')} in half of its copies or more; {worst}"
+    tuned = [name for name in often.index if name.startswith(TUNED)][:1]
+    others = often.drop(tuned)
+    ends = [(_level(others, count), int(count)) for count in sorted({others.min(), others.max()})]
+    (first, count), *rest = [(tuned, int(often[name])) for name in tuned] + ends
+    verb, whose = ("breaks", "its") if len(first) == 1 else ("break", "their")
+    said = f"{_names(first).capitalize() if len(first) > 2 else _names(first)} {verb} {plural(count, 'rule')}"
+    more = "".join(f", {_names(names)} {count}" for names, count in rest)
+    return f"{said} in half of {whose} copies or more{more}; {worst}"
+
+
+def _level(often: pd.Series, count: int) -> list[str]:
+    return often.index[often == count].tolist()
+
+
+def _names(names: Sequence[str]) -> str:
+    """One or two in quotes; of more, none is worth more than the others."""
+    return " and ".join(f"“{name}”" for name in names) if len(names) < 3 else "several"
 
 
 def passes(table: pd.DataFrame, title: str | None = None) -> go.Figure:

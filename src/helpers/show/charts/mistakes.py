@@ -15,7 +15,7 @@ from helpers.evaluate.metrics import Metric
 from helpers.evaluate.results.mistakes import INVALID, MISSING, OTHER, field_losses
 from helpers.evaluate.results.mistakes import confusion as confusion_counts
 from helpers.formatting import plural
-from helpers.show.charts.theme import BLUE, VERMILION, figure, shorten
+from helpers.show.charts.theme import BLUE, CELL_BLUE, CELL_FAINT, CELL_TEXT, VERMILION, figure, shorten
 from helpers.show.html.tables import table
 
 MAX_LABELS = 15
@@ -23,9 +23,6 @@ MAX_LABELS = 15
 
 MAX_BARS = 15
 """Tags that are drawn, the most frequent ones."""
-
-FAINT = "#EEF2F6"
-"""Ground of an empty cell: the grid has to be seen on a white chart."""
 
 _ANSWERED = {
     OTHER: "is answered with a label of none of these rows", INVALID: "gets an answer that is not valid",
@@ -59,8 +56,9 @@ def confusion(results: Results, candidate: str, field: str | None = None) -> go.
     shares = drawn.div(counts.loc[drawn.index].sum(axis=1), axis=0)
     chart.add_heatmap(
         z=(100 * shares).round(1).to_numpy(), x=[shorten(name, 28) for name in drawn.columns], y=names,
-        text=_cell_texts(drawn), texttemplate="%{text}", textfont_size=12, colorscale=[[0, FAINT], [1, BLUE]],
-        zmin=0, zmax=100, xgap=1, ygap=1, showscale=False, customdata=drawn.to_numpy(),
+        text=_cell_texts(drawn), texttemplate="%{text}", textfont=dict(size=12, color=CELL_TEXT),
+        colorscale=[[0, CELL_FAINT], [1, CELL_BLUE]], zmin=0, zmax=100, xgap=1, ygap=1, showscale=False,
+        customdata=drawn.to_numpy(),
         hovertemplate="%{y} answered as %{x}: %{customdata} rows (%{z} % of its line)<extra></extra>",
     )  # fmt: skip
     chart.update_yaxes(autorange="reversed", showgrid=False, type="category", title_standoff=18, automargin=True)
@@ -113,7 +111,7 @@ def _confusion_sentence(counts: pd.DataFrame, drawn: pd.DataFrame) -> str:
     return (
         f"Counts with a tick are right, {right} of {plural(rows, 'row')}; all others are mistakes. "
         + which * (len(drawn) < len(counts))
-        + "The darker a cell, the larger its share of its line."
+        + "The stronger a cell's colour, the larger its share of its line."
     )
 
 

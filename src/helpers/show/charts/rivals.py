@@ -15,6 +15,15 @@ from helpers.statistics import SHARES
 MAJORITY = "most frequent answer"
 """The candidate whose score is drawn as a line through all others: always the most frequent answer."""
 
+ALL_FIELDS = "all_fields"
+"""The metric whose name, read as words, says something else."""
+
+MOST_NAMES = 3
+"""So many that score alike are named, where there are more only the first."""
+
+_HALF_A_LABEL = 0.04
+"""Of the axis' length, where the page is narrow."""
+
 _LOOK = {
     "tuned": (VERMILION, "diamond"),
     "prompted": (BLUE, "circle"),
@@ -40,7 +49,7 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
     chart = figure(
         title or score_finding(table, metric, share),
         "Marks are scores, bars their 95 % intervals; hollow marks are teaching models. "
-        + "The dashed line always gives the most frequent answer. " * (MAJORITY in table.index)
+        + "The dashed line is the score of always giving the most frequent answer. " * (MAJORITY in table.index)
         + "Overlapping bars do not mean equal: the paired comparison decides.",
         x=f"{metric.replace('_', ' ')} ({'% of rows' if share else 'mean'})",
         y="candidate",
@@ -60,7 +69,7 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
                 arrayminus=(factor * (lines["score"] - lines["low"])).round(2), symmetric=False,
             ),
             mode="markers+text", name=kind, text=[score_text(score, share) for score in lines["score"]],
-            textposition="top center", textfont=dict(size=11, color=color), cliponaxis=False,
+            textposition=_beside_the_line(table, lines["score"]), textfont=dict(size=11, color=color), cliponaxis=False,
             marker=dict(color=color, size=12, symbol=[symbol + h for h in hollow], line_width=2),
             customdata=[
                 f"{plain(model)}<br>{score_text(low, share)} to {score_text(high, share)}, {rows} rows"
@@ -74,6 +83,16 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
     if share:
         chart.update_xaxes(range=[-2, 104], tickvals=list(range(0, 101, 20)))
     return chart
+
+
+def _beside_the_line(table: pd.DataFrame, scores: Iterable[float]) -> list[str]:
+    """Where each score is written: above its mark, but not where the dashed line would strike it through."""
+    if MAJORITY not in table.index:
+        return ["top center" for _ in scores]
+    line = table.loc[MAJORITY, "score"]
+    near = _HALF_A_LABEL * max(1.0, table["high"].max() - min(0.0, table["low"].min()))
+    sides = {True: "top right", False: "top left"}
+    return [sides[score >= line] if abs(score - line) < near else "top center" for score in scores]
 
 
 def measurements(measured: Sequence[Measurement]) -> pd.DataFrame:
@@ -169,8 +188,15 @@ def score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
         return "Nothing has been measured yet"
     best = table.iloc[-1]
     score, low, high = (score_text(best[name], share) for name in ("score", "low", "high"))
-    name = metric.replace("_", " ")
-    return f"{best.name} scores highest in {name}: {score} (interval {low} to {high}) on {int(best['rows'])} rows"
+    names = [str(name) for name in table.index[table["score"] == best["score"]]][::-1]
+    who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    if len(names) > MOST_NAMES:
+        who = f"{names[0]} and {len(names) - 1} others"
+    one = len(names) == 1
+    does = f"{'scores' if one else 'score'} highest in {metric.replace('_', ' ')}"
+    if metric == ALL_FIELDS:  # “highest in all fields” would say: in every single field
+        does = f"{'has' if one else 'have'} all fields right most often"
+    return f"{who} {does}: {score} (interval {low} to {high}) on {int(best['rows'])} rows"
 
 
 def comparison_finding(rows: Sequence[Comparison]) -> str:

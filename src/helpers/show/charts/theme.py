@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 import plotly.io
 from IPython.display import HTML, display
 
-from helpers.show.html.elements import literal
+from helpers.show.html.elements import PRINTED, literal
 
 # Okabe and Ito's palette (https://jfly.uni-koeln.de/color/): told apart with any colour vision. These four also have
 # at least 3:1 contrast on white; every chart adds a shape, a dash or a pattern to the colour.
@@ -27,6 +27,11 @@ SERIES = (BLUE, VERMILION, GREEN, INK)
 SHAPES = ("circle", "diamond", "square", "triangle-up")
 DASHES = ("solid", "dash", "dot", "dashdot")
 PATTERNS = ("", "/", ".", "x")
+
+CELL_FAINT, CELL_BLUE, CELL_ORANGE = "#EEF2F6", "#55A0CA", "#DC8A4A"
+"""Cells of a heatmap: empty (it has to be seen on a white chart), and full. Full ones are light enough for black
+figures and, turned round by the dark theme, dark enough for white ones."""
+CELL_TEXT = "#000000"
 
 _AXIS = dict(gridcolor=GRID, linecolor=GREY, zerolinecolor=GRID, ticks="outside", tickcolor=GREY, automargin=True)
 TEMPLATE = go.layout.Template(
@@ -55,8 +60,10 @@ _DARK = "body[data-jp-theme-light=false] .jp-RenderedPlotly"
 STYLE = (
     "<style>.jp-RenderedPlotly .plot-img { max-width: 100%; height: auto; }"  # JupyterLab's picture of a saved chart
     f"{_DARK} .svg-container, {_DARK} .plot-img {{ filter: invert(1) hue-rotate(180deg); }}"  # the hues stay
-    f"{_DARK} .main-svg, {_DARK} .bg {{ background: transparent !important; fill: transparent !important; }}"
+    f"{_DARK} .main-svg, {_DARK} .bg:not(.annotation *) "  # what is written over lines keeps its ground
+    "{ background: transparent !important; fill: transparent !important; }"
     f"{_DARK} .plot-img {{ mix-blend-mode: screen; }}"
+    f"{PRINTED}"
     "@media (max-width: 480px) { .jp-RenderedPlotly { zoom: .6; } }</style>"  # on a telephone: smaller, and whole
 )
 """For JupyterLab's dark theme and narrow pages. An output that JupyterLab does not trust has no style: its charts stay

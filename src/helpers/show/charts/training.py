@@ -12,11 +12,11 @@ MAX_POINTS = 400
 """Steps drawn; of a longer curve every n-th is taken (the smoothed line still uses all of them)."""
 
 RISE = 1.02
-"""Held-out loss counts as rising again when its last value is 2 % above its lowest."""
+"""Validation loss counts as rising again when its last value is 2 % above its lowest."""
 
 
 def loss(curve: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """Training loss a step with a smoothed line, and the loss on held-out rows.
+    """Training loss a step with a smoothed line, and the loss on validation rows.
 
     Args:
         curve: ``jobs.curve(…)``: ``step``, ``train_loss``, and where the host gives them ``valid_loss`` (a few rows,
@@ -39,7 +39,7 @@ def loss(curve: pd.DataFrame, title: str | None = None) -> go.Figure:
     hover = "step %{x}: %{y:.3f}<extra></extra>"
     chart.add_scatter(
         x=thin.index, y=thin.round(4), mode="markers", name="each step", hovertemplate=hover,
-        marker=dict(size=4, color=BLUE, opacity=0.35),
+        marker=dict(size=5, color=BLUE, opacity=0.6),
     )  # fmt: skip
     chart.add_scatter(
         x=smooth.index, y=smooth.round(4), mode="lines", name="training, smoothed", hovertemplate=hover,
@@ -48,7 +48,7 @@ def loss(curve: pd.DataFrame, title: str | None = None) -> go.Figure:
     if len(held_out):
         chart.add_scatter(
             x=held_out.index, y=held_out.round(4), mode="lines+markers",
-            name="held-out rows, after each epoch" if whole else "held-out rows", hovertemplate=hover,
+            name="validation rows, after each epoch" if whole else "validation rows", hovertemplate=hover,
             line=dict(color=VERMILION, dash="dash"), marker=dict(symbol="diamond", size=9),
         )  # fmt: skip
     if whole:
@@ -88,13 +88,13 @@ def _finding(steps: pd.Series, held_out: pd.Series) -> str:
         return said
     lowest = held_out.min()
     if held_out.iloc[-1] > RISE * lowest:
-        return f"{said}; held-out loss was lowest at step {held_out.idxmin()} ({lowest:.2f}) and rose after it"
-    return f"{said}; held-out loss came down to {held_out.iloc[-1]:.2f}"
+        return f"{said}; validation loss was lowest at step {held_out.idxmin()} ({lowest:.2f}) and rose after it"
+    return f"{said}; validation loss came down to {held_out.iloc[-1]:.2f}"
 
 
 def _sentence(held_out: int, whole: bool) -> str:
     dots = "Pale dots are single steps, the line is their running mean"
     if not held_out:
-        return f"{dots}. No loss on held-out rows is known; without one, this curve cannot show overfitting."
+        return f"{dots}. No loss on validation rows is known; without one, this curve cannot show overfitting."
     where = "all validation rows after each epoch (dotted lines)" if whole else "validation rows"
     return f"{dots}; diamonds are the loss on {where}: when they turn up while the line goes down, the model memorises."

@@ -19,7 +19,7 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
 
     Args:
         table: from ``costs.compare``.
-        caption: what the table is called by those who cannot see it.
+        caption: shown above the table and read out first by a screen reader.
     """
     rows = table.to_dict("records")
     head, amounts = costs.amounts(rows)
@@ -31,8 +31,8 @@ def bill(table: pd.DataFrame, caption: str = "The whole bill, in USD, its larges
     old = table.attrs.get("age", "")
     shown = wide(
         caption,
-        f'<table><caption style="caption-side:top;text-align:left"><b>{escape(caption)}</b></caption>'
-        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>",
+        f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>",
+        f"<b>{escape(caption)}</b>",
     )
     age = f"<p><b>{escape(old)}</b></p>" if old else ""
     return html_output(f'{age}{_STYLE}<div class="kit-bill">{shown}</div>')

@@ -71,18 +71,41 @@ def folded(title: str, content: str) -> str:
     return f"<details><summary style='cursor:pointer'>{escape(title)}</summary>{content}</details>" if content else ""
 
 
-def wide(label: str, table: str) -> str:
+PRINTED = ".jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }"
+"""Printed text goes on in the next line between words; JupyterLab's own style breaks it at any letter."""
+
+_ROW = "var(--jp-rendermime-table-row-"
+_WIDE = f"""<style>{PRINTED}
+.kit-wide {{ outline-offset: -2px; animation: kit-more linear; animation-timeline: scroll(self inline); }}
+@keyframes kit-more {{ 0%, 98% {{ mask-image: linear-gradient(to left, transparent, #000 3em); }} }}
+.kit-wide::-webkit-scrollbar {{ height: 10px; }}
+.kit-wide::-webkit-scrollbar-thumb {{ background: rgba(128,128,128,.6); border-radius: 5px; }}
+.jp-OutputArea-output .kit-wide :is(th[scope=row], thead:has(+ tbody th[scope=row]) > tr > :first-child) {{
+  position: sticky; left: 0; background-color: var(--jp-layout-color0); }}
+.jp-OutputArea-output .kit-wide tr:nth-child(even) > th[scope=row] {{ background-color: {_ROW}background); }}
+.jp-OutputArea-output .kit-wide tr:hover > th[scope=row] {{
+  background-image: linear-gradient({_ROW}hover-background) 0 0); }}
+</style>"""
+"""Where a table is wider than the page its right edge fades until it is scrolled to the end, its scrollbar is always
+there, and its rows' names stay. Grounds are the ones that JupyterLab gives its rows: what slides below a name must not
+shine through."""
+
+
+def wide(label: str, table: str, caption: str = "") -> str:
     """A table that may be wider than the page: it can be scrolled, by keyboard too.
 
-    A group, not a region: regions are landmarks, of which no two may have one name, and two tables may.
+    A group, not a region: regions are landmarks, of which no two may have one name, and two tables may. The caption
+    stands outside: inside, it would be as wide as the table and scroll away with it.
 
     Args:
         label: what the table is called by those who cannot see it.
         table: HTML.
+        caption: HTML that is shown above the table and read out before it.
     """
+    above = f'<div class="kit-caption" style="margin:4px 0;line-height:1.35">{caption}</div>' if caption else ""
     return (
-        f'<div tabindex="0" role="group" aria-label="{escape(label)}" style="overflow-x:auto;line-height:1.35">'
-        f"{table}</div>"
+        f'{_WIDE}{above}<div class="kit-wide" tabindex="0" role="group" aria-label="{escape(label)}" '
+        f'style="overflow-x:auto;line-height:1.35">{table}</div>'
     )
 
 
@@ -106,11 +129,6 @@ def say(*sentences: str) -> HTML:
         return html_output(f'<p style="{_WRAP}">{escape(sentences[0])}</p>')
     listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     return html_output(f'<ul style="{_WRAP}">{listed}</ul>')
-
-
-def document(path: Path | str) -> HTML:
-    """A text file, such as a model card, as it was written: its headings are its own, not the notebook's."""
-    return html_output(texts_side_by_side([(Path(path).name, Path(path).read_text(encoding="utf-8"))]))
 
 
 def record_written(files: Mapping[str, Path]) -> HTML:

@@ -40,8 +40,8 @@ def _table(page: pd.DataFrame, caption: str) -> str:
         own = f"<br><code>{here}</code>" if here.startswith("connect(") else ""
         rows += f'<tr><th scope="row" {cell}>{escape(line["name"])}{own}{sources}</th>'
         rows += "".join(f"<td {cell}>{escape(parts[name][0])}</td>" for name in COLUMNS) + "</tr>"
-    above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>'
-    return wide(caption, f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return wide(caption, table, escape(caption))
 
 
 def _split(cell: str) -> tuple[str, str]:

@@ -70,11 +70,7 @@ def changes(log: pd.DataFrame) -> HTML:
     names = {"code": "left", "times": "right", "line": "right", "for example": "left"}
     head = "".join(f'<th scope="col" style="text-align:{side}">{name}</th>' for name, side in names.items())
     caption = f"{plural(len(log), 'change')} of {plural(len(counts), 'kind')}, one of each in detail."
-    table = (
-        f'<table><caption style="caption-side:top;text-align:left">{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
-    return html_output(wide(caption, table))
+    return html_output(wide(caption, f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", caption))
 
 
 def _td(content: str, style: str) -> str:

@@ -40,10 +40,9 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
         + "</tr>"
         for index, row in zip(df.index[:MAX_ROWS], df.head(MAX_ROWS).itertuples(index=False), strict=True)
     )
-    above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
     more = f"<p>{len(df) - MAX_ROWS:,} more rows.</p>" if len(df) > MAX_ROWS else ""
-    shown = f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return html_output(wide(caption or "Table", shown) + more)
+    shown = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return html_output(wide(caption or "Table", shown, escape(caption or "")) + more)
 
 
 def number(value: Real, name: str = "") -> str:

@@ -274,9 +274,8 @@ def _grid(heads: Sequence[str], lines: Sequence[tuple[Sequence[str], bool]], cap
         cells = "".join(f'<td style="{cell}">{escape(text)}</td>' for text in others)
         look = _HEAVY if is_heavy else "font-weight:normal"
         body += f'<tr style="{look}"><th scope="row" style="{cell}">{escape(first)}</th>{cells}</tr>'
-    above = f'<caption style="caption-side:top;text-align:left">{escape(caption)}</caption>' if caption else ""
-    table = f'<table style="margin:6px 0">{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return wide(caption or "The answer, field by field", table)
+    table = f'<table style="margin:6px 0"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return wide(caption or "The answer, field by field", table, escape(caption))
 
 
 def _texts(row: WrongRow, bad: str) -> str:
