@@ -16,8 +16,7 @@ from helpers.show.html.answers import answers_seen, heard, ladder
 from helpers.show.html.bill import bill
 from helpers.show.html.chat import what_the_model_sees
 from helpers.show.html.diagnosis import diagnosis
-from helpers.show.html.document import document
-from helpers.show.html.elements import record_written, say
+from helpers.show.html.elements import document, record_written, say
 from helpers.show.html.prompts import prompt_diff
 from helpers.show.html.provider_page import provider_page
 from helpers.show.html.repairs import changes, pairs

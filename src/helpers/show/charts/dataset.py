@@ -62,8 +62,9 @@ def balance(splits: Mapping[str, Sequence[Example]], label: Callable[[Example], 
     return chart
 
 
-def _name(label: str) -> str:
+def _name(label: object) -> str:
     """A label beside its bar; blanks around it are shown, as they make it another label."""
+    label = str(label)
     bare = label.strip()
     before, after = len(label) - len(label.lstrip()), len(label) - len(label.rstrip())
     return shorten(f"{'␣' * before}{bare}{'␣' * after}" if bare else "␣" * len(label), 28)
