@@ -47,7 +47,7 @@ def what_the_model_sees(example: Example, client: Any = None, model: str = "") -
     table = (
         '<table style="border-collapse:collapse"><caption style="caption-side:top;text-align:left">'
         f"{total} tokens, of which the model learns to write {learned}; the others it only reads.{escape(by)}</caption>"
-        '<thead><tr><th scope="col" style="text-align:left">the loss</th>'
+        '<thead><tr><th scope="col" style="text-align:left">in training</th>'
         f'<th scope="col" style="text-align:left">text</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     return html_output(wide("the example as the model sees it", table))
