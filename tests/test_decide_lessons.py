@@ -124,7 +124,7 @@ TABLE = pd.DataFrame(
 def test_the_records_charts_state_findings_and_fit_the_record(tmp_path):
     charts = show.record_charts(TABLE, "all_fields", JOURNEY.evidence.comparisons, costs.Workload(), TODAY)
     assert len(charts) == 3
-    assert charts[0]["title"] == "tuned has all fields right most often: 60 % (interval 50 % to 70 %) on 80 rows."
+    assert charts[0]["title"] == "“tuned” has all fields right most often: 60 % (interval 50 % to 70 %) on 80 rows."
     assert "10 %" in charts[0]["text"] and "cheapest" in charts[2]["title"] and "$" in charts[2]["text"]
     assert all(chart["title"].endswith(".") and "<b>only" not in chart["svg"] for chart in charts)
     record = decide.Record("?", JOURNEY.answers, JOURNEY.evidence, TODAY, charts=tuple(charts))

@@ -72,8 +72,8 @@ def test_a_fair_judge_gives_the_same_verdict_in_both_orders(host, tmp_path):
     found = pairs(server, tmp_path, ["longer one"] * 9 + ["x", "same"], ["short"] * 9 + ["longer", "same"])
     assert found.verdicts.tolist() == [1] * 9 + [-1, 0]
     assert (found.wins, found.losses, found.ties, found.missing, found.turned) == (9, 1, 1, 0, 0)
-    assert "prefers tuned on 9, base on 1 of 11 rows, with 1 ties." in found.sentence
-    assert "It prefers tuned to base more often than chance" in found.sentence
+    assert "prefers “tuned” on 9 and “base” on 1 of 11 rows, with 1 tie." in found.sentence
+    assert "It prefers “tuned” to “base” more often than chance" in found.sentence
     assert len(server.calls) == 21  # the two orders of the same two texts are one question
 
 
@@ -247,7 +247,7 @@ def test_damage_names_what_was_lost(host, tmp_path):
     found = probes.damage(results, "base", "tuned")
     assert found.table["before"].tolist() == found.table["probes"].tolist() == found.table["lost"].tolist()
     assert found.table["after"].sum() == 0 and len(found.lost) == len(wanted) == found.table["probes"].sum()
-    assert found.changed == 1 and "tuned is worse than base by 100 points" in found.sentence
+    assert found.changed == 1 and "“tuned” is worse than “base” by 100 points" in found.sentence
     assert list(found.lost.columns) == ["id", "kind", "question", "before", "after"]
     same = probes.damage(results, "base", "base")
     assert "the tuning does nothing" in same.sentence and same.lost.empty
@@ -277,7 +277,7 @@ def ladder(shares: list[float], rows: int, flips: float, seed: int = 0) -> dict[
 def test_the_three_answers():
     risen = plateau_of(ladder([0.4, 0.6, 0.8, 0.8, 0.9, 0.95], 200, 0.02), role="target")
     assert risen.state == "still rising" and risen.incumbent == "prompt 3" and risen.tries == 6
-    assert risen.sentence.startswith("Prompting is still rising: prompt 6 beats prompt 3 by ")
+    assert risen.sentence.startswith("Prompting is still rising: “prompt 6” beats “prompt 3” by ")
     flat = plateau_of(ladder([0.4, 0.6, 0.8, 0.8, 0.8, 0.8], 5000, 0.02), role="target")
     assert flat.state == "plateaued" and all(gain["high"] < 0.02 for gain in flat.gains)
     assert "after 6 prompts" in flat.sentence and flat.rows == 5000

@@ -109,7 +109,7 @@ def test_all_of_the_last_prompts_must_have_gained_nothing():
     history = {"old": share(400, 200), "same": share(400, 200), "new": share(400, 206)}
     assert plateau_of(history | {"new": share(400, 200)}, last=2).state == "plateaued"
     found = plateau_of(history, last=2)
-    assert found.state == "cannot tell" and "new, gained 2 points over old" in found.sentence
+    assert found.state == "cannot tell" and "“new”, gained 2 points over “old”" in found.sentence
 
 
 def test_where_it_cannot_tell_the_bound_that_decides_is_named_with_its_prompt():
@@ -119,12 +119,12 @@ def test_where_it_cannot_tell_the_bound_that_decides_is_named_with_its_prompt():
     found = plateau_of(history, last=2)
     highs = {gain["name"]: gain["high"] for gain in found.gains}
     assert found.state == "cannot tell" and highs["erratic"] > found.worth > highs["nearly"]
-    assert f"nearly, is 13 points worse than old; erratic may be up to {points_of(highs['erratic'])} better" in (
+    assert f"“nearly”, is 13 points worse than “old”; “erratic” may be up to {points_of(highs['erratic'])} better" in (
         found.sentence
     )
     alone = plateau_of({"old": share(60, 30), "new": share(60, 33)}, last=1)
     most = points_of(alone.gains[0]["high"])
-    assert f"new, gained 5 points over old; it may be up to {most} better" in alone.sentence
+    assert f"“new”, gained 5 points over “old”; it may be up to {most} better" in alone.sentence
 
 
 def test_a_rise_must_be_proved_and_worth_having():
@@ -134,7 +134,7 @@ def test_a_rise_must_be_proved_and_worth_having():
     assert plateau_of(history, last=1, worth=0.08).state == "cannot tell", "proved, and not worth having"
     assert plateau_of(history, last=1, level=0.99).state == "cannot tell", "worth having, and not proved"
     two = {"old": share(100, 40), "first": share(100, 47), "best": share(100, 60), "last": share(100, 41)}
-    assert "rising: best beats old by 20 points on 100 rows (4 prompts tried)" in plateau_of(two).sentence
+    assert "rising: “best” beats “old” by 20 points on 100 rows (4 prompts tried)" in plateau_of(two).sentence
 
 
 def test_the_rows_that_it_asks_for_are_the_rows_that_it_takes():

@@ -106,7 +106,9 @@ def test_what_is_found_is_a_plain_candidate_with_a_record_of_every_try(host, tmp
     complete = table[table["rows"] == table["rows"].max()]
     assert table.loc[result.best.candidate.name, "score"] == complete["score"].max()
     assert (table["rows"] < table["rows"].max()).any(), "weak ones are dropped early"
-    assert f"{found.tries} prompts tried in {result.calls} calls" in result.sentence
+    assert table.equals(table.sort_values(["rows", "score"], ascending=False)), "those that can win come first"
+    assert f"{found.tries} prompts tried in {result.calls} calls. The best of those scored on all " in result.sentence
+    assert f"“{result.best.candidate.name}”, reached" in result.sentence and "$" not in result.sentence, "it was free"
     assert "measure it on validation rows" in result.sentence
 
 
@@ -277,7 +279,7 @@ def test_a_prompt_that_copies_training_rows_is_flagged(host, tmp_path):
     result = optimise(host(parrot), tmp_path / "s.sqlite", pool=pool)
     assert result.best.copied == ("send my BLUE lamp, to the new address in ghent before",)
     assert any("word for word" in note and "BLUE lamp" in note for note in result.notes)
-    assert result.table()["copied"].tolist()[:2] == [0, 1]
+    assert result.table()["copied"][[one.candidate.name for one in result.tries[:2]]].tolist() == [0, 1]
 
 
 def test_what_counts_as_a_copy():

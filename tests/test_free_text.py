@@ -225,9 +225,9 @@ def test_what_the_editor_goes_by_reads_as_words_and_named_marks():
     terms = (".", "in", "is a", ". and", "it ,", "' s", "%")
     editor = free_text.Editor(None, None, terms, ("!",), "")
     assert editor.goes_by == (
-        "For ours speak: a full stop, “in”, “is a”, a full stop before “and”, “it” before a comma, an apostrophe "
-        "before “s”, “%”.",
-        "Against ours: an exclamation mark.",
+        "What speaks for the archive: a full stop, “in”, “is a”, a full stop before “and”, “it” before a comma, an "
+        "apostrophe before “s”, “%”.",
+        "What speaks against it: an exclamation mark.",
     )
 
 

@@ -15,7 +15,7 @@ LESSONS = sorted(p for p in (TOP / "notebooks").glob("*.ipynb") if not p.name.st
 SIDE_TRIPS = sorted((TOP / "notebooks" / "extra").glob("*.ipynb"))
 TAGS = {"parameters", "exercise", "nbval-check-output", "nbval-skip", "raises-exception"}
 MAX_LINES = 16
-PRINTING = ("show.guess", "show.rater(pairs, None).press", "show.rater(blind, None).press")
+PRINTING = ("show.guess", "show.reveal", "show.rater(pairs, None).press", "show.rater(blind, None).press")
 """What of ``show`` says something or does something by itself."""
 
 everywhere = pytest.mark.parametrize("path", LESSONS + SIDE_TRIPS, ids=lambda p: p.stem)

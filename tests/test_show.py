@@ -222,7 +222,7 @@ def test_the_loss_curve_says_when_the_held_out_rows_turn():
 def test_scores_mark_tuned_teaching_and_majority():
     chart = show.scores(scores_table(), "all_fields")
     assert chart.layout.title.text.replace("<br>", " ").startswith(
-        "tuned has all fields right most often: 80 % (interval 74 % to 85 %)"
+        "“tuned” has all fields right most often: 80 % (interval 74 % to 85 %)"
     )
     by_kind = {trace.name: trace for trace in chart.data}
     assert by_kind["tuned"].marker.symbol == ("diamond",)
@@ -253,7 +253,21 @@ def test_comparisons_separate_told_apart_from_cannot_tell():
     by_name = {trace.name: trace for trace in chart.data}
     assert by_name["told apart"].y == ("tuned<br>minus few",)
     assert by_name["these rows cannot tell"].y == ("tuned<br>minus near",)
-    assert "better than 1, not told apart from 1 of its 2 rivals" in chart.layout.title.text.replace("<br>", " ")
+    finding = chart.layout.title.text.replace("<br>", " ")
+    assert finding == "“tuned” is better than 1 and not told apart from 1 of its 2 rivals on 200 rows"
+
+
+@pytest.mark.parametrize(
+    ("rivals", "says"),
+    [([50, 50], "told apart from none of its 2 rivals"), ([90, 90, 90], "worse than each of its 3 rivals"),
+     ([10, 10], "better than each of its 2 rivals"), ([10, 50, 90], "better than 1, worse than 1 and not told apart "
+     "from 1 of its 3 rivals")],
+)  # fmt: skip
+def test_what_holds_of_all_rivals_is_said_of_them_together(rivals, says):
+    rows = {"tuned": [1.0] * 50 + [0.0] * 50}
+    rows |= {f"rival {i}": [1.0] * right + [0.0] * (100 - right) for i, right in enumerate(rivals)}
+    found = statistics.compare_many(rows, "tuned")
+    assert show.comparisons(found).layout.title.text.replace("<br>", " ") == f"“tuned” is {says} on 100 rows"
 
 
 def test_balance_counts_what_is_rare():
@@ -336,6 +350,18 @@ def test_row_numbers_that_a_filter_left_are_no_headings_and_a_named_index_is_one
     assert 'scope="row"' not in show.table(rows[rows["line"] != 9]).data, "places in the table before the filter"
     named = show.table(rows.groupby("line").count()).data
     assert '<th scope="col" style="text-align:left">line</th>' in named and named.count('scope="row"') == 3
+
+
+def test_headings_of_a_table_are_words_and_a_settings_name_stays():
+    frame = pd.DataFrame({"prompt_tokens": [1], "usd_per_hour": [2.0], "FREE_HOST": ["groq"]}, index=["a_b"])
+    html = show.table(frame.rename_axis("known_by")).data
+    assert re.findall(r'<th scope="col"[^>]*>([^<]*)', html) == [
+        "known by",
+        "prompt tokens",
+        "USD an hour",
+        "FREE_HOST",
+    ]
+    assert ">a_b</th>" in html and "2.00" not in html, "what stands in the table stays as it is"
 
 
 def test_a_long_web_address_in_a_table_may_break_and_words_may_not():
@@ -446,6 +472,18 @@ def test_guesses_are_kept_and_put_beside_results(tmp_path, monkeypatch, capsys):
         {"question": "What does it cost?", "your guess": "4.5 USD", "result": "not measured", "off by": ""},
         {"question": "How often is it right?", "your guess": "50 %", "result": "78 %", "off by": "28 %"},
     ]
+
+
+def test_a_result_is_shown_beside_its_guess_with_the_rows_it_rests_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KIT_HOME", str(tmp_path))
+    project = Project("guesses")
+    show.reveal(project, "right", 10.0, 40)
+    assert not capsys.readouterr().out, "nothing was guessed"
+    show.guess(project, "right", "Of 100?", 30, unit="of 100")
+    show.reveal(project, "right", 10.0, 40)
+    assert "Your guess was 30 of 100. The result: 10 of 100, measured on 40 rows." in capsys.readouterr().out
+    [line] = show.guesses(project, project.get("reveals")).to_dict("records")
+    assert (line["result"], line["off by"]) == ("10 of 100, measured on 40 rows", "20 of 100")
 
 
 def test_a_verdict_is_escaped_and_complete():

@@ -75,7 +75,7 @@ def test_the_verdict_beside_the_questions_says_what_it_rests_on(project):
 
 def test_the_panel_says_what_becomes_of_an_answer_that_is_given_while_cells_run(project):
     said = show.checklist(project, today=TODAY).progress.value
-    assert "while cells run" in said and "run the cells of the verdict again" in said
+    assert "while cells are running" in said and "then run the verdict cells again" in said
 
 
 def test_one_group_is_shown_at_a_time_the_first_with_an_open_question(project):
@@ -332,7 +332,7 @@ def test_the_result_counts_names_not_sides(tmp_path):
     result = session.result()
     assert result.wins == {"tuned": 24, "prompted": 4} and (result.ties, result.skipped) == (1, 1)
     assert result.p_value == pytest.approx(0.000180, abs=5e-7)  # binomial tail: 2 × P(X ≤ 4 of 28)
-    assert result.sentence.endswith("tuned is preferred.")
+    assert result.sentence.endswith("“tuned” is preferred.")
     session.choose("first")
     assert session.done, "a choice too many changes nothing"
 
@@ -464,4 +464,6 @@ def test_a_review_of_nothing_is_done():
     empty = pd.DataFrame(
         columns=["line", "code", "message", "question", "answer", "other", "other_question", "other_answer"]
     )
-    assert "0 of 0 decided" in show.review(empty, "never_written.json").shown.value
+    panel = show.review(empty, "never_written.json")
+    assert "Nothing to review" in panel.shown.value and "Nothing to review" in panel.picture()
+    assert list(panel.children) == [panel.shown], "no keys and no field where there is nothing to decide"

@@ -211,21 +211,21 @@ def scores(b: int, c: int, both: int, neither: int) -> tuple[np.ndarray, np.ndar
 
 def test_better_in_a_sentence():
     found = s.compare(*scores(36, 12, 120, 32), a="tuned", b="few-shot", metric="category")
-    assert found.sentence == "tuned is better than few-shot by 12 points, 95 % interval 5 to 19 (200 rows)."
+    assert found.sentence == "“tuned” is better than “few-shot” by 12 points, 95 % interval 5 to 19 (200 rows)."
     assert (found.n, found.score_a, found.score_b, found.metric) == (200, 0.78, 0.66, "category")
     assert found.difference == pytest.approx(0.12) and found.p_value == s.mcnemar(36, 12)
 
 
 def test_worse_in_a_sentence():
     found = s.compare(*scores(12, 36, 120, 32), a="few-shot", b="tuned")
-    assert found.sentence == "few-shot is worse than tuned by 12 points, 95 % interval 5 to 19 (200 rows)."
+    assert found.sentence == "“few-shot” is worse than “tuned” by 12 points, 95 % interval 5 to 19 (200 rows)."
     assert found.high < 0
 
 
 def test_rows_that_cannot_tell_in_a_sentence():
     found = s.compare(*scores(12, 8, 140, 40), a="tuned", b="few-shot")
     assert found.sentence.startswith(
-        "These 200 rows cannot tell tuned from few-shot: the difference is 2 points, 95 % interval −3 to 7. "
+        "These 200 rows cannot tell “tuned” from “few-shot”: the difference is 2 points, 95 % interval −3 to 7. "
         "Only a difference of about "
     )
     assert found.low < 0 < found.high
@@ -233,14 +233,14 @@ def test_rows_that_cannot_tell_in_a_sentence():
 
 def test_same_scores_in_a_sentence():
     found = s.compare(*scores(0, 0, 5, 5))
-    assert found.sentence == "a and b scored the same on each of the 10 rows: these rows cannot tell them apart."
+    assert found.sentence == "“a” and “b” scored the same on each of the 10 rows: these rows cannot tell them apart."
     assert found.p_value == 1 and found.low < 0 < found.high
 
 
 def test_the_same_difference_on_each_row_in_a_sentence():
     short, long = np.array([61.3, 70.9, 64.1] * 4), np.array([884.3, 893.9, 887.1] * 4)
     found = s.compare(short, long, a="tuned", b="8 examples", metric="prompt tokens")
-    assert found.sentence == "tuned is lower than 8 examples by 823 on each of the 12 rows."
+    assert found.sentence == "“tuned” is lower than “8 examples” by 823 on each of the 12 rows."
 
 
 def test_interval_and_sentence_never_disagree():
@@ -264,23 +264,23 @@ def test_words_numbers_and_test_agree(b, c, rest):
 def test_lengths_are_higher_or_lower_never_better():
     rng = np.random.default_rng(0)
     found = s.compare(rng.normal(30, 4, 50), rng.normal(20, 4, 50), a="base", b="tuned", metric="length")
-    assert found.sentence.startswith("base is higher than tuned by ") and "points" not in found.sentence
+    assert found.sentence.startswith("“base” is higher than “tuned” by ") and "points" not in found.sentence
 
 
 @pytest.mark.parametrize(
     ("unit", "better", "says"),
-    [("s", "lower", "higher (worse) than quick by 0.3 s"), ("words", "neither", "higher than quick by 0.3 words"),
-     ("", "higher", "higher than quick by 0.3"), ("share", "higher", "better than quick by 30 points"),
-     ("share", "lower", "worse than quick by 30 points"), ("likeness", "higher", "better than quick by 30 points")],
+    [("s", "lower", "higher (worse) than “quick” by 0.3 s"), ("words", "neither", "higher than “quick” by 0.3 words"),
+     ("", "higher", "higher than “quick” by 0.3"), ("share", "higher", "better than “quick” by 30 points"),
+     ("share", "lower", "worse than “quick” by 30 points"), ("likeness", "higher", "better than “quick” by 30 points")],
 )  # fmt: skip
 def test_a_metric_has_a_unit_and_a_direction(unit, better, says):
     """Seconds below one are no shares, and more of them is not better."""
     quick = 0.1 + 0.01 * np.random.default_rng(0).random(50)
     found = s.compare(quick + 0.3, quick, a="slow", b="quick", metric="seconds", unit=unit, better=better)
-    assert found.sentence.startswith(f"slow is {says}")
+    assert found.sentence.startswith(f"“slow” is {says}")
     assert found.unit == unit and found.better == (better if unit else "neither")
     [many] = s.compare_many({"slow": quick + 0.3, "quick": quick}, "slow", unit=unit, better=better)
-    assert many.sentence.startswith(f"slow is {says}")
+    assert many.sentence.startswith(f"“slow” is {says}")
 
 
 def test_rows_without_an_answer_are_left_out_and_said():

@@ -213,9 +213,9 @@ def test_several_comparisons_and_missing_rows_are_said():
 def test_a_higher_score_is_better_where_it_is_a_share_and_more_where_it_is_not():
     slow = np.full(20, 3.0)
     worse = s.compare(slow, slow - 1, unit="s", better="lower")
-    assert worse.sentence.startswith("a is higher (worse) than b by 1 s on each of the 20 rows")
+    assert worse.sentence.startswith("“a” is higher (worse) than “b” by 1 s on each of the 20 rows")
     better = s.compare(slow - 1, slow, unit="s", better="lower")
-    assert better.sentence.startswith("a is lower (better) than b by 1 s")
+    assert better.sentence.startswith("“a” is lower (better) than “b” by 1 s")
     assert (s.compare([1.0] * 20, [0.0] * 20).unit, s.compare([1.0] * 20, [0.0] * 20).better) == ("share", "higher")
 
 
@@ -240,7 +240,7 @@ def test_a_chance_of_exactly_what_is_allowed_tells_nothing_apart():
     a, b = np.ones(10), np.repeat([0.0, 1.0], 5)
     found, surer = s.compare(a, b, level=0.9375), s.compare(a, b, level=0.93)
     assert found.p_value == 0.0625 and found.low == 0 and "cannot tell" in found.sentence
-    assert surer.low > 0 and "a is better than b by 50 points, 93 % interval" in surer.sentence
+    assert surer.low > 0 and "“a” is better than “b” by 50 points, 93 % interval" in surer.sentence
     behind = s.compare(b, a, level=0.9375)
     assert behind.high == 0 and "cannot tell" in behind.sentence
 

@@ -865,7 +865,7 @@ def test_the_checklist_sends_nobody_to_a_lesson_for_what_comes_next_and_goes_on_
     about = {"DATA": str(tickets(tmp_path, 80)), "COLUMNS": None, "ANSWERS": GIVEN | {"effort": "none"}}
     panel = as_far_as("show.checklist(", **about)["panel"]
     shown = panel.headline.value + panel.reasons.value
-    assert "By your answers alone, before anything is measured" in shown
+    assert "no prompt and no model has been measured yet" in shown and "answers alone" not in shown
     assert "The prompt ladder" in shown and "lesson 0" not in shown
     measured = next(one.evidence for one in cases() if one.name == "the sample journey").measurements
     kept = decide.collect(Project("mine"))

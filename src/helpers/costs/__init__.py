@@ -38,6 +38,7 @@ from helpers.costs.choosing import (
     cheapest,
     compared_first,
     default_pair,
+    label,
     unsure,
 )
 from helpers.costs.comparing import BreakEven, Chance, bills, break_even, dearest_last, probability_cheaper
@@ -78,6 +79,7 @@ __all__ = [
     "default_pair",
     "dollars",
     "job_estimate",
+    "label",
     "ladder_cost",
     "most_calls",
     "one_call_cost",

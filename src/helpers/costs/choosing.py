@@ -62,6 +62,19 @@ FIELDS = {
     "machine_usd_per_month": "This machine, USD a month",
 }
 
+
+def label(name: str) -> str:
+    """What a field of the workload is called where people read it.
+
+    >>> label("people_usd_per_hour"), label("tuning_hours")
+    ('An hour of people, USD', 'Hours for tuning')
+
+    Args:
+        name: the field's.
+    """
+    return DIALS[name].label if name in DIALS else FIELDS.get(name, name.replace("_", " "))
+
+
 OVER = ("ended", "may have ended")
 """States of an option that nobody, or perhaps nobody, can have: shown with that mark, never named as the cheapest."""
 

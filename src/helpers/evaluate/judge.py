@@ -129,11 +129,12 @@ def pairwise(
 
 def _pair_sentence(a: str, b: str, wins: int, losses: int, ties: int, missing: int, turned: int, p_value: float) -> str:
     judged = wins + losses + ties
-    text = f"The judge prefers {a} on {wins}, {b} on {losses} of {judged} rows, with {ties} ties"
+    ended = plural(ties, "tie") if ties else "no tie"
+    text = f"The judge prefers “{a}” on {wins} and “{b}” on {losses} of {plural(judged, 'row')}, with {ended}"
     text += f" ({turned} because its verdict changed with the order)." if turned else "."
     if p_value < 0.05:
         better, worse = (a, b) if wins > losses else (b, a)
-        text += f" It prefers {better} to {worse} more often than chance would (sign test, p = {p_value:.2g})."
+        text += f" It prefers “{better}” to “{worse}” more often than chance would (sign test, p = {p_value:.2g})."
     else:
         text += " These rows cannot tell which one it prefers."
     if turned > judged / 4:

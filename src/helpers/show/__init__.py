@@ -11,7 +11,7 @@ from helpers.show.charts.rivals import comparisons, measurements, scores
 from helpers.show.charts.svg import comparisons_svg, record_charts, scores_svg
 from helpers.show.charts.training import loss
 from helpers.show.charts.trial import finding
-from helpers.show.exercise import check, guess, guesses
+from helpers.show.exercise import check, guess, guesses, reveal
 from helpers.show.html.answers import answers_seen, heard, ladder
 from helpers.show.html.bill import bill
 from helpers.show.html.chat import what_the_model_sees
@@ -65,6 +65,7 @@ __all__ = [
     "rater",
     "record_charts",
     "record_written",
+    "reveal",
     "review",
     "rules_broken",
     "say",

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.errors import HostError, KitError
+from helpers.formatting import plural
 from helpers.project import Project
 
 UNUSABLE = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, KitError)
@@ -63,23 +64,49 @@ def guess(project: Project, key: str, question: str, value: float | None, unit: 
     print(f"{question} Your guess: {_with_unit(value, unit)}. It is kept, to be shown with the result.")
 
 
-def guesses(project: Project, results: Mapping[str, float]) -> pd.DataFrame:
+def reveal(project: Project, key: str, result: float, rows: int) -> None:
+    """Show a kept guess beside its result, and keep the result for the last lesson's table.
+
+    Args:
+        project: keeps guess and result.
+        key: what the guess is kept under.
+        result: what was measured, in the guess's own unit.
+        rows: how many rows that rests on.
+    """
+    project.keep("reveals", key, {"value": result, "rows": rows})
+    if kept := project.get("guesses", {}).get(key):
+        measured = _measured({"value": result, "rows": rows}, kept["unit"])
+        print(f"Your guess was {_with_unit(kept['value'], kept['unit'])}. The result: {measured}.")
+
+
+def guesses(project: Project, results: Mapping[str, float | Mapping[str, float]]) -> pd.DataFrame:
     """Each kept guess beside its result (in the guess's own unit) and how far off it was.
 
     Args:
         project: keeps the guesses.
-        results: measured values by the guesses' keys; what is missing is shown as not measured.
+        results: measured values by the guesses' keys, or ``value`` and ``rows`` as :func:`reveal` keeps them; what is
+            missing is shown as not measured.
     """
     rows = [
         {
             "question": kept["question"],
             "your guess": _with_unit(kept["value"], kept["unit"]),
-            "result": _with_unit(results[key], kept["unit"]) if key in results else "not measured",
-            "off by": _with_unit(abs(results[key] - kept["value"]), kept["unit"]) if key in results else "",
+            "result": _measured(results[key], kept["unit"]) if key in results else "not measured",
+            "off by": _with_unit(abs(_value(results[key]) - kept["value"]), kept["unit"]) if key in results else "",
         }
         for key, kept in project.get("guesses", {}).items()
     ]
     return pd.DataFrame(rows, columns=["question", "your guess", "result", "off by"])
+
+
+def _value(result: float | Mapping[str, float]) -> float:
+    return result["value"] if isinstance(result, Mapping) else result
+
+
+def _measured(result: float | Mapping[str, float], unit: str) -> str:
+    """A result with its unit, and on how few rows it rests where that is known."""
+    rows = f", measured on {plural(result['rows'], 'row')}" if isinstance(result, Mapping) else ""
+    return f"{_with_unit(_value(result), unit)}{rows}"
 
 
 def _with_unit(value: float, unit: str) -> str:

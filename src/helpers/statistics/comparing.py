@@ -181,7 +181,7 @@ def _told_apart(paired: _Paired, a: str, b: str, scale: _Scale, interval: Interv
     """Shares are better or worse; seconds and tokens are higher or lower, and better or worse by their direction."""
     difference = paired.score_a - paired.score_b
     low, high = interval if difference > 0 else (-interval.high, -interval.low)
-    told = f"{a} is {_word(scale, difference > 0)} than {b} by {scale.said(abs(difference))}"
+    told = f"“{a}” is {_word(scale, difference > 0)} than “{b}” by {scale.said(abs(difference))}"
     if math.isclose(low, high):
         return f"{told} on each of the {paired.rows} rows."
     ends = f"{number(low, scale.share)} to {number(high, scale.share)}"
@@ -197,10 +197,10 @@ def _word(scale: _Scale, higher: bool) -> str:
 
 def _cannot_tell(paired: _Paired, a: str, b: str, scale: _Scale, interval: Interval, level: float) -> str:
     if paired.same:
-        return f"{a} and {b} scored the same on each of the {paired.rows} rows: these rows cannot tell them apart."
+        return f"“{a}” and “{b}” scored the same on each of the {paired.rows} rows: these rows cannot tell them apart."
     share = scale.share
     text = (
-        f"These {paired.rows} rows cannot tell {a} from {b}: the difference is "
+        f"These {paired.rows} rows cannot tell “{a}” from “{b}”: the difference is "
         f"{scale.said(paired.score_a - paired.score_b)}, {percent(level, None)} interval "
         f"{number(interval.low, share)} to {number(interval.high, share)}."
     )

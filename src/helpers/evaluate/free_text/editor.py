@@ -52,7 +52,7 @@ class Editor:
     def goes_by(self) -> tuple[str, str]:
         """``ours`` and ``theirs``, each as a sentence."""
         ours, theirs = (", ".join(map(_in_words, terms)) for terms in (self.ours, self.theirs))
-        return f"For ours speak: {ours}.", f"Against ours: {theirs}."
+        return f"What speaks for the archive: {ours}.", f"What speaks against it: {theirs}."
 
     def takes(self, texts: Sequence[str | None]) -> np.ndarray:
         """1 for each text that it takes for the archive's, else 0; ``nan`` for a missing one."""

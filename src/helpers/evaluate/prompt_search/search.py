@@ -78,15 +78,19 @@ class Search:
         """The finding in words."""
         scores = self.best.scores
         reached = score_text(float(scores.mean()), statistics.is_right_or_wrong(scores))
+        paid = f" (${self.usd:.4f})" if self.usd else ""
         return (
-            f"{plural(len(self.tries), 'prompt')} tried in {plural(self.calls, 'call')} (${self.usd:.4f}). The best, "
-            f"{self.best.candidate.name}, reached {reached} in {self.metric.replace('_', ' ')} on "
-            f"{plural(len(scores), 'training row')}. It was picked on these rows, which flatters it: measure it on "
+            f"{plural(len(self.tries), 'prompt')} tried in {plural(self.calls, 'call')}{paid}. The best of those "
+            f"scored on all {plural(len(scores), 'training row')}, “{self.best.candidate.name}”, reached {reached} in "
+            f"{self.metric.replace('_', ' ')}. It was picked on these rows, which flatters it: measure it on "
             "validation rows."
         )
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
-        """One line a try: ``rows`` that it was scored on, ``score`` with ``low`` to ``high``, ``copied`` passages."""
+        """One line a try: ``rows`` that it was scored on, ``score`` with ``low`` to ``high``, ``copied`` passages.
+
+        Those scored on most rows come first, because only they can be the best; among them the highest score.
+        """
         lines = [
             {
                 "try": one.candidate.name,
@@ -96,7 +100,8 @@ class Search:
             }
             for one in self.tries
         ]
-        return pd.DataFrame(lines).set_index("try").rename(columns={"value": "score"})
+        tried = pd.DataFrame(lines).set_index("try").rename(columns={"value": "score"})
+        return tried.sort_values(["rows", "score"], ascending=False, kind="stable")
 
 
 class Purse:

@@ -210,8 +210,8 @@ def _second_look(
     unit = " %" if share else ""
     said = [number(value, share) for value in (picked.value, fresh.value, fresh.low, fresh.high)]
     text = (
-        f"{name}, the best of {tries} prompts, scored {said[0]}{unit} on the {rows[0]} rows that it was picked on and "
-        f"{said[1]}{unit} on {rows[1]} fresh ones (95 % interval {said[2]} to {said[3]})."
+        f"“{name}”, the best of {tries} prompts, scored {said[0]}{unit} on the {rows[0]} rows that it was picked on "
+        f"and {said[1]}{unit} on {rows[1]} fresh ones (95 % interval {said[2]} to {said[3]})."
     )
     if change.high < 0:
         return text + " It was picked partly for its luck: quote the fresh score."
@@ -246,7 +246,8 @@ def _judge(
     if widest["high"] < worth:
         return "plateaued", (
             f"Prompting has plateaued on these {rows} rows: after {tries} prompts, none of the last {last} can be more "
-            f"than {amount(max(widest['high'], 0))} better than {incumbent}, and {amount(worth)} would be worth having."
+            f"than {amount(max(widest['high'], 0))} better than “{incumbent}”, and {amount(worth)} would be worth "
+            "having."
         )
     repeated = [gain["p"] for gain, count in zip(gains, counts[-last:], strict=True) for _ in range(count)]
     adjusted = statistics.holm(repeated)[np.cumsum(counts[-last:]) - 1]
@@ -254,15 +255,15 @@ def _judge(
     if risen:
         best = max(risen, key=lambda gain: gain["gain"])
         return "still rising", (
-            f"Prompting is still rising: {best['name']} beats {incumbent} by {amount(best['gain'])} on {rows} rows "
+            f"Prompting is still rising: “{best['name']}” beats “{incumbent}” by {amount(best['gain'])} on {rows} rows "
             f"({tries} prompts tried). Try more prompts before anything else."
         )
     top, needed = max(gains, key=lambda gain: gain["gain"]), _rows_for(gains, worth, rows)
     stands = f"is {amount(-top['gain'])} worse than" if top["gain"] < 0 else f"gained {amount(top['gain'])} over"
-    who = "it" if widest is top else widest["name"]
+    who = "it" if widest is top else f"“{widest['name']}”"
     return "cannot tell", (
         f"These {rows} rows cannot tell whether prompting has plateaued: the best of the last {last} prompts, "
-        f"{top['name']}, {stands} {incumbent}; {who} may be up to {amount(widest['high'])} better. "
+        f"“{top['name']}”, {stands} “{incumbent}”; {who} may be up to {amount(widest['high'])} better. "
         f"To rule out {amount(worth)} takes about {needed:,} rows."
     )
 

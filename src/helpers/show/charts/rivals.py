@@ -188,7 +188,7 @@ def score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
         return "Nothing has been measured yet"
     best = table.iloc[-1]
     score, low, high = (score_text(best[name], share) for name in ("score", "low", "high"))
-    names = [str(name) for name in table.index[table["score"] == best["score"]]][::-1]
+    names = [f"“{name}”" for name in table.index[table["score"] == best["score"]]][::-1]
     who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     if len(names) > MOST_NAMES:
         who = f"{names[0]} and {len(names) - 1} others"
@@ -205,9 +205,14 @@ def comparison_finding(rows: Sequence[Comparison]) -> str:
         return "Nothing has been compared yet"
     if len(rows) == 1:
         return rows[0].sentence
-    better = [c.b for c in rows if c.low > 0]
-    worse = [c.b for c in rows if c.high < 0]
-    open_ = len(rows) - len(better) - len(worse)
-    parts = [f"better than {len(better)}"] * bool(better) + [f"worse than {len(worse)}"] * bool(worse)
-    parts += [f"not told apart from {open_}"] * bool(open_)
-    return f"{rows[0].a} is {', '.join(parts)} of its {len(rows)} rivals on {rows[0].n} rows"
+    better, worse = sum(c.low > 0 for c in rows), sum(c.high < 0 for c in rows)
+    open_ = len(rows) - better - worse
+    if open_ == len(rows):
+        said = "told apart from none"
+    elif len(rows) in (better, worse):
+        said = f"{'better' if better else 'worse'} than each"
+    else:
+        counts = {"better than": better, "worse than": worse, "not told apart from": open_}
+        *others, last = [f"{words} {count}" for words, count in counts.items() if count]
+        said = f"{', '.join(others)} and {last}"
+    return f"“{rows[0].a}” is {said} of its {len(rows)} rivals on {rows[0].n} rows"

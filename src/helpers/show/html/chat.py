@@ -45,7 +45,7 @@ def what_the_model_sees(example: Example, client: Any = None, model: str = "") -
         learned, total = token_counts(example)
     rows = "".join(_row(text, is_learned) for text, is_learned in pieces)
     table = (
-        '<table style="border-collapse:collapse"><thead><tr><th scope="col" style="text-align:left">the loss</th>'
+        '<table style="border-collapse:collapse"><thead><tr><th scope="col" style="text-align:left">in training</th>'
         f'<th scope="col" style="text-align:left">text</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     said = f"{total} tokens, of which the model learns to write {learned}; the others it only reads.{escape(by)}"

@@ -17,13 +17,30 @@ from helpers.show.html.elements import html_output, wide
 
 MAX_ROWS = 200
 
+PLAIN = {
+    "handed_on": "passed on",
+    "macro_f1": "macro F1",
+    "n_epochs": "epochs",
+    "saving_high": "saving if doubled",
+    "saving_low": "saving if halved",
+    "saving_now": "saving now",
+    "share_percent": "share (%)",
+    "times_input": "input, times the base",
+    "times_output": "output, times the base",
+    "usd": "USD",
+    "usd_per_1000": "USD per 1,000 rows",
+    "usd_per_hour": "USD an hour",
+    "valid_json": "valid JSON",
+}
+"""Columns that need more than blanks between their words to be read as English."""
+
 
 def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str] = ()) -> HTML:
     """A data frame as an escaped, accessible HTML table.
 
     Numbers stand right with thousands separators, three digits of what is below one hundred, and dollars with cents. A
     missing value is a dash. An index becomes the rows' heading when it has a name or is no number: bare numbers are
-    only the places that the rows had in a larger table.
+    only the places that the rows had in a larger table. Headings are put into words; the frame keeps its names.
 
     Args:
         df: bills, results, problems …; the first 200 rows are shown, the rest is counted.
@@ -32,7 +49,7 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
     """
     named = df.index.name is not None or not pd.api.types.is_integer_dtype(df.index)
     names = ([df.index.name or ""] if named else []) + list(df.columns)
-    head = "".join(_head(str(name), _side(df, name)) for name in names)
+    head = "".join(_head(heading(str(name)), _side(df, name)) for name in names)
     body = "".join(
         "<tr>"
         + (f'<th scope="row" style="text-align:left">{_cell(index)}</th>' if named else "")
@@ -43,6 +60,18 @@ def table(df: pd.DataFrame, caption: str | None = None, *, percent: Sequence[str
     more = f"<p>{len(df) - MAX_ROWS:,} more rows.</p>" if len(df) > MAX_ROWS else ""
     shown = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return html_output(wide(caption or "Table", shown, escape(caption or "")) + more)
+
+
+def heading(name: str) -> str:
+    """A column's name in words; the name of a setting, in capitals, stays as it is to be typed.
+
+    >>> heading("prompt_tokens"), heading("usd_per_hour"), heading("FREE_HOST")
+    ('prompt tokens', 'USD an hour', 'FREE_HOST')
+
+    Args:
+        name: of a column.
+    """
+    return name if name.isupper() else PLAIN.get(name, name.replace("_", " "))
 
 
 def number(value: Real, name: str = "") -> str:

@@ -26,10 +26,11 @@ GIVEN_KEY = "answers given"
 LEANS = {1: "speaks for tuning", -1: "speaks for prompting", 0: "speaks for neither side"}
 MINUTES = 3
 SAVED = (
-    "Each answer is saved at once. One that is given while cells run reaches the kit when they have ended: run the "
-    "cells of the verdict again then."
+    "Each answer is saved at once. Answers given while cells are running count only after those cells finish; then run "
+    "the verdict cells again."
 )
 BY_ANSWERS = "By your answers alone, before anything is measured:"
+BY_FACTS = "By your answers and what is known so far; no prompt and no model has been measured yet:"
 BY_EVIDENCE = "By your answers and what was measured until this cell was run:"
 OPEN, OPEN_VALUE = "not answered yet", ""
 """What an open question shows, and its value among the options."""
@@ -255,8 +256,10 @@ class Checklist(Panel):
 
     def _headline(self) -> str:
         """What the verdict rests on, and the verdict: the one of the cells below may rest on more."""
-        measured = self.evidence is not None and self.evidence.measurements
-        rests_on = f'<p style="margin:2px 0">{BY_EVIDENCE if measured else BY_ANSWERS}</p>'
+        known = self.evidence or Evidence()
+        anything = known.data or known.cost or known.learning_curve
+        said = BY_EVIDENCE if known.measurements else BY_FACTS if anything else BY_ANSWERS
+        rests_on = f'<p style="margin:2px 0;line-height:1.4">{said}</p>'
         return rests_on + verdict_headline(self.verdict)
 
     def picture(self) -> str:

@@ -116,8 +116,8 @@ class Rating:
         p_value = sign_test(more, fewer)
         if not self.choices:
             return Ratings(dict(wins), ties, skipped, p_value, "Nothing has been rated yet.")
-        counted = f"Preferred: {a} {more}, {b} {fewer}; {ties} ties, {skipped} skipped"
-        verdict = f"{a} is preferred" if p_value < SURE else "these ratings cannot tell which one you prefer"
+        counted = f"Preferred: “{a}” {more}, “{b}” {fewer}; {ties} ties, {skipped} skipped"
+        verdict = f"“{a}” is preferred" if p_value < SURE else "these ratings cannot tell which one you prefer"
         return Ratings(dict(wins), ties, skipped, p_value, f"{counted}. Sign test p = {p_value:.3g}: {verdict}.")
 
     def _save(self) -> None:

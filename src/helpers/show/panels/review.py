@@ -12,6 +12,8 @@ from helpers.show.html.elements import CARD, texts_side_by_side
 from helpers.show.panels.parts import SPACE, Panel, Words, for_keyboards, keyboard
 from helpers.show.panels.reviewing import Decision, Review
 
+NOTHING = "Nothing to review: no row waits for a decision."
+
 
 def review(queue: pd.DataFrame, store: Path | str) -> ReviewPanel:
     """Decide what no machine should: keep one side, both, none, or write the right answer.
@@ -52,8 +54,11 @@ class ReviewPanel(Panel):
             }
         )
         self.field = keys.children[1]
-        super().__init__([self.bar, self.shown, keys, self.answer])
-        self.children += (for_keyboards(self, "kit-review"),)
+        if len(queue):
+            super().__init__([self.bar, self.shown, keys, self.answer])
+            self.children += (for_keyboards(self, "kit-review"),)
+        else:  # no keys and no field where there is nothing to use them for
+            super().__init__([self.shown])
         self._draw()
 
     def first_key(self, letter: str) -> None:
@@ -77,7 +82,7 @@ class ReviewPanel(Panel):
     def picture(self) -> str:
         """How many there are, and the one that is next."""
         if not len(self.review.queue):
-            return "<p><b>No row to decide.</b></p>"
+            return f"<p><b>{NOTHING}</b></p>"
         counts = f"{len(self.review.queue)} rows to decide, {self.review.at} done."
         return f"<p><b>{counts} Run this cell to decide them.</b></p>{self.shown.value}"
 
@@ -98,6 +103,8 @@ class ReviewPanel(Panel):
         )
 
     def _end(self) -> str:
+        if not len(self.review.queue):
+            return f'<div role="status" style="{CARD}"><b>{NOTHING}</b></div>'
         later = sum(step[1] == "later" for step in self.review.steps)
         waits = f" {later} put off: run the cell again to take them up." if later else ""
         decided = f"{len(self.review.steps) - later} of {len(self.review.queue)} decided."
