@@ -235,11 +235,11 @@ def test_a_title_names_all_that_score_highest():
     """“embeddings scores highest in all fields: 70 %”: so did the line below it, and not in every field."""
     table = scores_table().assign(score=[0.2, 0.7, 0.5, 0.7])
     said = show.scores(table, "label_accuracy").layout.title.text.replace("<br>", " ")
-    assert said.startswith("tuned and TF-IDF score highest in label accuracy: 70 % ")
+    assert said.startswith("“tuned” and “TF-IDF” score highest in label accuracy: 70 % ")
     said = show.scores(table, "all_fields").layout.title.text.replace("<br>", " ")
-    assert said.startswith("tuned and TF-IDF have all fields right most often: 70 % ")
+    assert said.startswith("“tuned” and “TF-IDF” have all fields right most often: 70 % ")
     said = show.scores(table.assign(score=0.7), "all_fields").layout.title.text.replace("<br>", " ")
-    assert said.startswith("tuned and 3 others have all fields right most often: 70 % ")
+    assert said.startswith("“tuned” and 3 others have all fields right most often: 70 % ")
 
 
 def test_a_score_is_not_written_across_the_line_of_the_most_frequent_answer():
