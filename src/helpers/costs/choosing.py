@@ -28,7 +28,7 @@ class Dial(NamedTuple):
 DIALS = {
     "calls_per_month": Dial("Calls a month", 1, 8),
     "tokens_in": Dial("Prompt, tokens a call", 1, 5),
-    "cacheable": Dial("Of the prompt, the same each time", 0, 5),
+    "cacheable": Dial("Prompt: the same each time", 0, 5),
     "tokens_out": Dial("Answer, tokens a call", 0, 4),
     "tuned_tokens_in": Dial("Prompt when tuned, tokens", 1, 5),
     "examples": Dial("Training examples", 1, 5),

@@ -13,7 +13,7 @@ from helpers import decide
 from helpers.decide import Question
 from helpers.project import Project
 from helpers.records import Evidence
-from helpers.show.html.elements import linked
+from helpers.show.html.elements import linked, wide
 from helpers.show.html.verdicts import verdict_background, verdict_headline, verdict_reasons
 from helpers.show.panels.parts import Panel, Words, for_keyboards
 
@@ -49,8 +49,13 @@ _STYLE = """<style>
 }
 .kit-radio { display: block !important; width: auto !important; height: auto !important;
   margin: 12px 2px 2px !important; padding: 0 !important; }
+.kit-checklist .widget-button { max-width: 100%; height: auto; min-height: var(--jp-widgets-inline-height);
+  padding: 4px 10px; line-height: 1.4; white-space: normal; text-align: left; }
+.kit-checklist .widget-text { max-width: calc(100% - 4px); }  /* its own margins */
+.kit-checklist a { overflow-wrap: anywhere; }
+.kit-checklist .kit-radio.jupyter-widgets > label.widget-label { line-height: 1.4 !important; }
 .kit-radio > .widget-label { width: auto !important; height: auto; white-space: normal; text-align: left; padding: 0;
-  font-weight: 600; line-height: 1.4 !important; }
+  font-weight: 600; }
 .kit-radio .widget-radio-box { display: grid !important; margin: 4px 0 0 !important; padding: 0 !important; gap: 4px;
   width: auto; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
 .kit-radio .widget-radio-box label { position: relative; display: block; height: auto; margin: 0; cursor: pointer;
@@ -330,8 +335,6 @@ def _side_by_side(decisions: Mapping[str, Mapping[str, str]], evidence: Evidence
         + "</tr>"
         for title, cells in rows
     )
-    return (
-        '<table style="line-height:1.4"><caption style="caption-side:top;text-align:left">'
-        "<b>Your decisions side by side</b> (questions with different answers)</caption>"
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    table = f'<table style="line-height:1.4"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+    caption = "<b>Your decisions side by side</b> (questions with different answers)"
+    return wide("Your decisions side by side", table, caption)
