@@ -53,6 +53,6 @@ def test_twelve_pairs_are_rated_and_the_result_is_seen(open_notebook):
         page.keyboard.press("0" if at == 11 else str(wanted))
         panel.get_by_text(f"Pair {at + 2} of 12" if at < 11 else "All 12 pairs are rated").wait_for()
     said = panel.locator("[role=status]").inner_text()
-    assert "tuned 11, prompted 0; 1 ties" in said and "tuned is preferred" in said
+    assert "“tuned” 11, “prompted” 0; 1 tie," in said and "“tuned” is preferred" in said
     shot(page, "voice_rated")
     assert kernel_value(page, "panel.verdicts('tuned').tolist()") == [1.0] * 11 + [0.0]

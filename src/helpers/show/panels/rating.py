@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from helpers.errors import EvaluationError
+from helpers.formatting import plural
 from helpers.project import write_atomically
 from helpers.statistics import sign_test
 
@@ -116,7 +117,7 @@ class Rating:
         p_value = sign_test(more, fewer)
         if not self.choices:
             return Ratings(dict(wins), ties, skipped, p_value, "Nothing has been rated yet.")
-        counted = f"Preferred: “{a}” {more}, “{b}” {fewer}; {ties} ties, {skipped} skipped"
+        counted = f"Preferred: “{a}” {more}, “{b}” {fewer}; {plural(ties, 'tie')}, {skipped} skipped"
         verdict = f"“{a}” is preferred" if p_value < SURE else "these ratings cannot tell which one you prefer"
         return Ratings(dict(wins), ties, skipped, p_value, f"{counted}. Sign test p = {p_value:.3g}: {verdict}.")
 
