@@ -98,7 +98,7 @@ def test_twenty_wrong_rows_are_tagged_by_keyboard_alone(open_notebook):
     drawn = page.locator(".kit-errors .js-plotly-plot").bounding_box()
     assert drawn["height"] > 200, "a chart that was drawn anew keeps its height"
     shot(page, "errors_end_dark")
-    page.get_by_role("table", name="The tags, the most frequent first").scroll_into_view_if_needed()
+    page.get_by_role("group", name="The tags, the most frequent first").scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     shot(page, "errors_advice_dark")
     assert kernel_value(page, "panel.wrong_labels()['line'].tolist()") == list(range(3, 10))

@@ -174,7 +174,7 @@ def test_charts_tables_and_marks_in_both_themes(open_notebook):
     shown = page.locator(".jp-OutputArea-output pre", has_text="Where is <b>it</b>?")
     shown.wait_for()
     assert shown.locator("b").count() == 0
-    assert page.get_by_role("table", name="Rows by <i>name</i>").is_visible()
+    assert page.get_by_role("group", name="Rows by <i>name</i>").is_visible()
     assert page.get_by_role("columnheader", name="rows").is_visible()
     page.wait_for_timeout(500)
     shot(page, "charts_dark")
