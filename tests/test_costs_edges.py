@@ -268,6 +268,8 @@ def test_what_ends_on_the_jobs_last_day_ends_before_it_is_done(days: int, marked
         ("tuned:together/Qwen3.5-9B", {"replicas": 2}, "2 deployments up 720 hours a month", "machine-hours"),
         (NOVA, {}, "", "deployment"),
         (RENTED, {}, "machine-hours a month of 720", "deployment"),
+        (HERE, {}, "training, evaluation and calls stand under electricity", "deployment"),
+        (RENTED, {}, "machine-hours", "stand under electricity"),
     ],
 )
 def test_what_is_said_beside_a_bill(option: str, numbers: dict, said: str, unsaid: str):

@@ -14,7 +14,7 @@ import pytest
 from evaluate_host import Host, completion, error, killed_after
 
 from helpers import evaluate, providers
-from helpers.errors import ConsentError, EvaluationError, HostError
+from helpers.errors import ConsentError, EvaluationError, HostError, StopHere
 from helpers.evaluate import Results, metrics, run
 from helpers.evaluate.inference import failures, requests
 from helpers.evaluate.inference.reading import THOUGHT
@@ -362,11 +362,13 @@ def test_an_interrupt_keeps_the_calls_under_way(host, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(requests, "wait", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StopHere) as stopped:
         measure(server, store, concurrency=2)
     monkeypatch.undo()
     sent = len(server.calls)
     assert 2 <= sent <= 8
+    said = [f"You stopped; {sent} of 20 answers are kept. Run this again to go on with the others."]
+    assert stopped.value._render_traceback_() == said, "a notebook shows this in place of a traceback"
     measure(server, store)
     assert len(server.calls) == 20
 

@@ -11,6 +11,7 @@ import pytest
 from openai.types.fine_tuning import FineTuningJob
 
 from helpers import providers, show
+from helpers.errors import StopHere
 from helpers.jobs import Progress
 from helpers.show.panels import watching
 
@@ -94,10 +95,10 @@ def test_an_interrupt_ends_the_cell_with_a_sentence_and_no_traceback(monkeypatch
 
     monkeypatch.setattr(watching.jobs, "watch", interrupted)
     client = providers.connect("local")
-    with pytest.raises(watching.StopHere, match="come back to it anywhere with: show.watch") as stopped:
+    with pytest.raises(StopHere, match="come back to it anywhere with: show.watch") as stopped:
         show.watch(client, "ftjob-1")
     assert stopped.value._render_traceback_() == [str(stopped.value)]
-    with pytest.raises(watching.StopHere, match="2 jobs go on"):
+    with pytest.raises(StopHere, match="2 jobs go on"):
         show.watch_all(client, ["ftjob-1", "ftjob-2"])
 
 

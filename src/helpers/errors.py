@@ -15,6 +15,8 @@ Every error of the kit says three things: *what* is wrong and where, what was *g
     ├── EvaluationError   candidates, metrics or results that do not fit together
     ├── DecisionError     answers or evidence that cannot be read
     └── DeployError       a release, alias or export that cannot be made
+
+An interrupt is none of them: :class:`StopHere` says what is kept and how to go on.
 """
 
 from __future__ import annotations
@@ -89,3 +91,10 @@ class DecisionError(KitError):
 
 class DeployError(KitError):
     """A release, alias or export that cannot be made."""
+
+
+class StopHere(KeyboardInterrupt):
+    """A reader's interrupt: it ends the cell and a run of all cells, and shows a sentence in place of a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]

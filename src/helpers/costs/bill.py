@@ -171,6 +171,8 @@ def _remarks(w: Workload, option: Option, rate: Rates) -> tuple[str, ...]:
     if option.kind == "own":
         hours = w.calls_per_month * w.seconds_per_call / 3600
         said.append(f"needs {hours:,.1f} machine-hours a month of {HOURS_A_MONTH * w.replicas:g}")
+        if not rate.hosting:
+            said.append("nothing is paid by the token: training, evaluation and calls stand under electricity")
         most = most_calls(w, option)
         if most is not None and w.calls_per_month > most:
             said.append("TOO MUCH for that many machines: raise replicas")

@@ -5,7 +5,6 @@ Each function turns rows that the core has found into a DataFrame; nothing is de
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -77,13 +76,13 @@ def hosting_table(on: date | None = None) -> pandas.DataFrame:
     """Every hosting and storage price, and in ``open to`` whom its provider lets in on the day."""
     day = on or today()
     table = load("hosting")
-    table.insert(2, "open to", [_let_in(provider, day) for provider in table["provider"]])
+    table.insert(2, "open to", [_open_to(provider, day) for provider in table["provider"]])
     return table
 
 
-def _let_in(provider: str, day: date) -> str:
-    """Whom, in the words of the provider page: the first clause, because what follows is about other things."""
-    return re.split("[:;]", who_in_words(events.provider_row(provider), events.door(provider, day)))[0]
+def _open_to(provider: str, day: date) -> str:
+    """Whom it lets in, without its terms: what there is to host stands in the other columns."""
+    return who_in_words(events.provider_row(provider), events.door(provider, day), terms=False)
 
 
 def free_tiers(on: date | None = None) -> pandas.DataFrame:

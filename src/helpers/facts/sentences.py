@@ -57,15 +57,16 @@ def _narrowing(provider: str) -> list[FactRow]:
     return [event for event in life(provider=provider) if event["event"] not in ("opened", *OTHER_PRODUCTS)]
 
 
-def who_in_words(row: FactRow, who: str) -> str:
+def who_in_words(row: FactRow, who: str, *, terms: bool = True) -> str:
     """Whom a provider lets in, in a reader's words.
 
     Args:
         row: the host's row of ``providers``.
         who: one of the values of :data:`helpers.facts.WHO`.
+        terms: also what there is for them, where the row says so.
     """
     return {
-        "anyone": row["who"],
+        "anyone": ": ".join(filter(None, (row["who"], row["terms"] if terms else None))),
         "by invitation": "by invitation only",
         "existing customers": "existing customers only",
         "not verified": "not verified",

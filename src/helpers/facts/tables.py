@@ -36,7 +36,7 @@ KNOWN = ("as_of", "source", "how_known")
 
 COLUMNS = {
     "providers": (
-        "provider", "name", "who", "sdk", "weights_out", "validation_billed", "min_job_usd", *KNOWN, "remark",
+        "provider", "name", "who", "terms", "sdk", "weights_out", "validation_billed", "min_job_usd", *KNOWN, "remark",
     ),
     "tunable": (
         "provider", "model", "label", "method", "train", "train_hour", "input", "cached", "output", "batch_input",
@@ -55,7 +55,7 @@ COLUMNS = {
         "trains_on_prompts", "ended", *KNOWN, "remark",
     ),
     "defaults": ("provider", "name", "value", "unit", *KNOWN, "remark"),
-    "durations": ("provider", "model", "trained_tokens", "minutes", "hardware", *KNOWN, "remark"),
+    "durations": ("provider", "model", "trained_tokens", "minutes", "hardware", "kind", *KNOWN, "remark"),
     "limits": ("provider", "model", "limit", "value", "unit", *KNOWN),
 }  # fmt: skip
 """Every table and its columns; what each means stands in CONTRIBUTING.md."""
@@ -67,6 +67,7 @@ FILLED = {
     "tunable": ("model", "label", "from"),
     "prompting": ("model", "label", "kind", "input", "output", "from"),
     "life": ("model", "date", "what"),
+    "durations": ("model", "trained_tokens", "minutes", "kind"),
 }
 """Columns without which a row cannot be used, beside :data:`KNOWN`."""
 
@@ -81,6 +82,7 @@ WORDS = {
     ("hosting", "per"): ("hour", "month", "GB month"),
     ("providers", "weights_out"): ("yes", "no", "unknown"),
     ("providers", "validation_billed"): ("no", "once", "every evaluation", "unknown"),
+    ("durations", "kind"): ("recorded run", "worked example"),
     ("free_tiers", "trains_on_prompts"): ("yes", "no", "depends", "unknown"),
 }  # fmt: skip
 """Columns that take one of these words only, by table and column."""

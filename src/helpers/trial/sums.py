@@ -89,7 +89,9 @@ def hours_to_days(bench: Bench) -> Finding:
         log=True,
         reading="Time in a provider's queue is not in it, and can be longer than the training.",
         sources=tuple(
-            f"{row.cite} {row.remark}".strip() for row in facts.rows("durations") if row["provider"] != "local"
+            f"{row.cite} ({'; '.join(filter(None, (row['kind'], row.remark)))})"
+            for row in facts.rows("durations")
+            if row["provider"] != "local"
         ),
     )
 

@@ -148,16 +148,15 @@ def _stretches(lengths: pandas.Series, holds: pandas.Series) -> str:
 def training_durations() -> pandas.DataFrame:
     """How long training took where somebody wrote it down, and how long the article's file (3 epochs) would have taken.
 
-    Columns of the table ``durations``, ``tokens_per_second`` and ``article_minutes`` at that speed, and whether a line
-    is ``made_up``: a worked example, which nobody ran.
+    Columns of the table ``durations`` (``kind`` tells a recorded run from a worked example, which nobody ran),
+    ``tokens_per_second``, and ``article_minutes`` at that speed.
     ``attrs["cite"]`` says who wrote it down.
     """
     table = facts.load("durations")
     table["tokens_per_second"] = table["trained_tokens"] / table["minutes"] / 60
-    table["made_up"] = table["remark"].fillna("").str.contains("worked example")
     table["article_minutes"] = EXAMPLES * TOKENS_EACH * 3 / table["tokens_per_second"] / 60
     table.attrs["cite"] = [
-        f"{row['model']}, {row['minutes']:g} minutes: {'; '.join(filter(None, (row.remark, row.cite)))}"
+        f"{row['model']}, {row['minutes']:g} minutes: {'; '.join(filter(None, (row['kind'], row.remark, row.cite)))}"
         for row in facts.rows("durations")
     ]
     return table

@@ -25,7 +25,7 @@ import openai
 from tqdm import tqdm
 
 from helpers import providers
-from helpers.errors import AllowanceError, HostError
+from helpers.errors import AllowanceError, HostError, StopHere
 from helpers.evaluate.inference.clipping import cut
 from helpers.evaluate.inference.failures import TIMEOUT, message, reason
 from helpers.evaluate.inference.pace import Pace, pace_of
@@ -112,6 +112,7 @@ def ask(
         EvaluationError: the store cannot be used, or the price is not a number, or one price for several models.
         HostError: the host refuses the key or the model, or is gone.
         AllowanceError: the day's allowance at a free tier is used up; a later run goes on from there.
+        StopHere: interrupted; the calls under way were finished and kept.
     """
     host = identity(client)
     keys = [request.key(host) for request in requests]
@@ -125,7 +126,11 @@ def ask(
             forecast = spending.consent(asked, host)
             if progress and (pace or spending.forecast(asked) > 0):
                 print(pace.plan(asked).sentence if pace else forecast)
-            replies |= _Sender(client, host, spending, pace).send(todo, kept, concurrency, progress)
+            try:
+                replies |= _Sender(client, host, spending, pace).send(todo, kept, concurrency, progress)
+            except KeyboardInterrupt:
+                done = f"{len(kept.get(todo))} of {len(todo)} answers are kept"
+                raise StopHere(f"You stopped; {done}. Run this again to go on with the others.") from None
         replies |= _without_cut_prompts(dict(zip(keys, requests, strict=True)), replies, kept)
     return [replies[key] for key in keys]
 

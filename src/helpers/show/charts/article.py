@@ -70,7 +70,7 @@ def prompt_lengths(table: pd.DataFrame) -> go.Figure:
 
 def training_times(table: pd.DataFrame) -> go.Figure:
     """``costs.training_durations()`` as points: trained tokens against minutes, where somebody wrote them down."""
-    made_up = table["made_up"]
+    made_up = table["kind"] == "worked example"
     chart = figure(
         f"“Hours to days”? {_longest(table)}",
         "As published; hollow: a worked example, which nobody ran. Time in a queue is not counted. Remarks and sources "
@@ -96,7 +96,7 @@ def training_times(table: pd.DataFrame) -> go.Figure:
 
 def _longest(table: pd.DataFrame) -> str:
     """The longest recorded run, and the longest worked example apart: a number that nobody measured answers nothing."""
-    ran, made_up = table[~table["made_up"]], table[table["made_up"]]
+    ran, made_up = (table[table["kind"] == kind] for kind in ("recorded run", "worked example"))
     said = f"Of {plural(len(ran), 'recorded run')} the longest took {_time(ran['minutes'].max())}"
     return said + (f"; a worked example says {_time(made_up['minutes'].max())}" if len(made_up) else "")
 

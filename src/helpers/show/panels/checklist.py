@@ -53,9 +53,8 @@ _STYLE = """<style>
   padding: 4px 10px; line-height: 1.4; white-space: normal; text-align: left; }
 .kit-checklist .widget-text { max-width: calc(100% - 4px); }  /* its own margins */
 .kit-checklist a { overflow-wrap: anywhere; }
-.kit-checklist .kit-radio.jupyter-widgets > label.widget-label { line-height: 1.4 !important; }
-.kit-radio > .widget-label { width: auto !important; height: auto; white-space: normal; text-align: left; padding: 0;
-  font-weight: 600; }
+.kit-radio > .widget-label { display: block; width: auto !important; height: auto; white-space: normal;
+  text-align: left; padding: 0; font-weight: 600; line-height: 1.4 !important; }
 .kit-radio .widget-radio-box { display: grid !important; margin: 4px 0 0 !important; padding: 0 !important; gap: 4px;
   width: auto; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
 .kit-radio .widget-radio-box label { position: relative; display: block; height: auto; margin: 0; cursor: pointer;

@@ -16,6 +16,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from helpers import jobs
+from helpers.errors import StopHere
 from helpers.jobs import Progress
 from helpers.providers import host_of
 from helpers.show.charts.training import loss
@@ -147,13 +148,6 @@ def _left_of(expected: float | None, seconds: float) -> str:
         return ""
     left = 60 * expected - seconds
     return f", about {_duration(left)} left" if left >= 1 else ", longer than predicted"
-
-
-class StopHere(KeyboardInterrupt):
-    """A reader's interrupt: it ends the cell and a run of all cells, and shows a sentence in place of a traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [str(self)]
 
 
 def words(progress: Progress, now: float | None = None, expected: float | None = None) -> str:
