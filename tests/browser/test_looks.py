@@ -65,3 +65,22 @@ def test_a_chart_that_is_scrolled_away_survives_a_new_size_of_the_window(open_no
         to_cell(page, 25)
         page.wait_for_timeout(1000)
         assert page.evaluate(SIZES) == [[0, 0]], (width, height)
+
+
+LINES = """() => [...document.querySelectorAll('.kit-radio > .widget-label')]
+    .filter(title => title.offsetParent).map(title => {
+  const text = document.createRange();
+  text.selectNodeContents(title);
+  const tops = new Set([...text.getClientRects()].map(line => Math.round(line.top)));
+  return [tops.size, title.getBoundingClientRect().height / tops.size / parseFloat(getComputedStyle(title).fontSize)];
+})"""
+"""How many lines each question in sight takes, and how high a line is, in sizes of its letters."""
+
+
+def test_a_question_of_two_lines_is_not_double_spaced(open_notebook):
+    page = open_notebook(gallery.START, gallery.PANELS["checklist"])
+    page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+    page.set_viewport_size({"width": 390, "height": 1200})
+    to_cell(page, 1)
+    found = page.evaluate(LINES)
+    assert max(lines for lines, _ in found) > 1 and all(height < 1.5 for _, height in found), found
