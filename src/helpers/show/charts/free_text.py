@@ -85,13 +85,16 @@ def _broken_finding(broken: pd.DataFrame) -> str:
     if often.nunique() == 1:
         return f"Each rival breaks {plural(int(often.iloc[0]), 'rule')} in half of its copies or more; {worst}"
     tuned = [name for name in often.index if name.startswith(TUNED)][:1]
-    others = often.drop(tuned)
-    ends = [(_level(others, count), int(count)) for count in sorted({others.min(), others.max()})]
-    (first, count), *rest = [(tuned, int(often[name])) for name in tuned] + ends
-    verb, whose = ("breaks", "its") if len(first) == 1 else ("break", "their")
-    said = f"{_names(first).capitalize() if len(first) > 2 else _names(first)} {verb} {plural(count, 'rule')}"
-    more = "".join(f", {_names(names)} {count}" for names, count in rest)
-    return f"{said} in half of {whose} copies or more{more}; {worst}"
+    if tuned:
+        count, others = int(often[tuned[0]]), often.drop(tuned)
+        theirs = f"{others.min()} to {others.max()}" if others.nunique() > 1 else f"{others.min()}"
+        beside = f"{_names(others.index) if len(others) < 3 else 'the others'} {theirs}"
+        return f"{_names(tuned)} breaks {plural(count, 'rule')} in half of its copies or more, {beside}; {worst}"
+    least, most = _level(often, often.min()), _level(often, often.max())
+    verb, whose = ("breaks", "its") if len(least) == 1 else ("break", "their")
+    who = _names(least) if len(least) < 3 else _names(least).capitalize()
+    said = f"{who} {verb} {plural(int(often.min()), 'rule')} in half of {whose} copies or more"
+    return f"{said}, {_names(most)} {often.max()}; {worst}"
 
 
 def _level(often: pd.Series, count: int) -> list[str]:
