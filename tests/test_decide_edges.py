@@ -256,11 +256,20 @@ def test_the_newest_run_is_judged_by_its_own_seeds():
     assert [case(*runs[:n]).judged.score for n in (6, 3, 2)] == [0.71, 0.8, 0.9]
 
 
+def test_a_change_from_measuring_first_to_prompting_reads_as_a_change():
+    """Four lines of lesson 7's record led from "Keep prompting: measure …" to "Keep prompting", as if to the same."""
+    answers = {"gap": "behaviour", "good_output": "roughly", "consistency": "matters", "evaluation": "fixed_set"}
+    evidence = Evidence((measurement("teaching", score=0.1),), data=DataSummary(rows=600))
+    assert decide.decide(answers, evidence, TODAY).choice == "measure_target"
+    found = [one.sentence for one in flips(answers, evidence, TODAY) if one.choice == "keep_prompting"]
+    assert found and all(one.endswith("“Keep prompting”, whatever a stronger model would score.") for one in found)
+
+
 def test_no_rival_gets_any_row_right_below_half_a_percent():
     for score, out in ((0.0, True), (0.004, True), (0.006, False)):
         code = replace(CODE, score=score, low=0, high=0.05)
         [said] = prompting._number_to_beat(case(code))
-        assert ("plain code is out" in said) == out
+        assert ("no rival without a language model that was tried gets any" in said) == out
     assert prompting._number_to_beat(case()) == ()
 
 
@@ -428,7 +437,9 @@ def test_the_first_box_says_little_of_each_thing():
 def test_what_waiting_costs_by_the_chance_of_a_saving(chance: float | None, said: str):
     evidence = Evidence(cost=CostForecast(chance, None, "") if chance is not None else None)
     assert said in lines("What waiting costs", evidence=evidence)[-1]
-    assert lines("What tuning would cost", evidence=evidence) == ["No bill was computed: lesson 06_decide does."]
+    assert lines("What tuning would cost", evidence=evidence) == [
+        "From how many calls on tuning pays was not computed: lesson 06_decide does."
+    ]
     assert lines("What tuning would cost", evidence=Evidence(cost=CostForecast(0.1, None, "Much."))) == ["Much."]
 
 

@@ -115,7 +115,15 @@ def test_the_first_box_is_for_a_manager():
     named = replace(record, decides_next="Head of support").html()
     assert "Head of support, by 2027" in named[: named.index("</dl>")]
     bare = unescape(Record("?", {}, None, record.decided_on).html())
-    assert "No bill was computed" in bare[: bare.index("</dl>")]
+    assert "tuning pays was not computed" in bare[: bare.index("</dl>")]
+
+
+def test_a_metric_stands_in_words_without_the_version_of_its_rules():
+    record = sample_record()
+    renamed = [replace(one, metric="rules_and_facts (b3889780)") for one in record.evidence.measurements]
+    record = replace(record, evidence=replace(record.evidence, measurements=tuple(renamed), comparisons=()))
+    for page in (record.html(), record.markdown()):
+        assert "rules and facts, " in page and "b3889780" not in page
 
 
 def test_waiting_costs_a_host_that_closes():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.formatting import amount, host_called, number, percent, plural, points, score_text, signed
+from helpers.formatting import amount, host_called, metric_name, number, percent, plural, points, score_text, signed
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -42,3 +42,15 @@ MINUS = "\N{MINUS SIGN}"
 )
 def test_numbers_in_words(said, words):
     assert said == words
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("rules_and_facts (b3889780)", "rules and facts"),
+        ("all_fields", "all fields"),
+        ("exact match (in capitals)", "exact match (in capitals)"),
+    ],
+)
+def test_a_metric_is_called_by_words_without_the_version_of_its_rules(key, words):
+    assert metric_name(key) == words

@@ -71,6 +71,7 @@ def invented(copy: str, sheet: str) -> list[str]:
         ("granite", "It is veined like marble and as cool as silk, and it is granite."),
         ("steel, oiled", "It will rust in the rain. Rub it with olive oil."),
         ("oak, brass hinge", "There is no plastic in it."),
+        ("gravel path", "It sits beside a stepping stone, or on stepping stones."),
         ("oak", "The dog turns three times and lies down. One walk will do."),
     ],
 )
@@ -108,6 +109,18 @@ def test_what_stands_on_the_sheet(sheet, copy):
 )
 def test_what_does_not_stand_on_the_sheet(sheet, copy, wrong):
     assert invented(copy, sheet) == [wrong]
+
+
+@pytest.mark.parametrize("copy", ["1. Wipe it.\n2. Dry it.\n3", "Care:\n 1) by hand\n10) never in water\n11."])
+def test_the_number_of_a_line_in_a_list_claims_nothing(copy):
+    assert not free_text.faithfulness.mentions(copy, "Apron, washable")
+
+
+@pytest.mark.parametrize(
+    "copy", ["It lasts 2 years.", "3 hooks, and a shelf.", "Hooks:\n3", "1.5 litres.\n7.5 cm across."]
+)
+def test_a_number_at_the_start_of_a_line_is_a_claim_where_it_counts_something(copy):
+    assert free_text.faithfulness.invented(copy, "Apron, washable")
 
 
 def test_a_mention_says_where_it_stands():

@@ -397,7 +397,8 @@ def test_the_steps_of_lesson_7_lead_to_lesson_7_which_reads_its_rows(host, tmp_p
     assert verdict.choice == "measure_target"
     assert not re.search(r"lesson 0[0-6]_|extra/", told)
     assert verdict.next_steps[0].endswith(
-        "Do it in lesson 07_a_brands_voice: set HOST, MODEL and PRICE at the top of the notebook and run it again."
+        "Do it in lesson 07_a_brands_voice: set HOST, MODEL, PRICE and SPEND_LIMIT_USD at the top of the "
+        "notebook and run it again, down to the plateau test."
     )
     assert "what more data would bring (train on half of the rows as well, and compare)" in verdict.not_measured
     with pytest.raises(ProjectError, match="'voice' holds scores of other rows.*rules_and_facts"):

@@ -275,7 +275,10 @@ def test_no_labelling_while_validation_rows_lie_unused():
         assert any("Label more validation rows" in step for step in none_left)
 
 
-@pytest.mark.parametrize(("right", "says"), [(0.2, "number to beat for any model"), (0.0, "plain code is out")])
+@pytest.mark.parametrize(
+    ("right", "says"),
+    [(0.2, "number to beat for any model"), (0.0, "no rival without a language model that was tried gets any")],
+)
 def test_a_rival_that_gets_nothing_right_is_no_number_to_beat(right, says):
     prompted = JOURNEY.evidence.measurements[0]
     code = replace(

@@ -5,6 +5,8 @@ And what a host is called in a sentence, and what a web address in one looks lik
 
 from __future__ import annotations
 
+import re
+
 WEB_ADDRESS = r"https?://[^\s<>\"')]+[^\s<>\"').,;:]"
 """A regular expression for a web address within a sentence: punctuation that ends the sentence is no part of it."""
 
@@ -43,6 +45,15 @@ def score_text(value: float, share: bool = True) -> str:
         share: which of the two it is.
     """
     return number(value, share) + " %" * share
+
+
+def metric_name(key: str) -> str:
+    """A metric's key as a reader's words: "rules and facts" for ``rules_and_facts (b3889780)``.
+
+    Args:
+        key: a metric's name, with the version of its rules where it has one.
+    """
+    return re.sub(r" \([0-9a-f]{8}\)$", "", key).replace("_", " ")
 
 
 def percent(share: float, digits: int | None = 0) -> str:

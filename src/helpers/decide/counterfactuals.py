@@ -114,7 +114,10 @@ def _flips(case: Case, ruling: Ruling) -> list[Flip]:
         _, other = rule(Case(answers, evidence, case.today))
         if other.choice == ruling.choice:
             continue
-        flip = Flip(name, distance, f"{words}: “{CHOICES[other.choice]}”.", other.choice, answers, evidence)
+        leads_to = f"“{CHOICES[other.choice]}”"
+        if (ruling.choice, other.choice) == ("measure_target", "keep_prompting"):  # else it reads as no change
+            leads_to += ", whatever a stronger model would score"
+        flip = Flip(name, distance, f"{words}: {leads_to}.", other.choice, answers, evidence)
         known = found.get((name, other.choice))
         if known is None or distance < known.distance:
             found[name, other.choice] = flip

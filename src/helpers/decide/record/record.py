@@ -29,7 +29,7 @@ from helpers.decide.record.stored import evidence_from
 from helpers.decide.rules.ruling import CHOICES
 from helpers.decide.verdict import decide
 from helpers.errors import DecisionError
-from helpers.formatting import percent, plural, signed
+from helpers.formatting import metric_name, percent, plural, signed
 from helpers.records import Comparison, Evidence, Verdict
 
 KIND = "prompt-or-fine-tune record"
@@ -78,6 +78,8 @@ GLOSSARY = {
     "Best per field": "another of them: for each part of the answer the method that was right most often on training "
     "rows; where the answer is one label, the best method.",
     "Label inside": "the share of answers that name the right label among other words: a hint, no score.",
+    "Rules and facts": "the share of texts that keep every rule which code tests, and state no number, material or "
+    "colour that the sheet does not have.",
     "Interval": "the range in which the true value lies with the stated certainty, given how few rows were measured.",
     "Points": "percentage points: from 40 % to 42 % is 2 points.",
     "Plateau": "better prompts have stopped bringing better answers, as far as a test can tell.",
@@ -215,7 +217,8 @@ class Record:
 
     def _tuning_costs(self) -> list[str]:
         cost = self.evidence.cost if self.evidence else None
-        return [cost.sentence if cost and cost.sentence else "No bill was computed: lesson 06_decide does."]
+        not_known = "From how many calls on tuning pays was not computed: lesson 06_decide does."
+        return [cost.sentence if cost and cost.sentence else not_known]
 
     def _next(self) -> list[str]:
         day = self.look_again()[0][0]
@@ -276,7 +279,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "md": _markdown, "html": _html, "name": _name, "percent": _tenths, "points": signed, "count": _count
+        "md": _markdown, "html": _html, "name": metric_name, "percent": _tenths, "points": signed, "count": _count
     }  # fmt: skip
     return environment
 
@@ -296,11 +299,6 @@ def _html(text: Any) -> str:
     """Escaped text, notebooks by their titles; a long address may go on in the next line, after a slash or a dot."""
     shown = escape(titled(str(text)))
     return re.sub(r"https?://[^\s&]+", lambda found: re.sub(r"(?<=[/.\-_=?])(?=\w)", "<wbr>", found[0]), shown)
-
-
-def _name(key: Any) -> str:
-    """A metric's or a state's key as words."""
-    return str(key).replace("_", " ")
 
 
 def _count(value: Any) -> Any:

@@ -243,9 +243,7 @@ def no_target_was_measured(case: Case) -> Ruling | None:
 def _number_to_beat(case: Case) -> tuple[str, ...]:
     code = case.best_code
     if code is not None and percent(code.score) == percent(0):
-        return (
-            f"no rival without a language model gets any of the {code.n:,} {code.split} rows right: plain code is out",
-        )
+        return (f"no rival without a language model that was tried gets any of the {code.n:,} {code.split} rows right",)
     return tuple(f"{sentence}: that is the number to beat for any model" for sentence in code_sentence(case))
 
 
@@ -296,5 +294,6 @@ def measure_a_target(case: Case) -> str:
         return f"You have measured other models elsewhere: bring these scores in, or measure here, {price}."
     return (
         f"Measure a target model with the same prompts on the same rows: {price}. Do it in {LESSON['decide']}: "
-        "set HOST, MODEL and PRICE at the top of the notebook and run it again."
+        "set HOST, MODEL, PRICE and SPEND_LIMIT_USD at the top of the notebook and run it again, down to the plateau "
+        "test."
     )

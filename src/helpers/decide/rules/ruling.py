@@ -52,8 +52,6 @@ HALF = "train on half of the rows as well, and compare"
 """What stands for the side trip on more data where the rows are not the sample's, which is all that it reads."""
 
 VOICE = {
-    # lesson 7 has a bill, and no chances
-    f"({LESSON['record']})": "(the function costs.probability_cheaper computes it)",
     **{LESSON[name]: "lesson 07_a_brands_voice" for name in ("decide", "data", "train", "evaluate", "record")},
     LESSON["how_much"]: HALF,
 }

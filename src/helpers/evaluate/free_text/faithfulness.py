@@ -2,7 +2,8 @@
 
 * A **number** stands when the sheet has the same quantity: ``9.5 cm`` for ``95 mm``, ``40 cm`` for ``15.75"`` (inches
   to the nearest whole centimetre), "a litre and a half" for ``1.5 L``. A length is not backed by a weight or a volume.
-  "One" is not checked: it is rarely a number; nor is a small number word that counts no part of the product.
+  "One" is not checked: it is rarely a number; nor is a small number word that counts no part of the product, nor
+  the number of a line in a list ("1. Rinse").
 * A **material** or **colour** stands when the sheet has the word, or one that ``lexicon.toml`` lists under it: "steel"
   for "stainless steel", "green" for "sage", and never the other way round.
 * A comparison claims nothing ("veined like marble"), nor does what is denied ("no plastic").
@@ -28,6 +29,9 @@ LEXICON: dict[str, Any] = tomllib.loads((Path(__file__).parent / "lexicon.toml")
 COMPARING = re.compile(LEXICON["comparing"]["opens"], re.IGNORECASE)
 DENIED = re.compile(LEXICON["comparing"]["denies"], re.IGNORECASE)
 OTHERWISE = re.compile("|".join(LEXICON["otherwise"]["meanings"]), re.IGNORECASE)
+LIST_NUMBER = re.compile(r"^[ \t*]*\d{1,2}[.)](?=\s|\Z)", re.MULTILINE)
+CUT_LIST_NUMBER = re.compile(r"^[ \t*]*\d{1,2}\Z", re.MULTILINE)
+"""A list that is cut off at the limit of tokens may end on the bare number of its next line."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def mentions(copy: str, sheet: str) -> list[Mention]:
     """
     plain = _without(COMPARING, copy)
     words = _without(OTHERWISE, plain)
-    numbers = (*_figures(plain), *_in_words(plain, claims=True))
+    counted = _without_list_numbers(plain)
+    numbers = (*_figures(counted), *_in_words(counted, claims=True))
     said = [Mention("number", one.text, one.at, one.stands_on(sheet)) for one in numbers]
     for kind, table in (("material", "materials"), ("colour", "colours")):
         said += [
@@ -81,6 +86,11 @@ def distinct(said: Sequence[Mention]) -> list[Mention]:
 def _without(pattern: re.Pattern[str], text: str) -> str:
     """The text with what the pattern finds blanked out, so that every place stays where it was."""
     return pattern.sub(lambda found: " " * len(found.group()), text)
+
+
+def _without_list_numbers(text: str) -> str:
+    plain = _without(LIST_NUMBER, text)
+    return plain if plain == text else _without(CUT_LIST_NUMBER, plain)
 
 
 # --- materials and colours -------------------------------------------------------------------------------------------

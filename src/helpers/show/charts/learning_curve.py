@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from helpers.evaluate.learning_curve import FARTHEST, LearningCurve
-from helpers.formatting import amount, number
+from helpers.formatting import amount, metric_name, number
 from helpers.show.charts.theme import BLUE, GREY, INK, VERMILION, figure, plain
 
 POINTS = 40
@@ -42,7 +42,7 @@ def learning_curve(
         * fitted
         + "No line is drawn, because no rising power law fits." * (not fitted),
         x="training rows (logarithmic)",
-        y=f"{metric.replace('_', ' ')} (% of rows)",
+        y=f"{metric_name(metric)} (% of rows)",
         height=430,
         legend=True,
     )

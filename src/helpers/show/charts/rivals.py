@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from helpers.formatting import score_text
+from helpers.formatting import metric_name, score_text
 from helpers.records import PROMPTED, Comparison, Measurement
 from helpers.show.charts.theme import BLUE, GREY, INK, VERMILION, figure, plain, shorten, wrapped
 from helpers.statistics import SHARES
@@ -51,7 +51,7 @@ def scores(table: pd.DataFrame, metric: str, title: str | None = None) -> go.Fig
         "Marks are scores, bars their 95 % intervals; hollow marks are teaching models. "
         + "The dashed line is the score of always giving the most frequent answer. " * (MAJORITY in table.index)
         + "Overlapping bars do not mean equal: the paired comparison decides.",
-        x=f"{metric.replace('_', ' ')} ({'% of rows' if share else 'mean'})",
+        x=f"{metric_name(metric)} ({'% of rows' if share else 'mean'})",
         y="candidate",
         height=130 + _room(names) * len(table),
         legend=True,
@@ -193,7 +193,7 @@ def score_finding(table: pd.DataFrame, metric: str, share: bool) -> str:
     if len(names) > MOST_NAMES:
         who = f"{names[0]} and {len(names) - 1} others"
     one = len(names) == 1
-    does = f"{'scores' if one else 'score'} highest in {metric.replace('_', ' ')}"
+    does = f"{'scores' if one else 'score'} highest in {metric_name(metric)}"
     if metric == ALL_FIELDS:  # “highest in all fields” would say: in every single field
         does = f"{'has' if one else 'have'} all fields right most often"
     return f"{who} {does}: {score} (interval {low} to {high}) on {int(best['rows'])} rows"
