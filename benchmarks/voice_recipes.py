@@ -74,6 +74,7 @@ RECIPES = {
     "thorough-3, rate x0.5": Recipe(learning_rate_multiplier=0.5),
     "thorough-3, rate x2": Recipe(learning_rate_multiplier=2.0),
     "thorough-6, 300 pairs": Recipe(6, rows=300),
+    "thorough-5, 400 pairs": Recipe(5, rows=400),
     "quick-3, upper 60 %": Recipe(recipe="quick", upper=0.6),
     "quick-3, rank 32": Recipe(recipe="quick", rank=32),
     "quick-3, rank 8": Recipe(recipe="quick", rank=8),

@@ -265,6 +265,23 @@ def test_a_change_from_measuring_first_to_prompting_reads_as_a_change():
     assert found and all(one.endswith("“Keep prompting”, whatever a stronger model would score.") for one in found)
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "called"),
+    [
+        ("16 examples", "small-frontier", "16 examples (small-frontier)"),
+        ("16 examples, small-frontier", "small-frontier", "16 examples, small-frontier"),
+        ("most frequent answer", "most frequent answer", "most frequent answer"),
+    ],
+)
+def test_a_rivals_model_is_named_once(name: str, model: str, called: str):
+    """Lesson 7 with a target said "tuned against most frequent answer (most frequent answer)"."""
+    rival = replace(CODE, name=name, model=model)
+    [said] = sentences.code_lead_sentence(case(TUNED, rival, comparisons=(pair(TUNED, rival, 0.2, 0.1, 0.3, 200),)))
+    assert said.startswith(f"tuned against {called}, a rival without a language model: ")
+    [said] = sentences.code_sentence(case(rival))
+    assert said.startswith(f"{called} needs no language model, ")
+
+
 def test_no_rival_gets_any_row_right_below_half_a_percent():
     for score, out in ((0.0, True), (0.004, True), (0.006, False)):
         code = replace(CODE, score=score, low=0, high=0.05)

@@ -88,9 +88,14 @@ def _leads(lead: Lead | None, what: str) -> tuple[str, ...]:
     if lead is None:
         return ()
     return (
-        f"tuned against {lead.over.name} ({lead.over.model}), {what}: {points(lead.difference)} "
+        f"tuned against {_called(lead.over)}, {what}: {points(lead.difference)} "
         f"(interval {points(lead.low)} to {points(lead.high)}, {lead.n:,} {lead.of.split} rows)",
     )
+
+
+def _called(one: Measurement) -> str:
+    """Its name, and its model where the name does not say that."""
+    return one.name if one.model in one.name else f"{one.name} ({one.model})"
 
 
 def openings_sentence(case: Case) -> tuple[str, ...]:
@@ -106,9 +111,8 @@ def code_sentence(case: Case) -> tuple[str, ...]:
     code = case.best_code
     if code is None:
         return ()
-    model = f" ({code.model})" if code.model != code.name else ""
     text = (
-        f"{code.name}{model} needs no language model, costs nothing to run and scores {percent(code.score)} "
+        f"{_called(code)} needs no language model, costs nothing to run and scores {percent(code.score)} "
         f"(interval {percent(code.low)} to {percent(code.high)}, {code.n:,} {code.split} rows)"
     )
     if lead := case.code_against_target:
